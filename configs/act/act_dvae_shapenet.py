@@ -1,0 +1,28 @@
+# ACT, stage I, as published.
+_base_ = [
+    '../_base_/models/act_autoencoder.py',
+    '../_base_/datasets/shapenet55_dvae.py',
+    '../_base_/schedules/act_dvae_300e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = _base_.autoencoder
+
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(
+        type='ScheduledValueHook',
+        attribute='temperature',
+        schedule=dict(start=1.0, end=0.0625, num_steps=100000),
+    ),
+    dict(
+        type='ScheduledValueHook',
+        attribute='kl_weight',
+        schedule=dict(start=0.0, end=0.1, num_steps=100000, hold=10000),
+    ),
+]
+
+val_evaluator = dict(type='ReconstructionMetric')
+test_evaluator = val_evaluator
+val_cfg = dict()
+test_cfg = dict()

@@ -1,0 +1,18 @@
+"""Cross-modal point-cloud pretraining for MMEngine and MMDetection3D.
+
+Importing the package registers every class of it, which is what
+``custom_imports = dict(imports=['mmdet3d_act'])`` in a config does.
+"""
+
+from mmdet3d_act import compat, models
+from mmdet3d_act.registry import HAS_MMDET3D
+from mmdet3d_act.version import __version__
+
+if HAS_MMDET3D:
+    from mmdet3d_act import datasets, engine, evaluation
+
+compat.allow_mmengine_checkpoints()
+
+__all__ = ['__version__', 'compat', 'models']
+if HAS_MMDET3D:
+    __all__ += ['datasets', 'engine', 'evaluation']

@@ -1,0 +1,198 @@
+"""Randomness of samples as a function of (seed, epoch, index) alone.
+
+MMEngine reseeds its worker processes identically at every start, so an
+augmentation that draws from their global generators repeats each epoch and
+changes with the number of workers. Here the sampler hands out indices that
+know their epoch and seed, and the data set seeds the generators from them
+around its pipeline.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+_STATIC_STREAM = 1
+_EPOCH_STREAM = 2
+_SUBSTITUTE_STREAM = 3
+_FIXED_STREAM = 4
+
+
+class RngKey(NamedTuple):
+    """What decides the random choices of one sample."""
+
+    seed: int
+    epoch: int
+    index: int
+
+
+class SampleIndex(int):
+    """An index that carries the epoch and the seed it was drawn for.
+
+    It is an int wherever one is expected. The sums, differences and
+    remainders by which data-set wrappers (concatenation, repetition) turn a
+    global into a local index keep the epoch and the seed, and so does
+    pickling, which takes an index to a worker process.
+
+    Args:
+        value: The index.
+        epoch: Epoch that the index was drawn in, from 0.
+        seed: Seed of the run, not negative.
+
+    Example:
+        >>> index = SampleIndex(7, epoch=3, seed=1)
+        >>> (index - 5, (index - 5).epoch)
+        (2, 3)
+    """
+
+    epoch: int
+    seed: int
+
+    def __new__(cls, value: int, epoch: int = 0, seed: int = 0) -> SampleIndex:
+        """Return the index with its epoch and seed."""
+        index = super().__new__(cls, value)
+        index.epoch = int(epoch)
+        index.seed = int(seed)
+        return index
+
+    def __reduce__(self) -> tuple:
+        """Return what rebuilds the index in another process."""
+        return SampleIndex, (int(self), self.epoch, self.seed)
+
+    def _like(self, value: int) -> SampleIndex:
+        return SampleIndex(value, self.epoch, self.seed)
+
+    def __add__(self, other: int) -> SampleIndex:
+        """Return the sum, of the same epoch and seed."""
+        return self._like(int(self) + int(other))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: int) -> SampleIndex:
+        """Return the difference, of the same epoch and seed."""
+        return self._like(int(self) - int(other))
+
+    def __mod__(self, other: int) -> SampleIndex:
+        """Return the remainder, of the same epoch and seed."""
+        return self._like(int(self) % int(other))
+
+
+def rng_key(index: int, length: int) -> RngKey:
+    """Return the key of the sample at an index.
+
+    Args:
+        index: A `SampleIndex`, or a plain int, which stands for epoch 0 and
+            seed 0. Negative values count from the end.
+        length: Number of samples.
+
+    Returns:
+        Seed, epoch and the index in [0, length).
+
+    Raises:
+        IndexError: If the index is outside [-length, length).
+    """
+    position = int(index)
+    if not -length <= position < length:
+        raise IndexError(
+            f'expected an index in [{-length}, {length}), got {position}'
+        )
+    return RngKey(
+        getattr(index, 'seed', 0),
+        getattr(index, 'epoch', 0),
+        position % length,
+    )
+
+
+@contextmanager
+def seeded(sequence: np.random.SeedSequence) -> Iterator[None]:
+    """Seed Python's, NumPy's and PyTorch's CPU generators for a while.
+
+    The state before is put back on leaving, also after an error. Generators
+    of accelerators are left alone: samples are made on the CPU.
+
+    Args:
+        sequence: Source of the seeds.
+    """
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    words = sequence.generate_state(8)
+    random.seed(int.from_bytes(words.tobytes(), 'little'))
+    np.random.seed(words)
+    torch.default_generator.manual_seed(int(words[0]))
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+def epoch_stream(key: RngKey) -> np.random.SeedSequence:
+    """Return the seeds of what may differ from epoch to epoch.
+
+    Args:
+        key: Seed, epoch and index of the sample.
+
+    Returns:
+        The seed sequence of the sample in its epoch.
+    """
+    return np.random.SeedSequence(tuple(key), spawn_key=(_EPOCH_STREAM,))
+
+
+def static_stream(key: RngKey) -> np.random.SeedSequence:
+    """Return the seeds of what stays the same in every epoch.
+
+    Args:
+        key: Seed, epoch and index of the sample; the epoch is not used.
+
+    Returns:
+        The seed sequence of the sample.
+    """
+    return np.random.SeedSequence(
+        (key.seed, key.index), spawn_key=(_STATIC_STREAM,)
+    )
+
+
+def substitute_order(key: RngKey, length: int) -> np.ndarray:
+    """Return the order in which other samples stand in for a bad one.
+
+    Args:
+        key: Seed, epoch and index of the bad sample.
+        length: Number of samples.
+
+    Returns:
+        (length,), int64, a permutation of all indices.
+    """
+    sequence = np.random.SeedSequence(
+        tuple(key), spawn_key=(_SUBSTITUTE_STREAM,)
+    )
+    return np.random.default_rng(sequence).permutation(length)
+
+
+def fixed_generator(results: dict) -> np.random.Generator:
+    """Return a generator that is the same for a sample in every epoch.
+
+    Args:
+        results: The sample in its pipeline, with the ``rng_key`` that the
+            data sets of this package put there.
+
+    Returns:
+        A generator that depends on the seed and the index alone.
+
+    Raises:
+        KeyError: If the sample has no ``rng_key``.
+    """
+    if 'rng_key' not in results:
+        raise KeyError(
+            'a choice that is the same in every epoch needs '
+            "results['rng_key'], which the data sets of mmdet3d_act provide; "
+            'use one of them, or set per_epoch=True'
+        )
+    seed, _, index = results['rng_key']
+    return np.random.default_rng(
+        np.random.SeedSequence((seed, index), spawn_key=(_FIXED_STREAM,))
+    )

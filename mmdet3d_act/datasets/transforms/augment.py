@@ -1,0 +1,285 @@
+"""Random changes of a cloud, and the plain functions that apply them.
+
+Draws are from NumPy's global generator, which the data sets seed. Features
+after the three coordinates stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from torch import Tensor
+
+from mmdet3d_act.registry import TRANSFORMS
+
+_AXES = {'x': (1.0, 0.0, 0.0), 'y': (0.0, 1.0, 0.0), 'z': (0.0, 0.0, 1.0)}
+
+
+def _check_range(name: str, limits: Sequence[float]) -> tuple[float, float]:
+    limits = tuple(limits)
+    if len(limits) != 2 or not limits[0] <= limits[1]:
+        raise ValueError(f'{name} must be (low, high), got {limits}')
+    return limits
+
+
+def _with_coords(points: Tensor, coords: Tensor) -> Tensor:
+    return torch.cat([coords, points[:, 3:]], dim=1)
+
+
+def scale_and_shift(
+    points: Tensor, scale: np.ndarray | float, shift: np.ndarray | float
+) -> Tensor:
+    """Return coordinates times a scale, then plus a shift.
+
+    Args:
+        points: (N, 3 + F).
+        scale: (3,) or one number.
+        shift: (3,) or one number, in the unit of the points.
+
+    Returns:
+        (N, 3 + F).
+
+    Source: PROTOCOLS.md, "ACT stage II".
+    """
+    scale, shift = (
+        torch.as_tensor(value, dtype=points.dtype) for value in (scale, shift)
+    )
+    return _with_coords(points, points[:, :3] * scale + shift)
+
+
+def rotate(points: Tensor, axis: Sequence[float], angle: float) -> Tensor:
+    """Return coordinates turned about an axis through the origin.
+
+    Args:
+        points: (N, 3 + F).
+        axis: (3,), the direction of the axis, any length but 0.
+        angle: Radians, counter-clockwise as seen from the tip of the axis.
+
+    Returns:
+        (N, 3 + F).
+    """
+    x, y, z = np.asarray(axis, dtype=np.float64) / np.linalg.norm(axis)
+    # Rodrigues' formula, R = I + sin(a) W + (1 - cos(a)) W W
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    matrix = (
+        np.eye(3)
+        + math.sin(angle) * cross
+        + (1 - math.cos(angle)) * cross @ cross
+    )
+    matrix = torch.as_tensor(matrix, dtype=points.dtype)
+    return _with_coords(points, points[:, :3] @ matrix.T)
+
+
+def drop_points(points: Tensor, dropped: np.ndarray | Tensor) -> Tensor:
+    """Return points of which the dropped ones are copies of point 0.
+
+    Args:
+        points: (N, 3 + F).
+        dropped: (N,), bool, True = dropped.
+
+    Returns:
+        (N, 3 + F).
+    """
+    dropped = torch.as_tensor(dropped, dtype=torch.bool)
+    return torch.where(dropped[:, None], points[:1], points)
+
+
+class _PointAugmentation(BaseTransform):
+    """Applies `augment` to the tensor of ``results['points']``."""
+
+    def augment(self, points: Tensor) -> Tensor:
+        """Return changed points.
+
+        Args:
+            points: (N, 3 + F).
+
+        Returns:
+            (N, 3 + F).
+        """
+        raise NotImplementedError(
+            f'{type(self).__name__} must implement augment'
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Return the sample with changed points.
+
+        Args:
+            results: With ``points`` (N, 3 + F).
+
+        Returns:
+            The sample with new ``points``.
+        """
+        results['points'].tensor = self.augment(results['points'].tensor)
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomPointScaleShift(_PointAugmentation):
+    """Scales a cloud, then shifts it, each axis by its own random amount.
+
+    Args:
+        scale_range: Smallest and largest factor, uniform.
+        shift_range: Largest shift to either side, in the unit of the points,
+            uniform.
+        isotropic: Whether all axes share one factor.
+
+    Raises:
+        ValueError: If a range is not one.
+
+    Example:
+        >>> results = RandomPointScaleShift()(results)
+
+    Source: PROTOCOLS.md, "ACT stage II"; the isotropic variant with 0.8 to
+    1.25 and 0.1 is the published segmentation code's.
+    """
+
+    def __init__(
+        self,
+        scale_range: Sequence[float] = (2 / 3, 3 / 2),
+        shift_range: float = 0.2,
+        *,
+        isotropic: bool = False,
+    ) -> None:
+        self.scale_range = _check_range('scale_range', scale_range)
+        if self.scale_range[0] <= 0:
+            raise ValueError(f'scale_range must be > 0, got {scale_range}')
+        if shift_range < 0:
+            raise ValueError(f'shift_range must be >= 0, got {shift_range}')
+        self.shift_range = shift_range
+        self.isotropic = isotropic
+
+    def augment(self, points: Tensor) -> Tensor:
+        """Return scaled and shifted points.
+
+        Args:
+            points: (N, 3 + F).
+
+        Returns:
+            (N, 3 + F).
+        """
+        size = 1 if self.isotropic else 3
+        scale = np.random.uniform(*self.scale_range, size=size)
+        shift = np.random.uniform(-self.shift_range, self.shift_range, size=3)
+        return scale_and_shift(points, scale, shift)
+
+
+@TRANSFORMS.register_module()
+class RandomPointRotation(_PointAugmentation):
+    """Turns a cloud about an axis through the origin by a random angle.
+
+    Args:
+        axis: 'x', 'y', 'z', or a direction (3,).
+        angle_range: Smallest and largest angle in radians, uniform; all
+            angles by default.
+
+    Raises:
+        ValueError: If the axis is unknown or has no direction, or the range
+            is not one.
+
+    Example:
+        >>> results = RandomPointRotation('y')(results)
+    """
+
+    def __init__(
+        self,
+        axis: str | Sequence[float] = 'y',
+        angle_range: Sequence[float] = (-math.pi, math.pi),
+    ) -> None:
+        direction = _AXES.get(axis) if isinstance(axis, str) else tuple(axis)
+        if direction is None or len(direction) != 3 or not any(direction):
+            raise ValueError(
+                "axis must be 'x', 'y', 'z' or a direction of three numbers, "
+                f'not all 0, got {axis!r}'
+            )
+        self.axis = direction
+        self.angle_range = _check_range('angle_range', angle_range)
+
+    def augment(self, points: Tensor) -> Tensor:
+        """Return turned points.
+
+        Args:
+            points: (N, 3 + F).
+
+        Returns:
+            (N, 3 + F).
+        """
+        return rotate(points, self.axis, np.random.uniform(*self.angle_range))
+
+
+@TRANSFORMS.register_module()
+class RandomPointJitter(_PointAugmentation):
+    """Adds clipped normal noise to every coordinate.
+
+    Args:
+        sigma: Standard deviation, in the unit of the points.
+        clip: Largest absolute value of the noise.
+
+    Raises:
+        ValueError: If one of them is negative.
+
+    Example:
+        >>> results = RandomPointJitter(sigma=0.01, clip=0.05)(results)
+    """
+
+    def __init__(self, sigma: float = 0.01, clip: float = 0.05) -> None:
+        if sigma < 0 or clip < 0:
+            raise ValueError(
+                f'sigma and clip must be >= 0, got {sigma} and {clip}'
+            )
+        self.sigma = sigma
+        self.clip = clip
+
+    def augment(self, points: Tensor) -> Tensor:
+        """Return noisy points.
+
+        Args:
+            points: (N, 3 + F).
+
+        Returns:
+            (N, 3 + F).
+        """
+        noise = self.sigma * np.random.standard_normal((len(points), 3))
+        noise = noise.clip(-self.clip, self.clip)
+        return scale_and_shift(points, 1.0, noise)
+
+
+@TRANSFORMS.register_module()
+class RandomPointDropout(_PointAugmentation):
+    """Turns a random share of the points into copies of point 0.
+
+    The number of points stays. The share is uniform in [0, max_ratio], and
+    each point is dropped with this probability.
+
+    Args:
+        max_ratio: Largest share, in [0, 1).
+
+    Raises:
+        ValueError: If ``max_ratio`` is outside [0, 1).
+
+    Example:
+        >>> results = RandomPointDropout(max_ratio=0.5)(results)
+
+    Source: the published code's input dropout (`reference/README.md`,
+    section 7, ``augment``).
+    """
+
+    def __init__(self, max_ratio: float = 0.5) -> None:
+        if not 0 <= max_ratio < 1:
+            raise ValueError(f'max_ratio must be in [0, 1), got {max_ratio}')
+        self.max_ratio = max_ratio
+
+    def augment(self, points: Tensor) -> Tensor:
+        """Return points of which some are copies of the first.
+
+        Args:
+            points: (N, 3 + F).
+
+        Returns:
+            (N, 3 + F).
+        """
+        ratio = np.random.random() * self.max_ratio
+        return drop_points(points, np.random.random(len(points)) <= ratio)

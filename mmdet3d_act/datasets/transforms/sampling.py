@@ -1,0 +1,112 @@
+"""Choosing some of a cloud's points."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.seeding import fixed_generator
+from mmdet3d_act.ops import farthest_point_sample
+from mmdet3d_act.registry import TRANSFORMS
+
+METHODS = ('random', 'fps', 'first')
+_PER_POINT = ('pts_semantic_mask', 'pts_instance_mask')
+
+
+@TRANSFORMS.register_module()
+class SamplePoints(BaseTransform):
+    """Keeps ``num_points`` of the N points of a cloud.
+
+    Masks per point (``pts_semantic_mask``, ``pts_instance_mask``) follow.
+
+    Args:
+        num_points: Number of points to keep.
+        method: ``'random'``: without replacement. ``'fps'``: farthest point
+            sampling from point 0 on; where the sample has ``fps_ordered``
+            (`ModelNet40`'s packed files) its first points are these.
+            ``'first'``: the first ones.
+        per_epoch: Whether a random choice differs from epoch to epoch.
+        on_too_few: For a cloud with fewer points: ``'error'``, or
+            ``'repeat'``: all of its points, then those again.
+
+    Raises:
+        ValueError: If an argument is not one of these.
+
+    Example:
+        >>> transform = SamplePoints(1024, method='fps')
+        >>> transform(results)['points'].shape
+        torch.Size([1024, 3])
+    """
+
+    def __init__(
+        self,
+        num_points: int,
+        method: str = 'random',
+        *,
+        per_epoch: bool = True,
+        on_too_few: str = 'error',
+    ) -> None:
+        if num_points < 1:
+            raise ValueError(f'num_points must be >= 1, got {num_points}')
+        if method not in METHODS:
+            raise ValueError(
+                f'method must be one of {METHODS}, got {method!r}'
+            )
+        if on_too_few not in ('error', 'repeat'):
+            raise ValueError(
+                f"on_too_few must be 'error' or 'repeat', got {on_too_few!r}"
+            )
+        self.num_points = num_points
+        self.method = method
+        self.per_epoch = per_epoch
+        self.on_too_few = on_too_few
+
+    def transform(self, results: dict) -> dict:
+        """Return the sample with fewer points.
+
+        Args:
+            results: With ``points`` (N, 3 + F).
+
+        Returns:
+            The sample with ``points`` (num_points, 3 + F).
+
+        Raises:
+            BadSampleError: If there are too few points and ``on_too_few`` is
+                ``'error'``.
+            ValueError: If the cloud is already in groups.
+        """
+        if 'center_indices' in results:
+            raise ValueError(
+                'SamplePoints came after GroupPoints, whose indices it would '
+                'make wrong; put it before'
+            )
+        points = results['points']
+        if len(points) < self.num_points and self.on_too_few == 'error':
+            raise BadSampleError(
+                results.get('lidar_path', 'a sample without lidar_path'),
+                f'too small: expected at least {self.num_points} points, got '
+                f"{len(points)}; set on_too_few='repeat' in SamplePoints to "
+                'use points several times',
+            )
+        chosen = np.resize(self._order(results), self.num_points)
+        for key in _PER_POINT:
+            if key in results:
+                results[key] = results[key][chosen]
+        results['points'] = points[torch.from_numpy(chosen)]
+        return results
+
+    def _order(self, results: dict) -> np.ndarray:
+        """Return up to num_points different indices, in their order."""
+        points = results['points']
+        count = min(len(points), self.num_points)
+        ordered = self.method == 'fps' and results.get('fps_ordered')
+        if self.method == 'first' or ordered:
+            return np.arange(count)
+        results.pop('fps_ordered', None)
+        if self.method == 'fps':
+            return farthest_point_sample(points.coord[None], count)[0].numpy()
+        if self.per_epoch:
+            return np.random.permutation(len(points))[:count]
+        return fixed_generator(results).permutation(len(points))[:count]

@@ -1,0 +1,290 @@
+"""From a command line to a config that a runner can be built from."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmdet3d_act import compat
+from mmdet3d_act.engine.distributed import launched_rank, prepare_distributed
+from mmdet3d_act.engine.preflight import collect_problems, format_problems
+from mmdet3d_act.models.target_generators import find_checkpoint
+
+EXIT_USAGE = 2
+LAST_CHECKPOINT = 'last_checkpoint'
+# What a training reads of a config; the rest may be variables of its file, or
+# be for tools/test.py.
+TRAIN_PARTS = (
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'val_evaluator',
+    'custom_hooks',
+    'load_from',
+)
+# Configs are programs: what a wrong one may raise. An ImportError keeps its
+# traceback, for it tells of the code, not of the config.
+CONFIG_ERRORS = (
+    AttributeError,
+    ConfigParsingError,
+    KeyError,
+    NameError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+class UsageError(Exception):
+    """Something that the user can put right; shown without a traceback."""
+
+
+def run_tool(main: Callable[[], None], launcher: str = 'none') -> int:
+    """Run a tool and return its exit code.
+
+    Args:
+        main: The tool.
+        launcher: How its processes were started; only the first one reports.
+
+    Returns:
+        0, or 2 after a :class:`UsageError`, whose text goes to stderr.
+    """
+    try:
+        main()
+    except UsageError as error:
+        if launched_rank(launcher) == 0:
+            sys.stderr.write(f'{error}\n')
+        return EXIT_USAGE
+    return 0
+
+
+def load_config(path: str, options: dict | None = None) -> Config:
+    """Return a config with the options of the command line.
+
+    Args:
+        path: A config file, or the name of one of the package's configs, for
+            example ``mmdet3d_act::act/act_dvae_shapenet.py``.
+        options: Dotted names and values that replace the file's.
+
+    Raises:
+        UsageError: If there is no such config, it cannot be read, or an
+            option does not fit it.
+    """
+    compat.register_config_scope()
+    try:
+        file = compat.find_config(path) if '::' in path else Path(path)
+        cfg = Config.fromfile(file)
+    except CONFIG_ERRORS as error:
+        raise UsageError(
+            f'the config {path} cannot be read: {type(error).__name__}: '
+            f'{error}'
+        ) from error
+    try:
+        cfg.merge_from_dict(options or {})
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f'--cfg-options do not fit {path}: {error}'
+        ) from error
+    return cfg
+
+
+def set_work_dir(cfg: Config, work_dir: str | None, config: str) -> None:
+    """Choose the work directory: given, the config's, or after its name.
+
+    Args:
+        cfg: The config, changed in place.
+        work_dir: From the command line.
+        config: Name of the config file.
+    """
+    default = cfg.get('work_dir') or str(Path('work_dirs') / Path(config).stem)
+    cfg.work_dir = work_dir or default
+
+
+def set_seed(
+    cfg: Config, seed: int | None = None, deterministic: bool = False
+) -> None:
+    """Set what makes a run repeatable.
+
+    Args:
+        cfg: The config, changed in place.
+        seed: Seed of everything, >= 0; None keeps the config's.
+        deterministic: Whether PyTorch may use deterministic kernels only.
+
+    Raises:
+        UsageError: If the seed is negative.
+    """
+    if seed is not None and seed < 0:
+        raise UsageError(f'--seed must be >= 0, got {seed}')
+    randomness = dict(cfg.get('randomness') or {})
+    if seed is not None:
+        randomness['seed'] = seed
+    if deterministic:
+        randomness['deterministic'] = True
+    cfg.randomness = randomness
+
+
+def enable_amp(cfg: Config) -> None:
+    """Train in mixed precision: float16 with CUDA, bfloat16 without.
+
+    Args:
+        cfg: The config, changed in place.
+
+    Raises:
+        UsageError: If it has an optimiser wrapper that this does not fit.
+    """
+    if 'optim_wrapper' not in cfg:
+        raise UsageError('--amp needs a config with optim_wrapper')
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind == 'OptimWrapper':
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    elif kind not in ('AmpOptimWrapper', 'CPUAmpOptimWrapper'):
+        raise UsageError(
+            '--amp works with optim_wrapper of type OptimWrapper, the config '
+            f'has {kind}; choose its mixed precision in the config'
+        )
+    fit_amp_to_device(cfg)
+
+
+def fit_amp_to_device(cfg: Config) -> None:
+    """Replace MMEngine's mixed precision by ours where there is no CUDA.
+
+    Args:
+        cfg: The config, changed in place.
+    """
+    wrapper = cfg.get('optim_wrapper') or {}
+    if wrapper.get('type') != 'AmpOptimWrapper' or torch.cuda.is_available():
+        return
+    for option in ('loss_scale', 'dtype', 'use_fsdp'):
+        wrapper.pop(option, None)
+    wrapper['type'] = 'CPUAmpOptimWrapper'
+    print_log(
+        'No CUDA device: mixed precision is bfloat16 on CPU.',
+        level=logging.WARNING,
+    )
+
+
+def enable_auto_scale_lr(cfg: Config) -> None:
+    """Scale the learning rate with the total batch size.
+
+    Args:
+        cfg: The config, changed in place.
+
+    Raises:
+        UsageError: If it does not say for which batch size its rate is.
+    """
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        raise UsageError(
+            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in '
+            'the config: the total batch size that its learning rate is for'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def last_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the last checkpoint of a work directory, None without one.
+
+    MMEngine notes its path when it saves; a work directory that was moved
+    since then is looked through under its present name.
+
+    Args:
+        work_dir: The work directory.
+
+    Raises:
+        UsageError: If the noted file is gone.
+    """
+    found = find_checkpoint(str(work_dir))
+    if found is not None:
+        return Path(found)
+    note = Path(work_dir) / LAST_CHECKPOINT
+    if not note.is_file():
+        return None
+    raise UsageError(
+        f'{note} names {note.read_text().strip()}, which does not exist; resume from another '
+        'checkpoint by --resume PATH, or delete the note to start anew'
+    )
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Choose what the training continues from.
+
+    Args:
+        cfg: The config with its work directory, changed in place.
+        resume: None for the config's own choice, ``'auto'`` for the last
+            checkpoint of the work directory where there is one, or a path.
+
+    Raises:
+        UsageError: If the checkpoint does not exist.
+    """
+    if resume is None:
+        return
+    if resume == 'auto':
+        path = last_checkpoint(cfg.work_dir)
+        if path is None:
+            print_log(f'No checkpoint in {cfg.work_dir}: starting anew.')
+            cfg.resume = False
+            return
+    else:
+        path = Path(resume).expanduser()
+        if '://' not in resume and not path.is_file():
+            raise UsageError(
+                f'--resume: {resume} does not exist; give a checkpoint, or '
+                f'nothing for the last one in {cfg.work_dir}'
+            )
+    cfg.resume = True
+    cfg.load_from = resume if '://' in resume else str(path)
+
+
+def require(cfg: Config, keys: Iterable[str], config: str) -> None:
+    """Check that a config has the parts that a tool runs.
+
+    Args:
+        cfg: The config.
+        keys: Names of the parts.
+        config: Name of the config file.
+
+    Raises:
+        UsageError: If one is absent.
+    """
+    absent = [key for key in keys if cfg.get(key) is None]
+    if absent:
+        raise UsageError(f'the config {config} has no {", ".join(absent)}')
+
+
+def check_requirements(
+    cfg: Config, config: str, keys: Iterable[str] | None = None
+) -> None:
+    """Stop before anything is built when something is missing.
+
+    Args:
+        cfg: The config.
+        config: Name of the config file.
+        keys: Parts that are looked at; None for all.
+
+    Raises:
+        UsageError: With all problems and their remedies in one message.
+    """
+    problems = collect_problems(cfg, keys)
+    if problems:
+        raise UsageError(format_problems(problems, config))
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Return the runner of a config, set up for the machine's devices.
+
+    Args:
+        cfg: The config, with ``launcher`` and ``work_dir``.
+    """
+    compat.tune_allocator()
+    fit_amp_to_device(cfg)
+    prepare_distributed(cfg)
+    return Runner.from_cfg(cfg)

@@ -1,0 +1,13 @@
+"""Optimiser wrappers and their construction."""
+
+from mmdet3d_act.engine.optim.cpu_amp_optim_wrapper import CPUAmpOptimWrapper
+from mmdet3d_act.engine.optim.grouped_constructor import (
+    GroupedOptimWrapperConstructor,
+    merge_param_groups,
+)
+
+__all__ = [
+    'CPUAmpOptimWrapper',
+    'GroupedOptimWrapperConstructor',
+    'merge_param_groups',
+]

@@ -1,0 +1,129 @@
+"""Parameter groups by their options instead of one group a parameter."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from mmengine.logging import MMLogger, print_log
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from torch import nn
+
+# MMEngine leaves these arguments of custom_keys in the groups; they have gone
+# into the learning rate and the decay by then.
+_SPENT_OPTIONS = ('lr_mult', 'decay_mult')
+
+
+def merge_param_groups(
+    groups: Sequence[dict], defaults: dict | None = None
+) -> list[dict]:
+    """Return groups in which every set of options occurs once.
+
+    Args:
+        groups: Groups with ``params`` (a list) and options.
+        defaults: Options of groups that do not state them.
+
+    Returns:
+        Groups in the order in which their options first occur, the parameters
+        of each in their order.
+    """
+    merged: dict[tuple, dict] = {}
+    for group in groups:
+        options = {**(defaults or {}), **group}
+        params = options.pop('params')
+        for name in _SPENT_OPTIONS:
+            options.pop(name, None)
+        key = tuple(sorted((name, repr(v)) for name, v in options.items()))
+        merged.setdefault(key, {'params': [], **options})
+        merged[key]['params'].extend(params)
+    return list(merged.values())
+
+
+@contextmanager
+def _without_parameter_lines() -> Iterator[None]:
+    """Keep MMEngine's line for every parameter out of the log."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        return not (
+            text.startswith('paramwise_options -- ')
+            or 'is skipped since its requires_grad' in text
+        )
+
+    logger = MMLogger.get_current_instance()
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """MMEngine's constructor with few groups and few lines in the log.
+
+    With ``paramwise_cfg`` MMEngine makes one group for every parameter and
+    logs a line or more for each, also for the frozen ones of a teacher. Here
+    parameters with the same options share a group, which lets PyTorch update
+    them together, and the log has a line for every group.
+
+    Args:
+        optim_wrapper_cfg: Config of the optimiser wrapper.
+        paramwise_cfg: MMEngine's rules for single parameters.
+
+    Example:
+        >>> optim_wrapper = dict(
+        ...     constructor='GroupedOptimWrapperConstructor',
+        ...     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+        ...     paramwise_cfg=dict(bias_decay_mult=0.0))
+    """
+
+    def add_params(
+        self,
+        params: list[dict],
+        module: nn.Module,
+        prefix: str = '',
+        is_dcn_module: int | float | None = None,
+    ) -> None:
+        """Add the trainable parameters of a module to the groups.
+
+        Args:
+            params: Groups so far, changed in place.
+            module: The module; the whole model where ``prefix`` is empty.
+            prefix: Name of the module in the model.
+            is_dcn_module: Of MMEngine's constructor.
+        """
+        if prefix:
+            super().add_params(params, module, prefix, is_dcn_module)
+            return
+        with _without_parameter_lines():
+            super().add_params(params, module)
+        defaults = {'lr': self.base_lr, 'weight_decay': self.base_wd}
+        params[:] = merge_param_groups(
+            params, {k: v for k, v in defaults.items() if v is not None}
+        )
+        self._log_summary(params, module)
+
+    def _log_summary(self, groups: list[dict], model: nn.Module) -> None:
+        for group in groups:
+            size = sum(param.numel() for param in group['params'])
+            options = ', '.join(
+                f'{name}={value}'
+                for name, value in group.items()
+                if name != 'params'
+            )
+            print_log(
+                f'Trained with {options}: {len(group["params"])} parameters '
+                f'({size / 1e6:.2f} M values)',
+                logger='current',
+            )
+        frozen = [p for p in model.parameters() if not p.requires_grad]
+        if frozen:
+            size = sum(param.numel() for param in frozen)
+            print_log(
+                f'Frozen: {len(frozen)} parameters ({size / 1e6:.2f} M '
+                'values)',
+                logger='current',
+            )

@@ -1,0 +1,144 @@
+"""What would stop a run, found before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from mmengine.registry import Registry
+
+from mmdet3d_act import registry as registries
+
+
+def _searched_registries() -> list[Registry]:
+    """Return the registries of the host and, behind each, its parents."""
+    found: list[Registry] = []
+    for value in vars(registries).values():
+        while isinstance(value, Registry):
+            if value not in found:
+                found.append(value)
+            value = value.parent
+    return found
+
+
+def _classes_of(kind: str | type) -> list[type]:
+    """Return the registered classes that a ``type`` may mean.
+
+    It reads what is registered already and imports nothing: the registries'
+    own look-up would import all models of MMDetection3D first.
+    """
+    if isinstance(kind, type):
+        return [kind]
+    if not isinstance(kind, str):
+        return []
+    # A scope ('mmdet3d.PointTransformer') or a module path may precede it.
+    name = kind.rpartition('.')[2]
+    classes: list[type] = []
+    for one in _searched_registries():
+        cls = one.module_dict.get(name)
+        if isinstance(cls, type) and cls not in classes:
+            classes.append(cls)
+    return classes
+
+
+def iter_typed(node: object) -> Iterator[Mapping]:
+    """Yield every dict with a ``type`` in a config, outer ones first.
+
+    Args:
+        node: A config, or a part of one: dicts, lists, tuples, other values.
+    """
+    if isinstance(node, Mapping):
+        if 'type' in node:
+            yield node
+        for value in list(node.values()):
+            yield from iter_typed(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from iter_typed(value)
+
+
+def _class_problems(cfg: Mapping) -> Iterator[str]:
+    """Yield what the class of a config finds missing."""
+    for cls in _classes_of(cfg['type']):
+        check = getattr(cls, 'check_requirements', None)
+        if check is None:
+            continue
+        try:
+            yield from check(cfg)
+        except (TypeError, ValueError) as error:
+            # What a constructor would refuse is a problem like the others.
+            yield f'{cls.__name__}: {error}'
+
+
+def _missing_file(path: object, key: str) -> str | None:
+    """Say that a checkpoint on disk is absent; None where it is fine."""
+    if not isinstance(path, str) or '://' in path:
+        return None
+    if Path(path).expanduser().is_file():
+        return None
+    return (
+        f'{key} names the checkpoint {path}, which does not exist; correct '
+        f'the path, for example by --cfg-options {key}=PATH'
+    )
+
+
+def _pretrained_problems(cfg: Mapping) -> Iterator[str]:
+    """Yield missing checkpoints of a config's ``init_cfg``."""
+    init_cfg = cfg.get('init_cfg')
+    each = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
+    for one in each:
+        if isinstance(one, Mapping) and one.get('type') == 'Pretrained':
+            problem = _missing_file(one.get('checkpoint'), 'checkpoint')
+            if problem is not None:
+                yield f'{cfg["type"]}: init_cfg, {problem}'
+
+
+def collect_problems(
+    cfg: Mapping, keys: Iterable[str] | None = None
+) -> list[str]:
+    """Return what would stop a run with a config, each with its remedy.
+
+    Every dict with a ``type`` is handed to the class method
+    ``check_requirements(cfg) -> list[str]`` of its class, where it has one.
+    The classes have to be registered: the config's ``custom_imports`` have
+    been carried out, which ``Config.fromfile`` does.
+
+    Args:
+        cfg: A whole config.
+        keys: Names of the parts that are looked at; None for all.
+
+    Returns:
+        Problems in the order of the config, empty where none was found;
+        without those that say again, or at greater length, what an earlier
+        one says.
+    """
+    parts = cfg if keys is None else {k: cfg.get(k) for k in keys}
+    # A list of (key, value) pairs: Config has items(), but is no Mapping.
+    nodes = [value for _, value in parts.items()]
+    found = [_missing_file(parts.get('load_from'), 'load_from')]
+    for typed in iter_typed(nodes):
+        found.extend(_class_problems(typed))
+        found.extend(_pretrained_problems(typed))
+    problems: list[str] = []
+    for problem in found:
+        # Training and validation miss the same folder; the latter's text
+        # goes on with how to do without it, which does not help then.
+        if problem and not problem.startswith(tuple(problems)):
+            problems.append(problem)
+    return problems
+
+
+def format_problems(problems: list[str], config: str) -> str:
+    """Return one message for all problems.
+
+    Args:
+        problems: What was found, not empty.
+        config: Name of the config.
+    """
+    count = f'{len(problems)} things are' if problems[1:] else 'One thing is'
+    lines = [f'{config} cannot run yet. {count} missing:']
+    for number, problem in enumerate(problems, start=1):
+        text = problem.strip().replace('\n', '\n     ')
+        lines.append(f'{number:3d}. {text}')
+    lines.append('Nothing has been built or written.')
+    return '\n'.join(lines)

@@ -1,0 +1,8 @@
+"""Learning-rate schedules that MMEngine does not have."""
+
+from mmdet3d_act.engine.schedulers.released_cosine_lr import (
+    ReleasedCosineLR,
+    released_cosine_lr,
+)
+
+__all__ = ['ReleasedCosineLR', 'released_cosine_lr']

@@ -1,0 +1,8 @@
+"""Autoencoders of point patches."""
+
+from mmdet3d_act.models.autoencoders.discrete_vae import (
+    DiscreteVAE,
+    Reconstruction,
+)
+
+__all__ = ['DiscreteVAE', 'Reconstruction']

@@ -1,0 +1,368 @@
+"""The discrete autoencoder of point patches (stage I).
+
+Letters: B batch, N points, G patches, K points of a patch, T codes,
+C channels.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
+from mmdet3d_act.models.layers import (
+    FoldingDecoder,
+    MiniPointNet,
+    PatchDGCNN,
+    PointPatches,
+    make_patches,
+    patches_in_place,
+)
+from mmdet3d_act.models.losses import PatchChamferLoss, kl_to_uniform
+from mmdet3d_act.registry import MODELS, build_module
+
+
+class Reconstruction(NamedTuple):
+    """A batch as the autoencoder reconstructs it.
+
+    Attributes:
+        coarse: (B, G, K/4, 3), relative to the patch centre.
+        fine: (B, G, K, 3), relative to the patch centre.
+        logits: Code logits, (B, G, T).
+        features: What the decoder read, (B, G, C).
+    """
+
+    coarse: Tensor
+    fine: Tensor
+    logits: Tensor
+    features: Tensor
+
+
+@MODELS.register_module()
+class DiscreteVAE(BaseModel):
+    """Discrete autoencoder of point patches, with or without a teacher.
+
+    Patches are embedded, mixed by a DGCNN to logits over a codebook, quantised
+    with Gumbel-softmax, mixed by a second DGCNN and folded back to points.
+    Without a teacher this is Point-BERT's tokenizer; with one, a frozen and
+    prompt-tuned Transformer between the codes and the second DGCNN, it is
+    ACT's autoencoder, whose features are the targets of stage II.
+
+    Source: Yu et al., Point-BERT, CVPR 2022, section 3.1; Dong et al.,
+    Autoencoders as Cross-Modal Teachers, ICLR 2023, section 3.2.
+
+    Example:
+        >>> vae = DiscreteVAE(num_groups=16, num_codes=64)
+        >>> patches = vae.group(torch.rand(2, 128, 3))
+        >>> vae.reconstruct(patches).fine.shape
+        torch.Size([2, 16, 32, 3])
+
+    Args:
+        num_groups: Patches G per cloud.
+        group_size: Points K per patch, a multiple of 4.
+        embed_dims: Width of the patch embedding.
+        num_codes: Codes T.
+        code_dims: Width of a code.
+        decoder_dims: Width C of the features that the decoder reads.
+        patch_channels: See :class:`~mmdet3d_act.models.layers.MiniPointNet`.
+        dgcnn_channels: See :class:`~mmdet3d_act.models.layers.PatchDGCNN`.
+        folding_channels: Widths of the coarse and the fine MLP of
+            :class:`~mmdet3d_act.models.layers.FoldingDecoder`.
+        teacher: A token teacher (config or module), or None. Its
+            ``in_channels`` and ``out_channels`` default to ``code_dims``.
+        temperature: Temperature of the Gumbel-softmax; a
+            ``ScheduledValueHook`` lowers it during training.
+        kl_weight: Weight of the KL loss; scheduled likewise.
+        logit_scale: Factor of the logits; above 1 the codes are more
+            distinct from the start, for short trainings.
+        skip_origin: Whether farthest point sampling skips points close to the
+            origin, as released code does.
+        data_preprocessor: Config of the data preprocessor.
+        init_cfg: Initialisation config.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_groups: int = 64,
+        group_size: int = 32,
+        embed_dims: int = 384,
+        num_codes: int = 8192,
+        code_dims: int = 384,
+        decoder_dims: int = 384,
+        patch_channels: tuple[int, int, int] = (128, 256, 512),
+        dgcnn_channels: tuple[int, ...] = (128, 256, 512, 512, 1024),
+        folding_channels: tuple[int, int] = (1024, 512),
+        teacher: dict | nn.Module | None = None,
+        temperature: float = 1.0,
+        kl_weight: float = 0.0,
+        logit_scale: float = 1.0,
+        skip_origin: bool = False,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            build_module(data_preprocessor) or PointCloudPreprocessor(),
+            init_cfg,
+        )
+        self.num_groups = num_groups
+        self.group_size = group_size
+        self.temperature = temperature
+        self.kl_weight = kl_weight
+        self.logit_scale = logit_scale
+        self.skip_origin = skip_origin
+        self.patch_embed = MiniPointNet(
+            embed_dims, channels=tuple(patch_channels)
+        )
+        dgcnn_channels = tuple(dgcnn_channels)
+        self.to_logits = PatchDGCNN(embed_dims, num_codes, dgcnn_channels)
+        self.codebook = nn.Parameter(torch.randn(num_codes, code_dims))
+        if isinstance(teacher, dict):
+            teacher = {
+                'in_channels': code_dims,
+                'out_channels': code_dims,
+                **teacher,
+            }
+        self.teacher = build_module(teacher)
+        self.mixer = PatchDGCNN(code_dims, decoder_dims, dgcnn_channels)
+        self.decoder = FoldingDecoder(
+            decoder_dims, group_size, *folding_channels
+        )
+        self.chamfer = PatchChamferLoss(norm='l1')
+
+    @property
+    def out_channels(self) -> int:
+        """Width of the features that :meth:`encode` returns by default."""
+        return self.mixer.fuse.out_features
+
+    def group(
+        self,
+        points: Tensor,
+        center_indices: Tensor | None = None,
+        neighbor_indices: Tensor | None = None,
+    ) -> PointPatches:
+        """Return the patches of ``points`` (B, N, 3).
+
+        Raises:
+            ValueError: If the points have features: the autoencoder reads
+                and writes coordinates.
+        """
+        if points.shape[-1] != 3:
+            raise ValueError(
+                'the autoencoder expects coordinates only, (B, N, 3), got '
+                f'{tuple(points.shape)}; use_dim=[0, 1, 2] in the pipeline '
+                'keeps them'
+            )
+        return make_patches(
+            points,
+            self.num_groups,
+            self.group_size,
+            skip_origin=self.skip_origin,
+            center_indices=center_indices,
+            neighbor_indices=neighbor_indices,
+        )
+
+    def get_logits(self, patches: PointPatches) -> Tensor:
+        """Return the code logits, (B, G, T), of ``patches``."""
+        tokens = self.patch_embed(patches.neighborhoods[..., :3])
+        return self.to_logits(tokens, patches.centers) * self.logit_scale
+
+    def quantize(
+        self,
+        logits: Tensor,
+        *,
+        hard: bool,
+        noise: bool,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """Return the codes of ``logits``, in float32.
+
+        Args:
+            logits: (B, G, T).
+            hard: One code each (its gradient that of the soft mixture), or a
+                mixture of codes.
+            noise: Whether Gumbel noise is added.
+            temperature: Of the softmax.
+
+        Returns:
+            (B, G, code_dims).
+        """
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = logits.float()
+            if noise:
+                logits = logits - torch.empty_like(logits).exponential_().log()
+            if hard and not torch.is_grad_enabled():
+                return F.embedding(logits.argmax(-1), self.codebook)
+            weights = (logits / temperature).softmax(dim=-1)
+            if hard:
+                one_hot = torch.zeros_like(weights).scatter_(
+                    -1, weights.argmax(-1, keepdim=True), 1.0
+                )
+                weights = one_hot - weights.detach() + weights
+            return weights @ self.codebook
+
+    def encode(
+        self,
+        patches: PointPatches,
+        *,
+        noise: bool = True,
+        local: bool = False,
+    ) -> Tensor:
+        """Return the features of hard codes: the target of stage II.
+
+        Args:
+            patches: The whole cloud's patches.
+            noise: Whether the codes are drawn (Gumbel noise, temperature 1)
+                as the paper does, or the most likely ones.
+            local: Whether to stop before the second DGCNN.
+
+        Returns:
+            (B, G, C); C is ``decoder_dims``, or ``code_dims`` where local.
+        """
+        logits = self.get_logits(patches)
+        codes = self.quantize(logits, hard=True, noise=noise)
+        return self._contextualize(codes, patches.centers, local=local)
+
+    def _contextualize(
+        self, codes: Tensor, centers: Tensor, *, local: bool = False
+    ) -> Tensor:
+        if self.teacher is not None:
+            codes = self.teacher(codes, centers)
+        return codes if local else self.mixer(codes, centers)
+
+    def reconstruct(
+        self,
+        patches: PointPatches,
+        *,
+        hard: bool = True,
+        noise: bool = False,
+        temperature: float = 1.0,
+    ) -> Reconstruction:
+        """Return the reconstructed patches.
+
+        Args:
+            patches: From :meth:`group`.
+            hard: See :meth:`quantize`.
+            noise: See :meth:`quantize`.
+            temperature: See :meth:`quantize`.
+        """
+        logits = self.get_logits(patches)
+        codes = self.quantize(
+            logits, hard=hard, noise=noise, temperature=temperature
+        )
+        features = self._contextualize(codes, patches.centers)
+        coarse, fine = self.decoder(features)
+        return Reconstruction(coarse, fine, logits, features)
+
+    def forward(
+        self,
+        inputs: dict,
+        data_samples: list | None = None,
+        mode: str = 'tensor',
+    ) -> dict | list | Tensor:
+        """Return features, losses or predictions.
+
+        Args:
+            inputs: ``points`` (B, N, 3), and ``center_indices`` and
+                ``neighbor_indices`` where patches are known.
+            data_samples: One a cloud; needed by ``'predict'``.
+            mode: ``'tensor'``: features of the most likely codes (B, G, C);
+                ``'loss'``: see :meth:`loss`; ``'predict'``: see
+                :meth:`predict`.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.encode(self.group(**inputs), noise=False)
+        raise ValueError(
+            f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
+        )
+
+    def loss(self, inputs: dict, data_samples: list | None = None) -> dict:
+        """Return the losses and what shows a collapse early.
+
+        Returns:
+            ``loss_coarse``, ``loss_fine``: Chamfer-L1 on local patches;
+            ``loss_kl``: weighted; ``kl``: unweighted; ``codes_used`` and
+            ``perplexity`` of the most likely codes of the batch;
+            ``target_variance``: share of the decoder input's energy that is
+            left after its mean is removed; ``temperature``.
+        """
+        patches = self.group(**inputs)
+        output = self.reconstruct(
+            patches, hard=False, noise=True, temperature=self.temperature
+        )
+        divergence = kl_to_uniform(output.logits)
+        return {
+            'loss_coarse': self.chamfer(output.coarse, patches.neighborhoods),
+            'loss_fine': self.chamfer(output.fine, patches.neighborhoods),
+            'loss_kl': self.kl_weight * divergence,
+            'kl': divergence.detach(),
+            'temperature': torch.tensor(self.temperature),
+            'kl_weight': torch.tensor(self.kl_weight),
+            **code_statistics(output.logits.detach()),
+            'target_variance': variance_share(output.features.detach()),
+        }
+
+    @torch.no_grad()
+    def predict(self, inputs: dict, data_samples: list) -> list:
+        """Return the data samples with their reconstructions.
+
+        The most likely codes are decoded. Each sample gets ``pred_coarse``
+        (G*K/4, 3) and ``pred_fine`` (G*K, 3), ``gt_patches`` (G*K, 3) and
+        ``eval_points`` (N, 3), all at their place in the cloud.
+        """
+        patches = self.group(**inputs)
+        output = self.reconstruct(patches)
+        places = [
+            patches_in_place(patches.centers, local)
+            for local in (output.coarse, output.fine, patches.neighborhoods)
+        ]
+        for index, sample in enumerate(data_samples):
+            sample.pred_coarse = places[0][index]
+            sample.pred_fine = places[1][index]
+            sample.gt_patches = places[2][index]
+            sample.eval_points = inputs['points'][index]
+        return data_samples
+
+
+def code_statistics(logits: Tensor) -> dict[str, Tensor]:
+    """Return how many codes a batch uses, and how evenly.
+
+    Args:
+        logits: (B, G, T).
+
+    Returns:
+        ``codes_used``: distinct most likely codes; ``perplexity``: 2 to the
+        entropy of their frequencies in bits, 1 where a single code is used.
+    """
+    counts = torch.bincount(
+        logits.argmax(-1).flatten(), minlength=logits.shape[-1]
+    ).float()
+    share = counts / counts.sum()
+    entropy = -(share * share.clamp_min(1e-12).log()).sum()
+    return {
+        'codes_used': (counts > 0).sum().float(),
+        'perplexity': entropy.exp(),
+    }
+
+
+def variance_share(features: Tensor) -> Tensor:
+    """Return the share of energy that is left after removing the mean.
+
+    Args:
+        features: (B, G, C).
+
+    Returns:
+        A scalar in [0, 1]: 0 where all features are the same.
+    """
+    flat = features.float().flatten(0, -2)
+    energy = flat.square().sum()
+    centered = (flat - flat.mean(dim=0)).square().sum()
+    return centered / energy.clamp_min(1e-12)

@@ -1,0 +1,7 @@
+"""Data preprocessors."""
+
+from mmdet3d_act.models.data_preprocessors.point_cloud_preprocessor import (
+    PointCloudPreprocessor,
+)
+
+__all__ = ['PointCloudPreprocessor']

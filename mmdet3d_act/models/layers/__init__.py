@@ -1,0 +1,48 @@
+"""Building blocks shared by backbones, teachers, autoencoders and heads."""
+
+from mmdet3d_act.models.layers.dgcnn import EdgeConv, PatchDGCNN
+from mmdet3d_act.models.layers.folding import FoldingDecoder
+from mmdet3d_act.models.layers.masking import (
+    BlockPatchMask,
+    RandomPatchMask,
+    select,
+)
+from mmdet3d_act.models.layers.point_patches import (
+    MiniPointNet,
+    PointPatches,
+    make_patches,
+    patches_in_place,
+)
+from mmdet3d_act.models.layers.pooling import max_pool
+from mmdet3d_act.models.layers.positional import PositionMLP
+from mmdet3d_act.models.layers.transformer import (
+    POSITION_MODES,
+    Attention,
+    DropPath,
+    FeedForward,
+    TransformerBlock,
+    TransformerEncoder,
+    attend,
+)
+
+__all__ = [
+    'POSITION_MODES',
+    'Attention',
+    'BlockPatchMask',
+    'DropPath',
+    'EdgeConv',
+    'FeedForward',
+    'FoldingDecoder',
+    'MiniPointNet',
+    'PatchDGCNN',
+    'PointPatches',
+    'PositionMLP',
+    'RandomPatchMask',
+    'TransformerBlock',
+    'TransformerEncoder',
+    'attend',
+    'make_patches',
+    'max_pool',
+    'patches_in_place',
+    'select',
+]

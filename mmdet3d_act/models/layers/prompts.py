@@ -1,0 +1,106 @@
+"""Learned tokens that tune a frozen Transformer.
+
+Letters: B batch, P prompts, L blocks, D width.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PROMPT_MODES = ('deep', 'shallow', 'none')
+
+
+class Prompts(nn.Module):
+    """Prompt tokens with learned positions of their own.
+
+    Tokens and positions start from a normal distribution of standard
+    deviation 0.02, cut off at two deviations, as the class token and the
+    positions of a Vision Transformer do.
+
+    Source: Jia et al., Visual Prompt Tuning, ECCV 2022, section 3.2; Dong et
+    al., Autoencoders as Cross-Modal Teachers, ICLR 2023, section 3.2.
+
+    Example:
+        >>> prompts = Prompts(num_prompts=4, embed_dims=8, num_layers=2)
+        >>> tokens, positions = prompts(layer=1, batch_size=3)
+        >>> tokens.shape[1:], positions.shape
+        (torch.Size([4, 8]), torch.Size([1, 4, 8]))
+
+    Args:
+        num_prompts: Prompts P.
+        embed_dims: Width D of the Transformer.
+        num_layers: Blocks L of the Transformer.
+        mode: ``'deep'``: every block has prompts of its own, which replace
+            those that come out of the block before; ``'shallow'``: prompts
+            are prepended once; ``'none'``: there are none.
+        dropout: Rate at which prompt tokens, not positions, are dropped
+            during training.
+
+    Raises:
+        ValueError: If the mode is unknown, or prompts are asked for and their
+            number is not positive.
+    """
+
+    def __init__(
+        self,
+        num_prompts: int,
+        embed_dims: int,
+        num_layers: int,
+        *,
+        mode: str = 'deep',
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if mode not in PROMPT_MODES:
+            raise ValueError(
+                f'prompt mode must be one of {PROMPT_MODES}, got {mode!r}'
+            )
+        if mode != 'none' and num_prompts < 1:
+            raise ValueError(
+                f'prompt mode {mode!r} needs num_prompts >= 1, got '
+                f"{num_prompts}; use mode 'none' for no prompts"
+            )
+        self.mode = mode
+        self.num_prompts = 0 if mode == 'none' else num_prompts
+        self.dropout = dropout
+        if mode != 'none':
+            rows = num_layers if mode == 'deep' else 1
+            shape = (rows, num_prompts, embed_dims)
+            self.tokens = nn.Parameter(torch.empty(shape))
+            self.pos = nn.Parameter(torch.empty(shape))
+            for parameter in (self.tokens, self.pos):
+                nn.init.trunc_normal_(parameter, std=0.02, a=-0.04, b=0.04)
+
+    def enters(self, layer: int) -> bool:
+        """Return whether new prompts are put in before block ``layer``."""
+        if self.mode == 'shallow':
+            return layer == 0
+        return self.mode == 'deep'
+
+    def forward(self, layer: int, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Return the prompts that are put in before a block.
+
+        Args:
+            layer: Index of the block.
+            batch_size: Batch B.
+
+        Returns:
+            Tokens, (B, P, D) where dropout makes samples differ and
+            (1, P, D) otherwise, and positions, (1, P, D).
+
+        Raises:
+            ValueError: If no prompts are put in before this block.
+        """
+        if not self.enters(layer):
+            raise ValueError(
+                f'no prompts enter before block {layer} in mode '
+                f'{self.mode!r}; ask enters() first'
+            )
+        tokens, pos = self.tokens[layer, None], self.pos[layer, None]
+        if self.training and self.dropout > 0:
+            tokens = F.dropout(
+                tokens.expand(batch_size, -1, -1), self.dropout, True
+            )
+        return tokens, pos

@@ -1,0 +1,241 @@
+"""The attention, block and encoder that every Transformer here is made of.
+
+Letters: B batch, L tokens, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+import torch.utils.checkpoint
+from torch import Tensor, nn
+
+POSITION_MODES = ('before', 'after')
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: drops a residual branch for whole samples.
+
+    Source: Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
+
+    Args:
+        drop_prob: Probability of dropping the branch, in [0, 1).
+    """
+
+    def __init__(self, drop_prob: float = 0.0) -> None:
+        super().__init__()
+        if not 0.0 <= drop_prob < 1.0:
+            raise ValueError(
+                f'drop_prob must be in [0, 1), got {drop_prob}; use 0 to '
+                'switch stochastic depth off'
+            )
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` (B, ...) with random samples of it set to zero."""
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        keep = 1.0 - self.drop_prob
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        return x * x.new_empty(shape).bernoulli_(keep).div_(keep)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, dropout_p: float = 0.0
+) -> Tensor:
+    """Return scaled dot-product attention.
+
+    On a CPU it is computed in float32 where gradients are wanted: PyTorch's
+    backward pass in bfloat16 takes about ten times as long there.
+
+    Args:
+        query: (B, H, L, C/H).
+        key: (B, H, S, C/H).
+        value: (B, H, S, C/H).
+        dropout_p: Probability of dropping an attention weight.
+
+    Returns:
+        (B, H, L, C/H), in the type of ``query``.
+    """
+    reduced = query.dtype in (torch.bfloat16, torch.float16)
+    if not reduced or query.is_cuda or not torch.is_grad_enabled():
+        return F.scaled_dot_product_attention(
+            query, key, value, dropout_p=dropout_p
+        )
+    with torch.autocast(query.device.type, enabled=False):
+        attended = F.scaled_dot_product_attention(
+            query.float(), key.float(), value.float(), dropout_p=dropout_p
+        )
+    return attended.to(query.dtype)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention.
+
+    Args:
+        embed_dims: Width C.
+        num_heads: Heads; must divide ``embed_dims``.
+        qkv_bias: Whether queries, keys and values have a bias.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, *, qkv_bias: bool = False
+    ) -> None:
+        super().__init__()
+        if embed_dims % num_heads:
+            raise ValueError(
+                f'embed_dims must be a multiple of num_heads, got '
+                f'{embed_dims} and {num_heads}; change one of them'
+            )
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
+        self.proj = nn.Linear(embed_dims, embed_dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the attended tokens, (B, L, C), of ``x`` (B, L, C)."""
+        batch, length, channels = x.shape
+        qkv = self.qkv(x).view(batch, length, 3, self.num_heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, C/H)
+        x = attend(query, key, value)
+        return self.proj(x.transpose(1, 2).reshape(batch, length, channels))
+
+
+class FeedForward(nn.Module):
+    """Two-layer MLP with GELU.
+
+    Args:
+        embed_dims: Width C of input and output.
+        hidden_dims: Width of the hidden layer.
+    """
+
+    def __init__(self, embed_dims: int, hidden_dims: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(embed_dims, hidden_dims)
+        self.fc2 = nn.Linear(hidden_dims, embed_dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the transformed tokens, same shape as ``x`` (..., C)."""
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm Transformer block.
+
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021,
+    equations 2 and 3.
+
+    Args:
+        embed_dims: Width C.
+        num_heads: Attention heads.
+        mlp_ratio: Hidden width of the MLP as a multiple of C.
+        qkv_bias: Whether queries, keys and values have a bias.
+        drop_path: Probability of dropping each residual branch.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        *,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = False,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(embed_dims)
+        self.attn = Attention(embed_dims, num_heads, qkv_bias=qkv_bias)
+        self.norm2 = nn.LayerNorm(embed_dims)
+        self.mlp = FeedForward(embed_dims, int(embed_dims * mlp_ratio))
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the next layer's tokens, (B, L, C), of ``x`` (B, L, C)."""
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class TransformerEncoder(nn.ModuleList):
+    """A stack of blocks that adds the position embedding at every block.
+
+    Args:
+        embed_dims: Width C.
+        num_layers: Number of blocks.
+        num_heads: Attention heads.
+        mlp_ratio: Hidden width of the MLPs as a multiple of C.
+        qkv_bias: Whether queries, keys and values have a bias.
+        drop_path_rate: Stochastic depth of the last block; it grows linearly
+            from 0 at the first one.
+        position: ``'before'`` adds the position to the input of every block
+            (ACT, Point-MAE), ``'after'`` to the output of every block
+            (concept distillation).
+        with_cp: Whether to recompute activations in the backward pass, which
+            saves memory and costs time.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_layers: int,
+        num_heads: int,
+        *,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = False,
+        drop_path_rate: float = 0.0,
+        position: str = 'before',
+        with_cp: bool = False,
+    ) -> None:
+        if position not in POSITION_MODES:
+            raise ValueError(
+                f'position must be one of {POSITION_MODES}, got {position!r}'
+            )
+        if num_layers < 1:
+            raise ValueError(
+                f'num_layers must be at least 1, got {num_layers}'
+            )
+        rates = torch.linspace(0, drop_path_rate, num_layers).tolist()
+        super().__init__(
+            TransformerBlock(
+                embed_dims,
+                num_heads,
+                mlp_ratio=mlp_ratio,
+                qkv_bias=qkv_bias,
+                drop_path=rate,
+            )
+            for rate in rates
+        )
+        self.position = position
+        self.with_cp = with_cp
+
+    def forward(
+        self, x: Tensor, pos: Tensor, out_indices: Sequence[int] = ()
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Run all blocks.
+
+        Args:
+            x: Tokens, (B, L, C).
+            pos: Their position embeddings, (B, L, C).
+            out_indices: Blocks whose output is wanted, counted from 0.
+
+        Returns:
+            The last block's output, (B, L, C), and the wanted outputs by the
+            index of their block, each (B, L, C), not normalised.
+        """
+        hidden = {}
+        for index, block in enumerate(self):
+            x = self._run(block, x, pos)
+            if index in out_indices:
+                hidden[index] = x
+        return x, hidden
+
+    def _run(self, block: nn.Module, x: Tensor, pos: Tensor) -> Tensor:
+        if self.position == 'before':
+            x = x + pos
+        if self.with_cp and self.training and x.requires_grad:
+            x = torch.utils.checkpoint.checkpoint(
+                block, x, use_reentrant=False
+            )
+        else:
+            x = block(x)
+        return x + pos if self.position == 'after' else x

@@ -1,0 +1,30 @@
+"""The loss that keeps all codes of a discrete autoencoder in use."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def kl_to_uniform(logits: Tensor) -> Tensor:
+    """Return KL(uniform || mean code posterior), averaged over the clouds.
+
+    The posterior of a cloud is the mean over its patches of softmax(logits),
+    at temperature 1. Computed in float32, in the log domain.
+
+    Source: Ramesh et al., Zero-Shot Text-to-Image Generation, ICML 2021;
+    direction and averaging as Point-BERT and ACT released them.
+
+    Args:
+        logits: (B, G, T).
+
+    Returns:
+        A scalar in [0, inf): 0 where all codes are equally likely.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        num_groups, num_codes = logits.shape[-2:]
+        log_posterior = logits.float().log_softmax(dim=-1)
+        log_mean = log_posterior.logsumexp(dim=-2) - math.log(num_groups)
+        return (-math.log(num_codes) - log_mean).mean()

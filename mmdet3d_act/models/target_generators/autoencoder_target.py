@@ -1,0 +1,166 @@
+"""A frozen stage-I autoencoder as the teacher of stage II."""
+
+from __future__ import annotations
+
+import os.path as osp
+from pathlib import Path
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmdet3d_act import compat
+from mmdet3d_act.models.layers import PointPatches
+from mmdet3d_act.models.layers.frozen import FrozenModule
+from mmdet3d_act.registry import MODELS, build_module
+
+STAGE1_CONFIG = 'configs/act/act_dvae_shapenet.py'
+
+
+def find_checkpoint(path: str) -> str | None:
+    """Return the checkpoint file that ``path`` means, or None.
+
+    Args:
+        path: A file, or the work directory of a finished training, whose last
+            checkpoint is meant.
+    """
+    if osp.isfile(path):
+        return path
+    pointer = Path(path) / 'last_checkpoint'
+    if not pointer.is_file():
+        return None
+    named = pointer.read_text().strip()
+    # A work directory may have been moved since: look beside the pointer too.
+    for candidate in (named, str(Path(path) / Path(named).name)):
+        if osp.isfile(candidate):
+            return candidate
+    return None
+
+
+@MODELS.register_module()
+class AutoencoderTarget(BaseModule):
+    """Features of a frozen autoencoder, of the whole cloud, as targets.
+
+    The autoencoder is frozen in every respect: no gradient, evaluation mode,
+    buffers untouched. Its weights are not stored again in the checkpoints of
+    the student; their fingerprint is, and resuming checks it.
+
+    Source: Dong et al., Autoencoders as Cross-Modal Teachers, ICLR 2023,
+    section 3.3.
+
+    Args:
+        autoencoder: Config of the autoencoder, or the loaded module.
+        checkpoint: Its stage-I checkpoint: a file, or the work directory of
+            the training, whose last checkpoint is taken. None only where a
+            loaded module is given.
+        noise: Whether the codes are drawn at random (the paper's way) or are
+            the most likely ones.
+        local: Whether the target stops before the second DGCNN.
+        published_train_mode: Whether the autoencoder follows the student into
+            training mode, as in the released loop: batch statistics that
+            drift and prompt dropout.
+        stage1_config: Config that trains the autoencoder; named where the
+            checkpoint is missing.
+    """
+
+    def __init__(
+        self,
+        autoencoder: dict | nn.Module,
+        checkpoint: str | None = None,
+        *,
+        noise: bool = True,
+        local: bool = False,
+        published_train_mode: bool = False,
+        stage1_config: str = STAGE1_CONFIG,
+    ) -> None:
+        super().__init__()
+        if checkpoint is None and not isinstance(autoencoder, nn.Module):
+            raise ValueError(
+                'AutoencoderTarget needs the checkpoint of its autoencoder; '
+                f'train it with `python tools/train.py {stage1_config}` and '
+                'give the work directory or the file'
+            )
+        self.autoencoder = FrozenModule(
+            build_module(autoencoder),
+            train_mode=published_train_mode,
+            pending=checkpoint is not None,
+        )
+        self.checkpoint = checkpoint
+        self.noise = noise
+        self.local = local
+        self.stage1_config = stage1_config
+
+    @classmethod
+    def check_requirements(cls, cfg: dict) -> list[str]:
+        """Return what keeps a config from being built, with the remedy.
+
+        Args:
+            cfg: The config of this class.
+        """
+        checkpoint = cfg.get('checkpoint')
+        if not isinstance(checkpoint, str) or find_checkpoint(checkpoint):
+            return []
+        stage1 = cfg.get('stage1_config', STAGE1_CONFIG)
+        return [
+            f'the stage-I autoencoder is missing: no checkpoint at '
+            f'{checkpoint!r}. Train it first with `python tools/train.py '
+            f'{stage1}`, or name another by the environment variable '
+            'ACT_AUTOENCODER (a .pth file or a work directory)'
+        ]
+
+    def init_weights(self) -> None:
+        """Load the autoencoder.
+
+        Raises:
+            FileNotFoundError: If there is no checkpoint.
+            ValueError: If it does not fill the autoencoder exactly.
+        """
+        if not self.autoencoder.pending:
+            return
+        path = find_checkpoint(self.checkpoint)
+        if path is None:
+            raise FileNotFoundError(
+                self.check_requirements(
+                    {
+                        'checkpoint': self.checkpoint,
+                        'stage1_config': self.stage1_config,
+                    }
+                )[0]
+            )
+        module = self.autoencoder.module
+        module.init_weights()
+        loaded = compat.load_checkpoint(path)
+        state = loaded.get('state_dict', loaded)
+        try:
+            module.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            raise ValueError(
+                f'{path} is not a complete checkpoint of the autoencoder that '
+                f'this config describes; train one with `python '
+                f'tools/train.py {self.stage1_config}`.\n{error}'
+            ) from error
+        self.autoencoder.set_source(osp.basename(path))
+        print_log(f'autoencoder loaded from {path}', logger='current')
+
+    @torch.no_grad()
+    def forward(
+        self,
+        inputs: dict,
+        patches: PointPatches,
+        data_samples: list | None = None,
+    ) -> Tensor:
+        """Return the target of every patch, (B, G, C).
+
+        Args:
+            inputs: Not used.
+            patches: The whole cloud's patches.
+            data_samples: Not used.
+
+        Raises:
+            RuntimeError: If the autoencoder was never loaded.
+        """
+        self.autoencoder.check_ready()
+        return self.autoencoder.module.encode(
+            patches, noise=self.noise, local=self.local
+        )

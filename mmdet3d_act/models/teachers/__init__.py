@@ -1,0 +1,17 @@
+"""Teachers: pretrained Transformers that point clouds learn from."""
+
+from mmdet3d_act.models.teachers.base import (
+    TeacherEncoder,
+    TeacherStates,
+    TokenTeacher,
+)
+from mmdet3d_act.models.teachers.language_teacher import LanguageTeacher
+from mmdet3d_act.models.teachers.timm_teacher import TimmTeacher
+
+__all__ = [
+    'LanguageTeacher',
+    'TeacherEncoder',
+    'TeacherStates',
+    'TimmTeacher',
+    'TokenTeacher',
+]

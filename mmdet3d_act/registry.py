@@ -1,0 +1,80 @@
+"""The registries that every class of this package registers into.
+
+They are MMDetection3D's where it is installed, so that configs of both
+packages mix freely, and MMEngine's root registries elsewhere, so that the
+core (operations, layers, teachers, backbones, autoencoders, distillers) also
+runs with PyTorch and MMEngine alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from torch import nn
+
+HAS_MMDET3D = importlib.util.find_spec('mmdet3d') is not None
+
+if HAS_MMDET3D:
+    from mmdet3d.registry import (
+        DATA_SAMPLERS,
+        DATASETS,
+        HOOKS,
+        METRICS,
+        MODELS,
+        OPTIM_WRAPPERS,
+        PARAM_SCHEDULERS,
+        TASK_UTILS,
+        TRANSFORMS,
+    )
+else:
+    from mmengine.registry import (
+        DATA_SAMPLERS,
+        DATASETS,
+        HOOKS,
+        METRICS,
+        MODELS,
+        OPTIM_WRAPPERS,
+        PARAM_SCHEDULERS,
+        TASK_UTILS,
+        TRANSFORMS,
+    )
+
+__all__ = [
+    'DATASETS',
+    'DATA_SAMPLERS',
+    'HAS_MMDET3D',
+    'HOOKS',
+    'METRICS',
+    'MODELS',
+    'OPTIM_WRAPPERS',
+    'PARAM_SCHEDULERS',
+    'TASK_UTILS',
+    'TRANSFORMS',
+    'build_module',
+]
+
+
+def build_module(module: dict | nn.Module | None) -> nn.Module | None:
+    """Return a module, built from its config where it is not one already.
+
+    Core classes take their parts either way, because building from a config
+    through MMDetection3D's registry imports all of its models, which need
+    MMCV's compiled operations; passing built modules does not.
+
+    Args:
+        module: A config with ``type``, a built module, or None.
+
+    Returns:
+        The built module, or None when None was given.
+
+    Raises:
+        TypeError: If ``module`` is none of these.
+    """
+    if module is None or isinstance(module, nn.Module):
+        return module
+    if isinstance(module, dict):
+        return MODELS.build(module)
+    raise TypeError(
+        'expected a config dict with a "type", a built nn.Module or None, got '
+        f'{type(module).__name__}; wrap the arguments in a dict with a "type"'
+    )

@@ -1,0 +1,381 @@
+"""MMEngine checkpoints, config names and the allocator."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from pickle import UnpicklingError
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from mmdet3d_act import compat
+
+REPO = Path(__file__).resolve().parents[1]
+SAFE_BY_DEFAULT = hasattr(torch.serialization, 'safe_globals') and not (
+    compat.digit_version(torch.__version__) < compat.digit_version('2.6.0')
+)
+needs_safe_load = pytest.mark.skipif(
+    not SAFE_BY_DEFAULT, reason='torch.load is not safe by default before 2.6'
+)
+
+
+class NotAllowed:
+    """A class that no allow-list knows."""
+
+
+class Regressor(BaseModel):
+    """The smallest model that a Runner trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(2, 1)
+
+    def forward(self, x, mode='tensor'):
+        output = self.linear(x)
+        if mode == 'loss':
+            return dict(loss=output.square().mean())
+        return [output]
+
+
+class NumpyMetric(BaseMetric):
+    """Returns numpy scalars of several types, as real metrics do."""
+
+    def process(self, data_batch, data_samples):
+        self.results.append(1.0)
+
+    def compute_metrics(self, results):
+        return dict(
+            acc=np.float64(np.mean(results)),
+            single=np.float32(0.5),
+            count=np.int64(len(results)),
+            good=np.bool_(True),
+        )
+
+
+def make_runner(work_dir: Path, max_epochs: int, name: str) -> Runner:
+    loader = dict(
+        dataset=[dict(x=torch.ones(2) * i) for i in range(4)],
+        batch_size=2,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='default_collate'),
+    )
+    return Runner(
+        Regressor(),
+        str(work_dir),
+        train_dataloader=loader,
+        val_dataloader=dict(loader),
+        train_cfg=dict(by_epoch=True, max_epochs=max_epochs),
+        val_cfg=dict(),
+        val_evaluator=Evaluator([NumpyMetric()]),
+        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.1)),
+        param_scheduler=dict(type='CosineAnnealingLR', T_max=4),
+        default_hooks=dict(
+            checkpoint=dict(type='CheckpointHook', save_best='acc')
+        ),
+        custom_hooks=[dict(type='EMAHook')],
+        randomness=dict(seed=0),
+        experiment_name=name,
+    )
+
+
+@pytest.fixture(scope='module')
+def work_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('runner')
+    make_runner(folder, 2, 'compat_first').train()
+    return folder
+
+
+@pytest.fixture
+def no_safe_globals():
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    yield
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(before)
+
+
+@needs_safe_load
+def test_load_is_refused_without_allow_list(work_dir, no_safe_globals):
+    path = str(work_dir / 'epoch_2.pth')
+    with pytest.raises(UnpicklingError, match=r'HistoryBuffer|getattr'):
+        CheckpointLoader.load_checkpoint(path, map_location='cpu')
+
+
+@needs_safe_load
+def test_checkpoint_loads_with_allow_list(work_dir, no_safe_globals):
+    assert compat.allow_mmengine_checkpoints() is True
+    checkpoint = CheckpointLoader.load_checkpoint(
+        str(work_dir / 'best_acc_epoch_1.pth'), map_location='cpu'
+    )
+    log = checkpoint['message_hub']['log_scalars']
+    assert isinstance(log['train/loss'], HistoryBuffer)
+    assert log['train/loss'].mean() > 0
+    assert len(log['train/loss'].data[0]) == 2
+    info = checkpoint['message_hub']['runtime_info']
+    assert info['best_score'] == 1.0
+    assert isinstance(info['best_score'], np.float64)
+
+
+def test_training_resumes(work_dir):
+    runner = make_runner(work_dir, 3, 'compat_second')
+    runner._resume = True
+    runner.train()
+    assert runner.epoch == 3
+    assert runner.iter == 6
+    state = torch.load(work_dir / 'epoch_3.pth', weights_only=True)
+    assert state['meta']['epoch'] == 3
+    history = state['message_hub']['log_scalars']['train/loss']
+    assert len(history.data[0]) == 6
+
+
+@needs_safe_load
+def test_unlisted_class_is_still_refused(tmp_path):
+    compat.allow_mmengine_checkpoints()
+    path = tmp_path / 'foreign.pth'
+    torch.save(dict(state_dict={}, extra=NotAllowed()), path)
+    with pytest.raises(UnpicklingError, match='NotAllowed'):
+        CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+
+
+@needs_safe_load
+def test_getattr_reaches_statistics_methods_only(tmp_path):
+    compat.allow_mmengine_checkpoints()
+
+    class Evil:
+        def __reduce__(self):
+            return getattr, (HistoryBuffer, '__init__')
+
+    path = tmp_path / 'evil.pth'
+    torch.save(dict(extra=Evil()), path)
+    with pytest.raises(UnpicklingError, match='statistics method'):
+        torch.load(path, weights_only=True)
+
+
+@needs_safe_load
+def test_object_arrays_are_refused(tmp_path):
+    compat.allow_mmengine_checkpoints()
+    path = tmp_path / 'objects.pth'
+    torch.save(dict(extra=np.array([None], dtype=object)), path)
+    with pytest.raises(UnpicklingError, match=r'ObjectDType|dtype'):
+        torch.load(path, weights_only=True)
+
+
+@needs_safe_load
+@pytest.mark.parametrize('module', ['numpy.core', 'numpy._core'])
+def test_names_of_numpy_1_and_2_are_known(module, tmp_path, no_safe_globals):
+    compat.allow_mmengine_checkpoints()
+    names = {
+        name: function
+        for function, name in (
+            entry
+            for entry in torch.serialization.get_safe_globals()
+            if isinstance(entry, tuple)
+        )
+    }
+    array = np.arange(3.0)
+    rebuild, arguments, state = array.__reduce__()
+    assert names[f'{module}.multiarray._reconstruct'] is rebuild
+    copy = names[f'{module}.multiarray._reconstruct'](*arguments)
+    copy.__setstate__(state)
+    np.testing.assert_array_equal(copy, array)
+    scalar = names[f'{module}.multiarray.scalar']
+    assert scalar(*np.float32(1.5).__reduce__()[1]) == 1.5
+
+
+@needs_safe_load
+def test_allowing_twice_changes_nothing(no_safe_globals):
+    compat.allow_mmengine_checkpoints()
+    first = set(torch.serialization.get_safe_globals())
+    compat.allow_mmengine_checkpoints()
+    assert set(torch.serialization.get_safe_globals()) == first
+    assert HistoryBuffer in first
+
+
+def test_older_torch_is_left_alone(monkeypatch):
+    called = []
+    monkeypatch.setattr(torch, '__version__', '2.5.1')
+    monkeypatch.setattr(
+        torch.serialization,
+        'add_safe_globals',
+        called.append,
+        raising=False,
+    )
+    assert compat.allow_mmengine_checkpoints() is False
+    assert called == []
+
+
+@pytest.fixture
+def one_config(tmp_path, monkeypatch):
+    """A config folder of its own, so that no real config is needed."""
+    (tmp_path / '_base_').mkdir()
+    (tmp_path / 'act').mkdir()
+    (tmp_path / 'act' / 'one.py').write_text('model = dict(type="One", a=1)\n')
+    monkeypatch.setattr(compat, 'config_root', lambda: tmp_path)
+    return tmp_path / 'act' / 'one.py'
+
+
+def test_find_config(one_config):
+    assert compat.find_config('mmdet3d_act::act/one.py') == one_config
+    assert compat.find_config('act/one.py') == one_config
+
+
+def test_find_config_names_the_neighbours(one_config):
+    with pytest.raises(FileNotFoundError, match=r'beside it: act/one\.py'):
+        compat.find_config('mmdet3d_act::act/two.py')
+
+
+def test_config_root_is_the_checkouts():
+    root = compat.config_root()
+    assert root.name == 'configs'
+    assert (root / '_base_').is_dir()
+
+
+def test_package_bases_work(one_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(Config, '_get_cfg_path', Config._get_cfg_path)
+    child = tmp_path / 'child.py'
+    child.write_text("_base_ = 'mmdet3d_act::act/one.py'\nmodel = dict(b=2)\n")
+    compat.register_config_scope()
+    once = Config._get_cfg_path
+    compat.register_config_scope()
+    assert Config._get_cfg_path is once
+    config = Config.fromfile(str(child))
+    assert config.model == dict(type='One', a=1, b=2)
+
+
+def test_relative_bases_still_work(one_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(Config, '_get_cfg_path', Config._get_cfg_path)
+    compat.register_config_scope()
+    child = tmp_path / 'child.py'
+    child.write_text("_base_ = './act/one.py'\n")
+    assert Config.fromfile(str(child)).model.a == 1
+
+
+def run_python(code: str) -> str:
+    environment = dict(os.environ, PYTHONPATH=str(REPO))
+    done = subprocess.run(
+        [sys.executable, '-c', textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_tune_allocator_in_a_fresh_process():
+    output = run_python(
+        """
+        import torch
+        from mmdet3d_act.compat import tune_allocator
+        applied = tune_allocator()
+        maps = len(open('/proc/self/maps').readlines())
+        block = [torch.empty(5_000_000) for _ in range(20)]
+        more = len(open('/proc/self/maps').readlines()) - maps
+        print(applied, more)
+        """
+    )
+    applied, more = output.split()
+    glibc = platform.libc_ver()[0] == 'glibc'
+    assert applied == str(glibc)
+    if glibc:
+        # 20 blocks of 20 MB come from the heap, not from 20 new maps.
+        assert int(more) < 10
+
+
+def test_tune_allocator_is_skipped_without_glibc(monkeypatch):
+    monkeypatch.setattr(platform, 'libc_ver', lambda: ('', ''))
+    assert compat.tune_allocator() is False
+
+
+@pytest.mark.parametrize('threshold', [0, -1, 2**31])
+def test_tune_allocator_checks_its_argument(threshold):
+    with pytest.raises(ValueError, match='got'):
+        compat.tune_allocator(threshold)
+
+
+def test_core_imports_without_mmdet3d():
+    output = run_python(
+        """
+        import sys
+        class Hidden:
+            def find_spec(self, name, path=None, target=None):
+                if name.split('.')[0] in {'mmcv', 'mmdet', 'mmdet3d'}:
+                    raise ModuleNotFoundError(f'No module named {name!r}')
+        sys.meta_path.insert(0, Hidden())
+        import importlib.util
+        real = importlib.util.find_spec
+        importlib.util.find_spec = lambda name, package=None: (
+            None if name == 'mmdet3d' else real(name, package))
+        import mmdet3d_act
+        from mmdet3d_act.models import layers, backbones
+        from mmdet3d_act import ops, registry
+        print(registry.HAS_MMDET3D, registry.MODELS.scope)
+        """
+    )
+    assert output.splitlines()[-1] == 'False mmengine'
+
+
+@pytest.fixture(params=['this PyTorch', 'before 2.6'])
+def any_torch(request, monkeypatch):
+    """Load as with this PyTorch, and as before one had an allow-list."""
+    if request.param == 'before 2.6':
+        monkeypatch.setattr(
+            compat, 'allow_mmengine_checkpoints', lambda: False
+        )
+
+
+@pytest.mark.usefixtures('any_torch')
+def test_files_are_loaded_with_their_log(work_dir):
+    path = work_dir / 'epoch_2.pth'
+    loaded = compat.load_checkpoint(str(path))
+    known = torch.load(path, weights_only=True)
+    assert loaded['state_dict'].keys() == known['state_dict'].keys()
+    for name, value in known['state_dict'].items():
+        assert torch.equal(loaded['state_dict'][name], value), name
+    history = loaded['message_hub']['log_scalars']['train/loss']
+    assert isinstance(history, HistoryBuffer)
+    expected = known['message_hub']['log_scalars']['train/loss']
+    assert history.mean() == expected.mean()
+
+
+@pytest.mark.usefixtures('any_torch')
+def test_files_cannot_execute_code(tmp_path):
+    mark = tmp_path / 'mark'
+
+    class Evil:
+        def __reduce__(self):
+            return Path.touch, (mark,)
+
+    path = str(tmp_path / 'evil.pth')
+    torch.save(dict(state_dict={}, extra=Evil()), path)
+    with pytest.raises(UnpicklingError, match=r'(?i)path|touch|getattr'):
+        compat.load_checkpoint(path)
+    assert not mark.exists()
+
+
+def test_absent_files_are_named():
+    with pytest.raises(FileNotFoundError, match=r'nowhere/a.pth does not'):
+        compat.load_checkpoint('nowhere/a.pth')
+
+
+def test_addresses_go_to_mmengine(monkeypatch):
+    monkeypatch.setattr(
+        CheckpointLoader,
+        'load_checkpoint',
+        staticmethod(lambda path, where: (path, where)),
+    )
+    loaded = compat.load_checkpoint('https://example.org/a.pth', 'meta')
+    assert loaded == ('https://example.org/a.pth', 'meta')

@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import ConcatDataset, RepeatDataset, pseudo_collate
+from mmengine.logging import MMLogger
+from torch.utils.data import DataLoader
+
+from mmdet3d_act.datasets import (
+    BadSampleError,
+    EpochSampler,
+    SampleIndex,
+    ShapeNet55,
+    samplers,
+)
+from mmdet3d_act.datasets.base import (
+    PointCloudDataset,
+    describe_missing_files,
+    read_lines,
+)
+from tests.test_datasets.clouds import (
+    NAMES,
+    PIPELINE,
+    by_index,
+    read_epoch,
+    same,
+)
+
+
+def _data(root: Path, **kwargs: object) -> ShapeNet55:
+    # MMEngine collects garbage when it serialises, which takes its time.
+    kwargs = dict(pipeline=PIPELINE, serialize_data=False) | kwargs
+    return ShapeNet55(str(root), kwargs.pop('split', 'train'), **kwargs)
+
+
+def _sampler(dataset: object, epoch: int, seed: int = 1) -> EpochSampler:
+    sampler = EpochSampler(dataset, seed=seed)
+    sampler.set_epoch(epoch)
+    return sampler
+
+
+def _epoch(root: Path, epoch: int, seed: int = 1, **kwargs: object) -> dict:
+    dataset = _data(root)
+    return read_epoch(dataset, _sampler(dataset, epoch, seed), **kwargs)
+
+
+def test_samples_do_not_depend_on_workers_or_restarts(
+    shapenet_root: Path,
+) -> None:
+    alone = _epoch(shapenet_root, 2)
+    random.seed(9)
+    np.random.seed(9)
+    torch.manual_seed(9)
+    assert len(alone) == 8
+    assert same(alone, _epoch(shapenet_root, 2))
+    assert same(alone, _epoch(shapenet_root, 2, num_workers=2))
+
+
+@pytest.mark.slow
+def test_samples_do_not_depend_on_the_kind_of_worker(
+    shapenet_root: Path,
+) -> None:
+    spawned = dict(num_workers=1, multiprocessing_context='spawn')
+    alone = _epoch(shapenet_root, 2)
+    assert same(alone, _epoch(shapenet_root, 2, **spawned))
+
+
+def test_every_epoch_and_seed_differs(shapenet_root: Path) -> None:
+    epochs = [_epoch(shapenet_root, e, s) for e, s in np.ndindex(2, 2)]
+    for index in range(8):
+        versions = {tuple(e[index].flatten().tolist()) for e in epochs}
+        assert len(versions) == 4
+
+
+def test_persistent_workers_follow_the_epoch(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root)
+    loader = DataLoader(
+        dataset,
+        batch_size=3,
+        sampler=_sampler(dataset, 0),
+        collate_fn=pseudo_collate,
+        num_workers=2,
+        persistent_workers=True,
+    )
+    first = by_index(loader)
+    loader.sampler.set_epoch(1)
+    second = by_index(loader)
+    assert same(first, _epoch(shapenet_root, 0))
+    assert same(second, _epoch(shapenet_root, 1))
+
+
+def test_samples_do_not_depend_on_the_number_of_processes(
+    shapenet_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = {}
+    for rank in range(2):
+        monkeypatch.setattr(
+            samplers, 'get_dist_info', lambda rank=rank: (rank, 2)
+        )
+        together |= _epoch(shapenet_root, 3)
+    monkeypatch.undo()
+    assert same(together, _epoch(shapenet_root, 3))
+
+
+def test_plain_indices_are_epoch_0_and_seed_0(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root)
+    points = dataset[-1]['inputs']['points']
+    assert torch.equal(points, dataset[SampleIndex(7)]['inputs']['points'])
+    later = dataset[SampleIndex(7, epoch=1)]['inputs']['points']
+    assert not torch.equal(points, later)
+
+
+def test_global_generators_are_left_alone(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root)
+    np.random.seed(0)
+    expected = np.random.random()
+    np.random.seed(0)
+    dataset[0]
+    assert np.random.random() == expected
+
+
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_concatenation_keeps_epoch_and_split(
+    shapenet_root: Path, split: str
+) -> None:
+    parts = [_data(shapenet_root, split=name) for name in ('train', 'test')]
+    union = ConcatDataset(parts)
+    part, offset = (parts[0], 0) if split == 'train' else (parts[1], 8)
+    sample = union[SampleIndex(offset + 2, epoch=5, seed=6)]
+    expected = part[SampleIndex(2, epoch=5, seed=6)]
+    assert sample['data_samples'].split == split
+    assert torch.equal(
+        sample['inputs']['points'], expected['inputs']['points']
+    )
+
+
+def test_concatenation_compares_the_meta_information(
+    shapenet_root: Path,
+) -> None:
+    parts = [_data(shapenet_root, up_axis=axis) for axis in ('y', 'z')]
+    with pytest.raises(ValueError, match='does not match meta information'):
+        ConcatDataset(parts)
+
+
+def test_repetition_keeps_the_epoch(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root)
+    sample = RepeatDataset(dataset, 3)[SampleIndex(18, epoch=5)]
+    expected = dataset[SampleIndex(2, epoch=5)]
+    assert torch.equal(
+        sample['inputs']['points'], expected['inputs']['points']
+    )
+
+
+class _Count:
+    """Counts its calls and notes a random number and the rng_key."""
+
+    def __init__(self) -> None:
+        self.keys: list = []
+
+    def __call__(self, results: dict) -> dict:
+        self.keys.append(results['rng_key'])
+        results['drawn'] = np.random.random()
+        return results
+
+
+def _static(root: Path, **kwargs: object) -> tuple[ShapeNet55, _Count]:
+    count = _Count()
+    dataset = _data(
+        root,
+        **kwargs,
+        static_pipeline=[*PIPELINE[:2], count],
+        pipeline=[lambda r: r | dict(later=np.random.random())],
+    )
+    return dataset, count
+
+
+def test_static_pipeline_runs_once_and_its_draws_stay(
+    shapenet_root: Path,
+) -> None:
+    dataset, count = _static(shapenet_root)
+    samples = [dataset[SampleIndex(2, epoch=e, seed=4)] for e in range(3)]
+    assert count.keys == [(4, 0, 2)]
+    assert len({s['drawn'] for s in samples}) == 1
+    assert len({s['later'] for s in samples}) == 3
+    assert [s['rng_key'].epoch for s in samples] == [0, 1, 2]
+    other = _static(shapenet_root)[0][SampleIndex(2, epoch=7, seed=4)]
+    assert other['drawn'] == samples[0]['drawn']
+    assert torch.equal(other['points'].tensor, samples[0]['points'].tensor)
+    assert dataset[3]['drawn'] != samples[0]['drawn']
+
+
+def test_static_result_is_safe_from_later_changes(
+    shapenet_root: Path,
+) -> None:
+    dataset, _ = _static(shapenet_root)
+    before = dataset[0]['points'].tensor.clone()
+    dataset[0]['points'].tensor.zero_()
+    assert torch.equal(dataset[0]['points'].tensor, before)
+
+
+@pytest.mark.parametrize('in_place', [False, True])
+@pytest.mark.parametrize('serialize_data', [False, True])
+def test_subset_does_not_take_other_samples_from_memory(
+    shapenet_root: Path, in_place: bool, serialize_data: bool
+) -> None:
+    dataset, _ = _static(shapenet_root, serialize_data=serialize_data)
+    expected = dataset[5]['lidar_path']
+    dataset[0]
+    if in_place:
+        dataset.get_subset_([5, 6])
+    else:
+        dataset = dataset.get_subset([5, 6])
+    assert dataset[0]['lidar_path'] == expected
+    assert len(dataset) == 2
+
+
+def _spoil(root: Path, *indices: int) -> None:
+    for index in indices:
+        (root / 'shapenet_pc' / NAMES['train'][index]).write_bytes(b'bad')
+
+
+def test_bad_file_is_an_error_by_default(shapenet_root: Path) -> None:
+    _spoil(shapenet_root, 1)
+    dataset = _data(shapenet_root)
+    with pytest.raises(BadSampleError, match=r'03001627-m1\.npy: unreadable'):
+        dataset[1]
+
+
+@pytest.fixture
+def warnings_of(
+    caplog: pytest.LogCaptureFixture,
+) -> Callable[[str], list[str]]:
+    """Return a function that gives the logged warnings with a text."""
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield lambda text: [
+        r.getMessage()
+        for r in caplog.records
+        if r.levelno == logging.WARNING and text in r.getMessage()
+    ]
+    logger.removeHandler(caplog.handler)
+
+
+def test_skipping_is_deterministic_and_logged_once(
+    shapenet_root: Path, warnings_of: Callable[[str], list[str]]
+) -> None:
+    _spoil(shapenet_root, 0, 1, 2)
+    dataset = _data(shapenet_root, on_error='skip')
+
+    def epoch(data: ShapeNet55, number: int) -> list:
+        return [
+            data[SampleIndex(i, epoch=number)]['data_samples'].sample_idx
+            for i in range(8)
+        ]
+
+    epochs = [epoch(dataset, number) for number in range(6)]
+    assert len(warnings_of('left out a sample')) == 3
+    assert len(warnings_of('03001627-m1.npy: unreadable')) == 1
+    assert all(numbers[3:] == [3, 4, 5, 6, 7] for numbers in epochs)
+    assert all(set(numbers[:3]) <= {3, 4, 5, 6, 7} for numbers in epochs)
+    assert len({tuple(numbers) for numbers in epochs}) > 1
+    fresh = _data(shapenet_root, on_error='skip')
+    assert epoch(fresh, 4) == epochs[4]
+
+
+def test_workers_share_what_was_logged(shapenet_root: Path) -> None:
+    _spoil(shapenet_root, 0, 3)
+    dataset = _data(shapenet_root, on_error='skip')
+    read_epoch(dataset, _sampler(dataset, 0), num_workers=2)
+    assert dataset._bad.nonzero().flatten().tolist() == [0, 3]
+
+
+def test_missing_file_is_skipped_too(shapenet_root: Path) -> None:
+    (shapenet_root / 'shapenet_pc' / NAMES['train'][0]).unlink()
+    dataset = _data(shapenet_root, on_error='skip')
+    assert dataset[0]['data_samples'].sample_idx != 0
+
+
+def test_too_small_clouds_are_skipped(shapenet_root: Path) -> None:
+    path = shapenet_root / 'shapenet_pc' / NAMES['train'][0]
+    np.save(path, np.eye(3, dtype=np.float32))
+    with pytest.raises(BadSampleError, match=r'm0\.npy: too small: .*16'):
+        _data(shapenet_root)[0]
+    dataset = _data(shapenet_root, on_error='skip')
+    assert dataset[0]['data_samples'].sample_idx != 0
+
+
+def test_only_bad_files_are_an_error(shapenet_root: Path) -> None:
+    _spoil(shapenet_root, *range(8))
+    dataset = _data(shapenet_root, on_error='skip')
+    with pytest.raises(ValueError, match='none of the 8 samples'):
+        dataset[0]
+
+
+def _odd_only(results: dict) -> dict | None:
+    return results if results['sample_idx'] % 2 else None
+
+
+def test_rejected_sample_is_replaced(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root, pipeline=[_odd_only])
+    drawn = [dataset[SampleIndex(0, epoch=e)]['sample_idx'] for e in range(20)]
+    again = [dataset[SampleIndex(0, epoch=e)]['sample_idx'] for e in range(20)]
+    assert drawn == again
+    assert set(drawn) == {1, 3, 5, 7}
+
+
+def test_rejected_sample_in_test_mode(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root, pipeline=[_odd_only], test_mode=True)
+    with pytest.raises(ValueError, match='rejected sample 0 in test mode'):
+        dataset[0]
+
+
+def test_options(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root, up_axis='z', normalization='none')
+    assert dataset.metainfo['up_axis'] == 'z'
+    assert dataset.metainfo['normalization'] == 'none'
+    assert _data(shapenet_root).metainfo['up_axis'] == 'y'
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (dict(on_error='ignore'), "'skip'.*got 'ignore'"),
+        (dict(up_axis='up'), "up_axis must be .*got 'up'"),
+        (dict(split='val'), "split of ShapeNet55 must be .*got 'val'"),
+    ],
+)
+def test_wrong_options(shapenet_root: Path, options: dict, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        _data(shapenet_root, **options)
+
+
+def test_index_outside(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root)
+    with pytest.raises(IndexError, match='got 8'):
+        dataset[8]
+
+
+def test_lazy_data_set_loads_at_first_use(shapenet_root: Path) -> None:
+    dataset = _data(shapenet_root, lazy_init=True)
+    assert not dataset._fully_initialized
+    assert dataset[0]['data_samples'].sample_idx == 0
+
+
+def test_base_has_no_samples() -> None:
+    with pytest.raises(NotImplementedError, match='implement list_samples'):
+        PointCloudDataset('somewhere')
+
+
+def test_describe_missing_files(tmp_path: Path) -> None:
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / 'x').touch()
+    names = ['a/x', 'a/y', 'b/z']
+    (text,) = describe_missing_files('Data', str(tmp_path), names)
+    assert text.startswith('Data: 2 of 3 listed files are missing')
+    assert 'a/y' in text
+    assert describe_missing_files('Data', str(tmp_path), ['a/x']) == []
+
+
+def test_read_lines(tmp_path: Path) -> None:
+    path = tmp_path / 'list.txt'
+    path.write_bytes(b' a.npy \r\n\n b\n')
+    assert read_lines(str(path)) == ['a.npy', 'b']

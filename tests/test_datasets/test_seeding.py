@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet3d_act.datasets.seeding import (
+    RngKey,
+    SampleIndex,
+    epoch_stream,
+    fixed_generator,
+    rng_key,
+    seeded,
+    static_stream,
+    substitute_order,
+)
+
+
+@pytest.mark.parametrize(
+    ('value', 'expected'),
+    [
+        (SampleIndex(7, 3, 5) - 2, 5),
+        (SampleIndex(7, 3, 5) % 4, 3),
+        (SampleIndex(7, 3, 5) + 2, 9),
+        (10 + SampleIndex(-7, 3, 5), 3),
+        (pickle.loads(pickle.dumps(SampleIndex(7, 3, 5))), 7),
+    ],
+)
+def test_index_keeps_epoch_and_seed(value: SampleIndex, expected: int) -> None:
+    assert (value, value.epoch, value.seed) == (expected, 3, 5)
+
+
+def test_index_is_an_int_everywhere_else() -> None:
+    index = SampleIndex(2, 9, 9)
+    assert index == 2
+    assert hash(index) == hash(2)
+    assert [10, 20, 30][index] == 30
+    assert isinstance(index // 2, int)
+
+
+@pytest.mark.parametrize(
+    ('index', 'expected'),
+    [
+        (3, RngKey(0, 0, 3)),
+        (-1, RngKey(0, 0, 9)),
+        (np.int64(4), RngKey(0, 0, 4)),
+        (SampleIndex(3, 2, 8), RngKey(8, 2, 3)),
+    ],
+)
+def test_rng_key(index: int, expected: RngKey) -> None:
+    assert rng_key(index, 10) == expected
+
+
+@pytest.mark.parametrize('index', [10, -11])
+def test_rng_key_outside(index: int) -> None:
+    with pytest.raises(IndexError, match=r'expected an index in \[-10, 10\)'):
+        rng_key(index, 10)
+
+
+def _draw() -> tuple[float, float, float]:
+    return random.random(), np.random.random(), torch.rand(1).item()
+
+
+def test_seeded_decides_all_generators_and_restores_them() -> None:
+    key = RngKey(1, 2, 3)
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    undisturbed = [_draw(), _draw()]
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    before = _draw()
+    with seeded(epoch_stream(key)):
+        first = _draw()
+    after = _draw()
+    with seeded(epoch_stream(key)):
+        second = _draw()
+    assert first == second
+    assert [before, after] == undisturbed
+
+
+def test_seeded_restores_after_an_error() -> None:
+    np.random.seed(4)
+    expected = np.random.random()
+    np.random.seed(4)
+    with pytest.raises(KeyError, match='x'), seeded(epoch_stream((1, 2, 3))):
+        raise KeyError('x')
+    assert np.random.random() == expected
+
+
+def test_streams_differ_in_all_parts_of_the_key() -> None:
+    keys = [RngKey(*key) for key in np.ndindex(3, 3, 3)]
+    streams = [epoch_stream(key) for key in keys]
+    streams += [static_stream(RngKey(s, 0, i)) for s, i in np.ndindex(3, 3)]
+    drawn = []
+    for stream in streams:
+        with seeded(stream):
+            drawn.append(_draw())
+    assert len(set(drawn)) == 27 + 9
+    for column in zip(*drawn, strict=True):
+        assert len(set(column)) == 27 + 9
+
+
+def test_static_stream_does_not_know_the_epoch() -> None:
+    first, second = (static_stream(RngKey(1, e, 2)) for e in (0, 5))
+    assert first.generate_state(2).tolist() == (
+        second.generate_state(2).tolist()
+    )
+
+
+def test_substitute_order() -> None:
+    order = substitute_order(RngKey(0, 1, 2), 20)
+    assert sorted(order) == list(range(20))
+    assert order.tolist() == substitute_order(RngKey(0, 1, 2), 20).tolist()
+    assert order.tolist() != substitute_order(RngKey(0, 2, 2), 20).tolist()
+
+
+def test_fixed_generator_ignores_the_epoch_only() -> None:
+    def draw(*key: int) -> float:
+        return fixed_generator(dict(rng_key=RngKey(*key))).random()
+
+    assert draw(1, 0, 2) == draw(1, 7, 2)
+    assert len({draw(1, 0, 2), draw(2, 0, 2), draw(1, 0, 3)}) == 3
+
+
+def test_fixed_generator_needs_a_key() -> None:
+    with pytest.raises(KeyError, match='set per_epoch=True'):
+        fixed_generator({})

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet3d_act.datasets.transforms import (
+    RandomPointDropout,
+    RandomPointJitter,
+    RandomPointRotation,
+    RandomPointScaleShift,
+    drop_points,
+    rotate,
+    scale_and_shift,
+)
+
+ALL = (
+    RandomPointScaleShift(),
+    RandomPointRotation(),
+    RandomPointJitter(),
+    RandomPointDropout(0.9),
+)
+
+
+def _name(transform: object) -> str:
+    return type(transform).__name__
+
+
+@pytest.mark.parametrize('transform', ALL, ids=_name)
+def test_follows_the_seed_and_leaves_features(
+    sample: Callable, cloud: np.ndarray, transform: Callable
+) -> None:
+    points = np.concatenate([cloud, np.ones((50, 1))], axis=1)
+
+    def apply(seed: int) -> torch.Tensor:
+        np.random.seed(seed)
+        return transform(sample(points))['points'].tensor
+
+    assert torch.equal(apply(0), apply(0))
+    assert not torch.equal(apply(0), apply(1))
+    assert apply(0).shape == (50, 4)
+    assert (apply(0)[:, 3] == 1).all()
+
+
+def test_scale_and_shift_by_hand() -> None:
+    points = torch.tensor([[1.0, 2, 3, 9]])
+    moved = scale_and_shift(points, np.array([2.0, 3, 4]), 0.5)
+    assert moved.tolist() == [[2.5, 6.5, 12.5, 9]]
+
+
+def test_scale_and_shift_draws() -> None:
+    np.random.seed(0)
+    transform = RandomPointScaleShift((0.5, 2.0), 0.2)
+    corners = torch.cat([torch.zeros(1, 3), torch.eye(3)])
+    moved = torch.stack([transform.augment(corners) for _ in range(500)])
+    shift = moved[:, 0]
+    scale = torch.diagonal(moved[:, 1:], dim1=1, dim2=2) - shift
+    assert shift.abs().max() <= 0.2
+    assert shift.amin(0).max() < -0.19
+    assert shift.amax(0).min() > 0.19
+    assert 0.5 - 1e-6 <= scale.min() < 0.51
+    assert 1.99 < scale.max() <= 2.0 + 1e-6
+    assert torch.corrcoef(torch.cat([scale, shift], 1).T).triu(1).max() < 0.2
+
+
+def test_isotropic_scale() -> None:
+    transform = RandomPointScaleShift((0.5, 2.0), 0.0, isotropic=True)
+    scale = torch.diagonal(transform.augment(torch.eye(3)))
+    assert scale.tolist() == [scale[0].item()] * 3
+
+
+@pytest.mark.parametrize(
+    ('axis', 'start', 'end'),
+    [
+        ((0, 0, 2), (1, 0, 5), (0, 1, 5)),
+        ((0, 1, 0), (0, 5, 1), (1, 5, 0)),
+        ((3, 0, 0), (5, 1, 0), (5, 0, 1)),
+        ((0, 0, -1), (1, 0, 5), (0, -1, 5)),
+    ],
+)
+def test_rotate_a_quarter(axis: tuple, start: tuple, end: tuple) -> None:
+    turned = rotate(torch.tensor([start]).double(), axis, math.pi / 2)
+    torch.testing.assert_close(turned, torch.tensor([end]).double())
+
+
+def test_rotate_about_a_diagonal_permutes_the_axes() -> None:
+    turned = rotate(torch.tensor([[1.0, 2, 3]]), (1, 1, 1), 2 * math.pi / 3)
+    torch.testing.assert_close(turned, torch.tensor([[3.0, 1, 2]]))
+
+
+@pytest.mark.parametrize('axis', ['x', 'y', 'z', (1, 2, 3)])
+def test_rotation_keeps_lengths_and_axis(
+    axis: str | tuple, cloud: np.ndarray
+) -> None:
+    transform = RandomPointRotation(axis)
+    direction = torch.tensor(transform.axis, dtype=torch.float32)
+    points = torch.from_numpy(cloud)
+    turned = transform.augment(points)
+    torch.testing.assert_close(turned.norm(dim=1), points.norm(dim=1))
+    torch.testing.assert_close(
+        turned @ direction, points @ direction, atol=1e-4, rtol=1e-5
+    )
+    assert not torch.allclose(turned, points)
+
+
+def test_rotation_angles() -> None:
+    np.random.seed(0)
+    point = torch.tensor([[1.0, 0, 0]])
+
+    def angles(*limits: float) -> torch.Tensor:
+        transform = RandomPointRotation('z', *([limits] if limits else []))
+        turned = torch.cat([transform.augment(point) for _ in range(300)])
+        return torch.atan2(turned[:, 1], turned[:, 0])
+
+    small = angles(-0.1, 0.2)
+    assert -0.1 <= small.min() < -0.09
+    assert 0.19 < small.max() <= 0.2 + 1e-6
+    full = angles()
+    assert full.min() < -3
+    assert full.max() > 3
+
+
+def test_jitter_draws() -> None:
+    np.random.seed(0)
+    noise = RandomPointJitter(0.02, 0.05).augment(torch.zeros(20000, 3))
+    assert noise.std() == pytest.approx(0.02, rel=0.05)
+    assert noise.abs().max() == pytest.approx(0.05)
+    assert noise.mean().abs() < 1e-3
+
+
+def test_drop_points_by_hand() -> None:
+    points = torch.arange(12.0).view(4, 3)
+    dropped = drop_points(points, np.array([False, True, False, True]))
+    assert torch.equal(dropped, points[[0, 0, 2, 0]])
+
+
+def test_dropout_draws(cloud: np.ndarray) -> None:
+    np.random.seed(0)
+    points = torch.from_numpy(cloud)
+    transform = RandomPointDropout(0.6)
+    shares = []
+    for _ in range(400):
+        dropped = (transform.augment(points) != points).any(1)
+        shares.append(dropped.float().mean().item())
+    assert np.mean(shares) == pytest.approx(0.3, abs=0.03)
+    assert 0.5 < max(shares) < 0.85
+    assert min(shares) < 0.05
+
+
+@pytest.mark.parametrize(
+    ('kind', 'options', 'text'),
+    [
+        (RandomPointScaleShift, dict(scale_range=(2, 1)), r'\(low, high\)'),
+        (RandomPointScaleShift, dict(scale_range=(0, 1)), 'must be > 0'),
+        (RandomPointScaleShift, dict(shift_range=-1), '>= 0, got -1'),
+        (RandomPointRotation, dict(axis='up'), "got 'up'"),
+        (RandomPointRotation, dict(axis=(0, 0, 0)), r'got \(0, 0, 0\)'),
+        (RandomPointRotation, dict(angle_range=(1,)), r'got \(1,\)'),
+        (RandomPointJitter, dict(sigma=-1), '>= 0, got -1'),
+        (RandomPointDropout, dict(max_ratio=1), r'\[0, 1\), got 1'),
+    ],
+)
+def test_wrong_options(kind: type, options: dict, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        kind(**options)

@@ -1,0 +1,1 @@
+"""Tests of mmdet3d_act.engine."""

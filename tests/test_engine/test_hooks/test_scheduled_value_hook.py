@@ -1,0 +1,163 @@
+"""ScheduledValueHook: values, fractions, attribute look-up, errors."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from mmengine.logging import MessageHub
+from mmengine.model import MMDistributedDataParallel
+from mmengine.runner import Runner
+from torch import nn
+
+from mmdet3d_act.engine import CosineRamp, ScheduledValueHook
+from mmdet3d_act.registry import HOOKS
+from tests.test_engine.toy import ToyPoints, ToyRegressor
+
+TEMPERATURE = dict(start=1.0, end=0.0625, num_steps=100)
+
+
+class Annealed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.temperature = 1.0
+        self.name = 'toy'
+        self.parts = nn.ModuleList([nn.Module()])
+        self.parts[0].weight = 0
+
+
+def runner_of(model: nn.Module, max_iters: int = 1000) -> SimpleNamespace:
+    return SimpleNamespace(
+        model=model,
+        iter=0,
+        max_iters=max_iters,
+        message_hub=MessageHub.get_instance('scheduled_value'),
+    )
+
+
+def test_ramp_by_hand():
+    ramp = CosineRamp(start=0.0, end=0.1, num_steps=100, hold=10)
+    assert ramp.value(0) == ramp.value(10) == 0.0
+    assert ramp.value(60) == pytest.approx(0.05)
+    assert ramp.value(35) == pytest.approx(0.1 * (1 - 0.5**0.5) / 2)
+    assert ramp.value(110) == ramp.value(10**6) == 0.1
+
+
+def test_writes_what_the_iteration_says_in_any_order():
+    model = Annealed()
+    hook = HOOKS.get('ScheduledValueHook')('temperature', TEMPERATURE)
+    runner = runner_of(model)
+    hook.before_train(runner)
+    for step, expected in ((50, 0.53125), (0, 1.0), (400, 0.0625)):
+        runner.iter = step
+        hook.before_train_iter(runner, 0)
+        assert model.temperature == pytest.approx(expected)
+        assert hook.value(step) == model.temperature
+
+
+def test_reaches_parts_and_looks_inside_a_wrapper():
+    model = Annealed()
+    wrapper = MMDistributedDataParallel.__new__(MMDistributedDataParallel)
+    nn.Module.__init__(wrapper)
+    wrapper.module = model
+    hook = ScheduledValueHook(
+        'parts.0.weight', dict(start=0, end=2, num_steps=10)
+    )
+    runner = runner_of(wrapper)
+    runner.iter = 5
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    assert model.parts[0].weight == pytest.approx(1.0)
+
+
+def test_fractions_are_of_the_whole_training():
+    model = Annealed()
+    hook = ScheduledValueHook(
+        'temperature', dict(start=0, end=1, fraction=0.5, hold_fraction=0.1)
+    )
+    runner = runner_of(model, max_iters=200)
+    hook.before_train(runner)
+    assert hook.ramp(200) == CosineRamp(0.0, 1.0, 100, 20)
+    runner.iter = 70
+    hook.before_train_iter(runner, 0)
+    assert model.temperature == pytest.approx(0.5)
+
+
+def test_logs_when_asked():
+    runner = runner_of(Annealed())
+    for log in (False, True):
+        hook = ScheduledValueHook('temperature', TEMPERATURE, log=log)
+        hook.before_train_iter(runner, 0)
+        assert ('train/temperature' in runner.message_hub.log_scalars) is log
+
+
+def test_trains_with_a_runner_up_to_the_last_iteration(tmp_path):
+    seen = []
+
+    class Seen(ToyRegressor):
+        def forward(self, *args, **kwargs):
+            seen.append(self.temperature)
+            return super().forward(*args, **kwargs)
+
+    Runner(
+        model=Seen(),
+        work_dir=str(tmp_path),
+        train_dataloader=dict(
+            batch_size=4,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=ToyPoints(8),
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=2),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        custom_hooks=[
+            ScheduledValueHook(
+                'temperature', dict(start=1, end=0, num_steps=2)
+            )
+        ],
+        experiment_name='scheduled_value',
+        default_scope='mmdet3d',
+    ).train()
+    assert seen == pytest.approx([1.0, 0.5, 0.0, 0.0])
+
+
+def test_missing_attribute_names_model_and_attribute():
+    hook = ScheduledValueHook('parts.0.temprature', TEMPERATURE)
+    runner = runner_of(Annealed())
+    with pytest.raises(ValueError, match=r"Annealed has no .*'parts.0.tempr"):
+        hook.before_train(runner)
+
+
+def test_attribute_must_be_a_number():
+    hook = ScheduledValueHook('name', TEMPERATURE)
+    runner = runner_of(Annealed())
+    with pytest.raises(TypeError, match="'name' must be a number, got str"):
+        hook.before_train(runner)
+
+
+@pytest.mark.parametrize(
+    ('schedule', 'message'),
+    [
+        (dict(start=0, num_steps=1), 'needs start and end'),
+        (dict(start=0, end=1), 'either num_steps'),
+        (dict(start=0, end=1, num_steps=1, fraction=1), 'either num_steps'),
+        (dict(start=0, end=1, steps=1), "unknown keys .'steps'"),
+        (dict(start=0, end=1, num_steps=0.5), 'num_steps must be a whole'),
+        (dict(start=0, end=1, num_steps=1, hold=-1), 'hold must be a whole'),
+        (dict(start=0, end=1, fraction=1.5), r'fraction must be in \(0, 1'),
+        (dict(start=0, end=1, fraction=1, hold_fraction=1), 'hold_fraction'),
+        (
+            dict(start=0, end=1, num_steps=1, hold=1, hold_fraction=0.1),
+            'both hold and hold_fraction',
+        ),
+    ],
+)
+def test_wrong_schedules_are_refused(schedule, message):
+    with pytest.raises(ValueError, match=message):
+        ScheduledValueHook('temperature', schedule)
+
+
+def test_a_fraction_needs_the_length():
+    hook = ScheduledValueHook('a', dict(start=0, end=1, fraction=0.5))
+    with pytest.raises(ValueError, match='say its number of iterations'):
+        hook.value(3)

@@ -1,0 +1,109 @@
+"""GroupedOptimWrapperConstructor, and the decay rules of the schedules."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from torch import nn
+
+from mmdet3d_act.engine.optim import merge_param_groups
+from tests.test_engine.toy import ROOT
+
+SCHEDULES = ROOT / 'configs' / '_base_' / 'schedules'
+
+
+class Student(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, 4))
+        self.cls_pos = nn.Parameter(torch.zeros(1, 1, 4))
+        self.deep_prompt_tokens = nn.Parameter(torch.zeros(2, 3, 4))
+        self.scale = nn.Parameter(torch.zeros(4))
+        self.qkv = nn.Linear(4, 12)
+        self.conv = nn.Conv1d(4, 4, 1, bias=False)
+        self.norm = nn.GroupNorm(2, 4)
+        self.bn = nn.BatchNorm1d(4)
+        self.teacher = nn.Linear(4, 4).requires_grad_(False)
+
+
+def groups_by_decay(model: nn.Module, cfg: dict) -> dict[float, set[str]]:
+    names = {id(p): name for name, p in model.named_parameters()}
+    groups = build_optim_wrapper(model, cfg).optimizer.param_groups
+    assert len(groups) == len({group['weight_decay'] for group in groups})
+    return {
+        group['weight_decay']: {names[id(p)] for p in group['params']}
+        for group in groups
+    }
+
+
+@pytest.mark.parametrize(
+    ('name', 'rate', 'decay'),
+    [('act_dvae_300e', 5e-4, 5e-4), ('act_pretrain_300e', 1e-3, 0.05)],
+)
+def test_decay_leaves_out_biases_norms_vectors_and_tokens(name, rate, decay):
+    cfg = Config.fromfile(SCHEDULES / f'{name}.py').optim_wrapper
+    assert cfg.optimizer.lr == rate
+    assert groups_by_decay(Student(), cfg) == {
+        decay: {'cls_pos', 'qkv.weight', 'conv.weight'},
+        0.0: {
+            'cls_token',
+            'deep_prompt_tokens',
+            'scale',
+            'qkv.bias',
+            'norm.weight',
+            'norm.bias',
+            'bn.weight',
+            'bn.bias',
+        },
+    }
+
+
+def test_merges_groups_with_equal_options():
+    merged = merge_param_groups(
+        [
+            dict(params=['a']),
+            dict(params=['b'], lr=1.0, decay_mult=0.5, weight_decay=0.2),
+            dict(params=['c'], lr=0.5, weight_decay=0.2),
+            dict(params=['d'], weight_decay=0.4),
+        ],
+        dict(lr=1.0, weight_decay=0.4),
+    )
+    assert merged == [
+        dict(params=['a', 'd'], lr=1.0, weight_decay=0.4),
+        dict(params=['b'], lr=1.0, weight_decay=0.2),
+        dict(params=['c'], lr=0.5, weight_decay=0.2),
+    ]
+
+
+def test_trains_like_mmengines_constructor():
+    after = []
+    for constructor in ('Default', 'Grouped'):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+        cfg = dict(
+            type='OptimWrapper',
+            constructor=f'{constructor}OptimWrapperConstructor',
+            optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.5),
+            paramwise_cfg=dict(norm_decay_mult=0.0, bias_lr_mult=2.0),
+        )
+        wrapper = build_optim_wrapper(model, cfg)
+        for _ in range(3):
+            wrapper.update_params(model(torch.randn(8, 4)).cos().sum())
+        after.append(torch.cat([p.flatten() for p in model.parameters()]))
+    torch.testing.assert_close(*after, rtol=0, atol=0)
+
+
+def test_frozen_parameters_alone_get_no_group():
+    cfg = dict(
+        type='OptimWrapper',
+        constructor='GroupedOptimWrapperConstructor',
+        optimizer=dict(type='SGD', lr=0.1),
+        paramwise_cfg=dict(bypass_duplicate=True),
+    )
+    model = Student()
+    wrapper = build_optim_wrapper(model, cfg)
+    (group,) = wrapper.optimizer.param_groups
+    assert len(group['params']) == 11
+    assert not any(p is model.teacher.weight for p in group['params'])

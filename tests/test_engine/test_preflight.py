@@ -1,0 +1,129 @@
+"""collect_problems: what it finds, where, and how it is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmdet3d_act.engine import collect_problems, format_problems
+from mmdet3d_act.registry import MODELS
+
+
+class NeedsFile:
+    """A class with requirements, and one argument that it refuses."""
+
+    @classmethod
+    def check_requirements(cls, cfg: dict) -> list[str]:
+        if cfg.get('size', 1) < 1:
+            raise ValueError('size must be >= 1; enlarge it')
+        path = cfg.get('path')
+        if path is None or Path(path).exists():
+            return []
+        return [f'{path} is missing; run: touch {path}']
+
+
+@pytest.fixture(autouse=True)
+def _registered():
+    MODELS.register_module(name='PreflightNeedsFile', module=NeedsFile)
+    yield
+    MODELS.module_dict.pop('PreflightNeedsFile')
+
+
+def needs(path: str, **kwargs) -> dict:
+    return dict(type='PreflightNeedsFile', path=path, **kwargs)
+
+
+def test_finds_all_at_any_depth_once_and_in_order():
+    cfg = Config(
+        dict(
+            model=dict(
+                type='NobodyKnows',
+                parts=[needs('absent/1'), (needs('absent/2'),)],
+                inner=needs('absent/1', teacher=needs('absent/3')),
+            ),
+            custom_hooks=[dict(type='IterationSeedHook')],
+            number=3,
+        )
+    )
+    assert collect_problems(cfg) == [
+        f'absent/{i} is missing; run: touch absent/{i}' for i in (1, 2, 3)
+    ]
+
+
+def test_same_problem_at_greater_length_is_left_out():
+    class Longer(NeedsFile):
+        @classmethod
+        def check_requirements(cls, cfg: dict) -> list[str]:
+            return [
+                f'{text}. Or do without it.'
+                for text in super().check_requirements(cfg)
+            ]
+
+    val = dict(type=Longer, path='absent/1')
+    cfg = dict(train=needs('absent/1'), val=val)
+    assert len(collect_problems(cfg)) == 1
+    assert collect_problems(dict(val=val))[0].endswith('do without it.')
+
+
+def test_finds_nothing_where_all_is_there(tmp_path):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'a.pth').touch()
+    cfg = Config(
+        dict(
+            model=needs(
+                str(tmp_path / 'file'),
+                init_cfg=dict(
+                    type='Pretrained', checkpoint=str(tmp_path / 'a.pth')
+                ),
+            ),
+            load_from='https://example.org/a.pth',
+        )
+    )
+    assert collect_problems(cfg) == []
+
+
+def test_scopes_and_classes_are_understood():
+    for kind in ('mmdet3d.PreflightNeedsFile', NeedsFile):
+        cfg = dict(model=dict(type=kind, path='absent/1'))
+        assert len(collect_problems(cfg)) == 1
+
+
+def test_only_the_parts_that_are_asked_for():
+    cfg = Config(dict(model=needs('absent/1'), train=needs('absent/2')))
+    (problem,) = collect_problems(cfg, ['train', 'val'])
+    assert 'absent/2' in problem
+
+
+def test_checkpoints_that_do_not_exist():
+    cfg = Config(
+        dict(
+            load_from='absent/start.pth',
+            model=dict(
+                type='Anything',
+                init_cfg=[
+                    dict(type='Normal'),
+                    dict(type='Pretrained', checkpoint='absent/a.pth'),
+                    dict(type='Pretrained', checkpoint='torchvision://r50'),
+                ],
+            ),
+        )
+    )
+    start, init = collect_problems(cfg)
+    assert '--cfg-options load_from=PATH' in start
+    assert 'absent/start.pth' in start
+    assert 'Anything' in init
+    assert 'absent/a.pth' in init
+
+
+def test_what_a_check_refuses_is_a_problem():
+    (problem,) = collect_problems(dict(model=needs('absent/1', size=0)))
+    assert problem == 'NeedsFile: size must be >= 1; enlarge it'
+
+
+def test_message_lists_all():
+    text = format_problems(['first\nmore', 'second'], 'toy.py')
+    assert text.startswith('toy.py cannot run yet. 2 things are missing:')
+    assert '  1. first\n     more\n  2. second\n' in text
+    assert 'One thing is missing' in format_problems(['first'], 'toy.py')

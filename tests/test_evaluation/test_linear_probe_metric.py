@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet3d_act.evaluation import LinearProbeMetric, linear_probe_metric
+from mmdet3d_act.registry import METRICS
+
+
+def sample(split: str, label: int, idx: int = 0, **feats: list) -> dict:
+    return dict(
+        sample_idx=idx,
+        split=split,
+        gt_label=torch.tensor([label]),
+        pred_feats={
+            k: torch.tensor(v, dtype=torch.float) for k, v in feats.items()
+        },
+    )
+
+
+def line(split: str, *points: tuple[float, int], key: str = 'max') -> list:
+    return [
+        sample(split, label, idx, **{key: [x, 1.0]})
+        for idx, (x, label) in enumerate(points)
+    ]
+
+
+TRAIN = line('train', (-2, 0), (-1, 0), (1, 1), (2, 1))
+
+
+def evaluate(metric: LinearProbeMetric, samples: list) -> dict:
+    metric.process(None, samples)
+    return metric.evaluate(len(samples))
+
+
+def cloud(seed: int, per_class: int, split: str) -> list:
+    rng = np.random.default_rng(seed)
+    return [
+        sample(
+            split,
+            label,
+            idx,
+            cls=rng.normal(size=3) * 3,
+            max=rng.normal(size=3) * 0.15 + 0.3 * np.eye(3)[label],
+            mean=rng.normal(size=3) * 0.01 + 0.01 * np.eye(3)[label],
+        )
+        for idx, label in enumerate(np.repeat(np.arange(3), per_class))
+    ]
+
+
+def test_builds_from_its_config() -> None:
+    metric = METRICS.build(dict(type='LinearProbeMetric', C='cv', knn=3))
+    assert isinstance(metric, LinearProbeMetric)
+
+
+def test_accuracy_by_hand() -> None:
+    test = line('test', (-3, 0), (3, 1), (4, 0), (5, 0))
+    got = evaluate(LinearProbeMetric('max', C=1.0, knn=1), TRAIN + test)
+    assert got == {'svm_accuracy': 50.0, 'knn_accuracy': 50.0}
+
+
+def test_val_is_scored_like_test() -> None:
+    metric = LinearProbeMetric('max', C=1.0)
+    right = evaluate(metric, TRAIN + line('val', (-3, 0)))
+    wrong = evaluate(metric, TRAIN + line('val', (-3, 1)))
+    assert (right['svm_accuracy'], wrong['svm_accuracy']) == (100, 0)
+
+
+def test_padding_of_the_sampler_is_dropped() -> None:
+    metric = LinearProbeMetric('max', C=1.0)
+    test = line('test', (-3, 0), (3, 0))
+    metric.process(None, TRAIN + test + TRAIN[:1] + test[1:])
+    assert metric.evaluate(6)['svm_accuracy'] == 50
+
+
+@pytest.mark.parametrize(
+    ('pooling', 'right'),
+    [('cls', 0), ('max', 100), (('max', 'mean'), 100), ('concat', 0)],
+)
+def test_pooling_decides_what_is_seen(pooling: object, right: int) -> None:
+    # 'cls' tells the wrong class, ten times louder than 'max' the right one.
+    samples = [
+        sample(split, label, cls=[cls], max=[x], mean=[0.0])
+        for split, label, cls, x in [
+            ('train', 0, -10, -1),
+            ('train', 1, 10, 1),
+            ('test', 0, 10, -1),
+            ('test', 1, -10, 1),
+        ]
+    ]
+    metric = LinearProbeMetric(pooling, C=10.0)
+    assert evaluate(metric, samples)['svm_accuracy'] == right
+
+
+def test_concat_takes_what_the_model_gives() -> None:
+    metric = LinearProbeMetric('concat')
+    metric.process(None, [sample('train', 0, mean=[3.0], max=[1.0, 2.0])])
+    assert metric.results[0][2].tolist() == [1, 2, 3]
+
+
+def test_sequence_keeps_its_order() -> None:
+    metric = LinearProbeMetric(['mean', 'cls'])
+    metric.process(None, [sample('train', 0, cls=[1.0], max=[2], mean=[3.0])])
+    assert metric.results[0][2].tolist() == [3, 1]
+
+
+def test_standardize_uses_the_training_part() -> None:
+    metric = LinearProbeMetric('max', standardize=True)
+    metric.process(None, TRAIN + line('test', (3, 1), (5, 0)))
+    train, test = metric._parts(metric.results)
+    deviation = np.sqrt(2.5)
+    np.testing.assert_allclose(
+        train.features[:, 0], np.array([-2, -1, 1, 2]) / deviation
+    )
+    np.testing.assert_allclose(
+        test.features[:, 0], np.array([3, 5]) / deviation
+    )
+    assert not train.features[:, 1].any()  # a constant channel
+
+
+def test_choice_of_penalty_and_few_labels_are_reported() -> None:
+    metric = LinearProbeMetric(
+        'concat',
+        'cv',
+        C_grid=(1e-6, 10.0),
+        labels_per_class=5,
+        few_label_draws=3,
+    )
+    samples = cloud(0, 30, 'train') + cloud(1, 30, 'test')
+    got = evaluate(metric, samples)
+    assert got['svm_C'] == 10
+    assert 34 < got['few_label_accuracy'] < 100
+    assert 45 < got['svm_accuracy'] < 100
+    assert got['few_label_std'] > 0
+    assert evaluate(metric, samples) == got
+
+
+def test_few_labels_depend_on_the_seed() -> None:
+    samples = cloud(0, 30, 'train') + cloud(1, 30, 'test')
+    got = [
+        evaluate(
+            LinearProbeMetric('max', labels_per_class=2, seed=seed), samples
+        )
+        for seed in (0, 1)
+    ]
+    assert got[0]['few_label_accuracy'] != got[1]['few_label_accuracy']
+    assert got[0]['svm_accuracy'] == got[1]['svm_accuracy']
+
+
+def test_reads_data_samples_as_the_evaluator_does() -> None:
+    evaluator = pytest.importorskip('mmengine.evaluator')
+    structures = pytest.importorskip('mmengine.structures')
+    elements = []
+    for item in TRAIN + line('test', (-3, 0), (-4, 1)):
+        element = structures.BaseDataElement(
+            metainfo=dict(sample_idx=item['sample_idx'], split=item['split'])
+        )
+        element.gt_label = item['gt_label']
+        element.pred_feats = item['pred_feats']
+        elements.append(element)
+    evaluator = evaluator.Evaluator(LinearProbeMetric('max', C=1.0))
+    evaluator.process(elements)
+    assert evaluator.evaluate(len(elements)) == {'svm_accuracy': 50.0}
+
+
+def test_unseen_class_is_an_error_and_is_said(monkeypatch) -> None:
+    messages = []
+    monkeypatch.setattr(
+        linear_probe_metric, 'print_log', lambda m, *_: messages.append(m)
+    )
+    metric = LinearProbeMetric('max', C=1.0)
+    got = evaluate(metric, TRAIN + line('test', (-3, 0), (3, 5)))
+    assert got['svm_accuracy'] == 50
+    assert 'classes [5]' in messages[0]
+
+
+@pytest.mark.parametrize(
+    ('samples', 'message'),
+    [
+        (line('test', (1, 0)), r"split \('train',\) to fit, got .'test': 1"),
+        (TRAIN, r"split \('val', 'test'\) to score"),
+        (line('train', (1, 3)) + line('val', (1, 3)), 'only class 3 in 1'),
+        ([*TRAIN, sample('test', 0, max=[1.0])], r'one size, got \[1, 2\]'),
+    ],
+)
+def test_unusable_data_is_refused(samples: list, message: str) -> None:
+    metric = LinearProbeMetric('max')
+    metric.process(None, samples)
+    with pytest.raises(ValueError, match=message):
+        metric.evaluate(len(samples))
+
+
+@pytest.mark.parametrize('key', ['pred_feats', 'gt_label', 'split'])
+def test_missing_field_is_named(key: str) -> None:
+    broken = {k: v for k, v in TRAIN[0].items() if k != key}
+    with pytest.raises(ValueError, match=f'sample 0 has no {key!r}'):
+        LinearProbeMetric('max').process(None, [broken])
+
+
+def test_missing_pooling_is_named() -> None:
+    with pytest.raises(
+        ValueError, match=r"must have \['cls'\].*got \['max'\]"
+    ):
+        LinearProbeMetric('cls').process(None, TRAIN)
+
+
+def test_unknown_split_is_refused() -> None:
+    with pytest.raises(ValueError, match="got 'training' of sample 4"):
+        LinearProbeMetric('max').process(
+            None, [sample('training', 0, 4, max=[1.0])]
+        )
+
+
+def test_nan_features_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match='sample 7 must be finite, got 1 of 2'
+    ):
+        LinearProbeMetric('max').process(
+            None, [sample('train', 0, 7, max=[1.0, float('nan')])]
+        )
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(pooling='median'), 'pooling must be one of'),
+        (dict(pooling=['max', 'concat']), 'pooling must be one of'),
+        (dict(pooling=[]), 'pooling must be one of'),
+        (dict(C='best'), "number or 'cv', got 'best'"),
+        (dict(C=0.0), 'C must be positive, got 0.0'),
+        (dict(C='cv', C_grid=()), 'C_grid must hold positive numbers'),
+        (dict(knn=0), 'knn must be at least 1, got 0'),
+        (dict(knn_metric='l1'), "got 'l1'"),
+        (dict(labels_per_class=-1), 'labels_per_class must be at least 1'),
+    ],
+)
+def test_wrong_options_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        LinearProbeMetric(**options)
+
+
+def _evaluate_rank(rank: int, folder: str) -> None:
+    torch.distributed.init_process_group(
+        'gloo', f'file://{folder}/store', rank=rank, world_size=2
+    )
+    # The sampler deals samples out in turn and repeats the first to fill up.
+    samples = TRAIN + line('test', (-3, 0), (3, 1), (4, 0))
+    dealt = (samples + samples)[rank : len(samples) + 1 : 2]
+    metric = LinearProbeMetric('max', C=1.0, collect_dir=f'{folder}/parts')
+    metric.process(None, dealt)
+    got = metric.evaluate(len(samples))
+    with open(f'{folder}/rank{rank}.txt', 'w', encoding='utf-8') as file:
+        file.write(f'{len(dealt)} {got["svm_accuracy"]:.2f}')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(
+        _evaluate_rank, args=(str(tmp_path),), nprocs=2
+    )
+    for rank in (0, 1):
+        assert (tmp_path / f'rank{rank}.txt').read_text() == '4 66.67'

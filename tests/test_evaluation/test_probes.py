@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.evaluation import probes
+from mmdet3d_act.evaluation.probes import (
+    LabelledFeatures,
+    SVMSettings,
+    choose_penalty,
+    draw_few_labels,
+    knn_accuracy,
+    svm_accuracy,
+)
+
+
+def labelled(features: list, labels: list) -> LabelledFeatures:
+    return LabelledFeatures(np.array(features, float), np.array(labels))
+
+
+def blobs(
+    per_class: int, spread: float, seed: int, num_classes: int = 3
+) -> LabelledFeatures:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(num_classes), per_class)
+    centers = np.eye(num_classes, 8)[labels]
+    noise = rng.normal(size=(len(labels), 8)) * spread
+    return LabelledFeatures(centers + noise, labels)
+
+
+def test_nearest_neighbour_by_hand() -> None:
+    train = labelled([[0, 1], [5, 0], [1, 5]], [3, 7, 7])
+    test = labelled([[0, 2], [4, 0], [0, 9], [0, 9]], [3, 7, 3, 7])
+    # Euclid: labels 3, 7, 7, 7; the third is wrong.
+    assert knn_accuracy(train, test, 1, 'euclid') == 75
+    # Cosine: labels 3, 7, 3, 3; the fourth is wrong.
+    assert knn_accuracy(train, test, 1, 'cosine') == 75
+    euclid_only = test.take(np.array([0, 1, 3]))
+    assert knn_accuracy(train, euclid_only, 1, 'euclid') == 100
+    assert knn_accuracy(train, euclid_only, 1, 'cosine') < 70
+
+
+def test_majority_wins_over_the_nearest() -> None:
+    train = labelled([[1.0], [2.0], [3.0]], [0, 1, 1])
+    test = labelled([[0.0]], [0])
+    assert knn_accuracy(train, test, 1, 'euclid') == 100
+    assert knn_accuracy(train, test, 3, 'euclid') == 0
+
+
+def test_tied_vote_goes_to_the_nearer_class() -> None:
+    train = labelled([[1.0], [-4.0], [3.0], [-3.0]], [1, 1, 0, 0])
+    # Squared distances 1 + 16 for class 1, 9 + 9 for class 0.
+    assert knn_accuracy(train, labelled([[0.0]], [1]), 4, 'euclid') == 100
+    assert knn_accuracy(train, labelled([[0.0]], [0]), 4, 'euclid') == 0
+
+
+def test_neighbours_are_found_in_chunks(monkeypatch) -> None:
+    train, test = blobs(20, 0.5, 0), blobs(15, 0.5, 1)
+    whole = knn_accuracy(train, test, 5)
+    monkeypatch.setattr(probes, 'QUERIES_AT_ONCE', 7)
+    assert knn_accuracy(train, test, 5) == whole
+    assert 50 < whole < 100
+
+
+def test_too_many_neighbours_are_refused() -> None:
+    train = labelled([[1.0], [2.0]], [0, 1])
+    with pytest.raises(ValueError, match=r'knn must be <= .* 3 > 2'):
+        knn_accuracy(train, train, 3)
+
+
+def test_svm_separates_and_counts_errors() -> None:
+    settings = SVMSettings()
+    train = labelled([[-2, 0], [-1, 1], [1, 0], [2, 1]], [4, 4, 9, 9])
+    test = labelled([[-3, 0], [3, 0], [4, 0], [-5, 0]], [4, 9, 4, 9])
+    assert svm_accuracy(train, test, 1.0, settings) == 50
+    assert svm_accuracy(train, test.take(np.arange(2)), 1.0, settings) == 100
+
+
+def test_svm_says_when_it_did_not_converge(mocker_log) -> None:
+    train = blobs(10, 1.0, 0)
+    svm_accuracy(train, train, 1e4, SVMSettings(max_iter=1))
+    assert 'did not converge in 1 iterations' in mocker_log[0]
+
+
+@pytest.fixture
+def mocker_log(monkeypatch) -> list[str]:
+    messages = []
+    monkeypatch.setattr(
+        probes, 'print_log', lambda text, *_: messages.append(text)
+    )
+    return messages
+
+
+def test_penalty_is_chosen_on_the_training_part() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 20)
+    # A small clean channel tells the class, a large one is noise: little
+    # regularisation finds the first.
+    clean = np.stack([labels - 0.5, 10 * rng.normal(size=40)], 1)
+    candidates = SVMSettings(candidates=(1e-6, 100.0), folds=4)
+    train = LabelledFeatures(clean, labels)
+    assert choose_penalty(train, candidates) == 100.0
+    fits = [
+        svm_accuracy(train, train, C, candidates)
+        for C in candidates.candidates
+    ]
+    assert fits[0] < fits[1] == 100
+    # Noise alone: nothing speaks for the larger one.
+    noise = LabelledFeatures(np.ones((40, 2)), labels)
+    assert choose_penalty(noise, candidates) == 1e-6
+
+
+def test_smaller_of_equal_penalties_is_chosen() -> None:
+    train = blobs(10, 0.0, 0)
+    settings = SVMSettings(candidates=(1.0, 0.1, 10.0))
+    assert choose_penalty(train, settings) == 0.1
+
+
+def test_single_penalty_needs_no_folds() -> None:
+    train = labelled([[1.0], [2.0]], [0, 1])
+    assert choose_penalty(train, SVMSettings(candidates=(0.3,))) == 0.3
+
+
+def test_folds_need_two_samples_of_a_class() -> None:
+    train = labelled([[1.0], [2.0], [3.0]], [0, 1, 1])
+    with pytest.raises(ValueError, match='at least 2 training samples'):
+        choose_penalty(train, SVMSettings(candidates=(0.1, 1.0)))
+
+
+def test_draws_have_equal_classes_and_follow_the_seed() -> None:
+    train = blobs(12, 1.0, 0)
+    first, second = draw_few_labels(train, 4, [(0, 0), (0, 1)])
+    again, _ = draw_few_labels(train, 4, [(0, 0), (0, 1)])
+    assert np.bincount(first.labels).tolist() == [4, 4, 4]
+    np.testing.assert_array_equal(first.features, again.features)
+    assert not np.array_equal(first.features, second.features)
+    assert len(np.unique(first.features, axis=0)) == 12
+    rows = {row.tobytes(): label for row, label in zip(*train, strict=True)}
+    assert [rows[row.tobytes()] for row in first.features] == list(
+        first.labels
+    )
+
+
+def test_draw_larger_than_a_class_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'labels_per_class must be <= .* 5'):
+        draw_few_labels(blobs(4, 1.0, 0), 5, [(0, 0)])

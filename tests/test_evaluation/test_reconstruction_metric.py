@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from mmdet3d_act.evaluation import ReconstructionMetric, reconstruction_metric
+from mmdet3d_act.registry import METRICS
+
+SQUARE = torch.tensor(
+    [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]]
+)
+
+
+def sample(
+    fine: torch.Tensor, coarse: torch.Tensor = SQUARE, **others: object
+) -> dict:
+    return dict(
+        sample_idx=3,
+        pred_fine=fine,
+        pred_coarse=coarse,
+        eval_points=SQUARE,
+        gt_patches=SQUARE + 5,
+        **others,
+    )
+
+
+def lifted(height: float) -> torch.Tensor:
+    return SQUARE + torch.tensor([0.0, 0.0, height])
+
+
+def evaluate(metric: ReconstructionMetric, samples: list) -> dict:
+    metric.process(None, samples)
+    return metric.evaluate(len(samples))
+
+
+@pytest.fixture
+def log(monkeypatch) -> list[str]:
+    messages = []
+    monkeypatch.setattr(
+        reconstruction_metric, 'print_log', lambda m, *_: messages.append(m)
+    )
+    return messages
+
+
+def test_builds_from_its_config() -> None:
+    metric = METRICS.build(dict(type='ReconstructionMetric', threshold=0.02))
+    assert metric.threshold == 0.02
+
+
+def test_lifted_plane_by_hand() -> None:
+    # Every point is 0.1 from the target both ways: L1 0.1, L2 0.01 + 0.01.
+    got = evaluate(
+        ReconstructionMetric(), [sample(lifted(0.1), lifted(0.005))]
+    )
+    assert got['chamfer_l1'] == pytest.approx(100, rel=1e-5)
+    assert got['chamfer_l2'] == pytest.approx(20, rel=1e-5)
+    assert got['f_score'] == 0
+    assert got['coarse_chamfer_l1'] == pytest.approx(5, rel=1e-5)
+    assert got['coarse_chamfer_l2'] == pytest.approx(0.05, rel=1e-5)
+    assert got['coarse_f_score'] == 1
+
+
+def test_missing_points_cost_recall_only() -> None:
+    # Precision 1; recall 1/2: two of the four are a unit away.
+    got = evaluate(ReconstructionMetric(), [sample(SQUARE[:2])])
+    assert got['f_score'] == pytest.approx(2 / 3)
+    assert got['chamfer_l1'] == pytest.approx(250)
+    assert got['chamfer_l2'] == pytest.approx(500)
+
+
+def test_threshold_is_an_option() -> None:
+    got = evaluate(ReconstructionMetric(0.2), [sample(lifted(0.1))])
+    assert got['f_score'] == 1
+
+
+def test_target_is_an_option() -> None:
+    near = evaluate(ReconstructionMetric(), [sample(SQUARE)])
+    far = evaluate(ReconstructionMetric(target='gt_patches'), [sample(SQUARE)])
+    assert near['chamfer_l1'] == 0
+    assert far['chamfer_l1'] > 1000 * 5
+
+
+def test_features_of_the_points_are_ignored() -> None:
+    item = sample(SQUARE)
+    item['eval_points'] = torch.cat([SQUARE, torch.rand(4, 2)], 1)
+    assert evaluate(ReconstructionMetric(), [item])['chamfer_l1'] == 0
+
+
+def test_mean_is_over_clouds_and_categories_are_listed(log) -> None:
+    samples = [
+        sample(lifted(0.1), category='cup'),
+        sample(lifted(0.2), category='cup'),
+        sample(lifted(0.6), category='chair'),
+    ]
+    got = evaluate(ReconstructionMetric(per_category=True), samples)
+    assert got['chamfer_l1'] == pytest.approx(300, rel=1e-5)
+    assert got['chamfer_l1/cup'] == pytest.approx(150, rel=1e-5)
+    assert got['chamfer_l2/chair'] == pytest.approx(720, rel=1e-5)
+    title, head, *rows = log[0].splitlines()
+    assert 'per category' in title
+    cells = [row.split() for row in rows]
+    assert [row[:2] for row in cells] == [
+        ['chair', '1'],
+        ['cup', '2'],
+        ['all', '3'],
+    ]
+    column = head.split().index('chamfer_l1')
+    assert [float(row[column]) for row in cells] == [600, 150, 300]
+
+
+def test_categories_are_no_results_by_default(log) -> None:
+    got = evaluate(ReconstructionMetric(), [sample(SQUARE, category='cup')])
+    assert len(log) == 1
+    assert not any('/' in key for key in got)
+
+
+def test_no_table_without_categories(log) -> None:
+    evaluate(ReconstructionMetric(), [sample(SQUARE)])
+    assert log == []
+
+
+def test_padding_of_the_sampler_is_dropped() -> None:
+    metric = ReconstructionMetric()
+    metric.process(None, [sample(SQUARE), sample(lifted(1.0))])
+    assert metric.evaluate(1)['chamfer_l1'] == 0
+
+
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match='got no samples'):
+        ReconstructionMetric().evaluate(0)
+
+
+@pytest.mark.parametrize('key', ['pred_fine', 'pred_coarse', 'eval_points'])
+def test_missing_cloud_is_named(key: str) -> None:
+    item = sample(SQUARE)
+    del item[key]
+    with pytest.raises(ValueError, match=f"sample 3 has no '{key}'"):
+        ReconstructionMetric().process(None, [item])
+
+
+@pytest.mark.parametrize(
+    ('fine', 'message'),
+    [
+        (SQUARE[None], r'must be \(N, 3\), got \(1, 4, 3\)'),
+        (SQUARE[:0], r'must be \(N, 3\), got \(0, 3\)'),
+        (SQUARE[:, :2], r'must be \(N, 3\), got \(4, 2\)'),
+        (SQUARE * math.nan, 'pred_fine of sample 3 must be finite'),
+    ],
+)
+def test_unusable_cloud_is_refused(fine: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReconstructionMetric().process(None, [sample(fine)])
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(threshold=0), 'threshold must be positive'),
+        (dict(target='points'), "got 'points'"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReconstructionMetric(**options)

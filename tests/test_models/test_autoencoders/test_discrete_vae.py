@@ -1,0 +1,311 @@
+"""The discrete autoencoder: codes, losses, predictions, collapse signs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from mmdet3d_act.models.autoencoders import DiscreteVAE
+from mmdet3d_act.models.autoencoders.discrete_vae import (
+    code_statistics,
+    variance_share,
+)
+from mmdet3d_act.models.losses import kl_to_uniform
+from mmdet3d_act.ops import chamfer_distance
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+# A bias before a norm in training mode has no effect.
+BEFORE_NORM = {
+    'patch_embed.conv1.bias',
+    'patch_embed.conv3.bias',
+    'decoder.fold1.bias',
+    'decoder.fold2.bias',
+}
+
+
+class AddTeacher(nn.Module):
+    """Adds a learnt vector and the centres' sum to the codes."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.channels = (in_channels, out_channels)
+        self.shift = nn.Parameter(torch.ones(out_channels))
+
+    def forward(
+        self, tokens: torch.Tensor, centers: torch.Tensor
+    ) -> torch.Tensor:
+        return tokens + self.shift + centers.sum(dim=-1, keepdim=True)
+
+
+def randomized(**changes: object) -> DiscreteVAE:
+    return toys.randomize(toys.vae(**changes)).eval()
+
+
+def test_builds_from_its_config() -> None:
+    vae = MODELS.build(toys.VAE)
+    assert type(vae) is DiscreteVAE
+    assert vae.codebook.shape == (16, 32)
+    assert vae.out_channels == 32
+
+
+def test_published_sizes() -> None:
+    vae = DiscreteVAE()
+    assert vae.codebook.shape == (8192, 384)
+    assert vae.to_logits.fuse.weight.shape == (8192, 2304)
+    assert vae.decoder.coarse[4].out_features == 24
+    assert vae.decoder.fold1.in_features == 389
+
+
+def test_group_and_reconstruct_shapes() -> None:
+    vae = randomized(decoder_dims=24)
+    patches = vae.group(toys.points())
+    out = vae.reconstruct(patches)
+    assert out.coarse.shape == (2, 8, 1, 3)
+    assert out.fine.shape == (2, 8, 4, 3)
+    assert out.logits.shape == (2, 8, 16)
+    assert out.features.shape == (2, 8, 24)
+    assert vae.encode(patches).shape == (2, 8, 24)
+    assert vae.encode(patches, local=True).shape == (2, 8, 32)
+
+
+def test_soft_codes_are_the_expected_code() -> None:
+    vae, logits = randomized(), torch.randn(2, 8, 16)
+    codes = vae.quantize(logits, hard=False, noise=False, temperature=0.5)
+    expected = (logits / 0.5).softmax(dim=-1) @ vae.codebook
+    toys.assert_close(codes, expected)
+
+
+@pytest.mark.parametrize('gradient', [False, True])
+def test_hard_codes_are_rows_of_the_codebook(gradient: bool) -> None:
+    vae, logits = randomized(), torch.randn(2, 8, 16)
+    with torch.set_grad_enabled(gradient):
+        codes = vae.quantize(logits, hard=True, noise=False)
+    toys.assert_close(codes, vae.codebook[logits.argmax(dim=-1)])
+
+
+def test_hard_codes_have_the_gradient_of_soft_ones() -> None:
+    vae, gradients = randomized(), []
+    weight = torch.randn(2, 8, 32)
+    for hard in (True, False):
+        logits = torch.randn(2, 8, 16, generator=toys.seeded(1))
+        logits.requires_grad_()
+        codes = vae.quantize(logits, hard=hard, noise=False, temperature=0.7)
+        (codes * weight).sum().backward()
+        gradients.append(logits.grad)
+    toys.assert_close(gradients[0], gradients[1])
+    assert gradients[0].abs().sum() > 0
+
+
+def test_noise_draws_codes_from_the_posterior() -> None:
+    torch.manual_seed(0)
+    vae = randomized(num_codes=4)
+    posterior = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    with torch.no_grad():
+        vae.codebook.copy_(torch.eye(4, 32))
+        logits = posterior.log().expand(1, 20000, 4)
+        codes = vae.quantize(logits, hard=True, noise=True)
+    share = codes[0, :, :4].mean(dim=0)
+    assert (share - posterior).abs().max() < 0.015
+
+
+@pytest.mark.parametrize('hard', [False, True])
+def test_noise_is_seeded_and_soft_noise_is_gumbel(hard: bool) -> None:
+    vae, logits, drawn = randomized(), torch.zeros(1, 8, 16), []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        drawn.append(vae.quantize(logits, hard=hard, noise=True))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    sharp = vae.quantize(logits, hard=False, noise=True, temperature=1e-3)
+    nearest = torch.cdist(sharp[0], vae.codebook).amin(dim=-1)
+    assert (nearest < 1e-3).float().mean() > 0.8
+
+
+def test_codes_are_computed_in_float32_under_autocast() -> None:
+    vae, logits = randomized(), torch.randn(2, 8, 16)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        codes = vae.quantize(logits, hard=False, noise=False)
+    assert codes.dtype == torch.float32
+    assert torch.equal(codes, vae.quantize(logits, hard=False, noise=False))
+
+
+def test_encode_draws_and_can_be_made_certain() -> None:
+    vae = randomized()
+    patches = vae.group(toys.points())
+    certain = vae.encode(patches, noise=False)
+    assert torch.equal(certain, vae.encode(patches, noise=False))
+    assert not torch.equal(vae.encode(patches), vae.encode(patches))
+    codes = vae.codebook[vae.get_logits(patches).argmax(dim=-1)]
+    toys.assert_close(vae.encode(patches, noise=False, local=True), codes)
+    toys.assert_close(certain, vae.mixer(codes, patches.centers), 1e-4)
+
+
+def test_teacher_stands_between_codes_and_mixer() -> None:
+    MODELS.register_module(module=AddTeacher, force=True)
+    try:
+        vae = randomized(teacher=dict(type='AddTeacher'))
+    finally:
+        MODELS.module_dict.pop('AddTeacher')
+    assert vae.teacher.channels == (32, 32)
+    patches = vae.group(toys.points())
+    codes = vae.codebook[vae.get_logits(patches).argmax(dim=-1)]
+    taught = vae.teacher(codes, patches.centers)
+    assert not torch.allclose(taught, codes, atol=0.1)
+    toys.assert_close(vae.encode(patches, noise=False, local=True), taught)
+    features = vae.mixer(taught, patches.centers)
+    toys.assert_close(vae.reconstruct(patches).features, features, 1e-4)
+
+
+def test_logit_scale_sharpens() -> None:
+    plain, sharp = randomized(), randomized(logit_scale=3.0)
+    patches = plain.group(toys.points())
+    toys.assert_close(
+        sharp.get_logits(patches), 3 * plain.get_logits(patches), 1e-4
+    )
+
+
+def test_losses_are_the_published_ones() -> None:
+    vae = randomized(kl_weight=0.1, temperature=0.5)
+    points = toys.points()
+    torch.manual_seed(3)
+    losses = vae.loss(dict(points=points))
+    torch.manual_seed(3)
+    patches = vae.group(points)
+    out = vae.reconstruct(patches, hard=False, noise=True, temperature=0.5)
+    target = patches.neighborhoods.reshape(16, 4, 3)
+    for name, pred in (('coarse', out.coarse), ('fine', out.fine)):
+        toys.assert_close(
+            losses[f'loss_{name}'],
+            chamfer_distance(pred.reshape(16, -1, 3), target, norm='l1'),
+        )
+    toys.assert_close(losses['kl'], kl_to_uniform(out.logits))
+    toys.assert_close(losses['loss_kl'], 0.1 * losses['kl'])
+    assert losses['temperature'].item() == pytest.approx(0.5)
+    assert losses['kl_weight'].item() == pytest.approx(0.1)
+
+
+def test_only_what_is_summed_is_called_loss() -> None:
+    vae = randomized(kl_weight=0.5)
+    losses = vae(dict(points=toys.points()), mode='loss')
+    summed = {name for name in losses if 'loss' in name}
+    assert summed == {'loss_coarse', 'loss_fine', 'loss_kl'}
+    total, log = vae.parse_losses(losses)
+    toys.assert_close(total, sum(losses[name] for name in summed))
+    assert set(log) == {'loss', *losses}
+    for name in set(losses) - summed:
+        assert not losses[name].requires_grad, name
+
+
+def test_losses_fall_on_one_batch() -> None:
+    vae = toys.vae().train()
+    inputs = dict(points=toys.points(4))
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=5e-3)
+    totals = []
+    for step in range(15):
+        torch.manual_seed(step)
+        losses = vae.loss(inputs)
+        total, _ = vae.parse_losses(losses)
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        totals.append((losses['loss_coarse'] + losses['loss_fine']).item())
+    assert min(totals[-3:]) < 0.85 * totals[0]
+
+
+def test_gradient_reaches_every_parameter() -> None:
+    vae = toys.randomize(toys.vae(kl_weight=0.1)).train()
+    total, _ = vae.parse_losses(vae.loss(dict(points=toys.points(4))))
+    total.backward()
+    assert set(toys.without_gradient(vae)) <= BEFORE_NORM
+
+
+def test_predict_puts_everything_in_place() -> None:
+    vae, data = randomized(), toys.data_batch()
+    result = vae.test_step(data)
+    points = toys.points()
+    patches = vae.group(points)
+    out = vae.reconstruct(patches)
+    again = vae.test_step(toys.data_batch())
+    for index, sample in enumerate(result):
+        assert sample.sample_idx == index
+        assert torch.equal(sample.eval_points, points[index])
+        toys.assert_close(
+            sample.gt_patches.view(8, 4, 3),
+            points[index][patches.neighbor_indices[index]],
+        )
+        shift = patches.centers[index].unsqueeze(1)
+        fine = (out.fine[index] + shift).reshape(32, 3)
+        toys.assert_close(sample.pred_fine, fine)
+        coarse = (out.coarse[index] + shift).reshape(8, 3)
+        toys.assert_close(sample.pred_coarse, coarse)
+        assert not sample.pred_fine.requires_grad
+        assert torch.equal(sample.pred_fine, again[index].pred_fine)
+
+
+def test_tensor_mode_is_certain_features() -> None:
+    vae = randomized()
+    inputs = dict(points=toys.points())
+    expected = vae.encode(vae.group(**inputs), noise=False)
+    assert torch.equal(vae(inputs), expected)
+
+
+def test_known_patches_are_used() -> None:
+    vae = randomized()
+    other = vae.group(toys.points(seed=5))
+    patches = vae.group(
+        toys.points(), other.center_indices, other.neighbor_indices
+    )
+    assert torch.equal(patches.center_indices, other.center_indices)
+
+
+def one_hot_logits(codes: list[int], num_codes: int = 8) -> torch.Tensor:
+    return torch.eye(num_codes)[torch.tensor(codes)].unsqueeze(0)
+
+
+@pytest.mark.parametrize(
+    ('codes', 'used', 'perplexity'),
+    [
+        ([3, 3, 3, 3], 1, 1.0),
+        ([0, 1, 2, 3], 4, 4.0),
+        ([0, 0, 1, 2], 3, math.exp(1.5 * math.log(2))),
+    ],
+)
+def test_collapse_shows_in_the_codes(
+    codes: list[int], used: int, perplexity: float
+) -> None:
+    statistics = code_statistics(one_hot_logits(codes))
+    assert statistics['codes_used'].item() == used
+    assert statistics['perplexity'].item() == pytest.approx(perplexity)
+
+
+def test_collapse_shows_in_the_variance() -> None:
+    same = torch.ones(2, 8, 4)
+    assert variance_share(same).item() == pytest.approx(0, abs=1e-6)
+    assert variance_share(torch.zeros(2, 8, 4)).item() == 0
+    opposite = torch.ones(2, 8, 4)
+    opposite[1] = -1
+    assert variance_share(opposite).item() == pytest.approx(1)
+    # Mean 1, deviation 2: 4 / (4 + 1).
+    mixed = torch.tensor([[[3.0], [-1.0]]])
+    assert variance_share(mixed).item() == pytest.approx(0.8)
+
+
+def test_unknown_modes_are_refused() -> None:
+    vae = toys.vae()
+    with pytest.raises(ValueError, match=r"mode must be .*'train'"):
+        vae(dict(points=toys.points()), mode='train')
+
+
+def test_features_are_refused() -> None:
+    vae = toys.vae()
+    with pytest.raises(ValueError, match=r'coordinates only.*\(2, 40, 6\)'):
+        vae.group(toys.points(channels=6))
+
+
+def test_group_size_must_be_a_multiple_of_four() -> None:
+    with pytest.raises(ValueError, match='multiple of 4, got 6'):
+        toys.vae(group_size=6)

@@ -1,0 +1,303 @@
+"""The point Transformer: contract, masking, freezing, recomputation."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mmdet3d_act.models.backbones import PointTransformer
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+VISIBLE = [0, 2, 3, 5, 7]
+# A bias before a norm in training mode has no effect.
+BEFORE_NORM = {'patch_embed.conv1.bias', 'patch_embed.conv3.bias'}
+
+
+def randomized(**changes: object) -> PointTransformer:
+    return toys.randomize(toys.student(**changes)).eval()
+
+
+def test_builds_from_its_config() -> None:
+    student = MODELS.build({**toys.STUDENT, 'num_layers': 3})
+    assert type(student) is PointTransformer
+    assert len(student.blocks) == 3
+
+
+def test_published_sizes() -> None:
+    student = PointTransformer()
+    assert student.embed_dims == 384
+    assert len(student.blocks) == 12
+    assert student.blocks[0].attn.num_heads == 6
+    assert student.blocks[11].drop_path.drop_prob == pytest.approx(0.1)
+    assert student.patch_embed.conv4.weight.shape == (384, 512)
+    assert student.cls_token.std().item() == pytest.approx(0.02, rel=0.2)
+    assert student.cls_pos.std().item() == pytest.approx(0.02, rel=0.2)
+
+
+@pytest.mark.parametrize('channels', [3, 6])
+def test_forward_contract(channels: int) -> None:
+    student = randomized(in_channels=channels, out_indices=(0, 1))
+    points = toys.points(channels=channels)
+    out = student(points)
+    encoded = student.encode(student.group(points))
+    assert out['features'].shape == (2, 32, 8)
+    toys.assert_close(out['features'], encoded.features.transpose(1, 2))
+    toys.assert_close(out['cls_token'], encoded.cls_token)
+    rows = out['fp_indices'][-1]
+    for cloud in range(2):
+        toys.assert_close(
+            points[cloud, rows[cloud], :3], out['fp_xyz'][-1][cloud]
+        )
+    assert torch.equal(out['centers'], out['fp_xyz'][-1])
+    assert out['fp_features'][-1] is out['features']
+    assert torch.equal(out['sa_xyz'][0], points[..., :3])
+    assert torch.equal(out['sa_xyz'][-1], out['centers'])
+    assert out['sa_features'][-1] is out['features']
+    assert out['sa_indices'][0].tolist() == [list(range(40))] * 2
+    assert torch.equal(out['sa_indices'][-1], rows)
+    if channels == 3:
+        assert out['sa_features'][0] is None
+    else:
+        raw = points[..., 3:].transpose(1, 2)
+        assert torch.equal(out['sa_features'][0], raw)
+    assert [state.shape for state in out['hidden_states']] == [(2, 32, 8)] * 2
+
+
+def test_stock_heads_read_the_output() -> None:
+    pytest.importorskip('mmcv.ops')
+    heads = pytest.importorskip('mmdet3d.models')
+    out = randomized()(toys.points())
+    seeds, features, rows = heads.VoteHead._extract_input(
+        SimpleNamespace(), out
+    )
+    assert seeds.shape == (2, 8, 3)
+    assert features.shape == (2, 32, 8)
+    assert rows.dtype == torch.int64
+    xyz, features = heads.PointNet2Head._extract_input(SimpleNamespace(), out)
+    assert [value.shape[1] for value in xyz] == [40, 8]
+    assert features[0] is None
+
+
+def test_hidden_states_are_block_outputs_without_the_class_token() -> None:
+    student = randomized(out_indices=(0, 1))
+    outputs = {}
+    for index, block in enumerate(student.blocks):
+        block.register_forward_hook(
+            lambda *args, index=index: outputs.update({index: args[2]})
+        )
+    encoded = student.encode(student.group(toys.points()))
+    for index in (0, 1):
+        toys.assert_close(encoded.hidden_states[index], outputs[index][:, 1:])
+    normalised = student.norm(encoded.hidden_states[1])
+    toys.assert_close(encoded.features, normalised)
+
+
+def test_encode_written_out() -> None:
+    student = randomized()
+    patches = student.group(toys.points())
+    tokens = student.patch_embed(patches.neighborhoods)
+    pos = student.pos_embed(patches.centers)
+    x = torch.cat([student.cls_token.expand(2, -1, -1), tokens], dim=1)
+    pos = torch.cat([student.cls_pos.expand(2, -1, -1), pos], dim=1)
+    for block in student.blocks:
+        x = block(x + pos)
+    x = student.norm(x)
+    encoded = student.encode(patches)
+    toys.assert_close(encoded.features, x[:, 1:])
+    toys.assert_close(encoded.cls_token, x[:, 0])
+
+
+def test_only_visible_patches_are_seen() -> None:
+    student = randomized()
+    patches = student.group(toys.points())
+    mask = toys.fixed_mask()
+    encoded = student.encode(patches, mask)
+    assert encoded.features.shape == (2, 5, 32)
+    visible = type(patches)(*(value[:, VISIBLE] for value in patches))
+    expected = student.encode(visible)
+    toys.assert_close(encoded.features, expected.features)
+    toys.assert_close(encoded.cls_token, expected.cls_token)
+    hidden = patches.neighborhoods.clone()
+    hidden[mask] = 100.0
+    moved = patches.centers.clone()
+    moved[mask] = -100.0
+    changed = patches._replace(neighborhoods=hidden, centers=moved)
+    toys.assert_close(student.encode(changed, mask).features, encoded.features)
+
+
+def test_embedding_masked_patches_only_matters_to_batch_statistics() -> None:
+    mask, outputs = toys.fixed_mask(), {}
+    for embed_masked in (True, False):
+        student = randomized(embed_masked=embed_masked)
+        patches = student.group(toys.points())
+        evaluated = student.encode(patches, mask).features
+        trained = student.train().encode(patches, mask).features
+        outputs[embed_masked] = (evaluated, trained)
+    toys.assert_close(outputs[True][0], outputs[False][0])
+    assert not torch.allclose(outputs[True][1], outputs[False][1], atol=1e-3)
+
+
+def test_mask_tokens_at_the_input() -> None:
+    student = randomized()
+    patches, mask = student.group(toys.points()), toys.fixed_mask()
+    token = torch.randn(1, 1, 32)
+    encoded = student.encode(patches, mask, token)
+    assert encoded.features.shape == (2, 8, 32)
+    hidden = patches.neighborhoods.clone()
+    hidden[mask] = 100.0
+    blind = patches._replace(neighborhoods=hidden)
+    toys.assert_close(
+        student.encode(blind, mask, token).features, encoded.features
+    )
+    moved = patches.centers.clone()
+    moved[mask] += 1.0
+    other = student.encode(patches._replace(centers=moved), mask, token)
+    assert not torch.allclose(other.features, encoded.features, atol=1e-3)
+    assert not torch.allclose(
+        student.encode(patches, mask, -token).features,
+        encoded.features,
+        atol=1e-3,
+    )
+
+
+def test_without_class_token() -> None:
+    student = randomized(with_cls_token=False)
+    out = student(toys.points())
+    assert out['cls_token'] is None
+    assert out['features'].shape == (2, 32, 8)
+    assert not {'cls_token', 'cls_pos'} & set(student.state_dict())
+
+
+def test_narrow_patch_embedding_is_projected() -> None:
+    student = randomized(patch_dims=16)
+    assert student.patch_embed.conv4.out_features == 16
+    assert student.reduce_dim.weight.shape == (32, 16)
+    assert student(toys.points())['features'].shape == (2, 32, 8)
+
+
+def test_known_patches_are_used() -> None:
+    student, points = randomized(), toys.points()
+    other = student.group(toys.points(seed=5))
+    patches = student.group(
+        points, other.center_indices, other.neighbor_indices
+    )
+    assert torch.equal(patches.neighbor_indices, other.neighbor_indices)
+    rows = other.center_indices[0]
+    toys.assert_close(patches.centers[0], points[0, rows])
+
+
+def test_skip_origin_reaches_the_sampling() -> None:
+    points = toys.points()
+    points[:, 7] = 0.0
+    points[:, 8:] *= 0.01
+    points[:, :7] += 1.0
+    plain = toys.student().group(points).center_indices
+    skipping = toys.student(skip_origin=True).group(points).center_indices
+    assert not torch.equal(plain, skipping)
+
+
+@pytest.mark.parametrize('frozen', [-1, 0, 1, 2])
+def test_gradient_reaches_exactly_the_trainable_parameters(
+    frozen: int,
+) -> None:
+    student = toys.randomize(toys.student(frozen_stages=frozen)).train()
+    encoded = student.encode(student.group(toys.points()))
+    loss = encoded.features.square().sum() + encoded.cls_token.sum()
+    (loss + encoded.cls_token.square().sum()).backward()
+    trainable = {
+        name for name, p in student.named_parameters() if p.requires_grad
+    }
+    reached = {
+        name for name, p in student.named_parameters() if p.grad is not None
+    }
+    assert reached == trainable
+    assert set(toys.without_gradient(student)) - BEFORE_NORM == (
+        set(dict(student.named_parameters())) - trainable - BEFORE_NORM
+    )
+    expected = ('norm.',)
+    if frozen < 2:
+        expected += tuple(f'blocks.{i}.' for i in range(max(frozen, 0), 2))
+    if frozen < 0:
+        expected += ('patch_embed.', 'pos_embed.', 'cls_')
+    assert trainable == {
+        name
+        for name, _ in student.named_parameters()
+        if name.startswith(expected)
+    }
+
+
+def test_frozen_stages_stay_in_evaluation() -> None:
+    student = toys.student(frozen_stages=1, drop_path_rate=0.5)
+    before = {k: v.clone() for k, v in student.state_dict().items()}
+    assert student.train() is student
+    assert student.training
+    assert not any(module.training for module in student.patch_embed.modules())
+    assert not student.blocks[0].training
+    assert student.blocks[1].drop_path.training
+    student(toys.points())
+    for name, value in student.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    student.eval()
+    assert not student.training
+    assert not student.blocks[1].training
+
+
+def test_not_frozen_batch_statistics_move() -> None:
+    student = toys.student().train()
+    before = student.patch_embed.norm1.running_mean.clone()
+    student(toys.points())
+    assert not torch.equal(student.patch_embed.norm1.running_mean, before)
+
+
+@pytest.mark.parametrize('frozen', [-1, 0])
+def test_recomputation_changes_nothing(frozen: int) -> None:
+    results = []
+    for with_cp in (False, True):
+        student = toys.student(
+            with_cp=with_cp, drop_path_rate=0.5, frozen_stages=frozen
+        )
+        toys.randomize(student).train()
+        torch.manual_seed(1)
+        out = student(toys.points(4))
+        out['features'].square().mean().backward()
+        gradients = [
+            p.grad for p in student.parameters() if p.grad is not None
+        ]
+        results.append([out['features'], *gradients])
+    assert len(results[0]) == len(results[1]) > 5
+    for plain, recomputed in zip(*results, strict=True):
+        toys.assert_close(recomputed, plain)
+
+
+@pytest.mark.parametrize('channels', [4, 6])
+def test_wrong_channels_are_refused(channels: int) -> None:
+    student = toys.student()
+    with pytest.raises(ValueError, match=f'in_channels=3 .* got {channels}'):
+        student(toys.points(channels=channels))
+
+
+def test_too_few_channels_are_refused() -> None:
+    student = toys.student(in_channels=6)
+    with pytest.raises(ValueError, match='in_channels=6 channels, got 3'):
+        student(toys.points())
+
+
+@pytest.mark.parametrize('index', [2, -1])
+def test_out_indices_out_of_range_are_refused(index: int) -> None:
+    with pytest.raises(ValueError, match='num_layers - 1 = 1, got'):
+        toys.student(out_indices=(index,))
+
+
+@pytest.mark.parametrize('stages', [-2, 3])
+def test_frozen_stages_out_of_range_are_refused(stages: int) -> None:
+    with pytest.raises(ValueError, match='between -1 and num_layers = 2'):
+        toys.student(frozen_stages=stages)
+
+
+def test_patches_may_be_more_than_points_only_with_an_error() -> None:
+    student = toys.student(num_groups=64)
+    with pytest.raises(ValueError, match=r'num_groups must be <= .* 64 > 40'):
+        student(toys.points())

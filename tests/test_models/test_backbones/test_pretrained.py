@@ -1,0 +1,256 @@
+"""Loading through init_cfg: all of it, or an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.runner import save_checkpoint
+from mmengine.visualization import Visualizer
+
+import mmdet3d_act
+from mmdet3d_act.models.backbones import pretrained
+from mmdet3d_act.models.backbones.point_transformer import PointTransformer
+from tests.test_models import toys
+
+mmdet3d_act.compat.allow_mmengine_checkpoints()
+OBJECTS = dict(up_axis='y', normalization='unit_sphere')
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    messages: list[str] = []
+    monkeypatch.setattr(
+        pretrained,
+        'print_log',
+        lambda text, logger, level=20: messages.append(f'{level} {text}'),
+    )
+    return messages
+
+
+@pytest.fixture
+def visualizer() -> Visualizer:
+    return Visualizer.get_instance('test_pretrained')
+
+
+def source() -> PointTransformer:
+    return toys.randomize(toys.student(), seed=7)
+
+
+def write(
+    path: Path, prefix: str = '', dataset_meta: dict | None = None
+) -> Path:
+    state = source().state_dict()
+    state = {prefix + key: value for key, value in state.items()}
+    meta = {} if dataset_meta is None else dict(dataset_meta=dataset_meta)
+    torch.save(dict(state_dict=state, meta=meta), path)
+    return path
+
+
+def load(path: Path, prefix: str | None = None, **changes: object):
+    cfg = dict(type='Pretrained', checkpoint=str(path))
+    if prefix is not None:
+        cfg['prefix'] = prefix
+    student = toys.student(init_cfg=cfg, **changes)
+    student.init_weights()
+    return student
+
+
+def assert_same(student: PointTransformer) -> None:
+    expected = source().state_dict()
+    state = student.state_dict()
+    assert set(state) == set(expected)
+    for name, value in expected.items():
+        assert torch.equal(state[name], value), name
+
+
+@pytest.mark.parametrize(
+    'prefix', ['', 'student.', 'backbone.', 'module.student.']
+)
+def test_every_tensor_is_filled(tmp_path: Path, prefix: str) -> None:
+    path = write(tmp_path / 'a.pth', prefix)
+    assert_same(load(path))
+    assert_same(load(path, prefix=prefix))
+
+
+def test_a_bare_state_dict_will_do(tmp_path: Path) -> None:
+    torch.save(source().state_dict(), tmp_path / 'a.pth')
+    assert_same(load(tmp_path / 'a.pth'))
+
+
+def test_any_other_prefix_can_be_named(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.pth', 'model.net.')
+    assert_same(load(path, prefix='model.net.'))
+
+
+def test_init_cfg_may_be_a_list(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.pth', 'student.')
+    cfg = [
+        dict(type='Constant', layer='Linear', val=0.5),
+        dict(type='Pretrained', checkpoint=str(path)),
+    ]
+    student = toys.student(init_cfg=cfg)
+    student.init_weights()
+    assert_same(student)
+
+
+def test_loaded_as_part_of_a_model_and_once_only(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.pth', 'student.')
+
+    class Detector(BaseModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = toys.student(
+                init_cfg=dict(type='Pretrained', checkpoint=str(path))
+            )
+
+        def forward(self) -> None:
+            """Not needed."""
+
+    model = Detector()
+    model.init_weights()
+    assert_same(model.backbone)
+    with torch.no_grad():
+        model.backbone.cls_token.zero_()
+    model.backbone.init_weights()
+    assert not model.backbone.cls_token.any()
+
+
+def test_other_initialisations_are_mmengines() -> None:
+    cfg = dict(type='Constant', layer='LayerNorm', val=0.25, bias=0.5)
+    student = toys.student(init_cfg=cfg)
+    student.init_weights()
+    assert (student.norm.weight == 0.25).all()
+    assert (student.norm.bias == 0.5).all()
+
+
+def test_mmengines_own_checkpoint_is_read(tmp_path: Path) -> None:
+    model = torch.nn.ModuleDict(dict(student=source()))
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    checkpoint = dict(
+        meta=dict(dataset_meta=OBJECTS, epoch=1),
+        state_dict=model.state_dict(),
+        message_hub=dict(log_scalars={'train/loss': history}),
+    )
+    save_checkpoint(checkpoint, str(tmp_path / 'epoch_1.pth'))
+    student = load(tmp_path / 'epoch_1.pth')
+    assert_same(student)
+    assert student._pretrained_meta == OBJECTS
+
+
+def test_a_missing_tensor_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.pth', 'student.')
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint['state_dict']['student.blocks.1.norm1.bias']
+    torch.save(checkpoint, path)
+    with pytest.raises(ValueError, match=r"1 missing \['blocks.1.norm1.bias"):
+        load(path)
+
+
+def test_a_shallower_checkpoint_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.pth', 'student.')
+    with pytest.raises(ValueError, match='does not fill PointTransformer'):
+        load(path, num_layers=3)
+
+
+def test_another_shape_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.pth')
+    with pytest.raises(
+        ValueError, match=r'conv1.weight: expected \(8, 6\), got \(8, 3\)'
+    ):
+        load(path, in_channels=6)
+
+
+def test_another_network_is_an_error(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(1, 1).state_dict(), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='no point Transformer in the check'):
+        load(tmp_path / 'a.pth')
+
+
+def test_a_stage_one_checkpoint_is_an_error(tmp_path: Path) -> None:
+    torch.save(toys.vae().state_dict(), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='does not fill PointTransformer'):
+        load(tmp_path / 'a.pth')
+
+
+def test_a_wrong_prefix_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.pth', 'student.')
+    with pytest.raises(ValueError, match=r"prefixes \['net.'\]"):
+        load(path, prefix='net.')
+
+
+@pytest.mark.parametrize('how', ['init_cfg', 'load_state_dict'])
+def test_another_position_mode_is_an_error(tmp_path: Path, how: str) -> None:
+    path = write(tmp_path / 'a.pth')
+    student = toys.student(
+        position='after',
+        init_cfg=dict(type='Pretrained', checkpoint=str(path)),
+    )
+    state = source().state_dict()
+    action = {
+        'init_cfg': student.init_weights,
+        'load_state_dict': lambda: student.load_state_dict(state),
+    }[how]
+    with pytest.raises(ValueError, match="trained with position='before'"):
+        action()
+
+
+def test_unused_tensors_are_warned_of(tmp_path: Path, log: list[str]) -> None:
+    path = write(tmp_path / 'a.pth', 'student.')
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint['state_dict']['student.extra'] = torch.ones(1)
+    checkpoint['state_dict']['objectives.act.head.proj.bias'] = torch.ones(1)
+    torch.save(checkpoint, path)
+    assert_same(load(path))
+    warnings = [text for text in log if text.startswith('30')]
+    assert len(warnings) == 1
+    assert '1 tensors have no place in PointTransformer' in warnings[0]
+    assert 'extra' in warnings[0]
+
+
+def test_the_class_token_may_go_unused(tmp_path: Path, log: list[str]) -> None:
+    path = write(tmp_path / 'a.pth', 'student.')
+    student = load(path, with_cls_token=False)
+    assert torch.equal(student.norm.bias, source().norm.bias)
+    assert not [text for text in log if text.startswith('30')]
+    assert any('all' in text and 'loaded' in text for text in log)
+
+
+def test_other_data_is_warned_of_at_the_first_training_step(
+    tmp_path: Path, log: list[str], visualizer: Visualizer
+) -> None:
+    path = write(tmp_path / 'a.pth', 'student.', OBJECTS)
+    student = load(path)
+    log.clear()
+    visualizer.dataset_meta = dict(up_axis='z', normalization='none')
+    student.eval()(toys.points())
+    assert log == []
+    student.train()(toys.points())
+    assert len(log) == 2
+    assert "up_axis='y', this data set has 'z'" in log[0]
+    assert "normalization='unit_sphere'" in log[1]
+    student(toys.points())
+    assert len(log) == 2
+
+
+def test_the_same_data_is_not_warned_of(
+    tmp_path: Path, log: list[str], visualizer: Visualizer
+) -> None:
+    student = load(write(tmp_path / 'a.pth', 'student.', OBJECTS))
+    log.clear()
+    visualizer.dataset_meta = dict(**OBJECTS, classes=('a', 'b'))
+    student.train()(toys.points())
+    assert log == []
+
+
+def test_unknown_data_is_not_warned_of(
+    tmp_path: Path, log: list[str], visualizer: Visualizer
+) -> None:
+    student = load(write(tmp_path / 'a.pth', 'student.'))
+    log.clear()
+    visualizer.dataset_meta = dict(up_axis='z')
+    student.train()(toys.points())
+    assert log == []

@@ -1,0 +1,74 @@
+"""Stacking, device, checks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.structures import BaseDataElement
+
+from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+
+def test_builds_from_its_config_and_stacks_everything() -> None:
+    preprocessor = MODELS.build(dict(type='PointCloudPreprocessor'))
+    assert type(preprocessor) is PointCloudPreprocessor
+    clouds = list(toys.points(3, channels=5))
+    indices = [torch.arange(8) + cloud for cloud in range(3)]
+    samples = toys.samples(3)
+    batch = preprocessor(
+        dict(
+            inputs=dict(points=clouds, center_indices=indices),
+            data_samples=samples,
+        )
+    )
+    assert torch.equal(batch['inputs']['points'], toys.points(3, channels=5))
+    assert batch['inputs']['center_indices'][2].tolist() == list(range(2, 10))
+    assert [sample.sample_idx for sample in batch['data_samples']] == [0, 1, 2]
+
+
+def test_what_is_stacked_stays_and_samples_may_be_absent() -> None:
+    points = toys.points()
+    batch = PointCloudPreprocessor()(dict(inputs=dict(points=points)))
+    assert torch.equal(batch['inputs']['points'], points)
+    assert batch['data_samples'] is None
+
+
+@pytest.mark.parametrize('training', [False, True])
+def test_no_randomness(training: bool) -> None:
+    first = PointCloudPreprocessor()(toys.data_batch(), training)
+    second = PointCloudPreprocessor()(toys.data_batch(), training)
+    assert torch.equal(first['inputs']['points'], toys.points())
+    assert torch.equal(second['inputs']['points'], toys.points())
+
+
+def test_moves_inputs_and_samples_to_the_device() -> None:
+    preprocessor = PointCloudPreprocessor()
+    preprocessor.to(torch.device('meta'))
+    sample = BaseDataElement()
+    sample.label = torch.ones(1)
+    data = dict(
+        inputs=dict(center_indices=[torch.zeros(8)]), data_samples=[sample]
+    )
+    cast = preprocessor.cast_data(data)
+    assert cast['inputs']['center_indices'][0].device.type == 'meta'
+    assert cast['data_samples'][0].label.device.type == 'meta'
+
+
+def test_clouds_of_different_size_are_refused() -> None:
+    preprocessor = PointCloudPreprocessor()
+    data = dict(inputs=dict(points=[torch.rand(9, 3), torch.rand(8, 3)]))
+    with pytest.raises(
+        ValueError, match=r'all points of a batch.*\(8, 3\), \(9, 3\)'
+    ):
+        preprocessor(data)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_broken_coordinates_are_refused(value: float) -> None:
+    preprocessor = PointCloudPreprocessor()
+    data = toys.data_batch(3)
+    data['inputs']['points'][1][5, 2] = value
+    with pytest.raises(ValueError, match=r'NaN or infinity in samples \[1\]'):
+        preprocessor(data)

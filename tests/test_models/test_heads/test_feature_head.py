@@ -1,0 +1,89 @@
+"""The head of feature distillation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.heads import FeatureHead
+from mmdet3d_act.models.losses import CosineFeatureLoss, MSEFeatureLoss
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+
+def case(passes: int) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    preds = [torch.randn(2, 3, 32) for _ in range(passes)]
+    return preds, torch.randn(2, 8, 6), toys.fixed_mask()
+
+
+def test_builds_from_its_config() -> None:
+    head = MODELS.build(
+        dict(
+            type='FeatureHead',
+            embed_dims=32,
+            target_channels=6,
+            loss=dict(type='MSEFeatureLoss', loss_weight=0.5),
+        )
+    )
+    assert isinstance(head.loss_fn, MSEFeatureLoss)
+    assert head.proj.weight.shape == (6, 32)
+    assert isinstance(FeatureHead().loss_fn, CosineFeatureLoss)
+
+
+@pytest.mark.parametrize('passes', [1, 2])
+def test_loss_of_the_masked_patches(passes: int) -> None:
+    preds, target, mask = case(passes)
+    head = toys.randomize(FeatureHead(32, 6))
+    losses = head.loss(preds, target, mask)
+    wanted = torch.stack([cloud[[1, 4, 6]] for cloud in target])
+    cosine = torch.nn.CosineSimilarity(dim=-1)
+    expected = sum((1 - cosine(head.proj(p), wanted)).mean() for p in preds)
+    toys.assert_close(losses['loss'], expected)
+    baseline = passes * head.loss_fn.constant_baseline(wanted)
+    toys.assert_close(losses['constant_baseline'], baseline)
+    assert set(losses) == {'loss', 'constant_baseline'}
+    assert [pred.shape for pred in head(preds)] == [(2, 3, 6)] * passes
+
+
+def test_every_loss_counts_the_shallow_branch() -> None:
+    preds, target, mask = case(2)
+    head = toys.randomize(FeatureHead(32, 6, loss=MSEFeatureLoss()))
+    both = head.loss(preds, target, mask)['loss']
+    singles = [head.loss([pred], target, mask)['loss'] for pred in preds]
+    toys.assert_close(both, singles[0] + singles[1])
+
+
+def test_released_code_counts_it_for_cosine_only() -> None:
+    preds, target, mask = case(2)
+    for loss, counted in ((MSEFeatureLoss(), 1), (CosineFeatureLoss(), 2)):
+        head = FeatureHead(32, 6, loss=loss, published_branch_loss=True)
+        toys.randomize(head)
+        values = head.loss(preds, target, mask)
+        expected = head.loss(preds[:1], target, mask)
+        if counted == 2:
+            second = head.loss(preds[1:], target, mask)
+            expected = {key: expected[key] + second[key] for key in expected}
+        for key, value in values.items():
+            toys.assert_close(value, expected[key])
+
+
+def test_gradient_reaches_projection_and_predictions() -> None:
+    preds, target, mask = case(1)
+    head = toys.randomize(FeatureHead(32, 6))
+    preds[0].requires_grad_()
+    head.loss(preds, target, mask)['loss'].backward()
+    assert toys.without_gradient(head) == []
+    assert preds[0].grad.abs().sum() > 0
+
+
+def test_a_target_of_another_width_is_refused() -> None:
+    preds, target, mask = case(1)
+    head = FeatureHead(32, 7)
+    with pytest.raises(ValueError, match='target_channels, which must be'):
+        head.loss(preds, target, mask)
+
+
+def test_parts_must_be_configs_or_modules() -> None:
+    with pytest.raises(TypeError, match=r'expected a config dict .* got str'):
+        FeatureHead(32, 6, loss='cosine')

@@ -1,0 +1,112 @@
+"""Masks: how many, which, and what is done with them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.layers import BlockPatchMask, RandomPatchMask, select
+from mmdet3d_act.registry import MODELS
+
+KINDS = {'RandomPatchMask': RandomPatchMask, 'BlockPatchMask': BlockPatchMask}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_builds_from_its_config(kind: str) -> None:
+    mask = MODELS.build(dict(type=kind, ratio=0.6))
+    assert type(mask) is KINDS[kind]
+    assert 'ratio=0.6' in repr(mask)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize(
+    ('ratio', 'groups', 'expected'),
+    [(0.8, 64, 51), (0.6, 64, 38), (0.6, 8, 4), (0.5, 3, 1), (0.9, 10, 9)],
+)
+def test_exactly_the_floor_is_masked(
+    kind: str, ratio: float, groups: int, expected: int
+) -> None:
+    mask = KINDS[kind](ratio)(torch.rand(16, groups, 3))
+    assert mask.shape == (16, groups)
+    assert mask.dtype == torch.bool
+    assert mask.sum(dim=1).tolist() == [expected] * 16
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_one_seed_one_mask(kind: str) -> None:
+    mask = KINDS[kind](0.5)
+    centers = torch.rand(4, 32, 3)
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        drawn.append(mask(centers))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0][0], drawn[0][1])
+
+
+def test_random_mask_is_uniform() -> None:
+    torch.manual_seed(0)
+    mask = RandomPatchMask(0.25)(torch.rand(8000, 8, 3)).float()
+    share = mask.mean(dim=0)
+    assert (share - 0.25).abs().max() < 0.02
+    # Without replacement: two patches go together with 2/8 * 1/7.
+    together = (mask.T @ mask / len(mask))[0, 1:]
+    assert (together - 0.25 / 7).abs().max() < 0.01
+
+
+def test_block_mask_is_the_nearest_patches_of_the_start() -> None:
+    centers = torch.rand(5, 16, 3)
+    start = torch.tensor([0, 3, 15, 7, 7])
+    mask = BlockPatchMask(0.5)(centers, start)
+    for cloud in range(5):
+        distance = (centers[cloud] - centers[cloud, start[cloud]]).norm(dim=1)
+        nearest = distance.topk(8, largest=False).indices
+        assert mask[cloud, start[cloud]]
+        assert set(nearest.tolist()) == set(
+            mask[cloud].nonzero().flatten().tolist()
+        )
+
+
+def test_block_mask_starts_anywhere() -> None:
+    torch.manual_seed(0)
+    # Far apart, the block of one patch is its start.
+    centers = torch.eye(3).expand(3000, -1, -1)
+    share = BlockPatchMask(0.4)(centers).float().mean(dim=0)
+    assert (share - 1 / 3).abs().max() < 0.03
+
+
+def test_select_keeps_the_order() -> None:
+    values = torch.arange(12).view(2, 6)
+    mask = torch.tensor(
+        [[0, 1, 0, 1, 1, 0], [1, 0, 0, 0, 1, 1]], dtype=torch.bool
+    )
+    assert select(values, mask).tolist() == [[1, 3, 4], [6, 10, 11]]
+    assert select(values, ~mask).tolist() == [[0, 2, 5], [7, 8, 9]]
+    wide = values[..., None, None].expand(-1, -1, 4, 3)
+    assert select(wide, mask).shape == (2, 3, 4, 3)
+
+
+@pytest.mark.parametrize('ratio', [0.0, 1.0, -0.2, 1.5])
+@pytest.mark.parametrize('kind', KINDS)
+def test_ratios_out_of_range_are_refused(kind: str, ratio: float) -> None:
+    with pytest.raises(ValueError, match='ratio must be between 0 and 1'):
+        KINDS[kind](ratio)
+
+
+def test_a_mask_that_masks_nothing_is_refused() -> None:
+    mask = RandomPatchMask(0.1)
+    with pytest.raises(ValueError, match='masks 0 of 8 patches'):
+        mask(torch.rand(2, 8, 3))
+
+
+def test_select_refuses_uneven_rows() -> None:
+    # Four in all: two a row would fit.
+    mask = torch.tensor([[1, 1, 1], [1, 0, 0]], dtype=torch.bool)
+    with pytest.raises(ValueError, match=r'in every row, got \[3, 1\]'):
+        select(torch.arange(6).view(2, 3), mask)
+
+
+def test_select_of_nothing_is_empty() -> None:
+    mask = torch.zeros(2, 3, dtype=torch.bool)
+    assert select(torch.rand(2, 3, 5), mask).shape == (2, 0, 5)

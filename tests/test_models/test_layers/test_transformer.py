@@ -1,0 +1,250 @@
+"""Attention, stochastic depth, blocks and the stack of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mmdet3d_act.models.layers import (
+    Attention,
+    DropPath,
+    FeedForward,
+    TransformerBlock,
+    TransformerEncoder,
+)
+from mmdet3d_act.models.layers.transformer import attend
+from tests.test_models import toys
+
+
+def explicit_attention(attention: Attention, x: torch.Tensor) -> torch.Tensor:
+    """Softmax attention, one head and one cloud at a time."""
+    qkv = attention.qkv(x)
+    channels = x.shape[-1]
+    width = channels // attention.num_heads
+    rows = []
+    for cloud in qkv:
+        heads = []
+        for head in range(attention.num_heads):
+            columns = slice(head * width, (head + 1) * width)
+            query = cloud[:, :channels][:, columns]
+            key = cloud[:, channels : 2 * channels][:, columns]
+            value = cloud[:, 2 * channels :][:, columns]
+            weights = (query @ key.T / math.sqrt(width)).softmax(dim=-1)
+            heads.append(weights @ value)
+        rows.append(torch.cat(heads, dim=-1))
+    return attention.proj(torch.stack(rows))
+
+
+@pytest.mark.parametrize('qkv_bias', [False, True])
+def test_attention_is_softmax_attention(qkv_bias: bool) -> None:
+    attention = toys.randomize(Attention(32, 4, qkv_bias=qkv_bias))
+    x = torch.randn(2, 7, 32)
+    toys.assert_close(attention(x), explicit_attention(attention, x))
+    assert (attention.qkv.bias is not None) == qkv_bias
+
+
+def query_key_value(dtype: torch.dtype) -> list[torch.Tensor]:
+    generator = toys.seeded(0)
+    return [
+        torch.randn(2, 3, length, 8, generator=generator)
+        .to(dtype)
+        .requires_grad_()
+        for length in (5, 7, 7)
+    ]
+
+
+@pytest.mark.parametrize(
+    'dtype', [torch.float32, torch.float64, torch.bfloat16]
+)
+def test_attend_is_scaled_dot_product_attention(dtype: torch.dtype) -> None:
+    query, key, value = query_key_value(dtype)
+    tolerance = 1e-2 if dtype == torch.bfloat16 else 1e-6
+    expected = F.scaled_dot_product_attention(
+        query.float(), key.float(), value.float()
+    ).to(dtype)
+    for context in (torch.enable_grad, torch.no_grad):
+        with context():
+            out = attend(query, key, value)
+        assert out.dtype == dtype
+        toys.assert_close(out.detach(), expected.detach(), tolerance)
+
+
+@pytest.mark.parametrize('autocast', [False, True])
+def test_attend_trains_in_float32_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, autocast: bool
+) -> None:
+    seen, original = [], F.scaled_dot_product_attention
+
+    def note(query, key, value, **options):
+        out = original(query, key, value, **options)
+        seen.append((query.dtype, key.dtype, value.dtype, out.dtype))
+        return out
+
+    monkeypatch.setattr(F, 'scaled_dot_product_attention', note)
+    inputs = query_key_value(torch.bfloat16)
+    with torch.autocast('cpu', dtype=torch.bfloat16, enabled=autocast):
+        out = attend(*inputs)
+        with torch.no_grad():
+            attend(*inputs)
+    assert seen == [(torch.float32,) * 4, (torch.bfloat16,) * 4]
+    assert out.dtype == torch.bfloat16
+    gradients = torch.autograd.grad(out.float().square().sum(), inputs)
+    exact = [x.detach().float().requires_grad_() for x in inputs]
+    expected = torch.autograd.grad(original(*exact).square().sum(), exact)
+    for gradient, wanted in zip(gradients, expected, strict=True):
+        assert gradient.dtype == torch.bfloat16
+        toys.assert_close(gradient.float(), wanted, 5e-2)
+
+
+def test_attend_drops_weights() -> None:
+    query, key, value = query_key_value(torch.float32)
+    torch.manual_seed(0)
+    dropped = attend(query, key, value, dropout_p=0.5)
+    assert not torch.allclose(dropped, attend(query, key, value), atol=1e-2)
+
+
+def test_attention_refuses_heads_that_do_not_divide_the_width() -> None:
+    with pytest.raises(ValueError, match='multiple of num_heads, got 32 and'):
+        Attention(32, 5)
+
+
+def test_drop_path_keeps_the_mean_and_drops_whole_samples() -> None:
+    torch.manual_seed(0)
+    drop = DropPath(0.25).train()
+    out = drop(torch.ones(20000, 2, 3))
+    kept = out[:, 0, 0] != 0
+    toys.assert_close(out, kept[:, None, None] / 0.75 * torch.ones(2, 3))
+    assert kept.float().mean().item() == pytest.approx(0.75, abs=0.015)
+    assert out.mean().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_drop_path_does_nothing_in_evaluation() -> None:
+    x = torch.randn(64, 3)
+    assert torch.equal(DropPath(0.9).eval()(x), x)
+    assert torch.equal(DropPath(0.0).train()(x), x)
+    assert not torch.equal(DropPath(0.9).train()(x), x)
+
+
+@pytest.mark.parametrize('probability', [-0.1, 1.0])
+def test_drop_path_refuses_other_probabilities(probability: float) -> None:
+    with pytest.raises(ValueError, match=r'drop_prob must be in \[0, 1\)'):
+        DropPath(probability)
+
+
+def test_feed_forward_by_hand() -> None:
+    mlp = FeedForward(1, 1)
+    with torch.no_grad():
+        mlp.fc1.weight.fill_(2.0)
+        mlp.fc1.bias.fill_(-1.0)
+        mlp.fc2.weight.fill_(3.0)
+        mlp.fc2.bias.fill_(0.5)
+    hidden = 2 * 1.5 - 1  # 2
+    gelu = hidden * 0.5 * (1 + math.erf(hidden / math.sqrt(2)))
+    assert mlp(torch.tensor([[1.5]])).item() == pytest.approx(3 * gelu + 0.5)
+
+
+def test_block_is_pre_norm_with_two_residuals() -> None:
+    block = toys.randomize(TransformerBlock(32, 4, mlp_ratio=2.0)).eval()
+    x = torch.randn(2, 5, 32)
+    middle = x + explicit_attention(block.attn, block.norm1(x))
+    expected = middle + block.mlp(block.norm2(middle))
+    toys.assert_close(block(x), expected)
+    assert block.mlp.fc1.out_features == 64
+
+
+def test_block_drops_both_branches() -> None:
+    torch.manual_seed(0)
+    block = TransformerBlock(8, 2, drop_path=0.5).train()
+    x = torch.randn(64, 3, 8)
+    unchanged = (block(x) == x).flatten(1).all(dim=1).float().mean().item()
+    assert unchanged == pytest.approx(0.25, abs=0.15)
+
+
+@pytest.mark.parametrize('position', ['before', 'after'])
+def test_position_is_added_at_every_block(position: str) -> None:
+    encoder = TransformerEncoder(32, 3, 4, position=position).eval()
+    toys.randomize(encoder)
+    x, pos = torch.randn(2, 5, 32), torch.randn(2, 5, 32)
+    expected, hidden = x, {}
+    for index, block in enumerate(encoder):
+        if position == 'before':
+            expected = block(expected + pos)
+        else:
+            expected = block(expected) + pos
+        hidden[index] = expected
+    out, wanted = encoder(x, pos, out_indices=(0, 2))
+    toys.assert_close(out, expected)
+    assert sorted(wanted) == [0, 2]
+    toys.assert_close(wanted[0], hidden[0])
+    toys.assert_close(wanted[2], expected)
+
+
+def test_positions_differ() -> None:
+    x, pos = torch.randn(2, 5, 32), torch.randn(2, 5, 32)
+    outs = []
+    for position in ('before', 'after'):
+        encoder = TransformerEncoder(32, 2, 4, position=position).eval()
+        outs.append(toys.randomize(encoder)(x, pos)[0])
+    assert not torch.allclose(outs[0], outs[1], atol=1e-2)
+
+
+def test_drop_path_grows_linearly() -> None:
+    encoder = TransformerEncoder(8, 5, 2, drop_path_rate=0.2)
+    rates = [block.drop_path.drop_prob for block in encoder]
+    assert rates == pytest.approx([0.0, 0.05, 0.1, 0.15, 0.2])
+    single = TransformerEncoder(8, 1, 2, drop_path_rate=0.2)
+    assert single[0].drop_path.drop_prob == 0.0
+
+
+def test_recomputation_changes_nothing() -> None:
+    results = []
+    for with_cp in (False, True):
+        encoder = TransformerEncoder(
+            32, 3, 4, drop_path_rate=0.5, with_cp=with_cp
+        )
+        toys.randomize(encoder).train()
+        x = torch.randn(4, 5, 32, generator=toys.seeded(1)).requires_grad_()
+        torch.manual_seed(3)
+        out, _ = encoder(x, torch.ones(4, 5, 32))
+        out.square().sum().backward()
+        results.append([out, x.grad, *(p.grad for p in encoder.parameters())])
+    for plain, recomputed in zip(*results, strict=True):
+        toys.assert_close(recomputed, plain)
+
+
+def test_recomputation_calls_the_blocks_again() -> None:
+    calls = []
+    encoder = TransformerEncoder(8, 2, 2, with_cp=True).train()
+    encoder[1].register_forward_pre_hook(lambda *_: calls.append(1))
+    x = torch.randn(1, 3, 8, requires_grad=True)
+    out, _ = encoder(x, torch.zeros_like(x))
+    assert len(calls) == 1
+    out.sum().backward()
+    assert len(calls) == 2
+
+
+def test_gradient_reaches_every_parameter() -> None:
+    encoder = toys.randomize(TransformerEncoder(32, 2, 4, qkv_bias=True))
+    out, _ = encoder(torch.randn(2, 5, 32), torch.randn(2, 5, 32))
+    out.square().sum().backward()
+    assert toys.without_gradient(encoder) == []
+
+
+def test_encoder_refuses_unknown_positions() -> None:
+    with pytest.raises(ValueError, match=r"position must be .*'behind'"):
+        TransformerEncoder(8, 1, 2, position='behind')
+
+
+def test_encoder_refuses_to_be_empty() -> None:
+    with pytest.raises(ValueError, match='num_layers must be at least 1'):
+        TransformerEncoder(8, 0, 2)
+
+
+def test_blocks_are_numbered_parameters() -> None:
+    names = dict(TransformerEncoder(8, 2, 2).named_parameters())
+    assert '1.attn.qkv.weight' in names
+    assert isinstance(TransformerEncoder(8, 2, 2), nn.ModuleList)

@@ -1,0 +1,76 @@
+"""The Chamfer loss of patches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.losses import PatchChamferLoss
+from mmdet3d_act.registry import MODELS
+
+
+def naive(pred: torch.Tensor, target: torch.Tensor, norm: str) -> float:
+    """One patch, all pairs."""
+    distances = torch.cdist(pred.double(), target.double())
+    there, back = distances.amin(dim=1), distances.amin(dim=0)
+    if norm == 'l1':
+        return float((there.mean() + back.mean()) / 2)
+    return float(there.square().mean() + back.square().mean())
+
+
+@pytest.mark.parametrize('norm', ['l1', 'l2'])
+def test_is_the_mean_over_patches(norm: str) -> None:
+    torch.manual_seed(0)
+    pred, target = torch.randn(2, 3, 4, 3), torch.randn(2, 3, 7, 3)
+    loss = MODELS.build(
+        dict(type='PatchChamferLoss', norm=norm, loss_weight=2.0)
+    )
+    values = [
+        naive(pred[cloud, patch], target[cloud, patch], norm)
+        for cloud in range(2)
+        for patch in range(3)
+    ]
+    expected = 2 * sum(values) / len(values)
+    assert loss(pred, target).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_by_hand() -> None:
+    pred = torch.tensor([[[0.0, 0.0, 0.0]]])
+    target = torch.tensor([[[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]]])
+    # To the nearest 1; back 5 and 1.
+    assert PatchChamferLoss('l1')(pred, target).item() == pytest.approx(2.0)
+    assert PatchChamferLoss('l2')(pred, target).item() == pytest.approx(14.0)
+
+
+@pytest.mark.parametrize('norm', ['l1', 'l2'])
+def test_zero_and_finite_gradient_at_the_optimum(norm: str) -> None:
+    target = torch.randn(2, 3, 4, 3)
+    pred = target.clone().requires_grad_()
+    loss = PatchChamferLoss(norm)(pred, target)
+    loss.backward()
+    assert loss.item() == 0
+    assert pred.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('norm', ['l1', 'l2'])
+def test_gradient_leads_to_the_target(norm: str) -> None:
+    pred = torch.zeros(1, 1, 1, 3, requires_grad=True)
+    target = torch.tensor([[[[2.0, 0.0, 0.0]]]])
+    PatchChamferLoss(norm)(pred, target).backward()
+    assert pred.grad[..., 0].item() < 0
+    assert pred.grad[..., 1:].abs().sum() == 0
+
+
+def test_computed_in_float32_under_autocast() -> None:
+    torch.manual_seed(0)
+    pred = torch.randn(2, 3, 4, 3).bfloat16()
+    target = torch.randn(2, 3, 4, 3)
+    expected = PatchChamferLoss()(pred.float(), target)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        value = PatchChamferLoss()(pred, target)
+    torch.testing.assert_close(value, expected)
+
+
+def test_unknown_norms_are_refused() -> None:
+    with pytest.raises(ValueError, match="norm must be 'l1' or 'l2', got 'l3"):
+        PatchChamferLoss('l3')

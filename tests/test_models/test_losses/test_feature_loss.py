@@ -1,0 +1,133 @@
+"""Feature losses: values, optimum, gradients, the best constant."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from mmdet3d_act.models.losses import (
+    CosineFeatureLoss,
+    MSEFeatureLoss,
+    SmoothL1FeatureLoss,
+    cosine_distance,
+)
+from mmdet3d_act.models.losses.feature_loss import _FeatureLoss
+from mmdet3d_act.registry import MODELS
+
+LOSSES = [CosineFeatureLoss, MSEFeatureLoss, SmoothL1FeatureLoss]
+every_loss = pytest.mark.parametrize('kind', LOSSES)
+
+
+def draw(seed: int, scale: float = 1.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(2, 5, 4, generator=generator) * scale + 0.5
+
+
+@every_loss
+def test_builds_from_its_config(kind: type[nn.Module]) -> None:
+    loss = MODELS.build(dict(type=kind.__name__, loss_weight=3.0))
+    assert type(loss) is kind
+    single = kind()(draw(0), draw(1))
+    torch.testing.assert_close(loss(draw(0), draw(1)), 3 * single)
+    assert single > 0
+
+
+def test_cosine_by_hand() -> None:
+    pred = torch.tensor([[[3.0, 4.0], [1.0, 0.0]]])
+    target = torch.tensor([[[4.0, 3.0], [-2.0, 0.0]]])
+    # 1 - 24 / 25 and 1 + 1.
+    expected = torch.tensor((0.04 + 2.0) / 2)
+    torch.testing.assert_close(cosine_distance(pred, target), expected)
+    torch.testing.assert_close(CosineFeatureLoss()(pred, target), expected)
+
+
+def test_mse_and_smooth_l1_by_hand() -> None:
+    pred = torch.tensor([[[0.0, 3.0]]])
+    target = torch.tensor([[[0.5, 0.0]]])
+    assert MSEFeatureLoss()(pred, target).item() == pytest.approx(9.25 / 2)
+    # 0.5 * 0.25 below the threshold of 1, 3 - 0.5 above it.
+    smooth = SmoothL1FeatureLoss()(pred, target).item()
+    assert smooth == pytest.approx((0.125 + 2.5) / 2)
+
+
+@every_loss
+def test_zero_at_the_optimum_and_symmetric(kind: type[nn.Module]) -> None:
+    pred, target = draw(0), draw(1)
+    assert kind()(pred, pred).item() == pytest.approx(0, abs=1e-6)
+    torch.testing.assert_close(kind()(pred, target), kind()(target, pred))
+
+
+@every_loss
+def test_finite_gradient_at_the_edges(kind: type[nn.Module]) -> None:
+    for pred in (torch.zeros(2, 5, 4), draw(1)):
+        pred = pred.requires_grad_()
+        kind()(pred, draw(1)).backward()
+        assert pred.grad.isfinite().all()
+        zero = torch.zeros(2, 5, 4)
+        assert kind()(pred, zero).isfinite()
+
+
+@every_loss
+def test_gradient_reaches_the_prediction_only(kind: type[nn.Module]) -> None:
+    pred, target = draw(0).requires_grad_(), draw(1)
+    kind()(pred, target).backward()
+    assert pred.grad.abs().sum() > 0
+    baseline = kind().constant_baseline(target.requires_grad_())
+    assert not baseline.requires_grad
+
+
+@pytest.mark.parametrize('scale', [0.2, 5.0])
+@every_loss
+def test_constant_baseline_is_the_loss_of_the_best_constant(
+    kind: type[nn.Module], scale: float
+) -> None:
+    target = draw(3, scale)
+    target[0, 0] *= 10
+    loss = kind(loss_weight=2.0)
+    constant = torch.full((1, 1, 4), 0.3, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [constant], max_iter=300, line_search_fn='strong_wolfe'
+    )
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = loss(constant.expand_as(target), target)
+        value.backward()
+        return value
+
+    optimizer.step(step)
+    best = loss(constant.expand_as(target), target).item()
+    assert loss.constant_baseline(target).item() == pytest.approx(
+        best, rel=1e-4
+    )
+
+
+@every_loss
+def test_baseline_of_constant_targets_is_zero(kind: type[nn.Module]) -> None:
+    target = draw(0)[:1, :1].expand(2, 5, 4)
+    baseline = kind().constant_baseline(target).item()
+    assert baseline == pytest.approx(0, abs=1e-6)
+
+
+@every_loss
+def test_computed_in_float32_under_autocast(kind: type[nn.Module]) -> None:
+    pred, target = draw(0).bfloat16(), draw(1).bfloat16()
+    expected = kind()(pred.float(), target.float())
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        value = kind()(pred, target)
+    assert value.dtype == torch.float32
+    assert torch.equal(value, expected)
+
+
+@every_loss
+def test_other_shapes_are_refused(kind: type[nn.Module]) -> None:
+    loss = kind()
+    with pytest.raises(ValueError, match=r'same shape, got .*5, 4.*5, 3'):
+        loss(draw(0), draw(1)[..., :3])
+
+
+def test_a_loss_must_say_its_distance() -> None:
+    loss = _FeatureLoss()
+    with pytest.raises(NotImplementedError, match='_FeatureLoss must define'):
+        loss(draw(0), draw(1))

@@ -1,0 +1,123 @@
+"""The mask decoder against the concatenation written out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.backbones import EncodedPatches
+from mmdet3d_act.models.necks import MaskDecoder
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+MASKED = [1, 4, 6]
+VISIBLE = [0, 2, 3, 5, 7]
+
+
+def decoder(**changes: object) -> MaskDecoder:
+    config = dict(num_layers=2, num_heads=4, drop_path_rate=0.0)
+    return toys.randomize(MaskDecoder(32, **{**config, **changes}))
+
+
+def encoded(num_patches: int = 5) -> EncodedPatches:
+    torch.manual_seed(0)
+    return EncodedPatches(
+        torch.randn(2, num_patches, 32),
+        torch.randn(2, 32),
+        {0: torch.randn(2, num_patches, 32)},
+    )
+
+
+def run_blocks(
+    neck: MaskDecoder, tokens: torch.Tensor, pos: torch.Tensor
+) -> torch.Tensor:
+    for block in neck.blocks:
+        tokens = block(tokens + pos)
+    return neck.norm(tokens)
+
+
+def test_builds_from_its_config() -> None:
+    neck = MODELS.build(
+        dict(type='MaskDecoder', embed_dims=32, num_layers=3, num_heads=4)
+    )
+    assert len(neck.blocks) == 3
+    assert not hasattr(neck, 'cls_pos')
+
+
+def test_mask_tokens_follow_the_visible_patches() -> None:
+    neck, seen, patches = decoder(), encoded(), toys.patches()
+    preds = neck(seen, patches, toys.fixed_mask())
+    pos = neck.pos_embed(patches.centers)
+    tokens = torch.cat(
+        [seen.features, neck.mask_token.expand(2, 3, -1)], dim=1
+    )
+    out = run_blocks(neck, tokens, pos[:, VISIBLE + MASKED])
+    assert len(preds) == 1
+    toys.assert_close(preds[0], out[:, 5:])
+
+
+def test_predictions_are_in_patch_order() -> None:
+    neck, seen, patches = decoder(), encoded(), toys.patches()
+    before = neck(seen, patches, toys.fixed_mask())[0]
+    moved = patches.centers.clone()
+    moved[:, 4] += 1.0
+    after = neck(seen, patches._replace(centers=moved), toys.fixed_mask())[0]
+    change = (after - before).abs().amax(dim=(0, 2))
+    assert change.argmax().item() == MASKED.index(4)
+
+
+def test_shallow_branch_is_a_second_pass() -> None:
+    neck, seen = decoder(shallow_index=0), encoded()
+    patches, mask = toys.patches(), toys.fixed_mask()
+    preds = neck(seen, patches, mask)
+    pos = neck.pos_embed(patches.centers)[:, VISIBLE + MASKED]
+    tokens = torch.cat(
+        [
+            seen.cls_token.unsqueeze(1),
+            seen.hidden_states[0],
+            neck.mask_token.expand(2, 3, -1),
+        ],
+        dim=1,
+    )
+    pos = torch.cat([neck.cls_pos.expand(2, -1, -1), pos], dim=1)
+    assert len(preds) == 2
+    toys.assert_close(preds[1], run_blocks(neck, tokens, pos)[:, 6:])
+    alone = decoder()
+    alone.load_state_dict(neck.state_dict(), strict=False)
+    toys.assert_close(preds[0], alone(seen, patches, mask)[0])
+
+
+def test_a_student_with_mask_tokens_sees_all_patches() -> None:
+    neck = decoder(mask_tokens='input')
+    seen, patches = encoded(8), toys.patches()
+    assert neck.mask_token is None
+    preds = neck(seen, patches, toys.fixed_mask())
+    pos = neck.pos_embed(patches.centers)
+    expected = run_blocks(neck, seen.features, pos)[:, MASKED]
+    toys.assert_close(preds[0], expected)
+
+
+def test_gradient_reaches_every_parameter() -> None:
+    neck = decoder(shallow_index=0)
+    preds = neck(encoded(), toys.patches(), toys.fixed_mask())
+    sum(pred.square().sum() for pred in preds).backward()
+    assert toys.without_gradient(neck) == []
+
+
+@pytest.mark.parametrize('lacking', ['hidden_states', 'cls_token'])
+def test_shallow_branch_says_what_it_lacks(lacking: str) -> None:
+    value = {} if lacking == 'hidden_states' else None
+    seen = encoded()._replace(**{lacking: value})
+    neck, patches = decoder(shallow_index=0), toys.patches()
+    with pytest.raises(ValueError, match='reads the class token and block 0'):
+        neck(seen, patches, toys.fixed_mask())
+
+
+def test_all_patches_leave_no_shallow_branch() -> None:
+    with pytest.raises(ValueError, match='leave out shallow_index'):
+        decoder(mask_tokens='input', shallow_index=0)
+
+
+def test_unknown_places_of_mask_tokens_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'decoder' or 'input', got 'out'"):
+        decoder(mask_tokens='out')

@@ -1,0 +1,223 @@
+"""The frozen stage-I autoencoder as a teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdet3d_act.models.autoencoders import DiscreteVAE
+from mmdet3d_act.models.distillers import Distiller
+from mmdet3d_act.models.heads import FeatureHead
+from mmdet3d_act.models.layers import RandomPatchMask
+from mmdet3d_act.models.necks import MaskDecoder
+from mmdet3d_act.models.target_generators import (
+    AutoencoderTarget,
+    find_checkpoint,
+)
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+
+def stage_one() -> DiscreteVAE:
+    return toys.randomize(toys.vae(), seed=5).eval()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(dict(state_dict=stage_one().state_dict(), meta={}), path)
+    return path
+
+
+def distiller(target: AutoencoderTarget) -> Distiller:
+    torch.manual_seed(0)
+    return Distiller(
+        toys.student(),
+        dict(
+            act=dict(
+                target_generator=target,
+                neck=MaskDecoder(32, num_layers=1, num_heads=4),
+                head=FeatureHead(32, 32),
+            )
+        ),
+        mask=RandomPatchMask(0.5),
+    )
+
+
+def train_a_step(model: Distiller) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    total, _ = model.parse_losses(model.loss(dict(points=toys.points())))
+    total.backward()
+    optimizer.step()
+
+
+def test_builds_from_its_config_and_loads(checkpoint: Path) -> None:
+    target = MODELS.build(
+        dict(
+            type='AutoencoderTarget',
+            autoencoder=toys.VAE,
+            checkpoint=str(checkpoint),
+        )
+    )
+    target.init_weights()
+    loaded = target.autoencoder.module.state_dict()
+    for name, value in stage_one().state_dict().items():
+        assert torch.equal(loaded[name], value), name
+    assert target.autoencoder.source == 'epoch_3.pth'
+
+
+def test_loaded_by_the_distiller_it_is_part_of(checkpoint: Path) -> None:
+    model = distiller(AutoencoderTarget(toys.vae(), str(checkpoint)))
+    model.init_weights()
+    loaded = model.objectives['act'].target_generator.autoencoder.module
+    assert torch.equal(loaded.codebook, stage_one().codebook)
+
+
+@pytest.mark.parametrize('local', [False, True])
+def test_target_is_the_encoding_of_the_whole_cloud(local: bool) -> None:
+    target = AutoencoderTarget(stage_one(), noise=False, local=local)
+    patches = toys.patches()
+    expected = stage_one().encode(patches, noise=False, local=local)
+    out = target({}, patches)
+    toys.assert_close(out, expected)
+    assert not out.requires_grad
+
+
+def test_codes_are_drawn_by_default_and_seeded() -> None:
+    target, drawn = AutoencoderTarget(stage_one()), []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        drawn.append(target({}, toys.patches()))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_frozen_in_every_respect() -> None:
+    target = AutoencoderTarget(stage_one())
+    model = distiller(target)
+    before = {k: v.clone() for k, v in target.autoencoder.state_dict().items()}
+    assert any('running_mean' in name for name in before)
+    assert not any(p.requires_grad for p in target.parameters())
+    model.train()
+    assert model.training
+    assert not any(m.training for m in target.autoencoder.modules())
+    train_a_step(model)
+    after = target.autoencoder.state_dict()
+    for name, value in before.items():
+        assert torch.equal(after[name], value), name
+    assert all(p.grad is None for p in target.parameters())
+
+
+def test_released_loop_lets_the_statistics_drift() -> None:
+    target = AutoencoderTarget(stage_one(), published_train_mode=True)
+    model = distiller(target)
+    module = target.autoencoder.module
+    mean = module.patch_embed.norm1.running_mean.clone()
+    codebook = module.codebook.clone()
+    model.train()
+    assert module.training
+    train_a_step(model)
+    assert not torch.equal(module.patch_embed.norm1.running_mean, mean)
+    assert torch.equal(module.codebook, codebook)
+    model.eval()
+    assert not module.training
+
+
+def test_weights_are_not_stored_again(checkpoint: Path) -> None:
+    model = distiller(AutoencoderTarget(toys.vae(), str(checkpoint)))
+    model.init_weights()
+    prefix = 'objectives.act.target_generator.'
+    stored = [name for name in model.state_dict() if name.startswith(prefix)]
+    assert stored == [prefix + 'autoencoder.frozen_source']
+    model.load_state_dict(model.state_dict())
+
+
+def test_resuming_with_another_autoencoder_is_an_error(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    first = distiller(AutoencoderTarget(toys.vae(), str(checkpoint)))
+    first.init_weights()
+    state = toys.randomize(toys.vae(), seed=6).state_dict()
+    torch.save(state, tmp_path / 'other.pth')
+    second = distiller(
+        AutoencoderTarget(toys.vae(), str(tmp_path / 'other.pth'))
+    )
+    second.init_weights()
+    state = first.state_dict()
+    with pytest.raises(ValueError, match=r'weights of epoch_3.pth'):
+        second.load_state_dict(state)
+
+
+def test_no_checkpoint_named_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r'tools/train.py configs/act/act_dv'):
+        AutoencoderTarget(toys.VAE)
+
+
+def test_a_missing_checkpoint_names_the_command(tmp_path: Path) -> None:
+    config = dict(
+        type='AutoencoderTarget',
+        autoencoder=toys.VAE,
+        checkpoint=str(tmp_path / 'absent'),
+        stage1_config='configs/act/act_dvae_shapenet_tiny.py',
+    )
+    problems = AutoencoderTarget.check_requirements(config)
+    assert len(problems) == 1
+    command = 'python tools/train.py configs/act/act_dvae_shapenet_tiny.py'
+    assert command in problems[0]
+    assert 'ACT_AUTOENCODER' in problems[0]
+    target = MODELS.build(config)
+    with pytest.raises(FileNotFoundError, match=command):
+        target.init_weights()
+
+
+def test_requirements_are_met_by_a_checkpoint(checkpoint: Path) -> None:
+    for path in (checkpoint, None):
+        config = dict(checkpoint=path and str(path))
+        assert AutoencoderTarget.check_requirements(config) == []
+
+
+def test_use_before_loading_is_an_error(checkpoint: Path) -> None:
+    target = AutoencoderTarget(toys.vae(), str(checkpoint))
+    with pytest.raises(RuntimeError, match='not loaded; call init_weights'):
+        target({}, toys.patches())
+
+
+def test_an_incomplete_checkpoint_is_refused(checkpoint: Path) -> None:
+    state = stage_one().state_dict()
+    del state['mixer.fuse.weight']
+    torch.save(dict(state_dict=state), checkpoint)
+    target = AutoencoderTarget(toys.vae(), str(checkpoint))
+    with pytest.raises(
+        ValueError, match=r'(?s)not a complete checkpoint.*mixer.fuse.weight'
+    ):
+        target.init_weights()
+
+
+def test_a_checkpoint_of_another_shape_is_refused(checkpoint: Path) -> None:
+    target = AutoencoderTarget(toys.vae(num_codes=8), str(checkpoint))
+    with pytest.raises(ValueError, match=r'(?s)tools/train.py.*codebook'):
+        target.init_weights()
+
+
+def test_a_checkpoint_of_another_model_is_refused(checkpoint: Path) -> None:
+    torch.save(dict(state_dict=toys.student().state_dict()), checkpoint)
+    target = AutoencoderTarget(toys.vae(), str(checkpoint))
+    with pytest.raises(ValueError, match='not a complete checkpoint'):
+        target.init_weights()
+
+
+def test_a_work_directory_means_its_last_checkpoint(tmp_path: Path) -> None:
+    last = tmp_path / 'epoch_9.pth'
+    last.write_bytes(b'')
+    assert find_checkpoint(str(last)) == str(last)
+    assert find_checkpoint(str(tmp_path)) is None
+    pointer = tmp_path / 'last_checkpoint'
+    pointer.write_text(f'{last}\n')
+    assert find_checkpoint(str(tmp_path)) == str(last)
+    # The directory was moved.
+    pointer.write_text('gone/epoch_9.pth')
+    assert find_checkpoint(str(tmp_path)) == str(last)
+    last.unlink()
+    assert find_checkpoint(str(tmp_path)) is None

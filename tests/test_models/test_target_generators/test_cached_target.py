@@ -1,0 +1,133 @@
+"""Targets that are computed once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.distillers import Objective
+from mmdet3d_act.models.heads import FeatureHead
+from mmdet3d_act.models.necks import MaskDecoder
+from mmdet3d_act.models.target_generators import (
+    CachedTarget,
+    PatchCoordinates,
+    TargetNorm,
+)
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+
+class CountingTarget(torch.nn.Module):
+    """The patch centres, and how often they were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, inputs, patches, data_samples=None) -> torch.Tensor:
+        self.calls += 1
+        return patches.centers * 2
+
+
+def batches() -> list[tuple]:
+    made = []
+    for first in (0, 2):
+        samples = toys.samples(4)[first : first + 2]
+        made.append(({}, toys.patches(seed=first), samples))
+    return made
+
+
+def objective(norm: TargetNorm | None = None) -> Objective:
+    return Objective(
+        CachedTarget(CountingTarget()),
+        MaskDecoder(32, num_layers=1, num_heads=4),
+        FeatureHead(32, 3),
+        target_norm=norm,
+    )
+
+
+def test_builds_from_its_config() -> None:
+    generator = MODELS.build(
+        dict(type='CachedTarget', generator=dict(type='PatchCoordinates'))
+    )
+    assert type(generator) is CachedTarget
+    assert isinstance(generator.generator, PatchCoordinates)
+
+
+def test_targets_come_back_by_sample() -> None:
+    cache = CachedTarget(PatchCoordinates())
+    target = torch.randn(4, 8, 3, requires_grad=True)
+    samples = toys.samples(4)
+    patches = toys.patches(4)
+    cache.store(target, patches, samples)
+    chosen = type(patches)(*(value[[3, 1]] for value in patches))
+    back = cache({}, chosen, [samples[3], samples[1]])
+    assert torch.equal(back, target.detach()[[3, 1]])
+    assert not back.requires_grad
+
+
+def test_a_later_target_replaces_the_earlier() -> None:
+    cache, samples = CachedTarget(PatchCoordinates()), toys.samples(2)
+    patches = toys.patches()
+    cache.store(torch.zeros(2, 8, 3), patches, samples)
+    second = type(patches)(*(value[1:] for value in patches))
+    cache.store(torch.ones(1, 8, 3), second, samples[1:])
+    back = cache({}, patches, samples)
+    assert back.flatten(1).mean(dim=1).tolist() == [0.0, 1.0]
+
+
+def test_prepared_once_and_read_ever_after() -> None:
+    part = objective()
+    assert part.needs_preparation
+    part.prepare(batches())
+    generator = part.target_generator.generator
+    assert generator.calls == 2
+    _, patches, samples = batches()[1]
+    # The patches are moved, as augmentation does; the target is the kept one.
+    moved = patches._replace(centers=patches.centers + 5)
+    target = part.get_target({}, moved, samples)
+    toys.assert_close(target, patches.centers * 2)
+    assert generator.calls == 2
+
+
+def test_statistics_and_targets_in_one_pass() -> None:
+    part = objective(TargetNorm('center', num_channels=3))
+    part.prepare(batches())
+    assert part.target_generator.generator.calls == 2
+    assert not part.target_norm.needs_fit
+    centers = torch.cat([batch[1].centers for batch in batches()]) * 2
+    mean = centers.flatten(0, 1).mean(dim=0)
+    toys.assert_close(part.target_norm.mean, mean)
+    _, patches, samples = batches()[0]
+    target = part.get_target({}, patches, samples)
+    toys.assert_close(target, patches.centers * 2 - mean)
+
+
+def test_known_statistics_are_kept_when_targets_are_computed_again() -> None:
+    part = objective(TargetNorm('center', num_channels=3))
+    part.target_norm.mean.fill_(7.0)
+    part.target_norm.fitted.fill_(True)
+    part.prepare(batches())
+    assert part.target_norm.mean.tolist() == [7.0] * 3
+    assert part.target_generator.generator.calls == 2
+
+
+def test_targets_are_not_in_the_checkpoint() -> None:
+    part = objective()
+    before = set(part.state_dict())
+    part.prepare(batches())
+    assert set(part.state_dict()) == before
+
+
+def test_unknown_samples_are_an_error() -> None:
+    cache = CachedTarget(PatchCoordinates())
+    cache.store(torch.zeros(2, 8, 3), toys.patches(), toys.samples(2))
+    with pytest.raises(RuntimeError, match=r'samples \[2, 3\] \(2 are kept\)'):
+        cache({}, toys.patches(4), toys.samples(4))
+
+
+def test_targets_of_other_patches_are_an_error() -> None:
+    cache = CachedTarget(PatchCoordinates())
+    cache.store(torch.zeros(2, 8, 3), toys.patches(), toys.samples())
+    with pytest.raises(RuntimeError, match='not those whose targets are kept'):
+        cache({}, toys.patches(seed=9), toys.samples())

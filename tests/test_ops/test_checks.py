@@ -1,0 +1,146 @@
+"""Every operation answers bad input with an error that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from mmdet3d_act import ops
+from tests.test_ops import oracles
+
+# Operation, names of its clouds, the other arguments.
+CALLS = [
+    (ops.farthest_point_sample, ('points',), (2,)),
+    (ops.knn, ('points', 'queries'), (2,)),
+    (ops.ball_query, ('points', 'queries'), (0.5, 2)),
+    (ops.group_points, ('points',), (2, 2)),
+    (ops.three_nn, ('query', 'source'), ()),
+    (ops.nearest_distances, ('a', 'b'), ()),
+    (ops.chamfer_distance, ('a', 'b'), ()),
+    (ops.f_score, ('pred', 'target'), ()),
+]
+ARGUMENTS = [
+    pytest.param(call, place, names[place], rest, id=f'{call.__name__}-{name}')
+    for call, names, rest in CALLS
+    for place, name in enumerate(names)
+]
+PAIRS = [
+    pytest.param(call, names, rest, id=call.__name__)
+    for call, names, rest in CALLS
+    if len(names) == 2
+]
+
+
+def given(call: Callable, place: int, bad: object, rest: tuple) -> object:
+    """Call an operation with one bad cloud, the other one good."""
+    clouds = [oracles.cloud(2, 10), oracles.cloud(2, 10, seed=1)]
+    clouds[place] = bad
+    count = 1 if call in (ops.farthest_point_sample, ops.group_points) else 2
+    return call(*clouds[:count], *rest)
+
+
+@pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
+def test_not_finite(
+    call: Callable, place: int, name: str, rest: tuple, value: float
+) -> None:
+    bad = oracles.cloud(2, 10)
+    bad[1, 7, 2] = value
+    bad[1, 9, 0] = value
+    message = (
+        f'^{name} must be finite, but 2 of its 20 points are not; the first '
+        'is point 7 of cloud 1: .*remove'
+    )
+    with pytest.raises(ValueError, match=message):
+        given(call, place, bad, rest)
+
+
+@pytest.mark.parametrize('shape', [(0, 4, 3), (2, 0, 3)])
+@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
+def test_empty(
+    call: Callable, place: int, name: str, rest: tuple, shape: tuple
+) -> None:
+    with pytest.raises(ValueError, match=f'^{name} must hold at least one'):
+        given(call, place, torch.zeros(shape), rest)
+
+
+@pytest.mark.parametrize(
+    ('shape', 'remedy'),
+    [
+        ((10, 3), r'points\[None\]'),
+        ((2, 3, 10), r'transpose\(1, 2\)'),
+        ((2, 10, 2), 'reshape'),
+        ((1, 2, 10, 3), 'reshape'),
+        ((3,), 'reshape'),
+        ((), 'reshape'),
+    ],
+)
+@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
+def test_wrong_shape(
+    call: Callable,
+    place: int,
+    name: str,
+    rest: tuple,
+    shape: tuple,
+    remedy: str,
+) -> None:
+    if call is ops.group_points and shape == (2, 3, 10):
+        pytest.skip('could be 3 points with 7 features')
+    with pytest.raises(
+        ValueError, match=rf'^{name} must have shape \(B, N, 3.*{remedy}'
+    ):
+        given(call, place, torch.zeros(shape), rest)
+
+
+@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
+def test_features_among_the_coordinates(
+    call: Callable, place: int, name: str, rest: tuple
+) -> None:
+    if call is ops.group_points:
+        pytest.skip('takes points with features')
+    with pytest.raises(ValueError, match=rf'^{name}.*points\[\.\.\., :3\]'):
+        given(call, place, torch.zeros(2, 10, 6), rest)
+
+
+@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
+def test_integers(call: Callable, place: int, name: str, rest: tuple) -> None:
+    bad = torch.zeros(2, 10, 3, dtype=torch.long)
+    with pytest.raises(ValueError, match=f'^{name}.*floating.*torch.int64'):
+        given(call, place, bad, rest)
+
+
+@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
+def test_no_tensor(call: Callable, place: int, name: str, rest: tuple) -> None:
+    bad = oracles.cloud(2, 10).numpy()
+    with pytest.raises(TypeError, match=f'^{name}.*Tensor, got ndarray'):
+        given(call, place, bad, rest)
+
+
+@pytest.mark.parametrize(
+    ('bad', 'message'),
+    [
+        (oracles.cloud(3, 10), 'the same batch size, got [23] and [23]'),
+        (oracles.cloud(2, 10).double(), 'one dtype, got torch.float'),
+    ],
+)
+@pytest.mark.parametrize(('call', 'names', 'rest'), PAIRS)
+def test_clouds_that_do_not_fit(
+    call: Callable, names: tuple, rest: tuple, bad: torch.Tensor, message: str
+) -> None:
+    first, second = names
+    with pytest.raises(ValueError, match=f'^{first} and {second} .*{message}'):
+        given(call, 1, bad, rest)
+
+
+def test_devices_that_do_not_fit() -> None:
+    pair = oracles.cloud(2, 10), oracles.cloud(2, 10).to('meta')
+    with pytest.raises(ValueError, match=r'points and queries .* one device'):
+        ops._checks.check_pair(*pair, ('points', 'queries'))
+
+
+def test_huge_coordinates_are_finite() -> None:
+    """Their sum overflows, they do not."""
+    points = torch.full((1, 4, 3), 3e38)
+    assert ops._checks.check_cloud(points, 'points') is points

@@ -1,0 +1,250 @@
+"""The wheel, the metadata and the version."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmdet3d_act.version import __version__
+
+REPO = Path(__file__).resolve().parents[1]
+SHIPPED = (
+    'pyproject.toml',
+    'setup.py',
+    'MANIFEST.in',
+    'README.md',
+    'LICENSE',
+    'model-index.yml',
+    'mmdet3d_act',
+    'configs',
+    'tools',
+    'requirements',
+)
+MIM = 'mmdet3d_act/.mim'
+
+IMPORT_AND_BUILD = """
+import sys
+from pathlib import Path
+target = sys.argv[1]
+sys.path.insert(0, target)
+import mmdet3d_act
+from mmdet3d_act.compat import config_root
+from mmengine.config import Config
+assert mmdet3d_act.__file__.startswith(target), mmdet3d_act.__file__
+root = config_root()
+assert str(root).startswith(target), root
+names = sorted(root.glob('act/*.py'))
+config = Config.fromfile(str(names[0]))
+print(mmdet3d_act.__version__, len(names), config.model.type)
+"""
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert done.returncode == 0, f'{done.stdout}\n{done.stderr}'
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    """A copy of what a wheel is built from, so that nothing is written."""
+    folder = tmp_path_factory.mktemp('source')
+    ignored = shutil.ignore_patterns('__pycache__', '*.egg-info')
+    for name in SHIPPED:
+        path = REPO / name
+        if path.is_dir():
+            shutil.copytree(path, folder / name, ignore=ignored)
+        else:
+            shutil.copy(path, folder / name)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def wheel(source, tmp_path_factory):
+    output = tmp_path_factory.mktemp('wheel')
+    run(
+        sys.executable,
+        *('-m', 'build', '--wheel', '--no-isolation', '--outdir', output),
+        source,
+        cwd=output,
+        PIP_NO_INDEX='1',
+    )
+    (path,) = output.glob('*.whl')
+    return path
+
+
+def test_wheel_is_pure_and_has_the_version(wheel):
+    assert wheel.name == f'mmdet3d_act-{__version__}-py3-none-any.whl'
+
+
+def test_wheel_has_configs_tools_and_modules(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for folder in ('configs', 'tools'):
+        expected = {
+            f'{MIM}/{path.relative_to(REPO).as_posix()}'
+            for path in (REPO / folder).rglob('*.py')
+        }
+        assert expected
+        assert expected <= names
+    modules = {
+        path.relative_to(REPO).as_posix()
+        for path in (REPO / 'mmdet3d_act').rglob('*.py')
+    }
+    assert modules <= names
+    assert f'{MIM}/model-index.yml' in names
+    assert not any('__pycache__' in name for name in names)
+    assert not any(name.startswith(('tests/', 'tools/')) for name in names)
+
+
+def test_wheel_has_the_viewer(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ('viewer.html', 'viewer.js'):
+            path = f'mmdet3d_act/visualization/{name}'
+            assert archive.read(path) == (REPO / path).read_bytes()
+
+
+def test_building_leaves_no_copy_in_the_package(source, wheel):
+    assert not (source / 'mmdet3d_act' / '.mim').exists()
+
+
+def test_wheel_metadata_has_ranges_and_extras(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (
+            name
+            for name in archive.namelist()
+            if name.endswith('.dist-info/METADATA')
+        )
+        metadata = archive.read(name).decode()
+    assert f'Version: {__version__}\n' in metadata
+    for extra in ('mmdet3d', 'teacher', 'demo', 'dev'):
+        assert f'Provides-Extra: {extra}\n' in metadata
+    required = re.findall(r'Requires-Dist: (.*)', metadata)
+    plain = [line for line in required if 'extra ==' not in line]
+    assert any(re.match(r'torch\s*\(?>=2\.1', line) for line in plain)
+    # Installing into an MMDetection3D environment must not touch MMCV.
+    assert not any(line.startswith('mmcv') for line in plain)
+    assert any(line.startswith('mmcv') for line in required)
+
+
+def test_installed_wheel_imports_and_builds_a_config(wheel, tmp_path):
+    target = tmp_path / 'target'
+    run(
+        sys.executable,
+        *('-m', 'pip', 'install', '--no-deps', '--no-index', '--quiet'),
+        *('--target', target, wheel),
+        cwd=tmp_path,
+    )
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    output = run(
+        sys.executable,
+        *('-c', IMPORT_AND_BUILD, target),
+        cwd=empty,
+        PYTHONPATH='',
+    )
+    version, configs, model = output.split()[-3:]
+    assert version == __version__
+    assert int(configs) == len(list((REPO / 'configs/act').glob('*.py')))
+    assert model
+
+
+def test_version_stands_in_one_place():
+    pattern = re.compile(re.escape(__version__))
+    for name in ('pyproject.toml', 'setup.py', 'mmdet3d_act/__init__.py'):
+        assert not pattern.search((REPO / name).read_text()), name
+
+
+def test_citation_names_this_version():
+    citation = yaml.safe_load((REPO / 'CITATION.cff').read_text())
+    assert citation['version'] == __version__
+    assert citation['license'] == 'Apache-2.0'
+    assert citation['title'].startswith('mmdet3d_act')
+
+
+def test_changelog_begins_with_this_version():
+    text = (REPO / 'CHANGELOG.md').read_text()
+    assert re.findall(r'^## (\S+)', text, re.MULTILINE)[0] == __version__
+
+
+def test_licence_is_apache_2():
+    text = (REPO / 'LICENSE').read_text()
+    assert 'Apache License' in text
+    assert 'Version 2.0, January 2004' in text
+    assert 'END OF TERMS AND CONDITIONS' in text
+
+
+@pytest.mark.parametrize('name', ['setup', 'demo', 'test', 'lint', 'clean'])
+def test_makefile_has_the_command(name):
+    output = run('make', '--dry-run', name, cwd=REPO)
+    assert output.strip()
+
+
+@pytest.mark.parametrize('name', ['demo', 'test', 'test-full', 'lint'])
+def test_commands_set_up_first(name):
+    lines = run('make', '--dry-run', name, cwd=REPO)
+    assert 'tools/setup_env.py' in lines
+    assert lines.index('tools/setup_env.py') < lines.index('.venv/bin')
+
+
+def test_ci_runs_lint_then_tests():
+    path = REPO / '.ci' / 'run'
+    assert os.access(path, os.X_OK)
+    commands = re.findall(r'^make .*', path.read_text(), re.MULTILINE)
+    assert commands == ['make lint', 'make test']
+
+
+def test_makefile_without_python_says_so(tmp_path):
+    done = subprocess.run(
+        ['make', 'setup', 'PYTHON='],
+        capture_output=True,
+        text=True,
+        cwd=REPO,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert 'no Python 3.11 found' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('module', 'statement'),
+    [
+        ('ops/wrong.py', 'from mmdet3d_act.models import layers'),
+        ('datasets/wrong.py', 'from mmdet3d_act import models'),
+        ('models/layers/wrong.py', 'from mmdet3d_act.models import backbones'),
+        ('models/losses/wrong.py', 'import mmdet3d.models'),
+    ],
+)
+def test_wrong_import_direction_is_found(source, module, statement):
+    linter = Path(sys.executable).parent / 'lint-imports'
+    if not linter.exists():
+        pytest.skip('import-linter is not installed')
+    wrong = source / 'mmdet3d_act' / module
+    wrong.write_text(f'{statement}\n')
+    try:
+        done = subprocess.run(
+            [linter, '--no-cache'],
+            capture_output=True,
+            text=True,
+            cwd=source,
+            check=False,
+        )
+    finally:
+        wrong.unlink()
+    assert done.returncode == 1
+    assert module.removesuffix('.py').replace('/', '.') in done.stdout

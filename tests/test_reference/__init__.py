@@ -1,0 +1,1 @@
+"""Comparison of the package with golden arrays of the published networks."""

@@ -1,0 +1,382 @@
+"""Golden arrays: find them, load them, compare with them.
+
+How a test module uses it
+-------------------------
+::
+
+    from tests.test_reference.harness import Reference, fixture_params
+
+    COVERS = ('ops_sampling',)          # kinds, see KINDS below
+
+
+    @pytest.mark.parametrize('name', fixture_params(*COVERS))
+    def test_sampling(reference: Reference, name: str) -> None:
+        arrays, meta = reference.load(name)
+        ...
+        reference.assert_all(name, {'fps_idx': idx, 'center': center, ...})
+
+- ``COVERS`` is a literal tuple of kind names. ``test_coverage.py`` reads it
+  from the source; a kind that no module names is a visible skip.
+- ``fixture_params(*kinds)`` gives the fixtures of these kinds in the chosen
+  folder, whatever they are called; those with big networks carry the ``slow``
+  marker. ``fixture_names(*kinds)`` gives the bare names.
+- ``reference.load(name)`` returns ``(arrays, meta)``, checked against the
+  sha256 in the index. ``reference.weights(name)`` returns the state dict with
+  the official names (a prefix in the index is stripped after generation).
+- ``reference.assert_all(name, results)`` compares by name and fails unless
+  ``results`` covers every array of the fixture, but for the inputs of its
+  kind (listed in ``KINDS``) and what ``elsewhere=('array', ...)`` leaves to
+  another test of the module. Names that the fixture lacks fail as well, so
+  build ``results`` from the arrays present: ``if 'x' in arrays``.
+- ``reference.assert_some(name, results)`` compares without asking for
+  completeness, ``reference.assert_matches(name, array, actual)`` a single
+  array. All three record what was compared;
+  ``test_coverage.py::test_every_array_was_compared`` runs last and fails where
+  an array of a covered fixture was compared by no test.
+- ``reference.grad_array(name, norms)`` puts gradient norms by official
+  parameter name into the order of ``meta['param_names']``, -1 for "no
+  gradient" (a norm of None, or a name that is absent).
+
+Values may be tensors, numpy arrays or numbers. Shapes must agree exactly.
+Tolerances are those of the folder's README, section 1 (``comparison.py``).
+
+The kind of a fixture follows from the arrays that it holds, never from its
+name or sizes, so a folder with other names and sizes works alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from tests.test_reference.comparison import mismatch, tolerance
+
+REPO_ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_FOLDERS = (
+    REPO_ROOT.parent / 'shared' / 'reference',
+    REPO_ROOT / 'tests' / 'data' / 'reference',
+)
+INDEX = 'fixtures_index.json'
+UNKNOWN = 'unknown'
+SLOW_VALUES = 20_000_000  # parameters from which a network counts as slow
+RUN_MODULES = pytest.StashKey[set]()  # of this run, for the coverage tests
+DESELECTED_MODULES = pytest.StashKey[set]()
+
+
+class Kind(NamedTuple):
+    """What identifies a kind of fixture.
+
+    Args:
+        present: Arrays that all must be there.
+        absent: Arrays of which none may be there.
+        inputs: Patterns of arrays that are given to the networks, or drawn
+            from a generator that we do not use, and so are not compared.
+    """
+
+    present: frozenset[str]
+    absent: frozenset[str] = frozenset()
+    inputs: frozenset[str] = frozenset({'points'})
+
+
+def _kind(present: str, absent: str = '', inputs: str = 'points') -> Kind:
+    return Kind(
+        frozenset(present.split()),
+        frozenset(absent.split()),
+        frozenset(inputs.split()),
+    )
+
+
+# The first kind that fits is taken.
+KINDS: dict[str, Kind] = {
+    'ops_sampling': _kind('points fps_idx knn_idx'),
+    'ops_chamfer': _kind('dist_ab dist_ba l1 l2', inputs='a b zeros_a'),
+    'schedules': _kind('iterations temperature', inputs='iterations'),
+    'augment': _kind(
+        'rotate rotate_angles',
+        inputs='points pc_norm_in rotate_angles st_scale st_shift '
+        'seg_scales seg_shifts mask_draw_*',
+    ),
+    'autoencoder_clip': _kind('loss_recon loss_kl vis_ln_pre'),
+    'autoencoder_vit': _kind('loss_recon loss_kl vis_final_norm'),
+    'autoencoder_bert': _kind('loss_recon loss_kl vis_out_soft'),
+    'autoencoder_plain': _kind('loss_recon loss_kl feature_soft'),
+    'autoencoder_subsampled': _kind('loss_recon_soft loss_kl_soft'),
+    'distill': _kind(
+        'prediction target_masked loss_cosine', inputs='points mask'
+    ),
+    'masked_points': _kind('rebuilt mask loss_cdl2', inputs='points mask'),
+    'partseg': _kind('concat_taps_sub shape_class'),
+    'semseg': _kind('concat_taps_sub class_weight'),
+    'classifier': _kind('points logits head_in'),
+    'classifier_logits': _kind('points logits', 'target tokens'),
+    'detector': _kind('point_clouds query_xyz'),
+    'detector_boxes': _kind('centers sizes giou_rotated'),
+    'detector_lr': _kind('lr progress'),
+    'ap_full_path': _kind('map25 kept_score'),
+    'ap': _kind('map25 map50'),
+    'ap_threshold': _kind('exact_half_map50'),
+    'metric_partseg': _kind('instance_avg_iou category_iou'),
+    'metric_semseg': _kind('iou_per_class miou'),
+    'caption_prefix': _kind('clip_embedding prefix'),
+    'caption_model': _kind('clip_embedding tokens logits'),
+}
+
+
+def kind_of(arrays: Iterable[str]) -> str:
+    """Return the kind that a fixture with these arrays has, or 'unknown'."""
+    names = frozenset(arrays)
+    for name, kind in KINDS.items():
+        if kind.present <= names and not kind.absent & names:
+            return name
+    return UNKNOWN
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds; objects keep their order."""
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+class Reference:
+    """A folder with golden arrays.
+
+    Args:
+        folder: Holds ``fixtures_index.json``, ``fixtures/*.npz`` and
+            ``keys/*.json``; ``make_weights.py`` may be absent, then that of
+            ``tests/data/reference`` is used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.index: dict[str, dict] = read_json(self.folder / INDEX)
+        self.kinds = {
+            name: kind_of(entry['arrays'])
+            for name, entry in self.index.items()
+        }
+        self.compared: dict[str, set[str]] = {}
+        self._loaded: dict[str, tuple[dict[str, np.ndarray], dict]] = {}
+
+    def names(self, *kinds: str) -> list[str]:
+        """Return the fixtures of the kinds, sorted; all without argument."""
+        unknown = set(kinds) - {*KINDS, UNKNOWN}
+        if unknown:
+            raise ValueError(
+                f'kinds must be among {sorted(KINDS)}, got {sorted(unknown)}'
+            )
+        return sorted(
+            name
+            for name, kind in self.kinds.items()
+            if not kinds or kind in kinds
+        )
+
+    def load(self, name: str) -> tuple[dict[str, np.ndarray], dict]:
+        """Return a fixture's arrays by name, and its ``meta``.
+
+        Raises:
+            ValueError: If the file is not the one that the index describes.
+        """
+        if name not in self._loaded:
+            path = self.folder / 'fixtures' / f'{name}.npz'
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            if digest != self.index[name]['sha256']:
+                raise ValueError(
+                    f'{path} has sha256 {digest}, the index says '
+                    f'{self.index[name]["sha256"]}; restore the file'
+                )
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+            meta = json.loads(str(arrays.pop('meta')))
+            if set(arrays) != set(self.index[name]['arrays']):
+                raise ValueError(f'{path} holds other arrays than the index')
+            self._loaded[name] = arrays, meta
+        arrays, meta = self._loaded[name]
+        return {key: value.copy() for key, value in arrays.items()}, meta
+
+    def shapes(self, name: str) -> OrderedDict[str, list[int]]:
+        """Return the official parameter names and shapes of a fixture.
+
+        They come from the key file that the index names, as far as its
+        ``prefix`` goes (not stripped), or from ``meta['keys']``.
+        """
+        entry = self.index[name]
+        if entry.get('keys') is None:
+            keys = self.load(name)[1].get('keys')
+            if keys is None:
+                raise ValueError(f'fixture {name} has no parameters')
+            return OrderedDict(keys)
+        keys = read_json(self.folder / 'keys' / f'{entry["keys"]}.json')
+        prefix = entry.get('prefix', '')
+        return OrderedDict(
+            (key, shape)
+            for key, shape in keys.items()
+            if key.startswith(prefix)
+        )
+
+    def num_values(self, name: str) -> int:
+        """Return how many parameter values a fixture's network has."""
+        entry = self.index[name]
+        if entry.get('keys') is None:
+            return 0
+        return sum(math.prod(shape) for shape in self.shapes(name).values())
+
+    def weights(
+        self, name: str, *, strip_prefix: bool = True
+    ) -> OrderedDict[str, torch.Tensor]:
+        """Return a fixture's state dict with the official names.
+
+        Args:
+            name: The fixture.
+            strip_prefix: Whether names lose the ``prefix`` of the index, after
+                the values were generated from the whole names.
+        """
+        maker = self.weight_rule()
+        prefix = self.index[name].get('prefix', '') if strip_prefix else ''
+        return OrderedDict(
+            (key[len(prefix) :], maker.make_tensor(key, shape))
+            for key, shape in self.shapes(name).items()
+        )
+
+    def weight_rule(self) -> ModuleType:
+        """Return the folder's ``make_weights`` module, or our copy of it."""
+        for folder in (self.folder, DEFAULT_FOLDERS[-1]):
+            path = folder / 'make_weights.py'
+            if path.is_file():
+                return _load_module(path)
+        raise FileNotFoundError(
+            f'make_weights.py is neither in {self.folder} nor in '
+            f'{DEFAULT_FOLDERS[-1]}; restore tests/data/reference'
+        )
+
+    def tolerance(self, name: str, array: str) -> float:
+        """Return the largest difference allowed in an array of a fixture."""
+        return tolerance(array, self.load(name)[0][array])
+
+    def grad_array(
+        self, name: str, norms: Mapping[str, float | torch.Tensor | None]
+    ) -> np.ndarray:
+        """Return gradient norms in the order of ``meta['param_names']``.
+
+        Args:
+            name: The fixture.
+            norms: Norm by official parameter name; None, or no entry, where
+                no gradient reaches the parameter (-1 in the result).
+
+        Raises:
+            ValueError: If ``norms`` has a name that the fixture lacks.
+        """
+        order = self.load(name)[1]['param_names']
+        unknown = sorted(set(norms) - set(order))
+        if unknown:
+            raise ValueError(f'{name} has no parameters {unknown}')
+        found = (norms.get(key) for key in order)
+        return np.array([-1.0 if x is None else float(x) for x in found])
+
+    def assert_matches(self, name: str, array: str, actual: Any) -> None:
+        """Compare one array of a fixture by its tolerance, and record it."""
+        self.assert_some(name, {array: actual})
+
+    def assert_some(self, name: str, results: Mapping[str, Any]) -> None:
+        """Compare arrays of a fixture by name; see the module docstring."""
+        arrays, _ = self.load(name)
+        strange = sorted(set(results) - set(arrays))
+        assert not strange, f'{name} has no arrays {strange}'
+        faults = [
+            fault
+            for array, actual in results.items()
+            if (fault := mismatch(array, actual, arrays[array]))
+        ]
+        assert not faults, f'{name} differs:\n' + '\n'.join(faults)
+        self.compared.setdefault(name, set()).update(results)
+
+    def assert_all(
+        self,
+        name: str,
+        results: Mapping[str, Any],
+        elsewhere: Iterable[str] = (),
+    ) -> None:
+        """Compare every array of a fixture; see the module docstring."""
+        missing = self.outputs(name) - set(results) - set(elsewhere)
+        self.assert_some(name, results)
+        assert not missing, f'{name}: {sorted(missing)} were not compared'
+
+    def outputs(self, name: str) -> set[str]:
+        """Return the arrays of a fixture that are not inputs of its kind."""
+        kind = KINDS.get(self.kinds[name])
+        inputs = kind.inputs if kind else frozenset()
+        return {
+            array
+            for array in self.index[name]['arrays']
+            if not any(fnmatchcase(array, pattern) for pattern in inputs)
+        }
+
+
+@cache
+def _load_module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location('_make_weights', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_STATE: dict[str, Any] = {'folder': None, 'reference': None}
+
+
+def choose_folder(folder: Path | None = None) -> None:
+    """Choose the folder with golden arrays; the first default that exists.
+
+    Raises:
+        FileNotFoundError: If a named folder is not one of golden arrays.
+    """
+    candidates = DEFAULT_FOLDERS if folder is None else (Path(folder),)
+    found = [path for path in candidates if (path / INDEX).is_file()]
+    if not found:
+        raise FileNotFoundError(
+            f'no {INDEX} in {" or ".join(map(str, candidates))}; pass a '
+            'folder of the reference format by --reference DIR'
+        )
+    _STATE.update(folder=found[0].resolve(), reference=None)
+
+
+def chosen_folder() -> Path:
+    """Return the folder in use."""
+    if _STATE['folder'] is None:
+        choose_folder()
+    return _STATE['folder']
+
+
+def current() -> Reference:
+    """Return the one object on the folder in use."""
+    folder = chosen_folder()
+    if _STATE['reference'] is None:
+        _STATE['reference'] = Reference(folder)
+    return _STATE['reference']
+
+
+def fixture_names(*kinds: str) -> list[str]:
+    """Return the fixtures of these kinds in the folder in use."""
+    return current().names(*kinds)
+
+
+def fixture_params(*kinds: str) -> list:
+    """Return ``fixture_names`` as parameters, big networks marked slow."""
+    return [
+        pytest.param(
+            name,
+            marks=[pytest.mark.slow]
+            if current().num_values(name) >= SLOW_VALUES
+            else [],
+        )
+        for name in fixture_names(*kinds)
+    ]

@@ -1,0 +1,205 @@
+"""Temperature, KL weight, learning rates, decay groups as published."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from torch import nn
+
+from mmdet3d_act.engine import (
+    CosineRamp,
+    ReleasedCosineLR,
+    ScheduledValueHook,
+    released_cosine_lr,
+)
+from tests.test_reference.harness import (
+    REPO_ROOT,
+    Reference,
+    fixture_params,
+    read_json,
+)
+
+COVERS = ('schedules',)
+SCHEDULES = REPO_ROOT / 'configs' / '_base_' / 'schedules'
+
+# lr_value_X[e] is a scheduler's value, lr_during_epoch_X[e] what is in force.
+VALUE, DURING = 'lr_value_', 'lr_during_epoch_'
+
+
+def ramp_of(iterations: np.ndarray, values: np.ndarray) -> CosineRamp:
+    """Return the ramp that starts, holds and ends as the values do.
+
+    The settings are published in ``PROTOCOLS.md``, not in the fixture, whose
+    values pin them: the first and the last one, and the straight line on which
+    the angles of the cosine between them lie.
+    """
+    start, end = float(values[0]), float(values[-1])
+    inside = (values != start) & (values != end)
+    angles = np.arccos(2 * (values[inside] - end) / (start - end) - 1)
+    slope, offset = np.polyfit(iterations[inside], angles, 1)
+    return CosineRamp(
+        start, end, round(np.pi / slope), abs(round(offset / slope))
+    )
+
+
+@pytest.mark.parametrize('name', fixture_params(*COVERS))
+@pytest.mark.parametrize('array', ['temperature', 'kl_weight'])
+def test_scheduled_values(reference: Reference, name: str, array: str) -> None:
+    arrays, _ = reference.load(name)
+    iterations = arrays['iterations']
+    ramp = ramp_of(iterations, arrays[array])
+    hook = ScheduledValueHook(array, ramp._asdict())
+    found = np.array([hook.value(int(step)) for step in iterations])
+    np.testing.assert_allclose(found, arrays[array], rtol=1e-12, atol=1e-15)
+    reference.assert_matches(name, array, found)
+
+
+def schedule_arguments(values: np.ndarray) -> tuple[float, dict]:
+    """Return the base rate and the arguments behind a scheduler's values.
+
+    Warm-up: a straight line, which ends where its steps change. Cosine: of
+    the total progress, known from two of its values once its length is; that
+    is the number of rows, or one less where the last epoch counts.
+    """
+    steps = np.diff(values)
+    even = np.isclose(steps, steps[0], rtol=1e-6, atol=0)
+    warmup = int(np.argmin(even)) + 1
+    if steps[warmup - 1] < 0:
+        warmup = int(np.argmax(steps < 0)) + 1
+    base = values[0] + steps[0] * warmup
+    errors = {}
+    for length in (len(values), len(values) - 1):
+        weight = (1 + np.cos(np.pi * (len(values) - 1) / length)) / 2
+        eta_min = (values[-1] - base * weight) / (1 - weight)
+        arguments = dict(
+            num_epochs=length,
+            warmup_epochs=warmup,
+            warmup_lr=float(values[0]),
+            eta_min=float(eta_min),
+        )
+        found = [
+            released_cosine_lr(epoch, base, **arguments)
+            for epoch in range(len(values))
+        ]
+        errors[float(np.abs(found - values).max())] = arguments
+    return float(base), errors[min(errors)]
+
+
+def rates_in_force(base: float, arguments: dict, epochs: int) -> list[float]:
+    """Return the optimiser's rate during each epoch of a training."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=base)
+    scheduler = ReleasedCosineLR(optimizer, **arguments)
+    rates = []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize('name', fixture_params(*COVERS))
+def test_learning_rates(reference: Reference, name: str) -> None:
+    arrays, meta = reference.load(name)
+    names = [key[len(VALUE) :] for key in arrays if key.startswith(VALUE)]
+    results = {}
+    for row in names:
+        values = arrays[VALUE + row]
+        base, arguments = schedule_arguments(values)
+        if row in meta['rows']:
+            base, epochs, warmup, count = meta['rows'][row]
+            arguments.update(num_epochs=epochs, warmup_epochs=warmup)
+            assert count == len(values)
+        results[VALUE + row] = np.array(
+            [
+                released_cosine_lr(e, base, **arguments)
+                for e in range(len(values))
+            ]
+        )
+        results[DURING + row] = np.array(
+            rates_in_force(base, arguments, len(values))
+        )
+        # Stricter than the tolerance, which is relative to the largest rate.
+        for array in (VALUE + row, DURING + row):
+            np.testing.assert_allclose(
+                results[array], arrays[array], rtol=1e-9, err_msg=array
+            )
+    reference.assert_all(name, results, elsewhere=('temperature', 'kl_weight'))
+
+
+@pytest.mark.parametrize('name', fixture_params(*COVERS))
+@pytest.mark.parametrize(
+    ('config', 'row'), [('act_dvae', 'stage1'), ('act_pretrain', 'stage2')]
+)
+def test_released_schedule_of_the_configs(
+    reference: Reference, name: str, config: str, row: str
+) -> None:
+    arrays, meta = reference.load(name)
+    if row not in meta['rows']:
+        pytest.skip(f'{name} has no row {row}')
+    cfg = Config.fromfile(SCHEDULES / f'{config}_300e_released.py')
+    base, epochs, warmup, count = meta['rows'][row]
+    if epochs != cfg.max_epochs:
+        pytest.skip(f'{name} is of {epochs} epochs, the configs of 300')
+    (scheduler,) = cfg.param_scheduler
+    arguments = {k: v for k, v in scheduler.items() if k != 'type'}
+    assert scheduler.type == ReleasedCosineLR.__name__
+    assert (cfg.base_lr, cfg.warmup_epochs) == (base, warmup)
+    assert cfg.train_cfg.max_epochs == count
+    found = rates_in_force(base, arguments, count)
+    np.testing.assert_allclose(found, arrays[DURING + row], rtol=1e-9)
+
+
+# The networks behind the lists, and the config that trains each.
+DECAY_LISTS = {
+    'stage1_act_vit_deep (small model names)': (
+        'small_act_vit_deep',
+        'act_dvae_300e',
+    ),
+    'stage2_distill (small model names)': (
+        'small_distill',
+        'act_pretrain_300e',
+    ),
+}
+
+
+@pytest.mark.parametrize('title', DECAY_LISTS)
+def test_weight_decay_of_the_published_names(
+    reference: Reference, title: str
+) -> None:
+    keys, config = DECAY_LISTS[title]
+    lists = reference.folder / 'optimizer_groups.json'
+    shapes = reference.folder / 'keys' / f'{keys}.json'
+    if not (lists.is_file() and shapes.is_file()):
+        pytest.skip(f'{reference.folder} has no {lists.name} or {shapes.name}')
+    published = read_json(lists)[title]
+    sizes = read_json(shapes)
+    cfg = Config.fromfile(SCHEDULES / f'{config}.py').optim_wrapper
+    assert cfg.optimizer.lr == published['lr']
+
+    model = nn.Module()
+    names = {}
+    for group in published['groups']:
+        for key in group['names']:
+            *path, leaf = key.split('.')
+            owner = model
+            for part in path:
+                if not hasattr(owner, part):
+                    owner.add_module(part, nn.Module())
+                owner = getattr(owner, part)
+            param = nn.Parameter(torch.zeros(sizes[key]))
+            owner.register_parameter(leaf, param)
+            names[id(param)] = key
+    optimizer = build_optim_wrapper(model, cfg).optimizer
+    assert list(optimizer.defaults['betas']) == published['betas']
+    assert optimizer.defaults['eps'] == published['eps']
+    found = {
+        group['weight_decay']: {names[id(p)] for p in group['params']}
+        for group in optimizer.param_groups
+    }
+    assert found == {
+        group['weight_decay']: set(group['names'])
+        for group in published['groups']
+    }

@@ -1,0 +1,98 @@
+"""Teachers equal the published ones, block by block."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.converters.published_teacher import (
+    convert_teacher,
+    teacher_names,
+)
+from mmdet3d_act.models.teachers import (
+    LanguageTeacher,
+    TimmTeacher,
+    TokenTeacher,
+)
+from tests.test_reference import networks
+from tests.test_reference.harness import Reference, fixture_params
+
+COVERS = ('autoencoder_vit', 'autoencoder_bert')
+
+
+def teacher_of(meta: dict, **settings) -> TokenTeacher:
+    """Return a teacher of a fixture's sizes, its weights still random."""
+    config = meta['config']
+    deep = config['use_deep_prompt']
+    common = {
+        'in_channels': config['tokens_dims'],
+        'out_channels': config['tokens_dims'],
+        'num_prompts': config['num_prompt_token'],
+        'prompt_mode': 'deep' if deep else 'shallow',
+        'frozen': config['freeze_visual_embed'],
+        'pretrained': False,
+        **settings,
+    }
+    if 'vit' in meta:
+        return TimmTeacher(
+            'vit_tiny_patch16_224', model_args=meta['vit'], **common
+        )
+    sizes = meta['bert']
+    bert = {
+        'hidden_size': sizes['hidden'],
+        'num_hidden_layers': sizes['layers'],
+        'num_attention_heads': sizes['heads'],
+        'intermediate_size': sizes['intermediate'],
+    }
+    return LanguageTeacher('bert-base-uncased', config=bert, **common)
+
+
+@pytest.mark.parametrize('name', fixture_params(*COVERS))
+def test_teacher(reference: Reference, name: str) -> None:
+    arrays, meta = reference.load(name)
+    teacher = teacher_of(meta).eval()
+    state, rest = convert_teacher(
+        reference.weights(name), frozen=teacher.frozen, prefix=''
+    )
+    assert not [key for key in rest if key.startswith(('visual', 'proj'))]
+    networks.fill(teacher, state)
+    soft, hard, centers = networks.tensors(
+        arrays, 'sampled_soft_tau1', 'sampled_hard', 'center'
+    )
+    with torch.no_grad():
+        states = teacher.forward_hidden(soft, centers)
+        outputs = {
+            'vis_out_soft': teacher(soft, centers),
+            'vis_out_hard': teacher(hard, centers),
+        }
+    hidden = {f'vis_block_{i}': x for i, x in enumerate(states.blocks)}
+    if 'vis_final_norm' in arrays:
+        hidden['vis_final_norm'] = states.normed
+    assert {key for key in arrays if key.startswith('vis_block_')} <= {*hidden}
+    reference.assert_some(
+        name,
+        {
+            'vis_proj_pre': states.projected,
+            'vis_pos': states.position,
+            **hidden,
+            **outputs,
+        },
+    )
+    reference.assert_matches(name, 'vis_out_soft', states.output)
+
+
+@pytest.mark.parametrize('name', fixture_params(*COVERS))
+def test_gradient_reaches_what_it_reaches_there(
+    reference: Reference, name: str
+) -> None:
+    arrays, meta = reference.load(name)
+    teacher = teacher_of(meta, published_gradient_cut=True)
+    tokens, centers = networks.tensors(arrays, 'sampled_soft_tau1', 'center')
+    teacher.eval()(tokens, centers).square().sum().backward()
+    rename = teacher_names(
+        meta['param_names'], frozen=teacher.frozen, prefix=''
+    )
+    norms = networks.grad_norms(teacher, rename)
+    wanted = dict(zip(meta['param_names'], arrays['grad_norm'], strict=True))
+    for official, norm in norms.items():
+        assert (norm is not None) == (wanted[official] >= 0), official

@@ -1,0 +1,70 @@
+"""Where classes are registered, and how parts are built."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from torch import nn
+
+from mmdet3d_act import registry
+from mmdet3d_act.models.layers import RandomPatchMask
+
+WITHOUT_MMDET3D = """
+import importlib.util
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: (
+    None if name.split('.')[0] in ('mmdet3d', 'mmdet', 'mmcv')
+    else find_spec(name, *rest))
+import sys
+import torch
+import mmengine.registry
+import mmdet3d_act
+from mmdet3d_act.registry import HAS_MMDET3D, MODELS, build_module
+assert not HAS_MMDET3D
+assert MODELS is mmengine.registry.MODELS
+student = build_module(dict(
+    type='PointTransformer', embed_dims=8, num_layers=1, num_heads=2,
+    num_groups=4, group_size=4, patch_channels=(4, 4, 4)))
+out = student(torch.rand(1, 16, 3))
+assert out['features'].shape == (1, 8, 4)
+loaded = {name.split('.')[0] for name in sys.modules}
+assert not loaded & {'mmdet3d', 'mmdet', 'mmcv'}, loaded
+"""
+
+
+def test_built_modules_and_none_pass() -> None:
+    module = nn.Linear(1, 1)
+    assert registry.build_module(module) is module
+    assert registry.build_module(None) is None
+
+
+def test_configs_are_built() -> None:
+    built = registry.build_module(dict(type='RandomPatchMask', ratio=0.5))
+    assert isinstance(built, RandomPatchMask)
+    assert built.ratio == 0.5
+
+
+def test_anything_else_is_refused() -> None:
+    with pytest.raises(TypeError, match=r'expected a config dict .* got list'):
+        registry.build_module([1])
+
+
+def test_registries_are_those_of_mmdet3d() -> None:
+    mmdet3d = pytest.importorskip('mmdet3d.registry')
+    assert registry.HAS_MMDET3D
+    for name in registry.__all__:
+        if name.isupper() and name != 'HAS_MMDET3D':
+            assert getattr(registry, name) is getattr(mmdet3d, name)
+
+
+def test_core_runs_without_mmdet3d() -> None:
+    result = subprocess.run(
+        [sys.executable, '-c', WITHOUT_MMDET3D],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr

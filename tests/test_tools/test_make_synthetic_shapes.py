@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.synthetic import ScanOptions
+
+from .loading import load_tool
+
+tool = load_tool('dataset_converters.make_synthetic_shapes')
+
+SMALL = [
+    '--num-pretrain=3',
+    '--num-pretrain-test=1',
+    '--num-train-per-class=2',
+    '--num-val-per-class=1',
+    '--num-test-per-class=1',
+    '--num-points=48',
+    '--num-workers=1',
+    '--categories',
+    'chair',
+    'mug',
+]
+
+
+def test_writes_the_set_then_does_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert tool.main([str(tmp_path), *SMALL]) == 0
+    assert 'made up by procedure' in capsys.readouterr().out
+    root = tmp_path / 'ShapeNet55-34'
+    listed = (root / 'ShapeNet-55' / 'train.txt').read_text().split()
+    assert len(listed) == 3
+    for name in listed:
+        assert np.load(root / 'shapenet_pc' / name).shape == (48, 3)
+    labelled = sorted((tmp_path / 'procscan').glob('*/*/*.npy'))
+    assert len(labelled) == 2 * 4
+    assert not (tmp_path / 'procscan_parts').exists()
+    assert tool.main([str(tmp_path), *SMALL]) == 0
+    assert 'already complete' in capsys.readouterr().out
+
+
+def test_refuses_other_options_without_overwrite(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    tool.main([str(tmp_path), *SMALL])
+    assert tool.main([str(tmp_path), *SMALL, '--seed=7']) == 2
+    assert 'seed: 0 there, 7 now' in capsys.readouterr().err
+    assert tool.main([str(tmp_path), *SMALL, '--seed=7', '--overwrite']) == 0
+
+
+def test_mode_decides_the_defaults() -> None:
+    scan = tool.to_options(tool.parse_args(['out'])).scan
+    assert scan == ScanOptions()
+    complete = tool.to_options(tool.parse_args(['out', '--complete'])).scan
+    assert complete == ScanOptions(False, noise=0, tilt=0, clutter=0)
+    words = ['out', '--complete', '--noise=0.02', '--tilt=10', '--clutter=0.2']
+    mixed = tool.to_options(tool.parse_args(words)).scan
+    assert mixed == ScanOptions(False, noise=0.02, tilt=10, clutter=0.2)
+
+
+def test_parts_are_written_on_request(tmp_path: Path) -> None:
+    assert tool.main([str(tmp_path), '--parts', *SMALL]) == 0
+    assert len(list(tmp_path.glob('procscan_parts/*/*.txt'))) == 8
+
+
+def test_a_wrong_value_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert tool.main([str(tmp_path), '--clutter=3']) == 2
+    assert capsys.readouterr().err == (
+        'error: clutter must be in [0, 0.5], got 3.0; choose a value in this '
+        'range\n'
+    )

@@ -1,0 +1,58 @@
+"""tools/test.py on a toy config."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+import torch
+
+from tests.test_engine.toy import ToyRegressor, write_config
+from tests.test_tools.test_train import load_tool, run_here
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A work folder with a config and a checkpoint that predicts 2.5."""
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path)
+    model = ToyRegressor()
+    with torch.no_grad():
+        model.net[-1].weight.zero_()
+        model.net[-1].bias.fill_(2.5)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'toy.pth')
+    return tmp_path
+
+
+def test_writes_the_metrics(folder, capsys):
+    assert run_here('test', 'toy.py', 'toy.pth', '--out', 'out.json') == 0
+    metrics = json.loads((folder / 'out.json').read_text())
+    assert metrics == dict(mean=2.5, count=6)
+    assert 'Written: out.json' in capsys.readouterr().out
+
+
+def test_writes_the_predictions(folder):
+    assert run_here('test', 'toy.py', 'toy.pth', '--out', 'out.pkl') == 0
+    predictions = pickle.loads((folder / 'out.pkl').read_bytes())
+    assert [float(value) for value in predictions] == [2.5] * 6
+
+
+@pytest.mark.usefixtures('folder')
+def test_absent_checkpoint_is_named(capsys):
+    assert run_here('test', 'toy.py', 'absent.pth') == 2
+    assert 'absent.pth does not exist' in capsys.readouterr().err
+
+
+def test_config_without_a_test_set_is_named(folder, capsys):
+    write_config(folder, 'test_dataloader = None\n')
+    assert run_here('test', 'toy.py', 'toy.pth') == 2
+    assert 'toy.py has no test_dataloader' in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('folder')
+def test_out_must_be_of_a_known_kind(capsys):
+    tool = load_tool('test')
+    with pytest.raises(SystemExit):
+        tool.parse_args(['toy.py', 'toy.pth', '--out', 'out.txt'])
+    assert 'must end in .json or .pkl, got out.txt' in capsys.readouterr().err

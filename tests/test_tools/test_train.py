@@ -1,0 +1,208 @@
+"""tools/train.py and tools/dist_train.sh on a toy config."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from mmdet3d_act import compat
+from mmdet3d_act.engine.launch import run_tool
+from tests.test_engine.toy import ROOT, write_config
+
+NUMBERS = count()
+
+
+def load_tool(name: str) -> ModuleType:
+    """Import a script of tools/, which is no package."""
+    spec = importlib.util.spec_from_file_location(
+        f'_tool_{name}', ROOT / 'tools' / f'{name}.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_here(name: str, *args: str) -> int:
+    """Run a tool in this process; spares seconds of imports."""
+    # MMEngine keeps a logger for every experiment name of a process.
+    unique = f'experiment_name=tool_{next(NUMBERS)}'
+    if '--cfg-options' not in args:
+        args = (*args, '--cfg-options')
+    tool = load_tool(name)
+    run: Callable = getattr(tool, name)
+    parsed = tool.parse_args([*args, unique])
+    return run_tool(lambda: run(parsed))
+
+
+def run_script(folder: Path, *command: str) -> subprocess.CompletedProcess:
+    """Run a command in a folder that is not the checkout's, without GPUs."""
+    env = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'PYTHON': sys.executable,
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A work folder, with the allow-list for MMEngine's checkpoints."""
+    monkeypatch.chdir(tmp_path)
+    compat.allow_mmengine_checkpoints()
+    return tmp_path
+
+
+def weights(epoch: int) -> dict[str, torch.Tensor]:
+    path = Path('work_dirs') / 'toy' / f'epoch_{epoch}.pth'
+    return torch.load(path, map_location='cpu', weights_only=True)[
+        'state_dict'
+    ]
+
+
+def equal(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_trains_resumes_and_says_where(folder, capsys):
+    write_config(folder)
+    arguments = ('toy.py', '--auto-scale-lr')
+    assert run_here('train', *arguments, '--seed', '3') == 0
+    checkpoint = folder / 'work_dirs' / 'toy' / 'epoch_2.pth'
+    out = capsys.readouterr().out
+    assert f'Checkpoint: {checkpoint}' in out
+    # The rate of 0.01 is for 8 samples a step, there are 4.
+    assert 'lr: 5.0000e-03' in out
+
+    three = ('--cfg-options', 'train_cfg.max_epochs=3')
+    assert run_here('train', *arguments, '--resume', '--amp', *three) == 0
+    out = capsys.readouterr().out
+    assert 'resumed epoch: 2' in out
+    # The seed of the checkpoint goes on, 0 is the config's.
+    assert 'seed in the checkpoint "3"' in out
+    assert 'dtype_bits: 16' in out
+    assert 'Epoch(train) [1]' not in out
+    # Half of it, as a cosine over 4 epochs is after 2.
+    assert 'lr: 2.5000e-03' in out
+    assert not equal(weights(2), weights(3))
+
+
+def test_seeds_give_the_same_or_other_weights(folder):
+    write_config(folder)
+    found = []
+    for seed in ('3', '3', '4'):
+        assert run_here('train', 'toy.py', '--seed', seed) == 0
+        found.append(weights(2))
+    assert equal(found[0], found[1])
+    assert not equal(found[0], found[2])
+
+
+def test_missing_things_are_one_message(folder, capsys):
+    write_config(
+        folder,
+        "model.update(needs='nowhere/teacher.pth')\n"
+        "load_from = 'nowhere/stage1.pth'\n",
+    )
+    assert run_here('train', 'toy.py') == 2
+    message = capsys.readouterr().err
+    assert '2 things are missing' in message
+    assert 'touch nowhere/teacher.pth' in message
+    assert 'nowhere/stage1.pth' in message
+    assert not (folder / 'work_dirs').exists()
+
+
+def test_options_reach_the_config(folder, monkeypatch):
+    from mmdet3d_act.engine import launch
+
+    class Stop(Exception):
+        pass
+
+    def build_runner(cfg):
+        raise Stop(cfg)
+
+    monkeypatch.setattr(launch, 'build_runner', build_runner)
+    write_config(folder)
+    options = ('--compile', '--sync-bn', '--work-dir', 'here')
+    with pytest.raises(Stop) as caught:
+        run_here('train', 'toy.py', *options, '--deterministic')
+    (cfg,) = caught.value.args
+    assert cfg.compile is True
+    assert cfg.sync_bn == 'torch'
+    assert cfg.work_dir == 'here'
+    assert cfg.randomness == dict(seed=0, deterministic=True)
+    assert cfg.custom_hooks == [dict(type='IterationSeedHook')]
+
+
+def test_absent_config_is_named_without_a_traceback(tmp_path):
+    tool = str(ROOT / 'tools' / 'train.py')
+    result = run_script(tmp_path, sys.executable, tool, 'absent.py')
+    assert result.returncode == 2
+    assert 'absent.py does not exist' in result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+def test_check_alone_builds_nothing(folder, capsys):
+    write_config(folder)
+    assert run_here('train', 'toy.py', '--check') == 0
+    assert 'toy.py: nothing is missing' in capsys.readouterr().out
+    assert not (folder / 'work_dirs').exists()
+
+
+def test_missing_things_are_said_once_for_all_processes(tmp_path):
+    write_config(tmp_path, "model.update(needs='nowhere/teacher.pth')\n")
+    script = str(ROOT / 'tools' / 'dist_train.sh')
+    result = run_script(tmp_path, 'bash', script, 'toy.py', '2')
+    assert result.returncode == 2
+    assert result.stderr.count('touch nowhere/teacher.pth') == 1
+    assert 'Traceback' not in result.stderr
+
+
+def test_two_processes_share_gradients_and_statistics(tmp_path):
+    write_config(
+        tmp_path,
+        "custom_hooks = [dict(type='ToyDump')]\n"
+        'train_cfg.update(max_epochs=1)\n',
+    )
+    script = str(ROOT / 'tools' / 'dist_train.sh')
+    result = run_script(tmp_path, 'bash', script, 'toy.py', '2', '--sync-bn')
+    assert result.returncode == 0, result.stderr
+    saved = [
+        torch.load(
+            tmp_path / 'work_dirs' / 'toy' / f'rank{rank}.pth',
+            weights_only=True,
+        )
+        for rank in range(2)
+    ]
+    # Without shared statistics the running means would differ.
+    assert equal(*saved)
+    assert saved[0]['net.1.running_mean'].abs().sum() > 0
+    # 16 samples, 4 a step and process.
+    assert 'Epoch(train) [1][2/2]' in result.stdout
+
+
+@pytest.mark.parametrize(
+    'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh']
+)
+def test_scripts_say_how_they_are_used(tmp_path, script):
+    path = str(ROOT / 'tools' / script)
+    result = run_script(tmp_path, 'bash', path)
+    assert result.returncode == 2
+    assert f'usage: {script}' in result.stderr

@@ -1,0 +1,365 @@
+#!/usr/bin/env python
+"""Pretrain a point Transformer with ACT in minutes, and see what it learned.
+
+    python tools/demo.py                    procedural scans, with a probe
+    python tools/demo.py --clouds FOLDER    your own clouds, without labels
+
+Stage I tunes prompts of a frozen language Transformer (MiniLM) inside a
+discrete autoencoder of point clouds, stage II distils it into a point
+Transformer. With the procedural scans a linear classifier then compares the
+pretrained with the untrained student on scans that neither has seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+STAGE1 = 'configs/act/act_dvae_shapenet_demo.py'
+STAGE2 = 'configs/act/act_pretrain_shapenet_demo.py'
+SHAPES_TOOL = 'tools/dataset_converters/make_synthetic_shapes.py'
+# Steps and batch size of the stages, as the demo's own scans give them.
+STEPS = ((300, 32), (960, 64))
+CHECKPOINT = 'model.objectives.act.target_generator.generator.checkpoint'
+
+
+class Console:
+    """Prints numbered steps, and one line of progress for each.
+
+    Args:
+        num_steps: How many steps there are.
+    """
+
+    def __init__(self, num_steps: int) -> None:
+        self.num_steps = num_steps
+        self.step_number = 0
+        self.start = time.monotonic()
+        self.live = sys.stdout.isatty()
+        self._shown = 0.0
+
+    def step(self, text: str) -> None:
+        """Start the next step."""
+        self.step_number += 1
+        elapsed = time.monotonic() - self.start
+        print(
+            f'[{self.step_number}/{self.num_steps}] {text}  '
+            f'({elapsed / 60:.1f} min so far)',
+            flush=True,
+        )
+        self._shown = 0.0
+
+    def progress(self, share: float, left: float, values: dict) -> None:
+        """Show how far a training is; every ten seconds where piped."""
+        now = time.monotonic()
+        if not self.live and now - self._shown < 10 and share < 1:
+            return
+        self._shown = now
+        shown = '  '.join(
+            f'{name} {values[name]:.3g}'
+            for name in values
+            if name.split('.')[-1]
+            in ('loss', 'constant_baseline', 'perplexity', 'target_variance')
+        )
+        end = '' if self.live and share < 1 else '\n'
+        start = '\r' if self.live else ''
+        line = f'      {share:4.0%}  {left:4.0f} s left  {shown}'
+        print(f'{start}{line:<100}', end=end, flush=True)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--out', default='work_dirs/demo', help='folder for everything'
+    )
+    parser.add_argument(
+        '--clouds',
+        help='folder of .npy, .npz, .txt or .ply clouds to pretrain on '
+        'instead of the procedural scans',
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--epochs',
+        nargs=2,
+        type=int,
+        metavar=('STAGE1', 'STAGE2'),
+        help='epochs of the two stages (default: those of the configs)',
+    )
+    parser.add_argument('--threads', type=int, help='default: all cores')
+    return parser.parse_args(argv)
+
+
+def make_shapes(folder: Path, seed: int) -> None:
+    """Generate the procedural scans, unless they are there."""
+    from mmdet3d_act.engine.launch import UsageError
+
+    command = [SHAPES_TOOL, str(folder), '--seed', str(seed)]
+    print(f'      python {" ".join(command)}', flush=True)
+    command[0] = str(ROOT / SHAPES_TOOL)
+    if subprocess.run([sys.executable, *command]).returncode:
+        raise UsageError('the scans were not generated; see above')
+
+
+def use_clouds(cfg: object, folder: str) -> None:
+    """Let a config train on a folder of unlabelled clouds, without a probe.
+
+    Args:
+        cfg: The config of a stage, changed in place.
+        folder: The folder.
+    """
+    dataset = dict(
+        type='PointFolder',
+        data_root=str(Path(folder).resolve()),
+        static_pipeline=[
+            dict(type='LoadPointCloud'),
+            dict(
+                type='SamplePoints',
+                num_points=1024,
+                per_epoch=False,
+                on_too_few='repeat',
+            ),
+            dict(type='NormalizeToUnitSphere'),
+            dict(type='GroupPoints', num_groups=32, group_size=32),
+        ],
+        on_error='skip',
+    )
+    for name in ('train_dataloader', 'target_dataloader'):
+        if name in cfg:
+            pipeline = cfg[name]['dataset']['pipeline']
+            cfg[name]['dataset'] = dict(dataset, pipeline=pipeline)
+            cfg[name]['drop_last'] = False
+    for hook in cfg.custom_hooks:
+        if hook['type'] == 'PrepareTargetsHook':
+            hook['dataloader'] = cfg.target_dataloader
+    for part in ('val', 'test'):
+        for suffix in ('dataloader', 'cfg', 'evaluator'):
+            cfg[f'{part}_{suffix}'] = None
+
+
+def count_clouds(folder: str) -> int:
+    """Return how many clouds a folder holds, and say so."""
+    from mmdet3d_act.datasets import PointFolder
+    from mmdet3d_act.engine.launch import UsageError
+
+    problems = PointFolder.check_requirements(dict(data_root=folder))
+    if problems:
+        raise UsageError('\n'.join(problems))
+    number = len(PointFolder(folder))
+    print(f'{number} clouds in {folder}')
+    return number
+
+
+def stage_config(
+    args: argparse.Namespace, stage: int, options: dict | None = None
+) -> object:
+    """Return the config of a stage, ready to run.
+
+    Args:
+        args: The command line's arguments.
+        stage: 1 or 2.
+        options: Dotted names and values that replace the file's.
+    """
+    from mmdet3d_act.apis import prepare_config
+
+    config = ROOT / (STAGE1, STAGE2)[stage - 1]
+    options = dict(options or {})
+    if args.epochs:
+        options.update(epoch_options(args.epochs[stage - 1]))
+    return prepare_config(
+        str(config),
+        str(Path(args.out) / f'stage{stage}'),
+        seed=args.seed,
+        amp=True,
+        options={'log_level': 'ERROR', **options},
+        adapt=None
+        if args.clouds is None
+        else lambda cfg: use_clouds(cfg, args.clouds),
+    )
+
+
+def epoch_options(epochs: int) -> dict:
+    """Return the options that make a stage last so many epochs, 2 or more."""
+    warmup = max(1, epochs // 20)
+    return {
+        'train_cfg.max_epochs': epochs,
+        'train_cfg.val_interval': epochs,
+        'param_scheduler.0.end': warmup,
+        'param_scheduler.1.begin': warmup,
+        'param_scheduler.1.end': epochs,
+        'param_scheduler.1.T_max': epochs - warmup,
+    }
+
+
+def epochs_for(num_clouds: int) -> list[int]:
+    """Return epochs of the stages that take the steps of the demo."""
+    return [
+        max(2, round(steps / math.ceil(num_clouds / batch)))
+        for steps, batch in STEPS
+    ]
+
+
+def draw(cfg: object, checkpoint: str, folder: Path) -> Path:
+    """Draw some clouds as the autoencoder sees them; return the picture.
+
+    Args:
+        cfg: The config of stage I.
+        checkpoint: Its checkpoint.
+        folder: Where the picture goes.
+    """
+    import torch
+    from mmengine.dataset import pseudo_collate
+    from mmengine.runner import load_checkpoint
+
+    from mmdet3d_act.models.layers import RandomPatchMask, patches_in_place
+    from mmdet3d_act.registry import DATASETS, MODELS
+    from mmdet3d_act.visualization import draw_reconstruction
+
+    loader = cfg.val_dataloader or cfg.train_dataloader
+    dataset = DATASETS.build(loader['dataset'])
+    chosen = range(0, len(dataset), max(1, len(dataset) // 6))
+    batch = pseudo_collate([dataset[index] for index in list(chosen)[:6]])
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    load_checkpoint(model, checkpoint, map_location='cpu')
+    model.eval()
+    with torch.no_grad():
+        inputs = model.data_preprocessor(batch)['inputs']
+        patches = model.group(**inputs)
+        output = model.reconstruct(patches)
+    torch.manual_seed(0)
+    return draw_reconstruction(
+        inputs['points'],
+        patches.centers,
+        patches.neighborhoods,
+        RandomPatchMask(0.8)(patches.centers),
+        patches_in_place(patches.centers, output.coarse),
+        patches_in_place(patches.centers, output.fine),
+        folder / 'reconstruction.png',
+    )
+
+
+def print_table(rows: dict[str, dict[str, float]]) -> None:
+    """Print what the probes measured, a row a student."""
+    columns = {
+        'svm_accuracy': 'linear SVM',
+        'knn_accuracy': '20-NN',
+        'few_label_accuracy': 'SVM, 10 labels/class',
+    }
+    head = '  '.join(f'{title:>20}' for title in columns.values())
+    print(f'\n  accuracy on held-out scans, %  {head}')
+    for name, metrics in rows.items():
+        values = '  '.join(f'{metrics[key]:20.1f}' for key in columns)
+        print(f'  {name:<29}  {values}')
+
+
+def main() -> int:
+    """Run the demo; return the exit code."""
+    args = parse_args()
+    if args.threads:
+        os.environ['OMP_NUM_THREADS'] = str(args.threads)
+    out = Path(args.out)
+    if args.clouds is None:
+        os.environ['ACT_DATA_ROOT'] = str(out / 'data')
+    # The configs' own messages would drown the demo's.
+    warnings.filterwarnings('ignore')
+    from mmengine.logging import MMLogger
+
+    MMLogger.get_instance('demo', logger_name='mmengine', log_level='ERROR')
+    from mmdet3d_act.engine.launch import run_tool
+
+    return run_tool(lambda: run(args, out))
+
+
+def run(args: argparse.Namespace, out: Path) -> None:
+    """Run all steps.
+
+    Args:
+        args: The command line's arguments.
+        out: Folder for everything.
+    """
+    console = Console(5 if args.clouds is None else 3)
+    if args.clouds is None:
+        console.step('procedural scans, as a depth sensor would see them')
+        make_shapes(out / 'data', args.seed)
+
+    from mmdet3d_act.apis import RunProgress, train, validate
+
+    if args.clouds is not None and args.epochs is None:
+        args.epochs = epochs_for(count_clouds(args.clouds))
+    console.step('stage I: prompts of a frozen MiniLM, inside an autoencoder')
+    if args.clouds is None:
+        print(f'      the same as: python tools/train.py {STAGE1} --amp')
+    stage1 = stage_config(args, 1)
+    teacher = train(stage1, RunProgress(console.progress))
+
+    options = {CHECKPOINT: teacher}
+    stage2 = stage_config(args, 2, options)
+    rows = {}
+    if args.clouds is None:
+        console.step('probes of the untrained student, about a minute')
+        rows['untrained'] = validate(stage2)
+
+    console.step('stage II: distilled into a point Transformer')
+    if args.clouds is None:
+        print(
+            f'      the same as: ACT_AUTOENCODER={teacher} python '
+            f'tools/train.py {STAGE2} --amp'
+        )
+    # The probe follows below, on the checkpoint.
+    training = stage2.copy()
+    training.val_dataloader = training.val_cfg = training.val_evaluator = None
+    student = train(training, RunProgress(console.progress))
+
+    console.step('what it learned, about a minute')
+    picture = draw(stage1, teacher, out)
+    if args.clouds is None:
+        rows['ACT-pretrained'] = validate(stage2, student)
+        print_table(rows)
+        (out / 'result.json').write_text(json.dumps(rows, indent=1))
+    print_closing(teacher, student, picture, args.clouds is None)
+
+
+def print_closing(
+    teacher: str, student: str, picture: Path, probed: bool
+) -> None:
+    """Say where everything is, what it shows and what to run next."""
+    if probed:
+        print(
+            '\n  One seed, procedural scans: it shows that pretraining beats '
+            'no pretraining,\n  not that this teacher beats another; '
+            'docs/results.md has more seeds and rows.'
+        )
+    lines = [
+        '',
+        f'  teacher (stage I)      {teacher}',
+        f'  student (stage II)     {student}',
+        f'  picture                {picture}',
+        '',
+        '  next:',
+        '    your own clouds      python tools/demo.py --clouds FOLDER',
+        "    your own MM config   backbone=dict(type='PointTransformer', ...,",
+        "                           init_cfg=dict(type='Pretrained',",
+        f"                             checkpoint='{student}'))",
+        '                         (docs/backbone.md)',
+        '    published settings   python tools/doctor.py, then',
+        '                         python tools/train.py '
+        'configs/act/act_dvae_shapenet.py',
+    ]
+    print('\n'.join(lines))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,107 @@
+#!/usr/bin/env python
+"""Evaluate a checkpoint on a config's test set.
+
+python tools/test.py CONFIG work_dirs/NAME/epoch_300.pth --out metrics.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'mmdet3d_act').is_dir():
+    # The package of this checkout, also where another one is installed.
+    sys.path.insert(0, str(ROOT))
+
+TEST_PARTS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(
+        description='Evaluate a checkpoint.',
+        epilog='Exit code 2: something is missing; the message says what.',
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint, a file or an address')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for the log '
+        "(default: the config's, or work_dirs/NAME_OF_CONFIG)",
+    )
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='write the metrics to a .json, or the predictions to a .pkl',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='replace settings of the config',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes (dist_test.sh says pytorch)',
+    )
+    # Given by some launchers; what counts is their environment variable.
+    parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if '::' not in args.config and not Path(args.config).is_file():
+        parser.error(f'the config {args.config} does not exist')
+    if args.out is not None and Path(args.out).suffix not in ('.json', '.pkl'):
+        parser.error(f'--out must end in .json or .pkl, got {args.out}')
+    return args
+
+
+def test(args: argparse.Namespace) -> None:
+    """Set up the config, check it, evaluate."""
+    from mmengine.dist import is_main_process
+    from mmengine.logging import print_log
+
+    from mmdet3d_act.engine import launch
+
+    cfg = launch.load_config(args.config, args.cfg_options)
+    launch.require(cfg, TEST_PARTS, args.config)
+    if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
+        raise launch.UsageError(
+            f'the checkpoint {args.checkpoint} does not exist; tools/train.py '
+            f'{args.config} produces one'
+        )
+    cfg.launcher = args.launcher
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    launch.set_work_dir(cfg, args.work_dir, args.config)
+    launch.check_requirements(cfg, args.config, TEST_PARTS)
+
+    runner = launch.build_runner(cfg)
+    if args.out is not None and args.out.endswith('.pkl'):
+        from mmengine.evaluator import DumpResults
+
+        runner.test_evaluator.metrics.append(DumpResults(args.out))
+    metrics = runner.test()
+    if args.out is not None and is_main_process():
+        if args.out.endswith('.json'):
+            text = json.dumps(metrics, indent=2, default=float)
+            Path(args.out).write_text(text + '\n', encoding='utf-8')
+        print_log(f'Written: {args.out}', logger='current')
+
+
+def main() -> int:
+    """Return the exit code."""
+    args = parse_args()
+    from mmdet3d_act.engine.launch import run_tool
+
+    return run_tool(lambda: test(args), args.launcher)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

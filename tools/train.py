@@ -1,0 +1,153 @@
+#!/usr/bin/env python
+"""Train a config: pretraining, or anything else that MMEngine trains.
+
+python tools/train.py configs/act/act_pretrain_shapenet.py
+python tools/train.py CONFIG --resume --amp --cfg-options train_cfg.max_epochs=10
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'mmdet3d_act').is_dir():
+    # The package of this checkout, also where another one is installed.
+    sys.path.insert(0, str(ROOT))
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(
+        description='Train a config.',
+        epilog='Exit code 2: something is missing; the message says what.',
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and checkpoints '
+        "(default: the config's, or work_dirs/NAME_OF_CONFIG)",
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='auto|PATH',
+        help='continue from a checkpoint; without a value from the last one '
+        'in the work directory, if there is one',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 on GPUs, bfloat16 on CPU',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the total batch size',
+    )
+    parser.add_argument(
+        '--sync-bn',
+        action='store_true',
+        help='batch statistics over all processes',
+    )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the train step with torch.compile',
+    )
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='say whether something is missing, and train nothing',
+    )
+    parser.add_argument('--seed', type=int, help='seed of everything, >= 0')
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='deterministic kernels only; slower on GPUs',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='replace settings of the config, for example '
+        'train_dataloader.batch_size=32',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes (dist_train.sh says pytorch)',
+    )
+    # Given by some launchers; what counts is their environment variable.
+    parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if '::' not in args.config and not Path(args.config).is_file():
+        parser.error(f'the config {args.config} does not exist')
+    return args
+
+
+def configure(args: argparse.Namespace) -> Config:
+    """Return the config with what the command line says."""
+    from mmdet3d_act.engine import launch
+
+    cfg = launch.load_config(args.config, args.cfg_options)
+    launch.require(
+        cfg, ['model', 'train_dataloader', 'train_cfg'], args.config
+    )
+    cfg.launcher = args.launcher
+    launch.set_work_dir(cfg, args.work_dir, args.config)
+    launch.set_seed(cfg, args.seed, args.deterministic)
+    launch.set_resume(cfg, args.resume)
+    if args.amp:
+        launch.enable_amp(cfg)
+    if args.auto_scale_lr:
+        launch.enable_auto_scale_lr(cfg)
+    if args.sync_bn:
+        cfg.sync_bn = 'torch'
+    if args.compile:
+        cfg.compile = cfg.get('compile') or True
+    return cfg
+
+
+def train(args: argparse.Namespace) -> None:
+    """Check the config and what it needs, then train."""
+    from mmengine.logging import print_log
+
+    from mmdet3d_act.engine import launch
+
+    cfg = configure(args)
+    launch.check_requirements(cfg, args.config, launch.TRAIN_PARTS)
+    if args.check:
+        print(f'{args.config}: nothing is missing')
+        return
+
+    runner = launch.build_runner(cfg)
+    runner.train()
+    checkpoint = launch.last_checkpoint(runner.work_dir)
+    print_log(
+        f'Done. Checkpoint: {checkpoint or "none was saved"}; log: '
+        f'{runner.log_dir}',
+        logger='current',
+    )
+
+
+def main() -> int:
+    """Return the exit code."""
+    args = parse_args()
+    from mmdet3d_act.engine.launch import run_tool
+
+    return run_tool(lambda: train(args), args.launcher)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
