@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch
@@ -160,7 +159,7 @@ def _allowed_names() -> dict[str, object]:
 class _ListedUnpickler(pickle.Unpickler):
     """Reads the classes and functions of the allow-list, and no others."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         """Return what is listed under this name."""
         listed = _allowed_names().get(f'{module}.{name}')
         if listed is None:
@@ -171,7 +170,7 @@ class _ListedUnpickler(pickle.Unpickler):
         return listed
 
 
-def _load_listed(path: str, map_location: Any) -> Any:
+def _load_listed(path: str, map_location: str | torch.device) -> dict:
     """Load a file before PyTorch 2.6, whose own list cannot be extended."""
     listed = SimpleNamespace(
         __name__=__name__,
@@ -183,7 +182,9 @@ def _load_listed(path: str, map_location: Any) -> Any:
     )
 
 
-def load_checkpoint(path: str, map_location: Any = 'cpu') -> Any:
+def load_checkpoint(
+    path: str, map_location: str | torch.device = 'cpu'
+) -> dict:
     """Return what a checkpoint holds, without executing code of the file.
 
     A file on disk is read with ``weights_only=True``, on PyTorch before 2.6

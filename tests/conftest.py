@@ -16,7 +16,10 @@ REPO_ROOT = Path(__file__).resolve().parents[1]
 if str(REPO_ROOT) not in sys.path:
     sys.path.insert(0, str(REPO_ROOT))
 
+from tests.small_data import data_root  # noqa: E402
 from tests.test_reference import harness  # noqa: E402
+
+__all__ = ['data_root']
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -132,10 +132,13 @@ _RUNS = 0
 
 def _build_runner(cfg: Config) -> Runner:
     # MMEngine keeps one runner, logger and message hub for each experiment
-    # name; runs of the same second would share theirs.
+    # name, and one visualizer, with its folder, for each name of one; runs of
+    # a process would share theirs.
     global _RUNS
     _RUNS += 1
     cfg = cfg.copy()
     stamp = time.strftime('%Y%m%d_%H%M%S')
     cfg.experiment_name = f'run{_RUNS}_{stamp}'
+    if cfg.get('visualizer'):
+        cfg.visualizer = {**cfg.visualizer, 'name': cfg.experiment_name}
     return launch.build_runner(cfg)

@@ -209,8 +209,9 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     if not note.is_file():
         return None
     raise UsageError(
-        f'{note} names {note.read_text().strip()}, which does not exist; resume from another '
-        'checkpoint by --resume PATH, or delete the note to start anew'
+        f'{note} names {note.read_text().strip()}, which does not exist; '
+        'resume from another checkpoint by --resume PATH, or delete the note '
+        'to start anew'
     )
 
 

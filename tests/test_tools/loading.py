@@ -1,8 +1,10 @@
-"""Import the scripts of ``tools/``, which are no package."""
+"""Import and run the scripts of ``tools/``, which are no package."""
 
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -17,3 +19,23 @@ def load_tool(name: str) -> ModuleType:
         return importlib.import_module(name)
     finally:
         sys.path.remove(str(TOOLS))
+
+
+def run_script(folder: Path, *command: str) -> subprocess.CompletedProcess:
+    """Run a command in a folder that is not the checkout's, without GPUs."""
+    env = {
+        **os.environ,
+        'PYTHONPATH': str(TOOLS.parent),
+        'PYTHON': sys.executable,
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

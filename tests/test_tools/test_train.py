@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from itertools import count
@@ -17,6 +15,7 @@ import torch
 from mmdet3d_act import compat
 from mmdet3d_act.engine.launch import run_tool
 from tests.test_engine.toy import ROOT, write_config
+from tests.test_tools.loading import run_script
 
 NUMBERS = count()
 
@@ -41,26 +40,6 @@ def run_here(name: str, *args: str) -> int:
     run: Callable = getattr(tool, name)
     parsed = tool.parse_args([*args, unique])
     return run_tool(lambda: run(parsed))
-
-
-def run_script(folder: Path, *command: str) -> subprocess.CompletedProcess:
-    """Run a command in a folder that is not the checkout's, without GPUs."""
-    env = {
-        **os.environ,
-        'PYTHONPATH': str(ROOT),
-        'PYTHON': sys.executable,
-        'OMP_NUM_THREADS': '1',
-        'CUDA_VISIBLE_DEVICES': '',
-    }
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 @pytest.fixture

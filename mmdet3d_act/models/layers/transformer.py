@@ -13,6 +13,8 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 
 POSITION_MODES = ('before', 'after')
+# Up to this length the attention weights of a batch are small.
+SHORT_SEQUENCE = 256
 
 
 class DropPath(nn.Module):
@@ -47,8 +49,10 @@ def attend(
 ) -> Tensor:
     """Return scaled dot-product attention.
 
-    On a CPU it is computed in float32 where gradients are wanted: PyTorch's
-    backward pass in bfloat16 takes about ten times as long there.
+    PyTorch's fused kernel, but for gradients in reduced precision on a CPU:
+    there its backward pass takes about ten times as long as the formula
+    written out, which is used for short sequences, and long ones are computed
+    in float32.
 
     Args:
         query: (B, H, L, C/H).
@@ -65,6 +69,10 @@ def attend(
             query, key, value, dropout_p=dropout_p
         )
     with torch.autocast(query.device.type, enabled=False):
+        if query.shape[-2] * key.shape[-2] <= SHORT_SEQUENCE**2:
+            query = query * query.shape[-1] ** -0.5
+            weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
+            return F.dropout(weights, dropout_p) @ value
         attended = F.scaled_dot_product_attention(
             query.float(), key.float(), value.float(), dropout_p=dropout_p
         )

@@ -1,0 +1,160 @@
+"""Targets and their statistics, computed before the training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mmdet3d_act.apis import prepare_config, train
+from mmdet3d_act.engine.hooks import PrepareTargetsHook
+from mmdet3d_act.models.autoencoders import DiscreteVAE
+from mmdet3d_act.registry import HOOKS
+from tests.test_engine.distilling import (
+    NUM_CLOUDS,
+    ROOT,
+    write_distillation,
+)
+from tests.test_models import toys
+from tests.test_tools.loading import run_script
+
+NORM = 'objectives.act.target_norm.'
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_distillation(tmp_path)
+    return tmp_path
+
+
+def run(work_dir: str, seed: int = 0, **options: object) -> dict:
+    cfg = prepare_config('distil.py', work_dir, seed=seed, options=options)
+    train(cfg)
+    return saved(Path(work_dir))
+
+
+def saved(work_dir: Path, rank: int = 0) -> dict:
+    return torch.load(work_dir / f'rank{rank}.pth', weights_only=True)
+
+
+def same(first: dict, second: dict) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(first[key], second[key]) for key in first
+    )
+
+
+def statistics(known: dict) -> dict:
+    return {
+        key: known['weights'][NORM + key]
+        for key in ('mean', 'transform', 'fitted')
+    }
+
+
+def count_encodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note the batch of every encoding of an autoencoder."""
+    calls, original = [], DiscreteVAE.encode
+
+    def encode(self, patches, **options):
+        calls.append(len(patches.centers))
+        return original(self, patches, **options)
+
+    monkeypatch.setattr(DiscreteVAE, 'encode', encode)
+    return calls
+
+
+def test_targets_of_all_clouds_once_before_training(folder, monkeypatch):
+    calls = count_encodings(monkeypatch)
+    known = run('one', **{'train_cfg.max_epochs': 2})
+    # Three clouds a batch of the hook's own loader, nothing while training.
+    assert calls == [3, 3, 2]
+    assert sorted(known['targets']) == list(range(NUM_CLOUDS))
+    targets = torch.stack([known['targets'][i] for i in range(NUM_CLOUDS)])
+    assert targets.shape == (NUM_CLOUDS, toys.NUM_GROUPS, toys.DIMS)
+    flat = targets.flatten(0, 1).double()
+    assert flat.std(dim=0).mean() > 0.1
+    toys.assert_close(
+        statistics(known)['mean'].double(), flat.mean(dim=0), 1e-4
+    )
+    assert bool(statistics(known)['fitted'])
+
+
+def test_two_processes_know_the_same(folder):
+    alone = run('alone')
+    script = str(ROOT / 'tools' / 'dist_train.sh')
+    # With --sync-bn, for running means are each process's own without it.
+    options = ('--work-dir', 'two', '--sync-bn')
+    done = run_script(folder, 'bash', script, 'distil.py', '2', *options)
+    assert done.returncode == 0, done.stderr
+    # 8 clouds, 2 a step and process.
+    assert 'Epoch(train) [1][2/2]' in done.stdout
+    first, second = (saved(folder / 'two', rank) for rank in range(2))
+    assert sorted(first['targets']) == list(range(NUM_CLOUDS))
+    for part in ('targets', 'centers', 'weights'):
+        assert same(first[part], second[part]), part
+    # One process knows the same before it takes other steps.
+    assert same(alone['centers'], first['centers'])
+    for index, target in alone['targets'].items():
+        toys.assert_close(first['targets'][index], target)
+    toys.assert_close(statistics(first)['mean'], statistics(alone)['mean'])
+    assert not same(alone['weights'], first['weights'])
+
+
+def test_other_seeds_have_other_patches_and_train(folder):
+    # CachedTarget refuses a batch whose patches are not the kept ones.
+    known = [run(f'seed{seed}', seed) for seed in (0, 7)]
+    assert not same(known[0]['centers'], known[1]['centers'])
+    assert not same(known[0]['targets'], known[1]['targets'])
+
+
+def test_resumed_run_keeps_the_statistics(folder, monkeypatch):
+    run('one')
+    path = folder / 'one' / 'epoch_1.pth'
+    state = torch.load(path, weights_only=True)
+    assert not any('targets' in name for name in state['state_dict'])
+    state['state_dict'][NORM + 'mean'] += 5.0
+    kept = {
+        key: state['state_dict'][NORM + key].clone()
+        for key in ('mean', 'transform', 'fitted')
+    }
+    torch.save(state, path)
+    calls = count_encodings(monkeypatch)
+    options = {
+        'train_cfg.max_epochs': 2,
+        'resume': True,
+        'load_from': str(path),
+    }
+    known = run('two', **options)
+    assert calls == [3, 3, 2]
+    assert sorted(known['targets']) == list(range(NUM_CLOUDS))
+    assert same(statistics(known), kept)
+
+
+def test_a_model_that_needs_nothing_is_left_alone():
+    hook = HOOKS.build(
+        dict(
+            type='PrepareTargetsHook',
+            dataloader=dict(dataset=dict(type='Absent')),
+        )
+    )
+    assert type(hook) is PrepareTargetsHook
+    calls = []
+    model = torch.nn.Module()
+    model.needs_preparation = False
+    model.prepare = calls.append
+    hook.before_train(SimpleNamespace(model=model, seed=0))
+    assert calls == []
+    model.needs_preparation = True
+    with pytest.raises(KeyError, match='Absent'):
+        hook.before_train(SimpleNamespace(model=model, seed=0))
+
+
+def test_the_sampler_is_the_hooks_own():
+    loader = dict(batch_size=2, sampler=dict(type='DefaultSampler'))
+    hook = PrepareTargetsHook(loader)
+    assert hook.dataloader['sampler'] == dict(
+        type='EpochSampler', shuffle=False, shared=True
+    )
+    assert loader['sampler'] == dict(type='DefaultSampler')
