@@ -15,6 +15,7 @@ from mmdet3d_act.models.layers import (
     FeedForward,
     TransformerBlock,
     TransformerEncoder,
+    transformer,
 )
 from mmdet3d_act.models.layers.transformer import attend
 from tests.test_models import toys
@@ -74,9 +75,11 @@ def test_attend_is_scaled_dot_product_attention(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize('autocast', [False, True])
-def test_attend_trains_in_float32_on_a_cpu(
-    monkeypatch: pytest.MonkeyPatch, autocast: bool
+@pytest.mark.parametrize('longest', [0, 256])
+def test_attend_avoids_the_fused_kernel_in_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, autocast: bool, longest: int
 ) -> None:
+    """Short sequences: the formula; long ones: the kernel in float32."""
     seen, original = [], F.scaled_dot_product_attention
 
     def note(query, key, value, **options):
@@ -85,16 +88,18 @@ def test_attend_trains_in_float32_on_a_cpu(
         return out
 
     monkeypatch.setattr(F, 'scaled_dot_product_attention', note)
+    monkeypatch.setattr(transformer, 'SHORT_SEQUENCE', longest)
     inputs = query_key_value(torch.bfloat16)
     with torch.autocast('cpu', dtype=torch.bfloat16, enabled=autocast):
         out = attend(*inputs)
         with torch.no_grad():
             attend(*inputs)
-    assert seen == [(torch.float32,) * 4, (torch.bfloat16,) * 4]
+    exact = [] if longest else [(torch.float32,) * 4]
+    assert seen == [*exact, (torch.bfloat16,) * 4]
     assert out.dtype == torch.bfloat16
     gradients = torch.autograd.grad(out.float().square().sum(), inputs)
-    exact = [x.detach().float().requires_grad_() for x in inputs]
-    expected = torch.autograd.grad(original(*exact).square().sum(), exact)
+    wide = [x.detach().float().requires_grad_() for x in inputs]
+    expected = torch.autograd.grad(original(*wide).square().sum(), wide)
     for gradient, wanted in zip(gradients, expected, strict=True):
         assert gradient.dtype == torch.bfloat16
         toys.assert_close(gradient.float(), wanted, 5e-2)
