@@ -28,6 +28,15 @@ sys.path.insert(0, str(ROOT))
 STAGE1 = 'configs/act/act_dvae_shapenet_demo.py'
 STAGE2 = 'configs/act/act_pretrain_shapenet_demo.py'
 SHAPES_TOOL = 'tools/dataset_converters/make_synthetic_shapes.py'
+# So many files are read once to name the broken ones in advance.
+MAX_CHECKED = 5000
+# What the progress shows of a training's values.
+SHOWN = {
+    'loss': 'loss',
+    'constant_baseline': '(of the constant prediction',
+    'perplexity': 'codes in use (perplexity)',
+    'target_variance': 'target variance',
+}
 # Steps and batch size of the stages, as the demo's own scans give them.
 STEPS = ((300, 32), (960, 64))
 CHECKPOINT = 'model.objectives.act.target_generator.generator.checkpoint'
@@ -65,15 +74,17 @@ class Console:
             return
         self._shown = now
         shown = '  '.join(
-            f'{name} {values[name]:.3g}'
-            for name in values
-            if name.split('.')[-1]
-            in ('loss', 'constant_baseline', 'perplexity', 'target_variance')
+            f'{title} {value:.3g}' + ')' * title.startswith('(')
+            for name, title in SHOWN.items()
+            for key, value in values.items()
+            if key == name or (key.endswith(f'.{name}') and name != 'loss')
         )
-        end = '' if self.live and share < 1 else '\n'
-        start = '\r' if self.live else ''
         line = f'      {share:4.0%}  {left:4.0f} s left  {shown}'
-        print(f'{start}{line:<100}', end=end, flush=True)
+        if self.live:
+            end = '' if share < 1 else '\n'
+            print(f'\r{line:<100}', end=end, flush=True)
+        else:
+            print(line, flush=True)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -96,10 +107,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs=2,
         type=int,
         metavar=('STAGE1', 'STAGE2'),
-        help='epochs of the two stages (default: those of the configs)',
+        help='epochs of the two stages, at least 2 (default: the configs)',
     )
     parser.add_argument('--threads', type=int, help='default: all cores')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.epochs and min(args.epochs) < 2:
+        parser.error(f'--epochs: at least 2 each, got {args.epochs}')
+    return args
 
 
 def make_shapes(folder: Path, seed: int) -> None:
@@ -150,16 +164,35 @@ def use_clouds(cfg: object, folder: str) -> None:
 
 
 def count_clouds(folder: str) -> int:
-    """Return how many clouds a folder holds, and say so."""
-    from mmdet3d_act.datasets import PointFolder
+    """Return how many clouds a folder holds; name those that cannot be read.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UsageError: If there is no cloud to train on.
+    """
+    from mmdet3d_act.datasets import BadSampleError, PointFolder, read_points
     from mmdet3d_act.engine.launch import UsageError
 
-    problems = PointFolder.check_requirements(dict(data_root=folder))
-    if problems:
-        raise UsageError('\n'.join(problems))
-    number = len(PointFolder(folder))
-    print(f'{number} clouds in {folder}')
-    return number
+    if not Path(folder).is_dir():
+        raise UsageError(f'no such folder: {folder}')
+    dataset = PointFolder(folder, lazy_init=True)
+    files = [sample['lidar_path'] for sample in dataset.list_samples()]
+    bad = 0
+    for file in files if len(files) <= MAX_CHECKED else []:
+        try:
+            read_points(file)
+        except BadSampleError as error:
+            bad += 1
+            print(f'left out: {error}')
+    if len(files) == bad:
+        raise UsageError(
+            f'{folder} holds no cloud that can be read; expected .npy, .npz, '
+            '.txt or .ply files, in the folder or below it'
+        )
+    print(f'{len(files) - bad} clouds in {folder}')
+    return len(files) - bad
 
 
 def stage_config(
@@ -233,7 +266,7 @@ def draw(cfg: object, checkpoint: str, folder: Path) -> Path:
     batch = pseudo_collate([dataset[index] for index in list(chosen)[:6]])
     model = MODELS.build(cfg.model)
     model.init_weights()
-    load_checkpoint(model, checkpoint, map_location='cpu')
+    load_checkpoint(model, checkpoint, 'cpu', logger='silent')
     model.eval()
     with torch.no_grad():
         inputs = model.data_preprocessor(batch)['inputs']
@@ -247,7 +280,11 @@ def draw(cfg: object, checkpoint: str, folder: Path) -> Path:
         RandomPatchMask(0.8)(patches.centers),
         patches_in_place(patches.centers, output.coarse),
         patches_in_place(patches.centers, output.fine),
-        folder / 'reconstruction.png',
+        (folder / 'reconstruction.png').resolve(),
+        titles=[
+            sample.get('category') or Path(sample.lidar_path).stem
+            for sample in batch['data_samples']
+        ],
     )
 
 
@@ -268,6 +305,8 @@ def print_table(rows: dict[str, dict[str, float]]) -> None:
 def main() -> int:
     """Run the demo; return the exit code."""
     args = parse_args()
+    # Threads that wait do not keep a core busy that other programs need.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     if args.threads:
         os.environ['OMP_NUM_THREADS'] = str(args.threads)
     out = Path(args.out)
@@ -297,11 +336,13 @@ def run(args: argparse.Namespace, out: Path) -> None:
 
     from mmdet3d_act.apis import RunProgress, train, validate
 
-    if args.clouds is not None and args.epochs is None:
-        args.epochs = epochs_for(count_clouds(args.clouds))
+    if args.clouds is not None:
+        number = count_clouds(args.clouds)
+        args.epochs = args.epochs or epochs_for(number)
     console.step('stage I: prompts of a frozen MiniLM, inside an autoencoder')
     if args.clouds is None:
-        print(f'      the same as: python tools/train.py {STAGE1} --amp')
+        root = f'ACT_DATA_ROOT={out / "data"}'
+        print(f'      as: {root} python tools/train.py {STAGE1} --amp')
     stage1 = stage_config(args, 1)
     teacher = train(stage1, RunProgress(console.progress))
 
@@ -315,7 +356,7 @@ def run(args: argparse.Namespace, out: Path) -> None:
     console.step('stage II: distilled into a point Transformer')
     if args.clouds is None:
         print(
-            f'      the same as: ACT_AUTOENCODER={teacher} python '
+            f'      as: {root} ACT_AUTOENCODER={teacher} python '
             f'tools/train.py {STAGE2} --amp'
         )
     # The probe follows below, on the checkpoint.
@@ -349,8 +390,12 @@ def print_closing(
         f'  picture                {picture}',
         '',
         '  next:',
-        '    your own clouds      python tools/demo.py --clouds FOLDER',
-        "    your own MM config   backbone=dict(type='PointTransformer', ...,",
+        '    your own clouds      python tools/demo.py --clouds FOLDER '
+        '--out work_dirs/mine',
+        "    your own MM config   backbone=dict(type='PointTransformer',",
+        '                           embed_dims=128, num_layers=4,',
+        '                           num_heads=4,',
+        '                           patch_channels=(32, 64, 128),',
         "                           init_cfg=dict(type='Pretrained',",
         f"                             checkpoint='{student}'))",
         '                         (docs/backbone.md)',

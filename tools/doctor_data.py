@@ -304,7 +304,8 @@ def check_teachers(root: Path) -> list[Finding]:
             note(
                 f'{folder}/ has no teacher file',
                 'put vit_tiny_patch16_224.pth there for the tiny configs, '
-                'vit_base_patch16_224.pth for the published ones',
+                'vit_base_patch16_384.augreg_in21k_ft_in1k.pth for the '
+                'published ones (timm downloads it where there is a network)',
             )
         )
     return findings

@@ -54,7 +54,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     # Given by some launchers; what counts is their environment variable.
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
+    try:
+        args = parser.parse_args(argv)
+    except ValueError as error:
+        parser.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
     if '::' not in args.config and not Path(args.config).is_file():
         parser.error(f'the config {args.config} does not exist')
     if args.out is not None and Path(args.out).suffix not in ('.json', '.pkl'):

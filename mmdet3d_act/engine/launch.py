@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -169,7 +168,7 @@ def fit_amp_to_device(cfg: Config) -> None:
     wrapper['type'] = 'CPUAmpOptimWrapper'
     print_log(
         'No CUDA device: mixed precision is bfloat16 on CPU.',
-        level=logging.WARNING,
+        logger='current',
     )
 
 

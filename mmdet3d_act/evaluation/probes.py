@@ -121,8 +121,8 @@ def svm_accuracy(
     if any(issubclass(w.category, ConvergenceWarning) for w in caught):
         print_log(
             f'the linear SVM (C={penalty:g}) did not converge in '
-            f'{settings.max_iter} iterations; set standardize=True, lower C or'
-            ' raise max_iter',
+            f'{settings.max_iter} iterations; its accuracy may be a little '
+            'low: raise max_iter, or standardize the features',
             'current',
             logging.WARNING,
         )

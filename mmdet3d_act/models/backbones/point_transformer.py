@@ -197,6 +197,7 @@ class PointTransformer(BaseModule):
             self,
             cfg['checkpoint'],
             anchor='patch_embed.conv1.weight',
+            describe=_describe_sizes,
             optional=('cls_token', 'cls_pos'),
             prefix=cfg.get('prefix'),
             map_location=cfg.get('map_location') or 'cpu',
@@ -358,3 +359,18 @@ class PointTransformer(BaseModule):
                 'the features would not: set the position of the checkpoint'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _describe_sizes(state: dict[str, Tensor]) -> str:
+    """Return the constructor's arguments that a state dict tells of."""
+    blocks = {key.split('.')[1] for key in state if key.startswith('blocks.')}
+    if not blocks or 'norm.weight' not in state:
+        return 'it holds no point Transformer, only a patch embedding'
+    widths = [
+        len(state[f'patch_embed.conv{layer}.weight']) for layer in (1, 2, 3, 4)
+    ]
+    return (
+        f'embed_dims={len(state["norm.weight"])}, num_layers={len(blocks)}, '
+        f'patch_channels={tuple(widths[:3])}, patch_dims={widths[3]}, '
+        f'with_cls_token={"cls_token" in state}'
+    )

@@ -8,7 +8,7 @@ noise. Here every parameter must be filled.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mmengine.logging import print_log
 from mmengine.visualization import Visualizer
@@ -58,6 +58,7 @@ def load_pretrained(
     checkpoint: str,
     *,
     anchor: str,
+    describe: Callable[[dict], str],
     optional: tuple[str, ...] = (),
     prefix: str | None = None,
     map_location: str = 'cpu',
@@ -68,6 +69,7 @@ def load_pretrained(
         module: The backbone.
         checkpoint: File name or address, as MMEngine takes it.
         anchor: See :func:`find_state`.
+        describe: Says the sizes of a state dict, for the error.
         optional: Names that a checkpoint may hold without a use here.
         prefix: See :func:`find_state`.
         map_location: Where the tensors are loaded to.
@@ -94,7 +96,7 @@ def load_pretrained(
             f'{checkpoint} does not fill {type(module).__name__}: '
             f'{len(missing)} missing {missing[:5]}, {len(shapes)} of another '
             f'shape {shapes[:5]}; give the backbone the sizes that the '
-            'checkpoint was trained with'
+            f'checkpoint was trained with: {describe(state)}'
         )
     unused = sorted(
         key for key in set(state) - set(own) if key not in optional

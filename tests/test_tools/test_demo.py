@@ -1,0 +1,67 @@
+"""The parts of the demo that are not a training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.engine.launch import UsageError
+from tests.test_tools.loading import load_tool
+
+demo = load_tool('demo')
+
+
+def test_epochs_give_about_the_steps_of_the_demo() -> None:
+    assert demo.epochs_for(1200) == [8, 51]
+    assert demo.epochs_for(20) == [300, 960]
+    assert demo.epochs_for(10**6) == [2, 2]
+
+
+def test_epoch_options_end_the_schedules_with_the_training() -> None:
+    options = demo.epoch_options(40)
+    assert options['train_cfg.max_epochs'] == 40
+    assert options['param_scheduler.1.end'] == 40
+    assert options['param_scheduler.0.end'] == 2
+    assert options['param_scheduler.1.T_max'] == 38
+
+
+def test_one_epoch_is_refused(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        demo.parse_args(['--epochs', '1', '5'])
+    assert 'at least 2 each' in capsys.readouterr().err
+
+
+def test_broken_clouds_are_named_and_not_counted(
+    tmp_path, capsys: pytest.CaptureFixture
+) -> None:
+    for index in range(3):
+        np.save(tmp_path / f'{index}.npy', np.random.rand(64, 3))
+    (tmp_path / 'broken.npy').write_text('no cloud')
+    assert demo.count_clouds(str(tmp_path)) == 3
+    printed = capsys.readouterr().out
+    assert 'broken.npy' in printed
+    assert '3 clouds in' in printed
+
+
+def test_an_empty_folder_is_an_error(tmp_path) -> None:
+    with pytest.raises(UsageError, match='holds no cloud'):
+        demo.count_clouds(str(tmp_path))
+
+
+def test_a_missing_folder_is_an_error(tmp_path) -> None:
+    with pytest.raises(UsageError, match='no such folder'):
+        demo.count_clouds(str(tmp_path / 'none'))
+
+
+def test_progress_shows_loss_and_baseline(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    console = demo.Console(2)
+    console.step('first')
+    console.progress(
+        1.0, 0.0, {'loss': 0.5, 'act.loss': 0.5, 'act.constant_baseline': 0.9}
+    )
+    printed = capsys.readouterr().out
+    assert '[1/2] first' in printed
+    assert 'loss 0.5  (of the constant prediction 0.9)' in printed
+    assert printed.count('0.5') == 1
