@@ -177,6 +177,8 @@ def _load_listed(path: str, map_location: str | torch.device) -> dict:
         Unpickler=_ListedUnpickler,
         load=lambda file, **options: _ListedUnpickler(file, **options).load(),
     )
+    # weights_only=True would refuse MMEngine's log and takes no unpickler of
+    # ours before 2.6; with False this one decides, and refuses the rest.
     return torch.load(
         path, map_location, pickle_module=listed, weights_only=False
     )
