@@ -47,6 +47,7 @@ NAME = re.compile(
     rf'(?:_(?P<variant>{WORD}))?'
 )
 MAX_INHERITANCE = 3
+TEACHERS = {'TimmTeacher', 'OpenCLIPTeacher', 'LanguageTeacher'}
 RUN = {
     'train_cfg.max_epochs': 1,
     'train_cfg.val_interval': 1,
@@ -91,9 +92,14 @@ def data_sets(cfg: Config) -> list[dict]:
 
 @pytest.fixture(params=LEAVES, scope='module')
 def built(request: pytest.FixtureRequest) -> tuple[Config, nn.Module]:
-    """A config and its model, which needs neither weights nor data."""
+    """A config and its model, which needs neither weights nor data.
+
+    Large ones take no memory: no test here looks at values.
+    """
     cfg = load(request.param)
-    with DefaultScope.overwrite_default_scope('mmdet3d'):
+    device = 'meta' if request.param in FULL_SIZE else 'cpu'
+    scope = DefaultScope.overwrite_default_scope('mmdet3d')
+    with scope, torch.device(device):
         return cfg, MODELS.build(cfg.model)
 
 
@@ -278,9 +284,9 @@ DISTILLER_NAMES = (
 )
 
 
-def run(name: str, options: dict | None = None) -> Path:
+def run(name: str, options: dict | None = None, folder: str = '') -> Path:
     """Train two steps and validate; return the checkpoint."""
-    work_dir = Path('work_dirs') / Path(name).stem
+    work_dir = Path('work_dirs') / (folder or Path(name).stem)
     # 8 clouds are for stage I, 4 more for stage II.
     size = {'train_dataloader.batch_size': 6 if 'pretrain' in name else 4}
     cfg = prepare_config(
@@ -323,6 +329,27 @@ def test_stage_1_then_stage_2(variant: str) -> None:
     state = torch.load(path, weights_only=True)['state_dict']
     assert bool(state['objectives.act.target_norm.fitted'])
     assert not any('codebook' in name for name in state)
+    if variant == 'tiny':
+        # The codes of the same autoencoder, with mask tokens at the input.
+        options = {
+            'model.mask_tokens': 'input',
+            'model.objectives.act.neck.mask_tokens': 'input',
+        }
+        path = run('act/act_pretrain_shapenet_codes-tiny.py', options)
+        state = torch.load(path, weights_only=True)['state_dict']
+        assert state['objectives.act.head.proj.weight'].shape == (64, 128)
+        assert 'mask_token' in state
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('data_root')
+def test_other_losses_of_stage_2() -> None:
+    run('act/act_dvae_shapenet_tiny.py')
+    stage2 = 'act/act_pretrain_shapenet_tiny.py'
+    for name in ('nt-xent', 'barlow', 'mse', 'smooth-l1'):
+        published = load(f'act/act_pretrain_shapenet_{name}.py')
+        loss = published.model.objectives.act.head.loss
+        run(stage2, {'model.objectives.act.head.loss': loss}, name)
 
 
 @pytest.mark.usefixtures('data_root')
@@ -377,6 +404,26 @@ def test_stage_2_finds_stage_1(
     assert stage_1_problems(cfg) == []
 
 
+@pytest.mark.parametrize(
+    'name', [name for name in LEAVES if 'act_pretrain_' in name]
+)
+def test_stage_2_describes_the_autoencoder_of_stage_1(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv('ACT_AUTOENCODER', raising=False)
+    (target,) = (
+        part for part in iter_typed(load(name).model) if 'autoencoder' in part
+    )
+    stage1 = ROOT / target['stage1_config']
+    assert target['checkpoint'] == f'work_dirs/{stage1.stem}'
+    assert target['autoencoder'] == Config.fromfile(stage1).model
+    variant = stage1.stem.removeprefix('act_dvae_shapenet')
+    own = name.replace('_pretrain_', '_dvae_')
+    # Others vary something else on the autoencoder of the same size.
+    assert stage1 == CONFIGS / own or not (CONFIGS / own).exists()
+    assert variant in {'', '_tiny'} or name.endswith(f'{variant}.py')
+
+
 def stage_1_problems(cfg: Config) -> list[str]:
     (target,) = (
         part
@@ -408,10 +455,10 @@ def test_full_size_runs_forward_and_backward(name: str) -> None:
 def full_size_model(cfg: Config) -> nn.Module:
     """Return the model with a teacher of random weights."""
     for part in iter_typed(cfg.model):
-        if part['type'] == 'TimmTeacher':
+        if part['type'] in TEACHERS:
             part['pretrained'] = False
     for part in iter_typed(cfg.model):
-        if part['type'] == 'AutoencoderTarget':
+        if 'autoencoder' in part:
             config = part.pop('autoencoder')
             part['checkpoint'] = None
             part['autoencoder'] = MODELS.build(config)

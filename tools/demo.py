@@ -252,40 +252,11 @@ def draw(cfg: object, checkpoint: str, folder: Path) -> Path:
         checkpoint: Its checkpoint.
         folder: Where the picture goes.
     """
-    import torch
-    from mmengine.dataset import pseudo_collate
-    from mmengine.runner import load_checkpoint
+    from mmdet3d_act.apis import build_dataset, draw_model, load_model
 
-    from mmdet3d_act.models.layers import RandomPatchMask, patches_in_place
-    from mmdet3d_act.registry import DATASETS, MODELS
-    from mmdet3d_act.visualization import draw_reconstruction
-
-    loader = cfg.val_dataloader or cfg.train_dataloader
-    dataset = DATASETS.build(loader['dataset'])
-    chosen = range(0, len(dataset), max(1, len(dataset) // 6))
-    batch = pseudo_collate([dataset[index] for index in list(chosen)[:6]])
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    load_checkpoint(model, checkpoint, 'cpu', logger='silent')
-    model.eval()
-    with torch.no_grad():
-        inputs = model.data_preprocessor(batch)['inputs']
-        patches = model.group(**inputs)
-        output = model.reconstruct(patches)
-    torch.manual_seed(0)
-    return draw_reconstruction(
-        inputs['points'],
-        patches.centers,
-        patches.neighborhoods,
-        RandomPatchMask(0.8)(patches.centers),
-        patches_in_place(patches.centers, output.coarse),
-        patches_in_place(patches.centers, output.fine),
-        (folder / 'reconstruction.png').resolve(),
-        titles=[
-            sample.get('category') or Path(sample.lidar_path).stem
-            for sample in batch['data_samples']
-        ],
-    )
+    model = load_model(cfg, checkpoint, STAGE1)
+    dataset = build_dataset(cfg, STAGE1)
+    return draw_model(model, dataset, folder.resolve(), mask_ratio=0.8)[0]
 
 
 def print_table(rows: dict[str, dict[str, float]]) -> None:

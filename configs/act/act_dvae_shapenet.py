@@ -10,6 +10,7 @@ model = _base_.autoencoder
 
 custom_hooks = [
     *_base_.custom_hooks,
+    dict(type='ReconstructionHook', interval=50),
     dict(
         type='ScheduledValueHook',
         attribute='temperature',

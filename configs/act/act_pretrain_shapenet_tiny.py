@@ -10,6 +10,7 @@ _base_ = [
 custom_hooks = [
     *_base_.custom_hooks,
     dict(type='PrepareTargetsHook', dataloader=_base_.target_dataloader),
+    dict(type='ReconstructionHook', interval=24),
 ]
 
 val_evaluator = dict(

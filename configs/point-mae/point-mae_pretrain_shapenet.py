@@ -7,6 +7,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='ReconstructionHook', interval=50),
+]
+
 val_evaluator = dict(type='LinearProbeMetric')
 test_evaluator = val_evaluator
 val_cfg = dict()

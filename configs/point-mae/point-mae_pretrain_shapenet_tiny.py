@@ -7,6 +7,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='ReconstructionHook', interval=24),
+]
+
 val_evaluator = dict(
     type='LinearProbeMetric',
     standardize=True,

@@ -1,5 +1,24 @@
 """Whole jobs as functions, for tools and notebooks."""
 
+from mmdet3d_act.apis.loading import build_dataset, build_folder, load_model
+from mmdet3d_act.apis.pictures import draw_model
+from mmdet3d_act.apis.probing import (
+    extract_features,
+    load_encoder,
+    probe_features,
+)
 from mmdet3d_act.apis.runs import RunProgress, prepare_config, train, validate
 
-__all__ = ['RunProgress', 'prepare_config', 'train', 'validate']
+__all__ = [
+    'RunProgress',
+    'build_dataset',
+    'build_folder',
+    'draw_model',
+    'extract_features',
+    'load_encoder',
+    'load_model',
+    'prepare_config',
+    'probe_features',
+    'train',
+    'validate',
+]

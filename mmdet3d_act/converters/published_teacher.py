@@ -34,6 +34,10 @@ def teacher_rules(*, frozen: bool = True) -> Rules:
         (r'visual_embed\.0\.layer\.(\d+\..+)', rf'{encoder}blocks.\1'),
         (r'visual_embed\.0\.(\d+\..+)', rf'{encoder}blocks.\1'),
         (r'visual_embed\.1\.(weight|bias)', rf'{encoder}norm.\1'),
+        # CLIP's: norm, blocks, norm.
+        (r'visual_embed\.0\.(weight|bias)', rf'{encoder}pre_norm.\1'),
+        (r'visual_embed\.1\.(\d+\..+)', rf'{encoder}blocks.\1'),
+        (r'visual_embed\.2\.(weight|bias)', rf'{encoder}norm.\1'),
     ]
 
 

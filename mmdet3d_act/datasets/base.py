@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
 
+from mmdet3d_act.datasets.packed_samples import AUTO, PackedSamplesMixin
+from mmdet3d_act.datasets.point_pack import PackError
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.seeding import (
     RngKey,
@@ -186,10 +188,11 @@ class SeededSampleMixin:
         )
 
 
-class PointCloudDataset(SeededSampleMixin, BaseDataset):
+class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
     """Base of data sets with one point cloud per sample.
 
-    Arrays are read by the pipeline, not here. A sample's information holds
+    Arrays are read by the pipeline, or come from a pack, see
+    `PackedSamplesMixin`. A sample's information holds
     ``lidar_path``, ``split`` ('train', 'val' or 'test'), ``sample_idx``, and
     where known ``gt_label`` and ``category``. The meta information states
     ``classes``, ``up_axis`` and ``normalization``, what the clouds are after
@@ -207,6 +210,9 @@ class PointCloudDataset(SeededSampleMixin, BaseDataset):
             class's.
         normalization: What the clouds are after the pipeline, such as
             'unit_sphere' or 'none'. None keeps the class's.
+        packed: ``'auto'``: clouds come from packs in ``data_root`` where
+            there are some. A folder: from the packs in it. None: from their
+            files.
         **kwargs: Arguments of `BaseDataset` (``metainfo``, ``indices``,
             ``test_mode``, ``lazy_init``, ``serialize_data``).
 
@@ -229,6 +235,7 @@ class PointCloudDataset(SeededSampleMixin, BaseDataset):
         on_error: str = 'raise',
         up_axis: str | None = None,
         normalization: str | None = None,
+        packed: str | None = AUTO,
         **kwargs: object,
     ) -> None:
         if self.SPLITS and split not in self.SPLITS:
@@ -242,6 +249,7 @@ class PointCloudDataset(SeededSampleMixin, BaseDataset):
             )
         self.split = split
         self.init_seeding(static_pipeline, on_error)
+        self.init_packs(packed)
         lazy_init = kwargs.pop('lazy_init', False)
         super().__init__(
             data_root=os.path.normpath(data_root),
@@ -263,16 +271,19 @@ class PointCloudDataset(SeededSampleMixin, BaseDataset):
         Returns:
             One dict per sample.
         """
-        problems = self.find_problems()
-        if problems:
-            raise FileNotFoundError('\n'.join(problems))
-        samples = self.list_samples()
+        samples = self.load_samples(self._list_from_files)
         if not samples:
             raise ValueError(
                 f'{type(self).__name__} found no sample in {self.data_root} '
                 f'(split {self.split!r})'
             )
         return samples
+
+    def _list_from_files(self) -> list[dict]:
+        problems = self.find_problems()
+        if problems:
+            raise FileNotFoundError('\n'.join(problems))
+        return self.list_samples()
 
     def list_samples(self) -> list[dict]:
         """Return the information of every sample; subclasses implement it.
@@ -312,8 +323,9 @@ class PointCloudDataset(SeededSampleMixin, BaseDataset):
         }
         arguments['lazy_init'] = True
         try:
-            return cls(**arguments).find_problems()
-        except FileNotFoundError as error:
+            dataset = cls(**arguments)
+            return [] if dataset.has_all_packed() else dataset.find_problems()
+        except (FileNotFoundError, PackError) as error:
             return [str(error)]
 
     def describe_missing(self, what: str, path: str, layout: str) -> str:
@@ -340,50 +352,3 @@ class PointCloudDataset(SeededSampleMixin, BaseDataset):
                 'val_dataloader=None val_cfg=None val_evaluator=None.'
             )
         return text
-
-
-def describe_missing_files(
-    owner: str, folder: str, names: Iterable[str]
-) -> list[str]:
-    """Return a message about listed files that are not in their folder.
-
-    Args:
-        owner: Name of the data set's class.
-        folder: Folder that the names are relative to.
-        names: File names; sub-folders separated by '/'.
-
-    Returns:
-        No message, or one with the count and an example.
-    """
-    wanted = list(names)
-    present: dict[str, set[str]] = {}
-    missing = []
-    for name in wanted:
-        parent, _, file = name.rpartition('/')
-        if parent not in present:
-            path = os.path.join(folder, parent)
-            present[parent] = (
-                set(os.listdir(path)) if os.path.isdir(path) else set()
-            )
-        if file not in present[parent]:
-            missing.append(name)
-    if not missing:
-        return []
-    return [
-        f'{owner}: {len(missing)} of {len(wanted)} listed files are missing '
-        f'in {folder}, for example {missing[0]}. Complete the data, or set '
-        "on_error='skip' in the data set's config to go on without them."
-    ]
-
-
-def read_lines(path: str) -> list[str]:
-    """Return the lines of a text file that are not blank, stripped.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The lines.
-    """
-    with open(path, encoding='utf-8') as file:
-        return [line.strip() for line in file if line.strip()]

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-from mmdet3d_act.datasets.base import (
-    PointCloudDataset,
-    describe_missing_files,
-    read_lines,
-)
+from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
 from mmdet3d_act.datasets.packed import load_packed
 from mmdet3d_act.registry import DATASETS
 
@@ -120,6 +117,38 @@ class ModelNet40(PointCloudDataset):
             return os.path.isfile(self.packed_file)
         return self.source == 'packed'
 
+    def pack_name(self, split: str | None) -> str:
+        """Return the name of a split's pack, without suffix.
+
+        Args:
+            split: The split.
+
+        Returns:
+            The name; each variant, and each explicit source, has its own.
+        """
+        name = f'{self.variant}_{split}'
+        return name if self.source == 'auto' else f'{name}_{self.source}'
+
+    def list_options(self) -> dict:
+        """Return what the list depends on besides folder and split.
+
+        Returns:
+            Values that JSON can hold.
+        """
+        return super().list_options() | dict(packed_points=self.packed_points)
+
+    def list_sources(self) -> list[str]:
+        """Return the lists of clouds and of classes.
+
+        Returns:
+            Their paths.
+        """
+        return [self.list_file, self._class_file]
+
+    @property
+    def _class_file(self) -> str:
+        return os.path.join(self.folder, f'{self.variant}_shape_names.txt')
+
     @property
     def _layout(self) -> str:
         return (
@@ -164,15 +193,15 @@ class ModelNet40(PointCloudDataset):
             idx: Index of the sample.
 
         Returns:
-            The information; ``raw_points`` is a packed cloud.
+            The information; ``raw_points`` is the array of a packed cloud.
         """
         info = super().get_data_info(idx)
-        if 'packed_index' in info:
+        if self._clouds is not None and 'raw_points' not in info:
             info['raw_points'] = self._clouds[info['packed_index']]
         return info
 
     def _check_classes(self) -> None:
-        path = os.path.join(self.folder, f'{self.variant}_shape_names.txt')
+        path = self._class_file
         if not os.path.isfile(path):
             return
         names = read_lines(path)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-from mmdet3d_act.datasets.base import (
-    PointCloudDataset,
-    describe_missing_files,
-    read_lines,
-)
+from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
 from mmdet3d_act.registry import DATASETS
 
 SYNSET_NAMES = {
@@ -112,12 +109,29 @@ class ShapeNet55(PointCloudDataset):
         'ACT_DATA_ROOT=OUT.'
     )
 
+    def pack_parts(self) -> tuple[str, ...]:
+        """Return the lists that the split consists of, in order.
+
+        Returns:
+            ``'train'``, ``'test'`` or both.
+        """
+        both = self.split == 'trainval'
+        return ('train', 'test') if both else (self.split,)
+
+    def list_sources(self) -> list[str]:
+        """Return the lists of files.
+
+        Returns:
+            Their paths.
+        """
+        return list(self._list_files().values())
+
     def _list_files(self) -> dict[str, str]:
-        parts = (
-            ('train', 'test') if self.split == 'trainval' else (self.split,)
-        )
         folder = os.path.join(self.data_root, 'ShapeNet-55')
-        return {part: os.path.join(folder, f'{part}.txt') for part in parts}
+        return {
+            part: os.path.join(folder, f'{part}.txt')
+            for part in self.pack_parts()
+        }
 
     def _point_folder(self) -> str | None:
         for name in POINT_FOLDERS:

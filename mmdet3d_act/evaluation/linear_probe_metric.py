@@ -12,9 +12,11 @@ from mmengine.logging import print_log
 
 from mmdet3d_act.evaluation.probes import (
     KNN_METRICS,
+    FitTally,
     LabelledFeatures,
     SVMSettings,
     choose_penalty,
+    count_fits,
     draw_few_labels,
     knn_accuracy,
     svm_accuracy,
@@ -58,8 +60,8 @@ class LinearProbeMetric(BaseMetric):
             None for none.
         few_label_draws: How often these samples are drawn; the mean is given.
         seed: Seed of the draws, the folds and the solver.
-        max_iter: Iterations of the solver; a warning says when they were too
-            few.
+        max_iter: Iterations of the solver; one warning says how many fits
+            they were too few for.
         collect_device: As in MMEngine.
         prefix: As in MMEngine.
         collect_dir: As in MMEngine.
@@ -168,10 +170,37 @@ class LinearProbeMetric(BaseMetric):
             ValueError: If there is nothing to fit on or to score, only one
                 class, or fewer samples than the options ask for.
         """
+        tally = FitTally()
+        metrics = self.score(results, tally)
+        tally.report(self.svm.max_iter)
+        return metrics
+
+    def score(self, results: list, tally: FitTally) -> dict[str, float]:
+        """Fit and score the classifiers, and leave the report to others.
+
+        Args:
+            results: See :meth:`compute_metrics`.
+            tally: Counts the fits, logs the progress.
+
+        Returns:
+            Percentages by name.
+        """
         train, test = self._parts(results)
-        penalty = choose_penalty(train, self.svm)
+        few = []
+        if self.labels_per_class is not None:
+            seeds = [(self.seed, i) for i in range(self.few_label_draws)]
+            few = draw_few_labels(train, self.labels_per_class, seeds)
+        fits = sum(count_fits(part, self.svm) for part in (train, *few))
+        tally.plan(fits)
+        samples, channels = train.features.shape
+        print_log(
+            f'linear probe: {fits} fits to {samples} samples of {channels} '
+            f'channels, {len(test.labels)} to score',
+            'current',
+        )
+        penalty = choose_penalty(train, self.svm, tally)
         metrics = {
-            'svm_accuracy': svm_accuracy(train, test, penalty, self.svm)
+            'svm_accuracy': svm_accuracy(train, test, penalty, self.svm, tally)
         }
         if len(self.svm.candidates) > 1:
             metrics['svm_C'] = penalty
@@ -179,13 +208,16 @@ class LinearProbeMetric(BaseMetric):
             metrics['knn_accuracy'] = knn_accuracy(
                 train, test, self.knn, self.knn_metric
             )
-        if self.labels_per_class is not None:
-            seeds = [(self.seed, i) for i in range(self.few_label_draws)]
+        if few:
             scores = [
                 svm_accuracy(
-                    few, test, choose_penalty(few, self.svm), self.svm
+                    part,
+                    test,
+                    choose_penalty(part, self.svm, tally),
+                    self.svm,
+                    tally,
                 )
-                for few in draw_few_labels(train, self.labels_per_class, seeds)
+                for part in few
             ]
             metrics['few_label_accuracy'] = float(np.mean(scores))
             metrics['few_label_std'] = float(np.std(scores))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -44,12 +45,90 @@ class SVMSettings(NamedTuple):
     max_iter: int = 2000
 
 
-def choose_penalty(train: LabelledFeatures, settings: SVMSettings) -> float:
+class FitTally:
+    """Counts fits of linear SVMs, says how far they are, and what failed.
+
+    Args:
+        every: Seconds between two lines of progress.
+    """
+
+    def __init__(self, every: float = 10.0) -> None:
+        self.planned = 0
+        self.every = every
+        self.fits = 0
+        self.unfinished = 0
+        self._start = self._last = time.monotonic()
+
+    def plan(self, fits: int) -> None:
+        """Say that so many more fits will come.
+
+        Args:
+            fits: Number of fits.
+        """
+        self.planned += fits
+
+    def add(self, converged: bool) -> None:
+        """Count a fit, and log the progress now and then.
+
+        Args:
+            converged: Whether the solver came to an end.
+        """
+        self.fits += 1
+        self.unfinished += not converged
+        now = time.monotonic()
+        if self.fits >= self.planned or now - self._last < self.every:
+            return
+        self._last = now
+        left = (now - self._start) / self.fits * (self.planned - self.fits)
+        print_log(
+            f'linear probe: {self.fits} of {self.planned} fits, about '
+            f'{left:.0f} s left',
+            'current',
+        )
+
+    def report(self, max_iter: int) -> None:
+        """Say once how many fits did not converge, and what to do.
+
+        Args:
+            max_iter: Iterations that they were given.
+        """
+        if not self.unfinished:
+            return
+        print_log(
+            f'{self.unfinished} of {self.fits} fits of the linear SVM did not '
+            f'converge in {max_iter} iterations; accuracies may be a little '
+            'low: standardize the features, raise max_iter, or lower C',
+            'current',
+            logging.WARNING,
+        )
+
+
+def count_fits(train: LabelledFeatures, settings: SVMSettings) -> int:
+    """Return how many SVMs choosing C and scoring it take.
+
+    Args:
+        train: What they are fitted to.
+        settings: How.
+    """
+    candidates = len(settings.candidates)
+    if candidates == 1:
+        return 1
+    smallest = min(Counter(train.labels.tolist()).values())
+    return candidates * min(settings.folds, smallest) + 1
+
+
+def choose_penalty(
+    train: LabelledFeatures,
+    settings: SVMSettings,
+    tally: FitTally | None = None,
+) -> float:
     """Return the C of the best accuracy in cross-validation, smaller if equal.
 
     Args:
         train: What the folds are made of.
         settings: With one candidate, it is returned without any fitting.
+        tally: Counts the fits; without one, a warning says what of them
+            failed.
 
     Returns:
         One of the candidates.
@@ -75,15 +154,20 @@ def choose_penalty(train: LabelledFeatures, settings: SVMSettings) -> float:
         random_state=settings.seed,
     )
     folds = list(splitter.split(train.features, train.labels))
+    own = FitTally() if tally is None else tally
     scores = [
         np.mean(
             [
-                svm_accuracy(train.take(fit), train.take(held), C, settings)
+                svm_accuracy(
+                    train.take(fit), train.take(held), C, settings, own
+                )
                 for fit, held in folds
             ]
         )
         for C in candidates
     ]
+    if tally is None:
+        own.report(settings.max_iter)
     return float(candidates[int(np.argmax(scores))])
 
 
@@ -92,6 +176,7 @@ def svm_accuracy(
     test: LabelledFeatures,
     penalty: float,
     settings: SVMSettings,
+    tally: FitTally | None = None,
 ) -> float:
     """Return the percentage of ``test`` that a linear SVM gets right.
 
@@ -99,8 +184,9 @@ def svm_accuracy(
         train: What it is fitted to.
         test: What it is scored on.
         penalty: Its C.
-        settings: Seed and iterations; a warning is logged where these do not
-            suffice.
+        settings: Seed and iterations.
+        tally: Counts the fit; without one, a warning says where the
+            iterations did not suffice.
 
     Returns:
         0 to 100.
@@ -118,14 +204,11 @@ def svm_accuracy(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always', ConvergenceWarning)
         svm.fit(train.features, train.labels)
-    if any(issubclass(w.category, ConvergenceWarning) for w in caught):
-        print_log(
-            f'the linear SVM (C={penalty:g}) did not converge in '
-            f'{settings.max_iter} iterations; its accuracy may be a little '
-            'low: raise max_iter, or standardize the features',
-            'current',
-            logging.WARNING,
-        )
+    failed = any(issubclass(w.category, ConvergenceWarning) for w in caught)
+    own = FitTally() if tally is None else tally
+    own.add(not failed)
+    if tally is None:
+        own.report(settings.max_iter)
     return _percent(svm.predict(test.features), test.labels)
 
 

@@ -91,15 +91,20 @@ def upright(points: np.ndarray, up_axis: str) -> np.ndarray:
     return points[:, _AXES[up_axis]]
 
 
-def height_colors(points: np.ndarray, up_axis: str) -> np.ndarray:
+def height_colors(
+    points: np.ndarray, up_axis: str, like: np.ndarray | None = None
+) -> np.ndarray:
     """Return (N, 3) colours in [0, 1] that run with the height.
 
     Args:
         points: (N, 3).
         up_axis: 'x', 'y' or 'z'.
+        like: (M, 3), the cloud whose heights the colours span; the points
+            themselves by default.
     """
     height = upright(points, up_axis)[:, 2]
-    low, high = np.percentile(height, [2, 98])
+    span = height if like is None else upright(like, up_axis)[:, 2]
+    low, high = np.percentile(span, [2, 98])
     share = np.clip((height - low) / max(high - low, 1e-9), 0, 1)
     knots = np.linspace(0, 1, len(_GRADIENT))
     columns = [np.interp(share, knots, column) for column in _GRADIENT.T]

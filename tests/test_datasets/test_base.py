@@ -19,11 +19,7 @@ from mmdet3d_act.datasets import (
     ShapeNet55,
     samplers,
 )
-from mmdet3d_act.datasets.base import (
-    PointCloudDataset,
-    describe_missing_files,
-    read_lines,
-)
+from mmdet3d_act.datasets.base import PointCloudDataset
 from tests.test_datasets.clouds import (
     NAMES,
     PIPELINE,
@@ -351,19 +347,3 @@ def test_lazy_data_set_loads_at_first_use(shapenet_root: Path) -> None:
 def test_base_has_no_samples() -> None:
     with pytest.raises(NotImplementedError, match='implement list_samples'):
         PointCloudDataset('somewhere')
-
-
-def test_describe_missing_files(tmp_path: Path) -> None:
-    (tmp_path / 'a').mkdir()
-    (tmp_path / 'a' / 'x').touch()
-    names = ['a/x', 'a/y', 'b/z']
-    (text,) = describe_missing_files('Data', str(tmp_path), names)
-    assert text.startswith('Data: 2 of 3 listed files are missing')
-    assert 'a/y' in text
-    assert describe_missing_files('Data', str(tmp_path), ['a/x']) == []
-
-
-def test_read_lines(tmp_path: Path) -> None:
-    path = tmp_path / 'list.txt'
-    path.write_bytes(b' a.npy \r\n\n b\n')
-    assert read_lines(str(path)) == ['a.npy', 'b']

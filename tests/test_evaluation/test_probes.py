@@ -5,9 +5,11 @@ import pytest
 
 from mmdet3d_act.evaluation import probes
 from mmdet3d_act.evaluation.probes import (
+    FitTally,
     LabelledFeatures,
     SVMSettings,
     choose_penalty,
+    count_fits,
     draw_few_labels,
     knn_accuracy,
     svm_accuracy,
@@ -79,6 +81,7 @@ def test_svm_separates_and_counts_errors() -> None:
 def test_svm_says_when_it_did_not_converge(mocker_log) -> None:
     train = blobs(10, 1.0, 0)
     svm_accuracy(train, train, 1e4, SVMSettings(max_iter=1))
+    assert '1 of 1 fits' in mocker_log[0]
     assert 'did not converge in 1 iterations' in mocker_log[0]
 
 
@@ -144,3 +147,43 @@ def test_draws_have_equal_classes_and_follow_the_seed() -> None:
 def test_draw_larger_than_a_class_is_refused() -> None:
     with pytest.raises(ValueError, match=r'labels_per_class must be <= .* 5'):
         draw_few_labels(blobs(4, 1.0, 0), 5, [(0, 0)])
+
+
+def test_failures_are_counted_and_said_once(mocker_log) -> None:
+    train = blobs(10, 1.0, 0)
+    settings = SVMSettings((1e3, 1e4), folds=3, max_iter=1)
+    tally = FitTally()
+    penalty = choose_penalty(train, settings, tally)
+    svm_accuracy(train, train, penalty, settings, tally)
+    assert tally.fits == tally.unfinished == count_fits(train, settings) == 7
+    assert mocker_log == []
+    tally.report(settings.max_iter)
+    assert mocker_log[0].startswith('7 of 7 fits')
+    assert 'standardize' in mocker_log[0]
+
+
+def test_nothing_is_reported_where_all_converged(mocker_log) -> None:
+    tally = FitTally()
+    train = blobs(10, 0.1, 0)
+    svm_accuracy(train, train, 0.1, SVMSettings(), tally)
+    tally.report(2000)
+    assert mocker_log == []
+
+
+def test_progress_is_logged_until_the_last_fit(mocker_log) -> None:
+    tally = FitTally(every=0.0)
+    tally.plan(2)
+    tally.plan(1)
+    for _ in range(3):
+        tally.add(True)
+    assert [text.split(',')[0] for text in mocker_log] == [
+        'linear probe: 1 of 3 fits',
+        'linear probe: 2 of 3 fits',
+    ]
+
+
+def test_fits_are_counted_in_advance() -> None:
+    train = labelled([[1.0], [2.0], [3.0], [4.0]], [0, 0, 1, 1])
+    assert count_fits(train, SVMSettings()) == 1
+    # No more folds than samples of a class: two.
+    assert count_fits(train, SVMSettings((0.1, 1.0, 10.0), folds=5)) == 7

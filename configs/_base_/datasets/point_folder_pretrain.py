@@ -1,5 +1,6 @@
-# A folder of clouds without labels (.npy, .npz, .txt, .ply) for stage I and
-# II: --cfg-options train_dataloader.dataset.data_root=MY_CLOUDS
+# A folder of clouds or meshes without labels, of any format in docs/data.md,
+# for stage I and II:
+# --cfg-options train_dataloader.dataset.data_root=MY_CLOUDS
 train_dataloader = dict(
     batch_size=64,
     num_workers=4,

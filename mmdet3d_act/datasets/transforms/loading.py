@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
@@ -17,11 +18,12 @@ COORD_TYPES = ('DEPTH', 'LIDAR', 'CAMERA')
 
 @TRANSFORMS.register_module()
 class LoadPointCloud(BaseTransform):
-    """Reads ``lidar_path`` (.npy, .npz, .txt, .ply) into ``points``.
+    """Reads ``lidar_path``, a file of any suffix of `read_points`.
 
     Unlike MMDetection3D's `LoadPointsFromFile` it reads the header of a
-    ``.npy`` file as a header. A data set that holds its arrays in memory
-    puts one into ``raw_points``, which is then taken instead of the file.
+    ``.npy`` file as a header. A data set that holds its arrays, in memory or
+    in a pack, puts one into ``raw_points``, which is then taken instead of
+    the file.
 
     Args:
         use_dim: Number of leading columns to keep: the 3 coordinates, and
@@ -30,9 +32,16 @@ class LoadPointCloud(BaseTransform):
             'CAMERA', which its own transforms look at.
         npz_key: Name of the array in an ``.npz`` file; None takes the only
             one, or ``points``.
+        mesh_points: Number of points drawn on the surface of a mesh.
+        ply_faces: Whether ``.ply`` files are meshes. False takes their
+            vertices.
+        mesh_per_epoch: Whether the points on a mesh are drawn anew in each
+            epoch. False draws the same ones each time. Clouds that are read
+            so cannot be packed.
 
     Raises:
-        ValueError: If ``use_dim`` is below 3 or ``coord_type`` unknown.
+        ValueError: If ``use_dim`` is below 3, ``coord_type`` unknown or
+            ``mesh_points`` below 1.
 
     Example:
         >>> load = LoadPointCloud()
@@ -46,6 +55,9 @@ class LoadPointCloud(BaseTransform):
         *,
         coord_type: str = 'DEPTH',
         npz_key: str | None = None,
+        mesh_points: int = 8192,
+        ply_faces: bool = False,
+        mesh_per_epoch: bool = False,
     ) -> None:
         if use_dim < 3:
             raise ValueError(f'use_dim must be >= 3, got {use_dim}')
@@ -53,9 +65,61 @@ class LoadPointCloud(BaseTransform):
             raise ValueError(
                 f'coord_type must be one of {COORD_TYPES}, got {coord_type!r}'
             )
+        if mesh_points < 1:
+            raise ValueError(f'mesh_points must be >= 1, got {mesh_points}')
         self.use_dim = use_dim
         self.coord_type = coord_type
         self.npz_key = npz_key
+        self.mesh_points = mesh_points
+        self.ply_faces = ply_faces
+        self.mesh_per_epoch = mesh_per_epoch
+
+    @property
+    def read_options(self) -> dict:
+        """Return what decides, besides the file, which points are read."""
+        return dict(
+            npz_key=self.npz_key,
+            mesh_points=self.mesh_points,
+            ply_faces=self.ply_faces,
+            mesh_per_epoch=self.mesh_per_epoch,
+        )
+
+    def read_arrays(self, results: dict) -> dict[str, np.ndarray]:
+        """Return what a pack has to hold so that no file is opened.
+
+        Args:
+            results: With ``lidar_path``, or ``raw_points`` (N, 3 + F).
+
+        Returns:
+            ``raw_points`` (N, 3 + F), float32.
+
+        Raises:
+            BadSampleError: If the file cannot be used.
+            ValueError: If the points of a mesh differ between epochs.
+        """
+        if self.mesh_per_epoch:
+            raise ValueError(
+                'mesh_per_epoch=True draws other points on a mesh in each '
+                'epoch, a pack holds one draw; set it to False to pack'
+            )
+        return dict(raw_points=self._read(results))
+
+    def _read(self, results: dict) -> np.ndarray:
+        path = results['lidar_path']
+        if 'raw_points' in results:
+            return check_points(results['raw_points'], path)
+        rng: int | np.random.Generator = 0
+        if self.mesh_per_epoch:
+            # The data set seeds NumPy from (seed, epoch, index).
+            seed = np.random.randint(2**32, size=4, dtype=np.uint32)
+            rng = np.random.default_rng(seed)
+        return read_points(
+            path,
+            self.npz_key,
+            mesh_points=self.mesh_points,
+            ply_faces=self.ply_faces,
+            rng=rng,
+        )
 
     def transform(self, results: dict) -> dict:
         """Return the sample with its points.
@@ -72,14 +136,11 @@ class LoadPointCloud(BaseTransform):
         """
         from mmdet3d.structures.points import get_points_type
 
-        path = results['lidar_path']
-        if 'raw_points' in results:
-            points = check_points(results.pop('raw_points'), path)
-        else:
-            points = read_points(path, self.npz_key)
+        points = self._read(results)
+        results.pop('raw_points', None)
         if points.shape[1] < self.use_dim:
             raise BadSampleError(
-                path,
+                results['lidar_path'],
                 f'expected at least {self.use_dim} columns (use_dim), got '
                 f'{points.shape[1]}',
             )

@@ -13,6 +13,10 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmdet3d_act.models.autoencoders.statistics import (
+    code_statistics,
+    variance_share,
+)
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.layers import (
     FoldingDecoder,
@@ -23,6 +27,7 @@ from mmdet3d_act.models.layers import (
     patches_in_place,
 )
 from mmdet3d_act.models.losses import PatchChamferLoss, kl_to_uniform
+from mmdet3d_act.models.teachers import TokenTeacher
 from mmdet3d_act.registry import MODELS, build_module
 
 
@@ -73,7 +78,8 @@ class DiscreteVAE(BaseModel):
         folding_channels: Widths of the coarse and the fine MLP of
             :class:`~mmdet3d_act.models.layers.FoldingDecoder`.
         teacher: A token teacher (config or module), or None. Its
-            ``in_channels`` and ``out_channels`` default to ``code_dims``.
+            ``in_channels`` and ``out_channels`` default to ``code_dims``. A
+            mixer of a fixed number of tokens refuses a wrong ``num_prompts``.
         temperature: Temperature of the Gumbel-softmax; a
             ``ScheduledValueHook`` lowers it during training.
         kl_weight: Weight of the KL loss; scheduled likewise.
@@ -128,6 +134,8 @@ class DiscreteVAE(BaseModel):
                 **teacher,
             }
         self.teacher = build_module(teacher)
+        if isinstance(self.teacher, TokenTeacher):
+            self.teacher.check_num_groups(num_groups)
         self.mixer = PatchDGCNN(code_dims, decoder_dims, dgcnn_channels)
         self.decoder = FoldingDecoder(
             decoder_dims, group_size, *folding_channels
@@ -192,9 +200,7 @@ class DiscreteVAE(BaseModel):
             (B, G, code_dims).
         """
         with torch.autocast(logits.device.type, enabled=False):
-            logits = logits.float()
-            if noise:
-                logits = logits - torch.empty_like(logits).exponential_().log()
+            logits = _with_noise(logits) if noise else logits.float()
             if hard and not torch.is_grad_enabled():
                 return F.embedding(logits.argmax(-1), self.codebook)
             weights = (logits / temperature).softmax(dim=-1)
@@ -204,6 +210,16 @@ class DiscreteVAE(BaseModel):
                 )
                 weights = one_hot - weights.detach() + weights
             return weights @ self.codebook
+
+    def get_codes(self, patches: PointPatches, noise: bool = False) -> Tensor:
+        """Return the index of the code of every patch, int64 (B, G).
+
+        Args:
+            patches: The whole cloud's patches.
+            noise: Whether the codes are drawn, see :meth:`encode`.
+        """
+        logits = self.get_logits(patches)
+        return (_with_noise(logits) if noise else logits).argmax(-1)
 
     def encode(
         self,
@@ -233,6 +249,38 @@ class DiscreteVAE(BaseModel):
         if self.teacher is not None:
             codes = self.teacher(codes, centers)
         return codes if local else self.mixer(codes, centers)
+
+    def decode(
+        self, features: Tensor, centers: Tensor, *, local: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return the coarse and fine patches that features stand for.
+
+        Args:
+            features: From :meth:`encode` or like it, (B, G, C).
+            centers: (B, G, 3).
+            local: Whether they are features of before the second DGCNN.
+
+        Returns:
+            (B, G, K/4, 3) and (B, G, K, 3), relative to the patch centre.
+        """
+        return self.decoder(
+            self.mixer(features, centers) if local else features
+        )
+
+    def decode_codes(
+        self, codes: Tensor, centers: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the coarse and fine patches that codes stand for.
+
+        Args:
+            codes: Code indices, int64 (B, G).
+            centers: (B, G, 3).
+
+        Returns:
+            (B, G, K/4, 3) and (B, G, K, 3), relative to the patch centre.
+        """
+        tokens = F.embedding(codes, self.codebook)
+        return self.decoder(self._contextualize(tokens, centers))
 
     def reconstruct(
         self,
@@ -332,37 +380,7 @@ class DiscreteVAE(BaseModel):
         return data_samples
 
 
-def code_statistics(logits: Tensor) -> dict[str, Tensor]:
-    """Return how many codes a batch uses, and how evenly.
-
-    Args:
-        logits: (B, G, T).
-
-    Returns:
-        ``codes_used``: distinct most likely codes; ``perplexity``: 2 to the
-        entropy of their frequencies in bits, 1 where a single code is used.
-    """
-    counts = torch.bincount(
-        logits.argmax(-1).flatten(), minlength=logits.shape[-1]
-    ).float()
-    share = counts / counts.sum()
-    entropy = -(share * share.clamp_min(1e-12).log()).sum()
-    return {
-        'codes_used': (counts > 0).sum().float(),
-        'perplexity': entropy.exp(),
-    }
-
-
-def variance_share(features: Tensor) -> Tensor:
-    """Return the share of energy that is left after removing the mean.
-
-    Args:
-        features: (B, G, C).
-
-    Returns:
-        A scalar in [0, 1]: 0 where all features are the same.
-    """
-    flat = features.float().flatten(0, -2)
-    energy = flat.square().sum()
-    centered = (flat - flat.mean(dim=0)).square().sum()
-    return centered / energy.clamp_min(1e-12)
+def _with_noise(logits: Tensor) -> Tensor:
+    """Return the logits in float32 with Gumbel noise added."""
+    logits = logits.float()
+    return logits - torch.empty_like(logits).exponential_().log()

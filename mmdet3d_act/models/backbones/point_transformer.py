@@ -41,6 +41,20 @@ class EncodedPatches(NamedTuple):
     cls_token: Tensor | None
     hidden_states: dict[int, Tensor]
 
+    def pooled(self) -> dict[str, Tensor]:
+        """Return a feature per cloud by pooling, each (B, C).
+
+        ``max`` and ``mean`` over the patches, and ``cls`` where there is a
+        class token.
+        """
+        pooled = {
+            'max': self.features.amax(dim=1),
+            'mean': self.features.mean(dim=1),
+        }
+        if self.cls_token is not None:
+            pooled['cls'] = self.cls_token
+        return pooled
+
 
 @MODELS.register_module()
 class PointTransformer(BaseModule):

@@ -231,13 +231,7 @@ class Distiller(BaseModel):
         ``pred_feats`` is a dict of ``cls`` (where there is a class token),
         ``max`` and ``mean`` over the patches, each (C,).
         """
-        encoded = self.student.encode(self.get_patches(inputs))
-        pooled = {
-            'max': encoded.features.amax(dim=1),
-            'mean': encoded.features.mean(dim=1),
-        }
-        if encoded.cls_token is not None:
-            pooled['cls'] = encoded.cls_token
+        pooled = self.student.encode(self.get_patches(inputs)).pooled()
         for index, sample in enumerate(data_samples):
             sample.pred_feats = {
                 name: value[index].float() for name, value in pooled.items()

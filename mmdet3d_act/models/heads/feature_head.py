@@ -24,8 +24,9 @@ class FeatureHead(BaseModule):
         embed_dims: Width C of the predictions.
         target_channels: Width D of the target.
         loss: Config of the feature loss, cosine by default.
-        published_branch_loss: Whether only the cosine loss counts the
-            shallow branch, as in released code.
+        published_branch_loss: Whether the losses that are averaged over all
+            elements (MSE, smooth L1) leave out the shallow branch, as in
+            released code.
     """
 
     def __init__(
@@ -63,8 +64,7 @@ class FeatureHead(BaseModule):
         """
         target = select(target, mask)
         preds = self(preds)
-        released = not isinstance(self.loss_fn, CosineFeatureLoss)
-        if self.published_branch_loss and released:
+        if self.published_branch_loss and not self.loss_fn.published_branch:
             preds = preds[:1]
         return {
             'loss': sum(self.loss_fn(pred, target) for pred in preds),

@@ -202,7 +202,8 @@ class TransformerEncoder(nn.ModuleList):
             raise ValueError(
                 f'num_layers must be at least 1, got {num_layers}'
             )
-        rates = torch.linspace(0, drop_path_rate, num_layers).tolist()
+        # On the CPU also where modules are built on the meta device.
+        rates = torch.linspace(0, drop_path_rate, num_layers, device='cpu')
         super().__init__(
             TransformerBlock(
                 embed_dims,
@@ -211,7 +212,7 @@ class TransformerEncoder(nn.ModuleList):
                 qkv_bias=qkv_bias,
                 drop_path=rate,
             )
-            for rate in rates
+            for rate in rates.tolist()
         )
         self.position = position
         self.with_cp = with_cp

@@ -3,17 +3,29 @@
 from mmdet3d_act.models.losses.chamfer_loss import PatchChamferLoss
 from mmdet3d_act.models.losses.feature_loss import (
     CosineFeatureLoss,
+    FeatureLoss,
     MSEFeatureLoss,
     SmoothL1FeatureLoss,
     cosine_distance,
 )
+from mmdet3d_act.models.losses.joint_feature_loss import (
+    BarlowTwinsFeatureLoss,
+    NTXentFeatureLoss,
+    barlow_twins,
+    nt_xent,
+)
 from mmdet3d_act.models.losses.kl_loss import kl_to_uniform
 
 __all__ = [
+    'BarlowTwinsFeatureLoss',
     'CosineFeatureLoss',
+    'FeatureLoss',
     'MSEFeatureLoss',
+    'NTXentFeatureLoss',
     'PatchChamferLoss',
     'SmoothL1FeatureLoss',
+    'barlow_twins',
     'cosine_distance',
     'kl_to_uniform',
+    'nt_xent',
 ]

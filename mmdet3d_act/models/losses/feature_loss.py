@@ -32,12 +32,28 @@ def cosine_distance(pred: Tensor, target: Tensor) -> Tensor:
     return 1.0 - F.cosine_similarity(pred, target, dim=-1, eps=1e-8).mean()
 
 
-class _FeatureLoss(nn.Module):
+def mean_direction(target: Tensor) -> Tensor:
+    """Return the mean of the targets at unit length, (1, 1, C).
+
+    Args:
+        target: (B, M, C).
+    """
+    directions = F.normalize(target.float(), dim=-1)
+    return directions.mean(dim=(0, 1), keepdim=True)
+
+
+class FeatureLoss(nn.Module):
     """Base of the feature losses.
+
+    Attributes:
+        published_branch: Whether released code counts the loss of the shallow
+            branch; it forgets it where losses are averaged over elements.
 
     Args:
         loss_weight: Factor of the loss.
     """
+
+    published_branch = True
 
     def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
@@ -92,7 +108,7 @@ class _FeatureLoss(nn.Module):
 
 
 @MODELS.register_module()
-class CosineFeatureLoss(_FeatureLoss):
+class CosineFeatureLoss(FeatureLoss):
     """One minus the cosine similarity, averaged (ACT's stage II loss).
 
     Example:
@@ -111,17 +127,18 @@ class CosineFeatureLoss(_FeatureLoss):
 
     def constant_prediction(self, target: Tensor) -> Tensor:
         """Return the mean direction of the targets, (1, 1, C)."""
-        directions = F.normalize(target.float(), dim=-1)
-        return directions.mean(dim=(0, 1), keepdim=True)
+        return mean_direction(target)
 
 
 @MODELS.register_module()
-class MSEFeatureLoss(_FeatureLoss):
+class MSEFeatureLoss(FeatureLoss):
     """Mean squared error over all elements.
 
     Args:
         loss_weight: Factor of the loss.
     """
+
+    published_branch = False
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:
         """Return the mean squared error."""
@@ -129,12 +146,14 @@ class MSEFeatureLoss(_FeatureLoss):
 
 
 @MODELS.register_module()
-class SmoothL1FeatureLoss(_FeatureLoss):
+class SmoothL1FeatureLoss(FeatureLoss):
     """Smooth L1 (threshold 1), averaged over all elements.
 
     Args:
         loss_weight: Factor of the loss.
     """
+
+    published_branch = False
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:
         """Return the mean smooth L1 loss."""

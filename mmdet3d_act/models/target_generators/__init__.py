@@ -1,6 +1,7 @@
 """What turns a batch into the detached target of a distillation."""
 
 from mmdet3d_act.models.target_generators.autoencoder_target import (
+    AutoencoderCodes,
     AutoencoderTarget,
     find_checkpoint,
 )
@@ -11,6 +12,7 @@ from mmdet3d_act.models.target_generators.patch_coordinates import (
 from mmdet3d_act.models.target_generators.target_norm import TargetNorm
 
 __all__ = [
+    'AutoencoderCodes',
     'AutoencoderTarget',
     'CachedTarget',
     'PatchCoordinates',

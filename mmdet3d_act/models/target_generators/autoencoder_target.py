@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os.path as osp
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -38,25 +39,16 @@ def find_checkpoint(path: str) -> str | None:
     return None
 
 
-@MODELS.register_module()
-class AutoencoderTarget(BaseModule):
-    """Features of a frozen autoencoder, of the whole cloud, as targets.
-
-    The autoencoder is frozen in every respect: no gradient, evaluation mode,
-    buffers untouched. Its weights are not stored again in the checkpoints of
-    the student; their fingerprint is, and resuming checks it.
-
-    Source: Dong et al., Autoencoders as Cross-Modal Teachers, ICLR 2023,
-    section 3.3.
+class _FrozenAutoencoder(BaseModule):
+    """Base of the targets that a frozen stage-I autoencoder gives.
 
     Args:
         autoencoder: Config of the autoencoder, or the loaded module.
         checkpoint: Its stage-I checkpoint: a file, or the work directory of
             the training, whose last checkpoint is taken. None only where a
             loaded module is given.
-        noise: Whether the codes are drawn at random (the paper's way) or are
-            the most likely ones.
-        local: Whether the target stops before the second DGCNN.
+        noise: Whether the codes are drawn at random or are the most likely
+            ones.
         published_train_mode: Whether the autoencoder follows the student into
             training mode, as in the released loop: batch statistics that
             drift and prompt dropout.
@@ -69,17 +61,16 @@ class AutoencoderTarget(BaseModule):
         autoencoder: dict | nn.Module,
         checkpoint: str | None = None,
         *,
-        noise: bool = True,
-        local: bool = False,
+        noise: bool,
         published_train_mode: bool = False,
         stage1_config: str = STAGE1_CONFIG,
     ) -> None:
         super().__init__()
         if checkpoint is None and not isinstance(autoencoder, nn.Module):
             raise ValueError(
-                'AutoencoderTarget needs the checkpoint of its autoencoder; '
-                f'train it with `python tools/train.py {stage1_config}` and '
-                'give the work directory or the file'
+                f'{type(self).__name__} needs the checkpoint of its '
+                f'autoencoder; train it with `python tools/train.py '
+                f'{stage1_config}` and give the work directory or the file'
             )
         self.autoencoder = FrozenModule(
             build_module(autoencoder),
@@ -88,7 +79,6 @@ class AutoencoderTarget(BaseModule):
         )
         self.checkpoint = checkpoint
         self.noise = noise
-        self.local = local
         self.stage1_config = stage1_config
 
     @classmethod
@@ -150,7 +140,7 @@ class AutoencoderTarget(BaseModule):
         patches: PointPatches,
         data_samples: list | None = None,
     ) -> Tensor:
-        """Return the target of every patch, (B, G, C).
+        """Return the target of every patch, (B, G, ...).
 
         Args:
             inputs: Not used.
@@ -161,6 +151,93 @@ class AutoencoderTarget(BaseModule):
             RuntimeError: If the autoencoder was never loaded.
         """
         self.autoencoder.check_ready()
+        return self._target(patches)
+
+    def _target(self, patches: PointPatches) -> Tensor:
+        raise NotImplementedError(
+            f'{type(self).__name__} must define _target(patches)'
+        )
+
+
+@MODELS.register_module()
+class AutoencoderTarget(_FrozenAutoencoder):
+    """Features of a frozen autoencoder, of the whole cloud, as targets.
+
+    The autoencoder is frozen in every respect: no gradient, evaluation mode,
+    buffers untouched. Its weights are not stored again in the checkpoints of
+    the student; their fingerprint is, and resuming checks it.
+
+    Source: Dong et al., Autoencoders as Cross-Modal Teachers, ICLR 2023,
+    section 3.3.
+
+    Args:
+        autoencoder: Config of the autoencoder, or the loaded module.
+        checkpoint: Its stage-I checkpoint: a file, or the work directory of
+            the training, whose last checkpoint is taken. None only where a
+            loaded module is given.
+        noise: Whether the codes are drawn at random (the paper's way) or are
+            the most likely ones.
+        local: Whether the target stops before the second DGCNN.
+        published_train_mode: Whether the autoencoder follows the student into
+            training mode, as in the released loop: batch statistics that
+            drift and prompt dropout.
+        stage1_config: Config that trains the autoencoder; named where the
+            checkpoint is missing.
+    """
+
+    def __init__(
+        self,
+        autoencoder: dict | nn.Module,
+        checkpoint: str | None = None,
+        *,
+        noise: bool = True,
+        local: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(autoencoder, checkpoint, noise=noise, **options)
+        self.local = local
+
+    def _target(self, patches: PointPatches) -> Tensor:
+        """Return the features, (B, G, C)."""
         return self.autoencoder.module.encode(
             patches, noise=self.noise, local=self.local
         )
+
+
+@MODELS.register_module()
+class AutoencoderCodes(_FrozenAutoencoder):
+    """Code indices of a frozen autoencoder, of the whole cloud, as targets.
+
+    Point-BERT's targets: what a masked patch's code is. They depend on the
+    patch embedding, the first DGCNN and the codebook's size only; the teacher
+    behind the codes is not evaluated. Everything else is as in
+    :class:`AutoencoderTarget`. :class:`~mmdet3d_act.models.heads.CodeHead`
+    predicts them. Targets that are classes cannot be normalised.
+
+    Source: Yu et al., Point-BERT, CVPR 2022, section 3.2. Its contrastive
+    branch (momentum encoder and queue), the mixing of patches of two clouds,
+    the random replacement of visible patches and a mask ratio drawn for each
+    cloud are not covered.
+
+    Args:
+        autoencoder: Config of the autoencoder, or the loaded module.
+        checkpoint: See :class:`AutoencoderTarget`.
+        noise: Whether the codes are drawn at random, or are the most likely
+            ones (published).
+        published_train_mode: See :class:`AutoencoderTarget`.
+        stage1_config: See :class:`AutoencoderTarget`.
+    """
+
+    def __init__(
+        self,
+        autoencoder: dict | nn.Module,
+        checkpoint: str | None = None,
+        *,
+        noise: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(autoencoder, checkpoint, noise=noise, **options)
+
+    def _target(self, patches: PointPatches) -> Tensor:
+        """Return the indices, int64 (B, G)."""
+        return self.autoencoder.module.get_codes(patches, noise=self.noise)

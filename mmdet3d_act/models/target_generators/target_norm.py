@@ -78,6 +78,7 @@ class TargetNorm(BaseModule):
         """
         count, total, product = 0, 0.0, 0.0
         for target in targets:
+            _check_features(target, self.mode)
             flat = target.flatten(0, -2).double()
             count += len(flat)
             total = total + flat.sum(dim=0)
@@ -104,20 +105,50 @@ class TargetNorm(BaseModule):
         values = values.clamp_min(0) + self.eps * values.max() + 1e-24
         return vectors @ torch.diag(values.rsqrt()) @ vectors.T
 
-    def forward(self, target: Tensor) -> Tensor:
-        """Return the normalised target, (B, G, C), of ``target`` (B, G, C).
-
-        Raises:
-            RuntimeError: If the statistics were never computed.
-        """
-        if self.mode == 'raw':
-            return target
+    def _check_fitted(self) -> None:
         if self.needs_fit:
             raise RuntimeError(
                 f'{self.mode!r} targets need statistics of the training set, '
                 'which were not computed; add PrepareTargetsHook to '
                 'custom_hooks, or load a checkpoint that has them'
             )
+
+    def forward(self, target: Tensor) -> Tensor:
+        """Return the normalised target, (B, G, C), of ``target`` (B, G, C).
+
+        Raises:
+            RuntimeError: If the statistics were never computed.
+            ValueError: If the target is no features.
+        """
+        if self.mode == 'raw':
+            return target
+        _check_features(target, self.mode)
+        self._check_fitted()
         # Small differences of large numbers: never in half precision.
         with torch.autocast(target.device.type, enabled=False):
             return (target.float() - self.mean) @ self.transform
+
+    def inverse(self, normalized: Tensor) -> Tensor:
+        """Return the targets that were normalised, the same shape.
+
+        Args:
+            normalized: (..., C), as :meth:`forward` returns it.
+
+        Raises:
+            RuntimeError: If the statistics were never computed.
+        """
+        if self.mode == 'raw':
+            return normalized
+        self._check_fitted()
+        with torch.autocast(normalized.device.type, enabled=False):
+            back = torch.linalg.inv(self.transform.double()).float()
+            return normalized.float() @ back + self.mean
+
+
+def _check_features(target: Tensor, mode: str) -> None:
+    if not target.is_floating_point():
+        raise ValueError(
+            f'mode={mode!r} normalises features, (B, G, C) floating, got '
+            f'{tuple(target.shape)} {target.dtype}: code indices are classes; '
+            "leave target_norm out or use mode='raw'"
+        )

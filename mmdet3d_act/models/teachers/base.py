@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -20,46 +19,19 @@ from mmdet3d_act.models.layers.frozen import FROZEN_SOURCE, FrozenModule
 from mmdet3d_act.models.layers.positional import PositionMLP
 from mmdet3d_act.models.layers.prompts import Prompts
 from mmdet3d_act.models.teachers.prompted_blocks import (
+    PromptedBlock,
     library_block,
     prompted_block,
     run_block,
 )
+from mmdet3d_act.models.teachers.teacher_encoder import (
+    TeacherEncoder,
+    TeacherStates,
+)
+
+__all__ = ['TeacherEncoder', 'TeacherStates', 'TokenTeacher']
 
 POSITIONS = ('every_block', 'once')
-
-
-class TeacherStates(NamedTuple):
-    """What a teacher computes on the way.
-
-    Attributes:
-        projected: Tokens in the teacher's width, (B, G, D).
-        position: Embedded centres, (B, G, D).
-        blocks: Output of every block, prompts first, (B, P+G, D) each.
-        normed: After the final norm, (B, P+G, D); None without one.
-        output: What ``forward`` returns, (B, G, C).
-    """
-
-    projected: Tensor
-    position: Tensor
-    blocks: tuple[Tensor, ...]
-    normed: Tensor | None
-    output: Tensor
-
-
-class TeacherEncoder(nn.Module):
-    """The pretrained part of a teacher.
-
-    Args:
-        blocks: The blocks, each (B, L, D) -> (B, L, D).
-        norm: The final norm, or None.
-    """
-
-    def __init__(
-        self, blocks: Iterable[nn.Module], norm: nn.Module | None = None
-    ) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(blocks)
-        self.norm = norm
 
 
 class TokenTeacher(BaseModule):
@@ -149,6 +121,31 @@ class TokenTeacher(BaseModule):
         self.proj_out = nn.Linear(embed_dims, out_channels)
         self._weights = 'missing' if pretrained else 'random'
 
+    def check_num_groups(self, num_groups: int) -> None:
+        """Refuse a number of patches that the Transformer cannot take.
+
+        Args:
+            num_groups: Patches G.
+
+        Raises:
+            ValueError: If the Transformer mixes a fixed number of tokens, and
+                prompts and patches are not as many.
+        """
+        wanted = self.transformer.num_tokens
+        have = self.prompts.num_prompts
+        if wanted is None or have + num_groups == wanted:
+            return
+        right = (
+            f'num_prompts must be {wanted - num_groups}'
+            if num_groups <= wanted
+            else f'num_groups must be at most {wanted}'
+        )
+        raise ValueError(
+            f'{type(self).__name__} mixes a fixed number of {wanted} tokens, '
+            f'prompts and patches together: {right} for {num_groups} patches, '
+            f'got {have} prompts'
+        )
+
     @property
     def transformer(self) -> TeacherEncoder:
         """The pretrained part, whether frozen or not."""
@@ -228,15 +225,15 @@ class TokenTeacher(BaseModule):
             go_on = not (last or self.prompts.enters(index + 1))
             x = self._with_position(x, pos)
             if prompts is None:
-                x = run_block(block, x)
+                x = self._run_block(block, x)
                 continue
             prompts = self._with_position(prompts, prompt_pos)
-            fast = prompted_block(block)
+            fast = self._prompted_block(block)
             if fast is not None and not go_on:
                 x = fast(block, x, prompts)
                 continue
             prompts = prompts.expand(len(x), -1, -1)
-            both = run_block(block, torch.cat([prompts, x], dim=1))
+            both = self._run_block(block, torch.cat([prompts, x], dim=1))
             prompts, x = both.split([prompts.shape[1], x.shape[1]], dim=1)
         norm = self.transformer.norm
         return x if norm is None else norm(x)
@@ -257,7 +254,7 @@ class TokenTeacher(BaseModule):
         """
         self._check(tokens, centers)
         num_tokens = tokens.shape[1]
-        states = []
+        states, first = [], None
         with self._gradient_cut():
             projected, position = self.proj_in(tokens), self.pos_embed(centers)
             x, pos = self._first_input(projected, position), position
@@ -268,23 +265,44 @@ class TokenTeacher(BaseModule):
                     x = torch.cat([new.expand(len(x), -1, -1), x], dim=1)
                     new_pos = new_pos.expand(len(x), -1, -1)
                     pos = torch.cat([new_pos, pos], dim=1)
-                x = library_block(block, self._with_position(x, pos))
+                if index == 0 and self.transformer.pre_norm is not None:
+                    first = x
+                x = self._library_block(block, self._with_position(x, pos))
                 states.append(x)
             norm = self.transformer.norm
             normed = None if norm is None else norm(x)
             x = (x if norm is None else normed)[:, -num_tokens:]
         output = self.proj_out(x)
         return TeacherStates(
-            projected, position, tuple(states), normed, output
+            projected, position, tuple(states), normed, output, first
         )
+
+    def _run_block(self, block: nn.Module, x: Tensor) -> Tensor:
+        """Return what a block makes of (B, L, D), the fast way."""
+        return run_block(block, x)
+
+    def _library_block(self, block: nn.Module, x: Tensor) -> Tensor:
+        """Return what the library's own block makes of (B, L, D)."""
+        return library_block(block, x)
+
+    def _prompted_block(self, block: nn.Module) -> PromptedBlock | None:
+        """Return how a block runs with prompts as keys and values only."""
+        return prompted_block(block)
 
     def _new_prompts(self, index: int, size: int) -> tuple[Tensor, Tensor]:
         """Return new prompts, positions added where added once."""
         tokens, pos = self.prompts(index, size)
+        if index == 0:
+            tokens = self._pre_norm(tokens)
         return (tokens + pos if self.position == 'once' else tokens), pos
 
     def _first_input(self, x: Tensor, pos: Tensor) -> Tensor:
+        x = self._pre_norm(x)
         return x + pos if self.position == 'once' else x
+
+    def _pre_norm(self, x: Tensor) -> Tensor:
+        norm = self.transformer.pre_norm
+        return x if norm is None else norm(x)
 
     def _with_position(self, x: Tensor, pos: Tensor) -> Tensor:
         return x if self.position == 'once' else x + pos
@@ -313,6 +331,7 @@ class TokenTeacher(BaseModule):
                 f'expected centers {(*tokens.shape[:2], 3)}, one for each '
                 f'token, got {tuple(centers.shape)}'
             )
+        self.check_num_groups(tokens.shape[1])
         if self.training and self._weights == 'random':
             self._weights = 'random, warned'
             print_log(

@@ -33,14 +33,9 @@ def prompted_block(block: nn.Module) -> PromptedBlock | None:
         block is not known.
     """
     name = _path_of(block)
-    if name == 'timm.models.vision_transformer.Block':
-        attn = block.attn
-        plain = _path_of(attn) in (
-            'timm.layers.attention.Attention',
-            'timm.models.vision_transformer.Attention',
-        )
-        if plain and getattr(attn, 'gate', None) is None:
-            return run_timm_block
+    run = _IMAGE_BLOCKS.get(name)
+    if run is not None and _is_plain_attention(block.attn):
+        return run
     if name == 'transformers.models.bert.modeling_bert.BertLayer':
         attn = block.attention.self
         kind = getattr(attn, 'position_embedding_type', 'absolute')
@@ -66,39 +61,149 @@ def run_timm_block(
     block: nn.Module, tokens: Tensor, prompts: Tensor | None
 ) -> Tensor:
     """Run timm's ``vision_transformer.Block``; see :func:`prompted_block`."""
-    attended = _timm_attention(
-        block.attn,
-        block.norm1(tokens),
-        None if prompts is None else block.norm1(prompts),
-    )
+    attended = _attention(block.attn, block.norm1, tokens, prompts)
     tokens = tokens + block.drop_path1(block.ls1(attended))
     updated = block.ls2(block.mlp(block.norm2(tokens)))
     return tokens + block.drop_path2(updated)
 
 
-def _timm_attention(
-    attn: nn.Module, tokens: Tensor, prompts: Tensor | None
+def run_gamma_block(
+    block: nn.Module, tokens: Tensor, prompts: Tensor | None
 ) -> Tensor:
-    heads = attn.num_heads
-    query, key, value = (
-        _split_heads(part, heads) for part in attn.qkv(tokens).chunk(3, -1)
-    )
+    """Run the block of BEiT or EVA; see :func:`prompted_block`."""
+    attended = _attention(block.attn, block.norm1, tokens, prompts)
+    if block.gamma_1 is not None:
+        attended = block.gamma_1 * attended
+    tokens = tokens + block.drop_path1(attended)
+    updated = block.mlp(block.norm2(tokens))
+    if block.gamma_2 is not None:
+        updated = block.gamma_2 * updated
+    return tokens + block.drop_path2(updated)
+
+
+def run_post_norm_block(
+    block: nn.Module, tokens: Tensor, prompts: Tensor | None
+) -> Tensor:
+    """Run timm's blocks with norms last; see :func:`prompted_block`."""
+    attended = _attention(block.attn, nn.Identity(), tokens, prompts)
+    tokens = tokens + block.drop_path1(block.norm1(attended))
+    return tokens + block.drop_path2(block.norm2(block.mlp(tokens)))
+
+
+def run_clip_block(
+    block: nn.Module, tokens: Tensor, prompts: Tensor | None
+) -> Tensor:
+    """Run open_clip's blocks; see :func:`prompted_block`."""
+    attended = _attention(block.attn, block.ln_1, tokens, prompts)
+    tokens = tokens + block.ls_1(attended)
+    return tokens + block.ls_2(block.mlp(block.ln_2(tokens)))
+
+
+_VIT = 'timm.models.vision_transformer.'
+_RELPOS = 'timm.models.vision_transformer_relpos.'
+# Which function runs which block, by the full name of its class.
+_IMAGE_BLOCKS: dict[str, PromptedBlock] = {
+    f'{_VIT}Block': run_timm_block,
+    f'{_VIT}ResPostBlock': run_post_norm_block,
+    f'{_RELPOS}RelPosBlock': run_timm_block,
+    f'{_RELPOS}ResPostRelPosBlock': run_post_norm_block,
+    'timm.models.beit.Block': run_gamma_block,
+    'timm.models.eva.EvaBlock': run_gamma_block,
+    'timm.models.eva.EvaBlockPostNorm': run_post_norm_block,
+    'open_clip.transformer.ResidualAttentionBlock': run_clip_block,
+}
+# Attentions that _attention() computes, and what each must not have.
+_ATTENTIONS = {
+    'timm.layers.attention.Attention': (),
+    'timm.layers.attention.AttentionRope': (),
+    f'{_VIT}Attention': (),
+    f'{_RELPOS}RelPosAttention': ('rel_pos',),
+    'timm.models.beit.Attention': ('relative_position_bias_table',),
+    'timm.models.eva.EvaAttention': (),
+    'torch.nn.modules.activation.MultiheadAttention': ('bias_k', 'bias_v'),
+}
+
+
+def _is_plain_attention(attn: nn.Module) -> bool:
+    """Return whether :func:`_attention` computes what ``attn`` does."""
+    unwanted = _ATTENTIONS.get(_path_of(attn))
+    if unwanted is None or getattr(attn, 'num_kv_groups', 1) != 1:
+        return False
+    if isinstance(attn, nn.MultiheadAttention) and (
+        attn.in_proj_weight is None or attn.add_zero_attn
+    ):
+        return False
+    return all(getattr(attn, name, None) is None for name in unwanted)
+
+
+def _attention(
+    attn: nn.Module,
+    norm: nn.Module,
+    tokens: Tensor,
+    prompts: Tensor | None,
+) -> Tensor:
+    """Return what the tokens attend to, after the output projection.
+
+    Args:
+        attn: An attention of ``_ATTENTIONS``.
+        norm: Applied before it.
+        tokens: (B, G, D).
+        prompts: Further keys and values, (B or 1, P, D), or None.
+    """
+    tokens = norm(tokens)
+    query, key, value = _project(attn, tokens, 0)
     if prompts is not None:
-        width = attn.qkv.out_features // 3
-        bias = None if attn.qkv.bias is None else attn.qkv.bias[width:]
-        both = F.linear(prompts, attn.qkv.weight[width:], bias)
-        added = [_split_heads(part, heads) for part in both.chunk(2, -1)]
+        added = _project(attn, norm(prompts), 1)
         key, value = _prepend(added[0], key), _prepend(added[1], value)
     attended = attend(
-        attn.q_norm(query),
-        attn.k_norm(key),
+        _part(attn, 'q_norm')(query),
+        _part(attn, 'k_norm')(key),
         value,
-        dropout_p=attn.attn_drop.p if attn.training else 0.0,
+        dropout_p=_attention_dropout(attn),
     )
-    joined = attended.transpose(1, 2).flatten(2)
-    if hasattr(attn, 'norm'):
-        joined = attn.norm(joined)
+    joined = _part(attn, 'norm')(attended.transpose(1, 2).flatten(2))
+    if getattr(attn, 'gate', None) is not None:
+        joined = joined * attn.gate(tokens).sigmoid()
+    if isinstance(attn, nn.MultiheadAttention):
+        return attn.out_proj(joined)
     return attn.proj_drop(attn.proj(joined))
+
+
+def _project(attn: nn.Module, x: Tensor, first: int) -> list[Tensor]:
+    """Return query, key and value, (B, H, L, D/H) each, from the first on."""
+    if getattr(attn, 'q_proj', None) is not None:
+        linears = (attn.q_proj, attn.k_proj, attn.v_proj)[first:]
+        parts = [linear(x) for linear in linears]
+    else:
+        weight, bias = _packed(attn)
+        start = first * (len(weight) // 3)
+        bias = None if bias is None else bias[start:]
+        parts = F.linear(x, weight[start:], bias).chunk(3 - first, -1)
+    return [_split_heads(part, attn.num_heads) for part in parts]
+
+
+def _packed(attn: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Return weight and bias of query, key and value in one."""
+    if isinstance(attn, nn.MultiheadAttention):
+        return attn.in_proj_weight, attn.in_proj_bias
+    if getattr(attn, 'q_bias', None) is not None:
+        bias = torch.cat([attn.q_bias, attn.k_bias, attn.v_bias])
+        return attn.qkv.weight, bias
+    return attn.qkv.weight, attn.qkv.bias
+
+
+def _part(attn: nn.Module, name: str) -> nn.Module:
+    """Return a part that not every attention has."""
+    found = getattr(attn, name, None)
+    return nn.Identity() if found is None else found
+
+
+def _attention_dropout(attn: nn.Module) -> float:
+    if not attn.training:
+        return 0.0
+    if isinstance(attn, nn.MultiheadAttention):
+        return attn.dropout
+    return attn.attn_drop.p
 
 
 def run_bert_layer(

@@ -1,58 +1,66 @@
-"""Vision Transformers of timm as teachers."""
+"""Image models of timm as teachers."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from mmengine.logging import print_log
+from torch import Tensor
 
-from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
-from mmdet3d_act.models.teachers.prompted_blocks import library_block
+from mmdet3d_act.models.teachers.image_teacher import ImageTeacher
+from mmdet3d_act.models.teachers.timm_models import (
+    convert_names,
+    create_network,
+    current_name,
+    find_file,
+    how_to_get,
+    is_downloaded,
+    list_networks,
+    wants_quick_gelu,
+)
+from mmdet3d_act.models.teachers.vit_encoder import (
+    TakenEncoder,
+    fill_encoder,
+    fits,
+    take_encoder,
+)
 from mmdet3d_act.models.teachers.weights import (
     as_state_dict,
-    fill_module,
-    find_named,
     find_weights,
     missing_file,
     read_weights,
-    teacher_folder,
 )
 from mmdet3d_act.registry import MODELS
 
-# Names of the published configs (timm 0.5), and what they mean in timm 1.0.
-RELEASED_NAMES = {
-    'vit_base_patch16_384': 'vit_base_patch16_384.augreg_in21k_ft_in1k',
-    'vit_small_patch16_384': 'vit_small_patch16_384.augreg_in21k_ft_in1k',
-    'vit_base_r50_s16_384': 'vit_base_r50_s16_384.orig_in21k_ft_in1k',
-    'vit_base_r50_s16_224_in21k': 'vit_base_r50_s16_224.orig_in21k',
-    'deit_base_distilled_patch16_384': (
-        'deit_base_distilled_patch16_384.fb_in1k'
-    ),
-    'deit_small_distilled_patch16_224': (
-        'deit_small_distilled_patch16_224.fb_in1k'
-    ),
-    'beit_base_patch16_384': 'beit_base_patch16_384.in22k_ft_in22k_in1k',
-    'beit_large_patch16_384': 'beit_large_patch16_384.in22k_ft_in22k_in1k',
-    'mixer_b16_224_in21k': 'mixer_b16_224.goog_in21k',
-    'mixer_b16_224_miil': 'mixer_b16_224.miil_in21k_ft_in1k',
-    'resmlp_24_distilled_224': 'resmlp_24_224.fb_distilled_in1k',
-}
-
 
 @MODELS.register_module()
-class TimmTeacher(TokenTeacher):
-    """Blocks and final norm of a timm Vision Transformer as the teacher.
+class TimmTeacher(ImageTeacher):
+    """Blocks and norms of an image model of timm as the teacher.
 
-    Any timm model runs whose ``blocks`` map (B, L, D) to (B, L, D) for any
-    number of tokens L and which has a final norm: ViT, DeiT, hybrid ViT,
-    DINO. Rotary positions are not applied: the teacher's positions are the
-    embedded centres. Refused are blocks with a table of relative positions
-    (BEiT), mixers of a fixed number of tokens, and towers with a norm before
-    the first block (CLIP).
+    Any model runs that has one sequence ``blocks`` of Transformer blocks of
+    the same width: ViT and hybrid ViT, DeiT, BEiT, MAE, DINOv2 and DINOv3,
+    SigLIP, CLIP, EVA and EVA-02, CaiT, and others. A final norm, whether for
+    all tokens or for pooled features, is used where there is one; the norm
+    before the first block (CLIP) goes before the positions.
+
+    What belongs to the grid of an image is left out, because the positions
+    are the embedded centres: rotary positions (EVA-02, DINOv3) are not
+    applied, and BEiT, BEiT v2 and other models with relative positions run
+    WITHOUT their table of relative positions, with which the published code
+    could not run them at all.
+
+    MLP-Mixer, ResMLP and gMLP mix a fixed number of tokens, so prompts and
+    patches together must be as many: 132 prompts for 64 patches and the 196
+    tokens of a model for 224 pixels. A wrong number is an error that says the
+    right one. Their prompts take part as tokens of their own.
+
+    Convolutional and hierarchical networks, and blocks that attend in windows
+    or need the height and width of an image, are refused;
+    :meth:`refusal` says why.
 
     Example:
         >>> teacher = TimmTeacher(
@@ -64,7 +72,8 @@ class TimmTeacher(TokenTeacher):
     Args:
         model_name: Name in timm 1.0, or one of ``RELEASED_NAMES``.
         weights: A file (``.pth``, ``.safetensors``, ``.npz``) with the names
-            of timm, or a state dict; a bare file name is looked for in
+            of this or an earlier timm or of the model's authors, or a state
+            dict; a bare file name is looked for in
             ``$ACT_DATA_ROOT/teachers``. None: a file called as the model in
             that folder, or else timm's own download.
         pretrained: False for a random initialisation.
@@ -86,32 +95,51 @@ class TimmTeacher(TokenTeacher):
         model_args: dict | None = None,
         **kwargs: Any,
     ) -> None:
-        self.model_name = RELEASED_NAMES.get(model_name, model_name)
-        self.model_args = dict(model_args or {})
-        network = self._create(pretrained=False)
-        encoder, self.norm_name = take_encoder(
-            network, self.model_name, num_layers
+        taken = self.take(
+            model_name, num_layers=num_layers, model_args=model_args
         )
         super().__init__(
-            encoder,
-            embed_dims=network.num_features,
+            taken.encoder,
+            embed_dims=taken.embed_dims,
             pretrained=pretrained,
             **kwargs,
         )
+        self.names = taken.names
+        self.model_name = current_name(model_name)
+        self.model_args = dict(model_args or {})
         self.weights = weights
         self.given_name = model_name
 
-    def _create(self, *, pretrained: bool) -> nn.Module:
-        try:
-            import timm
-        except ImportError as error:
-            raise ImportError(
-                'TimmTeacher needs timm; install it with '
-                '`pip install "mmdet3d_act[teacher]"`'
-            ) from error
-        return timm.create_model(
-            self.model_name, pretrained=pretrained, **self.model_args
-        )
+    @classmethod
+    def take(
+        cls,
+        model_name: str,
+        *,
+        num_layers: int | None = None,
+        model_args: dict | None = None,
+    ) -> TakenEncoder:
+        """Return what the teacher uses of a model; see the base class."""
+        name = current_name(model_name)
+        network = create_network(name, **(model_args or {}))
+        return take_encoder(network, name, num_layers)
+
+    @classmethod
+    def list_models(cls) -> list[str]:
+        """Return the names of timm's architectures, without tags."""
+        return list_networks()
+
+    @classmethod
+    def locate(
+        cls, model_name: str, pretrained_tag: str | None = None
+    ) -> str | None:
+        """Return where weights of a model are; see the base class."""
+        name = current_name(model_name)
+        if pretrained_tag is not None:
+            name = f'{name.partition(".")[0]}.{pretrained_tag}'
+        path = find_file(name) or find_file(model_name)
+        if path is not None:
+            return str(path)
+        return 'cache of timm' if is_downloaded(name) else None
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
@@ -130,153 +158,48 @@ class TimmTeacher(TokenTeacher):
         weights, given = cfg.get('weights'), cfg['model_name']
         if isinstance(weights, str | Path):
             return [] if find_weights(weights) else [missing_file(weights)]
-        name = RELEASED_NAMES.get(given, given)
-        if weights is not None or find_named(_file_names(given, name)):
+        name = current_name(given)
+        if weights is not None or find_file(given):
             return []
-        return [] if is_downloaded(name) else [_how_to_get(name)]
+        return [] if is_downloaded(name) else [how_to_get(name)]
 
     def read_pretrained(self) -> str | None:
-        """Fill blocks and norm; see :class:`TokenTeacher`."""
+        """Fill blocks and norms; see :class:`TokenTeacher`."""
         weights, source = self.weights, None
         if isinstance(weights, Mapping):
-            state = as_state_dict(weights)
+            state: Mapping[str, Tensor] = as_state_dict(weights)
         else:
+            path = find_file(self.given_name)
             if weights is not None:
                 path = find_weights(weights)
                 if path is None:
                     raise FileNotFoundError(missing_file(weights))
-            else:
-                path = find_named(
-                    _file_names(self.given_name, self.model_name)
-                )
             source = self.model_name if path is None else path.name
             state = self._download() if path is None else read_weights(path)
-        name = source or 'the state dict'
-        fill_module(self.transformer.blocks, state, ['blocks.'], name=name)
-        fill_module(
-            self.transformer.norm, state, [f'{self.norm_name}.'], name=name
+        if not fits(self.transformer, state, self.names):
+            state = convert_names(state, self.model_name, **self.model_args)
+        fill_encoder(
+            self.transformer, state, self.names, source or 'the state dict'
         )
+        if weights is None and wants_quick_gelu(self.model_name):
+            print_log(
+                f'the weights of {self.model_name} were trained with '
+                'quick-GELU, this model has GELU; timm has their own '
+                'variant: put clip_quickgelu for clip into model_name',
+                logger='current',
+                level=logging.WARNING,
+            )
         return source
 
     def _download(self) -> dict[str, Tensor]:
         """Return the weights that timm has, or fetches."""
         try:
-            return dict(self._create(pretrained=True).state_dict())
+            network = create_network(
+                self.model_name, pretrained=True, **self.model_args
+            )
         except Exception as error:
             raise FileNotFoundError(
-                f'{_how_to_get(self.model_name)} (timm said '
+                f'{how_to_get(self.model_name)} (timm said '
                 f'{type(error).__name__}: {error})'
             ) from error
-
-
-def take_encoder(
-    network: nn.Module, name: str, num_layers: int | None = None
-) -> tuple[TeacherEncoder, str]:
-    """Return the blocks and the final norm of a timm model.
-
-    Args:
-        network: The model.
-        name: Its name, for errors.
-        num_layers: How many blocks are taken, from the first; None for all.
-
-    Returns:
-        The encoder, and what the final norm is called in the model.
-
-    Raises:
-        ValueError: If the model cannot run as a teacher.
-    """
-    blocks = getattr(network, 'blocks', None)
-    norm_name = next(
-        (
-            key
-            for key in ('norm', 'fc_norm')
-            if not isinstance(getattr(network, key, None), _NO_MODULE)
-        ),
-        None,
-    )
-    if not isinstance(blocks, nn.Sequential | nn.ModuleList) or not norm_name:
-        raise ValueError(
-            f'{name} cannot be a teacher: expected a timm model with `blocks` '
-            f'and a final `norm`, got {type(network).__name__}; take a Vision '
-            'Transformer'
-        )
-    if not isinstance(getattr(network, 'norm_pre', None), _NO_MODULE):
-        raise ValueError(
-            f'{name} cannot be a TimmTeacher: its blocks expect a norm before '
-            'the first block (norm_pre), as CLIP has it; take a plain Vision '
-            'Transformer'
-        )
-    if num_layers is not None and not 1 <= num_layers <= len(blocks):
-        raise ValueError(
-            f'num_layers must be within 1 and {len(blocks)}, the blocks of '
-            f'{name}, got {num_layers}'
-        )
-    kept = list(blocks)[:num_layers]
-    _try_blocks(kept, network.num_features, name)
-    return TeacherEncoder(kept, getattr(network, norm_name)), norm_name
-
-
-_NO_MODULE = (nn.Identity, type(None))
-
-
-@torch.no_grad()
-def _try_blocks(blocks: list[nn.Module], width: int, name: str) -> None:
-    """Refuse blocks that do not run on any number of tokens."""
-    kinds = {type(block): block for block in blocks}
-    for block in kinds.values():
-        training = block.training
-        block.eval()
-        try:
-            for length in (3, 5):
-                tokens = torch.zeros(1, length, width)
-                if library_block(block, tokens).shape != tokens.shape:
-                    raise ValueError('the shape changes')
-        except Exception as error:
-            raise ValueError(
-                f'{name} cannot be a teacher: its {type(block).__name__} does '
-                'not map (B, L, D) to (B, L, D) for any number of tokens L, '
-                'because of a table of relative positions, windows or a mix '
-                f'of a fixed number of tokens ({error}); take a plain Vision '
-                'Transformer'
-            ) from error
-        block.train(training)
-
-
-def is_downloaded(name: str) -> bool:
-    """Return whether timm has the weights of a model in its cache.
-
-    Args:
-        name: Name of the model in timm.
-    """
-    from timm.models import get_pretrained_cfg
-
-    cfg = get_pretrained_cfg(name)
-    if cfg is None:
-        return False
-    if cfg.hf_hub_id and importlib.util.find_spec('huggingface_hub'):
-        from huggingface_hub import try_to_load_from_cache
-
-        files: Iterable[str] = ('model.safetensors', 'pytorch_model.bin')
-        if any(
-            isinstance(try_to_load_from_cache(cfg.hf_hub_id, file), str)
-            for file in files
-        ):
-            return True
-    url = cfg.url or ''
-    cached = Path(torch.hub.get_dir()) / 'checkpoints' / url.split('/')[-1]
-    return bool(url) and cached.is_file()
-
-
-def _file_names(given: str, name: str) -> list[str]:
-    """Return what a model's file may be called, without the suffix."""
-    return list(dict.fromkeys([name, given, name.partition('.')[0]]))
-
-
-def _how_to_get(name: str) -> str:
-    return (
-        f'the weights of the teacher {name} are not on this machine; where '
-        f'there is a network, run `python -c "import timm; '
-        f"timm.create_model('{name}', pretrained=True)\"` (timm, hub id "
-        f'timm/{name}), or put a state dict at '
-        f'{teacher_folder() / name}.pth'
-    )
+        return dict(network.state_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-SUFFIXES = ('.pth', '.safetensors', '.npz')
+SUFFIXES = ('.pth', '.pt', '.safetensors', '.npz')
 # Under which names files hold a state dict among other things.
 WRAPPERS = ('state_dict', 'model', 'module')
 # What may stand before all names of a state dict.
@@ -67,11 +68,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a weights file, on the CPU.
 
     Args:
-        path: ``.safetensors``, ``.npz``, or a file of ``torch.save``.
+        path: ``.safetensors``, ``.npz``, or a file of ``torch.save`` without
+            a program in it.
 
     Raises:
         ValueError: If the file cannot be read, or holds no tensors.
     """
+    if _is_torch_script(path):
+        raise ValueError(
+            f'{path} is a TorchScript archive, a program beside its weights, '
+            "as OpenAI's CLIP files are; save its state dict once, where you "
+            'trust the file: `python -c "import torch; torch.save(torch.jit.'
+            f"load('{path}', map_location='cpu').state_dict(), "
+            f"'{path.with_suffix('.pth')}')\"`, and name that file"
+        )
     try:
         if path.suffix == '.safetensors':
             from safetensors.torch import load_file
@@ -89,6 +99,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             'torch.save, tensors only'
         ) from error
     return as_state_dict(state, str(path))
+
+
+def _is_torch_script(path: Path) -> bool:
+    """Return whether a file is an archive of ``torch.jit.save``."""
+    if path.suffix == '.npz' or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any('/code/' in name for name in archive.namelist())
 
 
 def as_state_dict(state: Mapping, name: str = 'weights') -> dict[str, Tensor]:

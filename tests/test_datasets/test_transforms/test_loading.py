@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmdet3d.structures.points import CameraPoints, DepthPoints
 
 from mmdet3d_act.datasets import BadSampleError
 from mmdet3d_act.datasets.transforms import LoadPointCloud
+from tests.test_datasets.packs import TETRAHEDRON
 
 
 @pytest.fixture
@@ -52,11 +54,40 @@ def test_too_few_columns(path: str) -> None:
         load(dict(lidar_path=path))
 
 
+def test_what_is_read_can_be_packed(path: str) -> None:
+    load = LoadPointCloud()
+    arrays = load.read_arrays(dict(lidar_path=path))
+    assert arrays['raw_points'].shape == (5, 4)
+    points = load(dict(lidar_path='gone', **arrays))['points']
+    assert torch.equal(
+        points.tensor, load(dict(lidar_path=path))['points'].tensor
+    )
+
+
+def test_meshes(tmp_path: Path) -> None:
+    results = dict(lidar_path=str(tmp_path / 'a.off'))
+    (tmp_path / 'a.off').write_text(TETRAHEDRON)
+
+    def draw(seed: int, **options: object) -> torch.Tensor:
+        np.random.seed(seed)
+        load = LoadPointCloud(mesh_points=20, **options)
+        return load(dict(results))['points'].tensor
+
+    assert draw(0).shape == (20, 3)
+    assert torch.equal(draw(0), draw(1))
+    again = dict(mesh_per_epoch=True)
+    assert torch.equal(draw(0, **again), draw(0, **again))
+    assert not torch.equal(draw(0, **again), draw(1, **again))
+    with pytest.raises(ValueError, match='a pack holds one draw'):
+        LoadPointCloud(**again).read_arrays(results)
+
+
 @pytest.mark.parametrize(
     ('options', 'text'),
     [
         (dict(use_dim=2), 'use_dim must be >= 3, got 2'),
         (dict(coord_type='depth'), "coord_type must .*got 'depth'"),
+        (dict(mesh_points=0), 'mesh_points must be >= 1, got 0'),
     ],
 )
 def test_wrong_options(options: dict, text: str) -> None:

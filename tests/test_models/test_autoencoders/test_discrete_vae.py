@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import nn
 
 from mmdet3d_act.models.autoencoders import DiscreteVAE
-from mmdet3d_act.models.autoencoders.discrete_vae import (
-    code_statistics,
-    variance_share,
-)
 from mmdet3d_act.models.losses import kl_to_uniform
 from mmdet3d_act.ops import chamfer_distance
 from mmdet3d_act.registry import MODELS
@@ -253,6 +247,21 @@ def test_tensor_mode_is_certain_features() -> None:
     assert torch.equal(vae(inputs), expected)
 
 
+@pytest.mark.parametrize('noise', [False, True])
+def test_codes_are_rows_of_the_codebook(noise: bool) -> None:
+    vae, patches = toys.vae(seed=1).eval(), toys.patches(4)
+    torch.manual_seed(0)
+    codes = vae.get_codes(patches, noise=noise)
+    assert codes.shape == (4, 8)
+    assert len(codes.unique()) > 3
+    torch.manual_seed(0)
+    with torch.no_grad():
+        logits = vae.get_logits(patches)
+        rows = vae.quantize(logits, hard=True, noise=noise)
+    assert torch.equal(vae.codebook[codes], rows)
+    assert torch.equal(codes, logits.argmax(-1)) != noise
+
+
 def test_known_patches_are_used() -> None:
     vae = randomized()
     other = vae.group(toys.points(seed=5))
@@ -260,38 +269,6 @@ def test_known_patches_are_used() -> None:
         toys.points(), other.center_indices, other.neighbor_indices
     )
     assert torch.equal(patches.center_indices, other.center_indices)
-
-
-def one_hot_logits(codes: list[int], num_codes: int = 8) -> torch.Tensor:
-    return torch.eye(num_codes)[torch.tensor(codes)].unsqueeze(0)
-
-
-@pytest.mark.parametrize(
-    ('codes', 'used', 'perplexity'),
-    [
-        ([3, 3, 3, 3], 1, 1.0),
-        ([0, 1, 2, 3], 4, 4.0),
-        ([0, 0, 1, 2], 3, math.exp(1.5 * math.log(2))),
-    ],
-)
-def test_collapse_shows_in_the_codes(
-    codes: list[int], used: int, perplexity: float
-) -> None:
-    statistics = code_statistics(one_hot_logits(codes))
-    assert statistics['codes_used'].item() == used
-    assert statistics['perplexity'].item() == pytest.approx(perplexity)
-
-
-def test_collapse_shows_in_the_variance() -> None:
-    same = torch.ones(2, 8, 4)
-    assert variance_share(same).item() == pytest.approx(0, abs=1e-6)
-    assert variance_share(torch.zeros(2, 8, 4)).item() == 0
-    opposite = torch.ones(2, 8, 4)
-    opposite[1] = -1
-    assert variance_share(opposite).item() == pytest.approx(1)
-    # Mean 1, deviation 2: 4 / (4 + 1).
-    mixed = torch.tensor([[[3.0], [-1.0]]])
-    assert variance_share(mixed).item() == pytest.approx(0.8)
 
 
 def test_unknown_modes_are_refused() -> None:
@@ -309,3 +286,20 @@ def test_features_are_refused() -> None:
 def test_group_size_must_be_a_multiple_of_four() -> None:
     with pytest.raises(ValueError, match='multiple of 4, got 6'):
         toys.vae(group_size=6)
+
+
+def test_features_and_codes_are_decoded_as_in_a_reconstruction() -> None:
+    vae = randomized().eval()
+    patches = toys.patches()
+    with torch.no_grad():
+        expected = vae.reconstruct(patches)
+        for local in (False, True):
+            features = vae.encode(patches, noise=False, local=local)
+            made = vae.decode(features, patches.centers, local=local)
+            toys.assert_close(made[0], expected.coarse)
+            toys.assert_close(made[1], expected.fine)
+        coarse, fine = vae.decode_codes(
+            vae.get_codes(patches), patches.centers
+        )
+    toys.assert_close(coarse, expected.coarse)
+    toys.assert_close(fine, expected.fine)

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from mmdet3d_act.models.heads import FeatureHead
-from mmdet3d_act.models.losses import CosineFeatureLoss, MSEFeatureLoss
+from mmdet3d_act.models.losses import (
+    BarlowTwinsFeatureLoss,
+    CosineFeatureLoss,
+    MSEFeatureLoss,
+    NTXentFeatureLoss,
+    SmoothL1FeatureLoss,
+)
 from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
 
@@ -46,26 +52,39 @@ def test_loss_of_the_masked_patches(passes: int) -> None:
     assert [pred.shape for pred in head(preds)] == [(2, 3, 6)] * passes
 
 
-def test_every_loss_counts_the_shallow_branch() -> None:
-    preds, target, mask = case(2)
-    head = toys.randomize(FeatureHead(32, 6, loss=MSEFeatureLoss()))
-    both = head.loss(preds, target, mask)['loss']
-    singles = [head.loss([pred], target, mask)['loss'] for pred in preds]
-    toys.assert_close(both, singles[0] + singles[1])
+LOSSES = {
+    CosineFeatureLoss: 2,
+    MSEFeatureLoss: 1,
+    SmoothL1FeatureLoss: 1,
+    NTXentFeatureLoss: 2,
+    BarlowTwinsFeatureLoss: 2,
+}
 
 
-def test_released_code_counts_it_for_cosine_only() -> None:
+@pytest.mark.parametrize('kind', LOSSES)
+def test_every_loss_counts_the_shallow_branch(kind: type) -> None:
     preds, target, mask = case(2)
-    for loss, counted in ((MSEFeatureLoss(), 1), (CosineFeatureLoss(), 2)):
-        head = FeatureHead(32, 6, loss=loss, published_branch_loss=True)
-        toys.randomize(head)
-        values = head.loss(preds, target, mask)
-        expected = head.loss(preds[:1], target, mask)
-        if counted == 2:
-            second = head.loss(preds[1:], target, mask)
-            expected = {key: expected[key] + second[key] for key in expected}
-        for key, value in values.items():
-            toys.assert_close(value, expected[key])
+    head = toys.randomize(FeatureHead(32, 6, loss=kind()))
+    both = head.loss(preds, target, mask)
+    singles = [head.loss([pred], target, mask) for pred in preds]
+    for key, value in both.items():
+        toys.assert_close(value, singles[0][key] + singles[1][key])
+
+
+@pytest.mark.parametrize('kind', LOSSES)
+def test_released_code_forgets_it_where_elements_are_averaged(
+    kind: type,
+) -> None:
+    preds, target, mask = case(2)
+    head = FeatureHead(32, 6, loss=kind(), published_branch_loss=True)
+    toys.randomize(head)
+    values = head.loss(preds, target, mask)
+    expected = head.loss(preds[:1], target, mask)
+    if LOSSES[kind] == 2:
+        second = head.loss(preds[1:], target, mask)
+        expected = {key: expected[key] + second[key] for key in expected}
+    for key, value in values.items():
+        toys.assert_close(value, expected[key])
 
 
 def test_gradient_reaches_projection_and_predictions() -> None:

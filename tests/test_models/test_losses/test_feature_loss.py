@@ -8,11 +8,11 @@ from torch import nn
 
 from mmdet3d_act.models.losses import (
     CosineFeatureLoss,
+    FeatureLoss,
     MSEFeatureLoss,
     SmoothL1FeatureLoss,
     cosine_distance,
 )
-from mmdet3d_act.models.losses.feature_loss import _FeatureLoss
 from mmdet3d_act.registry import MODELS
 
 LOSSES = [CosineFeatureLoss, MSEFeatureLoss, SmoothL1FeatureLoss]
@@ -128,6 +128,6 @@ def test_other_shapes_are_refused(kind: type[nn.Module]) -> None:
 
 
 def test_a_loss_must_say_its_distance() -> None:
-    loss = _FeatureLoss()
-    with pytest.raises(NotImplementedError, match='_FeatureLoss must define'):
+    loss = FeatureLoss()
+    with pytest.raises(NotImplementedError, match='FeatureLoss must define'):
         loss(draw(0), draw(1))

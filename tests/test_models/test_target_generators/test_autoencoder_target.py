@@ -13,6 +13,7 @@ from mmdet3d_act.models.heads import FeatureHead
 from mmdet3d_act.models.layers import RandomPatchMask
 from mmdet3d_act.models.necks import MaskDecoder
 from mmdet3d_act.models.target_generators import (
+    AutoencoderCodes,
     AutoencoderTarget,
     find_checkpoint,
 )
@@ -221,3 +222,68 @@ def test_a_work_directory_means_its_last_checkpoint(tmp_path: Path) -> None:
     assert find_checkpoint(str(tmp_path)) == str(last)
     last.unlink()
     assert find_checkpoint(str(tmp_path)) is None
+
+
+def test_codes_are_those_that_the_features_are_made_of() -> None:
+    vae, patches = toys.vae(seed=1).eval(), toys.patches(4)
+    codes = AutoencoderCodes(vae)({}, patches)
+    assert codes.shape == (4, 8)
+    assert codes.dtype == torch.int64
+    assert len(codes.unique()) > 3
+    assert torch.equal(codes, vae.get_logits(patches).argmax(-1))
+    with torch.no_grad():
+        rows = vae.quantize(vae.get_logits(patches), hard=True, noise=False)
+    assert torch.equal(vae.codebook[codes], rows)
+
+
+def test_codes_can_be_drawn() -> None:
+    target, patches = AutoencoderCodes(stage_one(), noise=True), toys.patches()
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        drawn.append(target({}, patches))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    # The same draw as that of the features.
+    torch.manual_seed(1)
+    module = target.autoencoder.module
+    logits = module.get_logits(patches)
+    with torch.no_grad():
+        rows = module.quantize(logits, hard=True, noise=True)
+    assert torch.equal(module.codebook[drawn[2]], rows)
+
+
+def test_codes_load_and_check_the_autoencoder_alike(checkpoint: Path) -> None:
+    target = MODELS.build(
+        dict(
+            type='AutoencoderCodes',
+            autoencoder=toys.VAE,
+            checkpoint=str(checkpoint),
+        )
+    )
+    assert not target.noise
+    with pytest.raises(RuntimeError, match='not loaded; call init_weights'):
+        target({}, toys.patches())
+    target.init_weights()
+    expected = stage_one().get_codes(toys.patches())
+    assert torch.equal(target({}, toys.patches()), expected)
+    assert list(target.state_dict()) == ['autoencoder.frozen_source']
+    target.train()
+    assert not any(m.training for m in target.autoencoder.modules())
+    assert not any(p.requires_grad for p in target.parameters())
+    (problem,) = AutoencoderCodes.check_requirements(
+        dict(checkpoint=str(checkpoint) + 'x')
+    )
+    assert 'stage-I autoencoder is missing' in problem
+    with pytest.raises(ValueError, match='AutoencoderCodes needs the check'):
+        AutoencoderCodes(toys.VAE)
+    with pytest.raises(TypeError, match='local'):
+        AutoencoderCodes(toys.VAE, str(checkpoint), local=True)
+
+
+def test_codes_do_not_ask_the_teacher() -> None:
+    vae = stage_one()
+    vae.teacher = torch.nn.Module()  # calling it would fail
+    assert AutoencoderCodes(vae)({}, toys.patches()).shape == (2, 8)
+    with pytest.raises(NotImplementedError):
+        AutoencoderTarget(vae)({}, toys.patches())

@@ -66,6 +66,15 @@ def test_targets_come_back_by_sample() -> None:
     assert not back.requires_grad
 
 
+def test_codes_stay_integers() -> None:
+    cache, samples = CachedTarget(PatchCoordinates()), toys.samples(2)
+    codes = torch.randint(16, (2, 8))
+    cache.store(codes, toys.patches(), samples)
+    back = cache({}, toys.patches(), samples)
+    assert back.dtype == torch.int64
+    assert torch.equal(back, codes)
+
+
 def test_a_later_target_replaces_the_earlier() -> None:
     cache, samples = CachedTarget(PatchCoordinates()), toys.samples(2)
     patches = toys.patches()

@@ -149,3 +149,25 @@ def test_unknown_modes_are_refused() -> None:
 def test_the_width_must_be_known() -> None:
     with pytest.raises(ValueError, match="mode='whiten' needs num_channels"):
         TargetNorm('whiten')
+
+
+@pytest.mark.parametrize('mode', ['center', 'standardize', 'whiten'])
+def test_codes_are_not_normalised(mode: str) -> None:
+    codes = torch.randint(16, (2, 8))
+    norm = TargetNorm(mode, num_channels=8)
+    for use in (norm, lambda target: norm.fit([target])):
+        with pytest.raises(ValueError, match='leave target_norm out or use'):
+            use(codes)
+    assert torch.equal(TargetNorm('raw')(codes), codes)
+
+
+@pytest.mark.parametrize('mode', ['raw', 'center', 'standardize', 'whiten'])
+def test_inverse_gives_the_targets_back(mode: str) -> None:
+    norm = TargetNorm('raw') if mode == 'raw' else fitted(mode)
+    toys.assert_close(norm.inverse(norm(targets())), targets(), 1e-3)
+
+
+def test_inverse_needs_statistics_too() -> None:
+    norm = TargetNorm('whiten', num_channels=4)
+    with pytest.raises(RuntimeError, match='were not computed'):
+        norm.inverse(torch.zeros(1, 4))

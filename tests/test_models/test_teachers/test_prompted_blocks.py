@@ -1,8 +1,24 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
-from timm.models.vision_transformer import Block, ResPostBlock
+from open_clip.transformer import (
+    CustomResidualAttentionBlock,
+    ResidualAttentionBlock,
+)
+from timm.models import beit, eva
+from timm.models.vision_transformer import (
+    Block,
+    ParallelScalingBlock,
+    ResPostBlock,
+)
+from timm.models.vision_transformer_relpos import (
+    RelPosBlock,
+    RelPosMlp,
+    ResPostRelPosBlock,
+)
 from torch import nn
 from transformers.models.bert.configuration_bert import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
@@ -35,7 +51,24 @@ BLOCKS = {
     'norms and scale': lambda: timm_block(
         qk_norm=True, scale_attn_norm=True, init_values=0.3
     ),
+    'norm last': lambda: ResPostBlock(WIDTH, num_heads=4, qkv_bias=True),
     'bert': bert_layer,
+    'beit': lambda: beit.Block(WIDTH, 4, qkv_bias=True, init_values=0.3),
+    'beit, no scale': lambda: beit.Block(WIDTH, 4, qkv_bias=False),
+    'eva': lambda: eva.EvaBlock(
+        WIDTH, 4, swiglu_mlp=True, scale_mlp=True, scale_attn_inner=True
+    ),
+    'eva, separate': lambda: eva.EvaBlock(
+        WIDTH, 4, qkv_fused=False, qk_norm=True, init_values=0.3
+    ),
+    'eva, gated': lambda: eva.EvaBlock(
+        WIDTH, 4, gated_attn=True, init_values=0.3, attn_only_layer_scale=True
+    ),
+    'eva, rope': lambda: eva.EvaBlock(WIDTH, 4, attn_type='rope'),
+    'eva, norm last': lambda: eva.EvaBlockPostNorm(WIDTH, 4),
+    'relative': lambda: RelPosBlock(WIDTH, 4, init_values=0.3),
+    'relative, norm last': lambda: ResPostRelPosBlock(WIDTH, 4),
+    'clip': lambda: ResidualAttentionBlock(WIDTH, 4, ls_init_value=0.3),
 }
 
 
@@ -83,11 +116,35 @@ def test_other_blocks_go_their_own_way() -> None:
     class Changed(Block):
         """Computes something else, perhaps."""
 
+    grouped = eva.EvaBlock(
+        WIDTH, 4, attn_type='rope', qkv_fused=False, num_kv_heads=2
+    )
     for block in (
-        ResPostBlock(WIDTH, num_heads=4),
+        ParallelScalingBlock(WIDTH, num_heads=4),
         Changed(WIDTH, num_heads=4),
+        CustomResidualAttentionBlock(WIDTH, 4),
+        grouped,
         nn.Linear(WIDTH, WIDTH),
     ):
         x = torch.randn(2, 5, WIDTH)
         assert prompted_block(block) is None
         assert torch.equal(run_block(block, x), library_block(block, x))
+
+
+def test_tables_of_relative_positions_go_their_own_way() -> None:
+    window = (2, 2)
+    table = beit.Block(WIDTH, 4, window_size=window)
+    relative = RelPosBlock(
+        WIDTH, 4, rel_pos_cls=partial(RelPosMlp, window_size=window)
+    )
+    for block in (table, relative):
+        assert prompted_block(block) is None
+
+
+def test_dropout_of_open_clips_attention() -> None:
+    block = randomized(ResidualAttentionBlock(WIDTH, 4))
+    block.attn.dropout = 0.5
+    x = torch.randn(2, 5, WIDTH)
+    assert torch.equal(run_block(block, x), run_block(block, x))
+    block.train()
+    assert not torch.equal(run_block(block, x), run_block(block, x))

@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 
+from mmdet3d_act.models.autoencoders import DiscreteVAE
 from mmdet3d_act.models.teachers import TimmTeacher
 from mmdet3d_act.models.teachers import timm_teacher as module
 from mmdet3d_act.registry import MODELS
@@ -134,48 +135,156 @@ def test_requirements(folder: Path) -> None:
     assert check({'model_name': NAME, 'weights': f'{NAME}.pth'}) == []
 
 
-def test_cache_of_the_library(monkeypatch) -> None:
-    import huggingface_hub
-
-    monkeypatch.setattr(
-        huggingface_hub, 'try_to_load_from_cache', lambda repo, file: None
-    )
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: 'nowhere')
-    assert not module.is_downloaded(NAME)
-    monkeypatch.setattr(
-        huggingface_hub,
-        'try_to_load_from_cache',
-        lambda repo, file: f'{repo}/{file}',
-    )
-    assert module.is_downloaded(NAME)
-    assert not module.is_downloaded('no_such_model')
+@pytest.mark.parametrize('name', ['resnet10t', 'xcit_nano_12_p16_224'])
+def test_models_that_cannot_run(name: str) -> None:
+    with pytest.raises(ValueError, match='cannot be a teacher'):
+        teacher(model_name=name, model_args=None, pretrained=False)
 
 
-def test_every_released_name_is_known_to_timm() -> None:
-    known = set(timm.list_models(pretrained=True))
-    assert set(module.RELEASED_NAMES.values()) <= known
+FAMILIES = {
+    'deit_tiny_distilled_patch16_224': TINY,
+    'beit_base_patch16_224': TINY,
+    'beitv2_base_patch16_224': TINY,
+    'vit_base_patch16_224': TINY,
+    'vit_small_patch14_dinov2': {**TINY, 'img_size': 56},
+    'vit_small_patch16_dinov3': TINY,
+    'vit_base_patch16_siglip_224': TINY,
+    'eva02_tiny_patch14_224': TINY,
+    'vit_base_patch16_clip_224': TINY,
+    'mixer_s32_224': {},
+    'resmlp_12_224': {},
+}
 
 
-@pytest.mark.parametrize(
-    ('name', 'args', 'match'),
-    [
-        ('beit_base_patch16_224', TINY, 'table of relative positions'),
-        ('mixer_s32_224', {}, 'fixed number of tokens'),
-        ('vit_base_patch16_clip_224', TINY, 'norm_pre'),
-        ('resnet10t', {}, 'cannot be a teacher'),
-        ('efficientnet_lite0', {}, 'cannot be a teacher'),
-    ],
-)
-def test_models_that_cannot_run(name: str, args: dict, match: str) -> None:
-    with pytest.raises(ValueError, match=match):
-        teacher(model_name=name, model_args=args, pretrained=False)
-
-
-def test_distilled_model_runs() -> None:
+@pytest.mark.parametrize('name', FAMILIES)
+@pytest.mark.parametrize('mode', ['deep', 'shallow'])
+def test_families(name: str, mode: str) -> None:
+    """Filled from timm's own state dict; every tensor of a block counts."""
+    args = FAMILIES[name]
+    torch.manual_seed(1)
+    network = timm.create_model(name, **args)
+    for value in network.parameters():
+        torch.nn.init.normal_(value, std=0.2)
     model = teacher(
-        model_name='deit_tiny_distilled_patch16_224', pretrained=False
+        network.state_dict(),
+        model_name=name,
+        model_args=args,
+        num_layers=2,
+        num_prompts=45 if 'mixer' in name else 192,
+        prompt_mode=mode,
     ).eval()
+    model.init_weights()
+    for value, other in zip(
+        model.transformer.blocks[1].parameters(),
+        [
+            parameter
+            for key, parameter in network.blocks[1].named_parameters()
+            if 'relative_position' not in key
+        ],
+        strict=True,
+    ):
+        assert torch.equal(value, other)
+    before = run(model)
+    assert before.isfinite().all()
+    assert (before - run(model)).abs().max() == 0
+    first = model.transformer.blocks[0]
+    scales = [
+        value
+        for key, value in first.named_parameters()
+        if key in ('gamma_1', 'ls1', 'ls1.gamma')
+    ]
+    assert bool(scales) == any(
+        word in name for word in ('beit', 'dino', 'resmlp')
+    )
+    with torch.no_grad():
+        for value in scales:
+            value.mul_(-3)
+    changed = (run(model) - before).abs().max()
+    assert (changed > 1e-4) == bool(scales)
+
+
+def test_hybrid_model_runs() -> None:
+    model = teacher(
+        model_name='vit_base_r50_s16_224_in21k',
+        pretrained=False,
+        num_layers=1,
+        model_args={'embed_dim': 16, 'num_heads': 2, 'depth': 2},
+    ).eval()
+    assert model.model_name == 'vit_base_r50_s16_224.orig_in21k'
     assert run(model).std() > 0
+
+
+def test_norm_before_the_first_block() -> None:
+    name = 'vit_base_patch16_clip_224'
+    torch.manual_seed(0)
+    network = timm.create_model(name, **TINY)
+    torch.nn.init.normal_(network.norm_pre.weight)
+    model = teacher(
+        network.state_dict(), model_name=name, num_prompts=0, num_layers=1
+    ).eval()
+    model.init_weights()
+    tokens, centers = torch.rand(2, 4, 6), torch.rand(2, 4, 3)
+    x = network.norm_pre(model.proj_in(tokens)) + model.pos_embed(centers)
+    want = model.proj_out(network.norm(network.eval().blocks[0](x)))
+    torch.testing.assert_close(model(tokens, centers), want)
+
+
+def test_mixers_say_the_right_number_of_prompts() -> None:
+    sizes = {'num_codes': 8, 'code_dims': 6, 'decoder_dims': 8}
+
+    def mixer(num_prompts: int) -> TimmTeacher:
+        return teacher(
+            model_name='resmlp_12_224',
+            model_args=None,
+            pretrained=False,
+            num_prompts=num_prompts,
+            num_layers=1,
+        ).eval()
+
+    with pytest.raises(ValueError, match='must be 132 for 64 patches, got 64'):
+        DiscreteVAE(teacher=mixer(64), **sizes)
+    DiscreteVAE(teacher=mixer(132), **sizes)
+    with pytest.raises(ValueError, match='num_groups must be at most 196'):
+        DiscreteVAE(num_groups=256, teacher=mixer(0), **sizes)
+    with pytest.raises(ValueError, match='must be 192 for 4 patches, got 191'):
+        run(mixer(191))
+
+
+def test_names_of_an_earlier_timm() -> None:
+    name = 'deit3_small_patch16_224'
+    state = timm.create_model(name, **TINY).state_dict()
+    old = {k.replace('ls1.gamma', 'gamma_1'): v for k, v in state.items()}
+    old = {k.replace('ls2.gamma', 'gamma_2'): v for k, v in old.items()}
+    model = teacher(old, model_name=name)
+    model.init_weights()
+    gamma = model.transformer.blocks[2].ls2.gamma
+    assert torch.equal(gamma, state['blocks.2.ls2.gamma'])
+
+
+def test_quick_gelu_weights_in_a_gelu_model_warn(
+    folder: Path, monkeypatch
+) -> None:
+    name = 'vit_base_patch16_clip_224.openai'
+    state = timm.create_model(name.partition('.')[0], **TINY).state_dict()
+    torch.save(state, folder / f'{name}.pth')
+    said: list[str] = []
+    monkeypatch.setattr(
+        module, 'print_log', lambda text, **_: said.append(text)
+    )
+    teacher(None, model_name=name).init_weights()
+    assert 'clip_quickgelu' in said[0]
+
+
+def test_where_weights_are(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(module, 'is_downloaded', lambda name: False)
+    assert TimmTeacher.locate(NAME) is None
+    torch.save(state_of(), folder / f'{NAME}.pth')
+    assert TimmTeacher.locate(NAME) == str(folder / f'{NAME}.pth')
+    monkeypatch.setattr(module, 'is_downloaded', lambda name: 'mae' in name)
+    assert TimmTeacher.locate('vit_base_patch16_224') is None
+    found = TimmTeacher.locate('vit_base_patch16_224', 'mae')
+    assert found == 'cache of timm'
+    assert NAME in TimmTeacher.list_models()
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason=f'{REAL.name} is not here')

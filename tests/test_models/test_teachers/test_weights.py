@@ -67,6 +67,14 @@ def test_pickled_code_is_not_run(tmp_path: Path) -> None:
         weights.read_weights(tmp_path / 'w.pth')
 
 
+def test_programs_beside_weights_are_refused(tmp_path: Path) -> None:
+    torch.jit.script(nn.Linear(2, 1)).save(tmp_path / 'clip.pt')
+    with pytest.raises(ValueError, match=r'jit\.load\(.*clip\.pth'):
+        weights.read_weights(tmp_path / 'clip.pt')
+    torch.save(STATE, tmp_path / 'clip.pt')
+    assert set(weights.read_weights(tmp_path / 'clip.pt')) == set(STATE)
+
+
 def test_where_files_are_looked_for(folder: Path, monkeypatch) -> None:
     monkeypatch.chdir(folder.parent)
     assert weights.find_weights('vit.pth') is None

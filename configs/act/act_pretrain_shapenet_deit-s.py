@@ -1,0 +1,10 @@
+# ACT, stage II, with DeiT-S as the teacher; train
+# act_dvae_shapenet_deit-s.py first.
+_base_ = ['./act_pretrain_shapenet.py', '../_base_/models/teachers/deit-s.py']
+
+target_generator = dict(
+    autoencoder=dict(teacher=dict(_delete_=True, **_base_.teacher)),
+    checkpoint='{{$ACT_AUTOENCODER:work_dirs/act_dvae_shapenet_deit-s}}',
+    stage1_config='configs/act/act_dvae_shapenet_deit-s.py',
+)
+model = dict(objectives=dict(act=dict(target_generator=target_generator)))

@@ -1,0 +1,13 @@
+# ACT, stage II, with DINOv2 ViT-B as the teacher; train
+# act_dvae_shapenet_dinov2-b.py first.
+_base_ = [
+    './act_pretrain_shapenet.py',
+    '../_base_/models/teachers/dinov2-b.py',
+]
+
+target_generator = dict(
+    autoencoder=dict(teacher=dict(_delete_=True, **_base_.teacher)),
+    checkpoint='{{$ACT_AUTOENCODER:work_dirs/act_dvae_shapenet_dinov2-b}}',
+    stage1_config='configs/act/act_dvae_shapenet_dinov2-b.py',
+)
+model = dict(objectives=dict(act=dict(target_generator=target_generator)))

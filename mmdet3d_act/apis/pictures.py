@@ -1,0 +1,109 @@
+"""Pictures of what checkpoints make of clouds, and of data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.dataset import pseudo_collate
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmdet3d_act.datasets.browsing import (
+    sample_name,
+    spread_indices,
+)
+from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.visualization import (
+    draw_stages,
+    write_stages_html,
+    write_stages_ply,
+)
+from mmdet3d_act.visualization.reconstructions import reconstruction_stages
+
+
+def draw_model(
+    model: nn.Module,
+    dataset: Dataset,
+    folder: str | Path,
+    *,
+    num_samples: int = 6,
+    indices: Sequence[int] | None = None,
+    seed: int = 0,
+    mask_ratio: float | None = None,
+    ply: bool = False,
+    html: bool = False,
+    panel: int = 220,
+) -> list[Path]:
+    """Draw what a pretraining model makes of some samples.
+
+    Args:
+        model: A `DiscreteVAE` or a `Distiller` with its weights.
+        dataset: Where the samples come from; it gives what the model reads.
+        folder: Gets ``reconstruction.png``, ``reconstruction.html`` and
+            ``ply/``.
+        num_samples: Number of samples, evenly spread over the data set.
+        indices: Which samples instead, counted from 0.
+        seed: Seed of the masks, >= 0.
+        mask_ratio: See :func:`~mmdet3d_act.visualization.reconstructions.
+            reconstruction_stages`.
+        ply: Whether to write every cloud as a PLY.
+        html: Whether to write a web page.
+        panel: Width and height of one cloud's picture.
+
+    Returns:
+        The paths that were written: picture, web page, first PLY file.
+
+    Raises:
+        UsageError: If there is no such sample.
+        ValueError: If the model is another, or does not fit the clouds.
+    """
+    chosen = choose_indices(dataset, num_samples, indices)
+    batch = pseudo_collate([dataset[index] for index in chosen])
+    data = model.data_preprocessor(batch, False)
+    names = [sample_name(sample) for sample in data['data_samples']]
+    shown = reconstruction_stages(
+        model, data['inputs'], seed=seed, mask_ratio=mask_ratio
+    )
+    up_axis = getattr(dataset, 'metainfo', {}).get('up_axis', 'y')
+    view = dict(names=names, up_axis=up_axis)
+    folder = Path(folder)
+    paths = [
+        draw_stages(
+            shown.stages,
+            folder / 'reconstruction.png',
+            notes=shown.notes,
+            panel=panel,
+            **view,
+        )
+    ]
+    if html:
+        path = folder / 'reconstruction.html'
+        paths.append(write_stages_html(shown.stages, path, **view))
+    if ply:
+        paths += write_stages_ply(shown.stages, folder / 'ply', **view)[:1]
+    return paths
+
+
+def choose_indices(
+    dataset: Dataset, count: int, indices: Sequence[int] | None
+) -> list[int]:
+    """Return the chosen indices, or so many that are evenly spread.
+
+    Args:
+        dataset: What they index.
+        count: Number of indices.
+        indices: The choice, or None.
+
+    Raises:
+        UsageError: If one of them is not in the data set.
+    """
+    if indices is None:
+        return spread_indices(len(dataset), count)
+    outside = [i for i in indices if not 0 <= i < len(dataset)]
+    if outside:
+        raise UsageError(
+            f'the data set has the samples 0 to {len(dataset) - 1}, got '
+            f'{outside}; choose others'
+        )
+    return list(indices)

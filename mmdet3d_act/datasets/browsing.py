@@ -1,0 +1,241 @@
+"""Looking at the samples of a data set, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from torch.utils.data import Dataset
+
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.seeding import SampleIndex
+
+
+class Step(NamedTuple):
+    """A sample after one transform.
+
+    Attributes:
+        title: Name of the transform's class.
+        static: Whether it belongs to the static pipeline, whose result is
+            the same in every epoch.
+        points: (N, 3), or None where the transform gave no points.
+        patches: The patch of each of these points, int64 (N,), -1 for none;
+            None where the sample is not grouped.
+        error: Why the sample cannot be used, or ''.
+    """
+
+    title: str
+    static: bool
+    points: np.ndarray | None
+    patches: np.ndarray | None = None
+    error: str = ''
+
+
+class Trace(NamedTuple):
+    """What became of one sample in one epoch.
+
+    Attributes:
+        name: Its category, or the name of its file, and its index.
+        epoch: Epoch, from 0.
+        label: Its class, or None.
+        steps: After each transform, in order.
+    """
+
+    name: str
+    epoch: int
+    label: int | None
+    steps: list[Step]
+
+
+class _Recorder:
+    """Runs a transform and keeps what a sample is after it."""
+
+    def __init__(self, transform: object, static: bool, sink: list) -> None:
+        self.transform = transform
+        self.static = static
+        self.sink = sink
+
+    def __call__(self, results: dict) -> dict | None:
+        """Return what the transform returns."""
+        title = type(self.transform).__name__
+        try:
+            results = self.transform(results)
+        except Exception as error:
+            text = f'{type(error).__name__}: {error}'
+            self.sink.append((Step(title, self.static, None, None, text), {}))
+            raise
+        if results is None:
+            fault = 'rejected: the transform returned None'
+            step = Step(title, self.static, None, None, fault)
+            self.sink.append((step, {}))
+            raise _RejectedError
+        self.sink.append((_snapshot(title, self.static, results), results))
+        return results
+
+
+class _RejectedError(Exception):
+    """A transform gave nothing; another sample would take its place."""
+
+
+def trace_sample(
+    dataset: Dataset, index: int, *, epochs: int = 1, seed: int = 0
+) -> list[Trace]:
+    """Return what each transform makes of a sample, once per epoch.
+
+    The transforms are run by the data set itself, so the last step is what
+    the model is fed in a training with this seed. What a training runs once
+    only (the static pipeline) is run and listed in every epoch.
+
+    Args:
+        dataset: A `BaseDataset`, or wrappers (concatenation, repetition)
+            around some.
+        index: Index of the sample.
+        epochs: How many epochs to run, from 0 on.
+        seed: Seed of the run.
+
+    Raises:
+        ValueError: If the data set has no pipeline that can be looked into.
+        IndexError: If there is no such sample.
+    """
+    if not 0 <= index < len(dataset):
+        raise IndexError(
+            f'expected an index in [0, {len(dataset)}), got {index}'
+        )
+    traces: list[Trace] = []
+    for epoch in range(epochs):
+        sink: list[tuple[Step, dict]] = []
+        with _recording(dataset, sink):
+            try:
+                dataset[SampleIndex(index, epoch, seed)]
+            except (_RejectedError, BadSampleError, ValueError) as error:
+                if not (sink and sink[-1][0].error):
+                    title = type(dataset).__name__
+                    fault = Step(title, False, None, None, str(error))
+                    sink.append((fault, {}))
+        steps = [step for step, _ in sink]
+        name, label = _identity([results for _, results in sink], index)
+        traces.append(Trace(name, epoch, label, steps))
+    return traces
+
+
+def leaf_datasets(dataset: Dataset) -> list[Dataset]:
+    """Return the data sets inside wrappers, each once, or the data set itself.
+
+    Args:
+        dataset: A data set or a wrapper with ``datasets`` or ``dataset``.
+    """
+    inner = getattr(dataset, 'datasets', None)
+    if inner is None:
+        inner = [dataset.dataset] if hasattr(dataset, 'dataset') else []
+    if not inner:
+        return [dataset]
+    leaves = [leaf for part in inner for leaf in leaf_datasets(part)]
+    return list({id(leaf): leaf for leaf in leaves}.values())
+
+
+def spread_indices(length: int, count: int) -> list[int]:
+    """Return so many indices, evenly spread from 0 on.
+
+    Args:
+        length: Length of what they index.
+        count: Number of indices; fewer where there are not as many.
+
+    Example:
+        >>> spread_indices(10, 4)
+        [0, 2, 5, 7]
+    """
+    count = min(length, count)
+    return [index * length // count for index in range(count)]
+
+
+def sample_name(sample: object) -> str:
+    """Return what a sample is called: its category, or its file's name.
+
+    Args:
+        sample: A data sample with its meta information, or a dict of it.
+    """
+    known = sample if isinstance(sample, dict) else sample.metainfo
+    path = known.get('lidar_path')
+    stem = Path(path).stem if path else f'sample {known.get("sample_idx")}'
+    return str(known.get('category') or stem)
+
+
+@contextmanager
+def _recording(dataset: Dataset, sink: list) -> Iterator[None]:
+    """Put recorders into the pipelines of the data sets for a while."""
+    changed: list[tuple[object, str, object]] = []
+
+    def change(owner: object, name: str, value: object) -> None:
+        changed.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+    for leaf in leaf_datasets(dataset):
+        if not isinstance(leaf, BaseDataset):
+            raise ValueError(
+                f'{type(leaf).__name__} has no pipeline to look into; expected'
+                ' a BaseDataset of MMEngine, or a wrapper around some'
+            )
+        for attribute in ('static_pipeline', 'pipeline'):
+            compose = getattr(leaf, attribute, None)
+            if compose is not None:
+                static = attribute == 'static_pipeline'
+                recorders = [
+                    _Recorder(transform, static, sink)
+                    for transform in compose.transforms
+                ]
+                change(compose, 'transforms', recorders)
+        if getattr(leaf, 'on_error', 'raise') != 'raise':
+            # Another sample would take the place of a bad one.
+            change(leaf, 'on_error', 'raise')
+        if hasattr(leaf, '_static_cache'):
+            # What is kept from before would not pass the recorders.
+            change(leaf, '_static_cache', {})
+    try:
+        yield
+    finally:
+        for owner, name, value in reversed(changed):
+            setattr(owner, name, value)
+
+
+def _snapshot(title: str, static: bool, results: dict) -> Step:
+    """Return a copy of what can be drawn of a sample."""
+    inputs = results.get('inputs')
+    source = inputs if isinstance(inputs, dict) else results
+    points = source.get('points')
+    if points is None:
+        return Step(title, static, None)
+    tensor = getattr(points, 'tensor', points)
+    array = np.array(tensor, dtype=np.float32)[:, :3]
+    members = source.get('neighbor_indices')
+    patches = None
+    if members is not None:
+        patches = np.full(len(array), -1)
+        for patch, rows in enumerate(np.asarray(members)):
+            patches[rows] = patch
+    return Step(title, static, array, patches)
+
+
+def _identity(history: Sequence[dict], index: int) -> tuple[str, int | None]:
+    """Return name and label of the sample that was traced."""
+    known: dict = {}
+    for results in history:
+        sample = results.get('data_samples')
+        known.update(getattr(sample, 'metainfo', {}))
+        known.update(
+            {
+                key: results[key]
+                for key in ('category', 'lidar_path', 'gt_label')
+                if key in results
+            }
+        )
+        if sample is not None and 'gt_label' in sample:
+            known['gt_label'] = int(sample.gt_label)
+    label = known.get('gt_label')
+    if not known:
+        return f'sample {index}', None
+    name = sample_name({'sample_idx': index, **known})
+    return f'{name} [{index}]', None if label is None else int(label)

@@ -1,0 +1,21 @@
+"""Readers of point files, and the error that names a bad one."""
+
+from mmdet3d_act.datasets.readers.checks import check_points
+from mmdet3d_act.datasets.readers.errors import BadSampleError
+from mmdet3d_act.datasets.readers.files import (
+    MESH_FILE_SUFFIXES,
+    POINT_FILE_SUFFIXES,
+    TEXT_FILE_SUFFIXES,
+    read_points,
+)
+from mmdet3d_act.datasets.readers.text import is_document
+
+__all__ = [
+    'MESH_FILE_SUFFIXES',
+    'POINT_FILE_SUFFIXES',
+    'TEXT_FILE_SUFFIXES',
+    'BadSampleError',
+    'check_points',
+    'is_document',
+    'read_points',
+]

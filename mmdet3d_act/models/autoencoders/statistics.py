@@ -1,0 +1,45 @@
+"""What shows early that an autoencoder has collapsed.
+
+Letters: B batch, G patches, T codes, C channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def code_statistics(logits: Tensor) -> dict[str, Tensor]:
+    """Return how many codes a batch uses, and how evenly.
+
+    Args:
+        logits: (B, G, T).
+
+    Returns:
+        ``codes_used``: distinct most likely codes; ``perplexity``: 2 to the
+        entropy of their frequencies in bits, 1 where a single code is used.
+    """
+    counts = torch.bincount(
+        logits.argmax(-1).flatten(), minlength=logits.shape[-1]
+    ).float()
+    share = counts / counts.sum()
+    entropy = -(share * share.clamp_min(1e-12).log()).sum()
+    return {
+        'codes_used': (counts > 0).sum().float(),
+        'perplexity': entropy.exp(),
+    }
+
+
+def variance_share(features: Tensor) -> Tensor:
+    """Return the share of energy that is left after removing the mean.
+
+    Args:
+        features: (B, G, C).
+
+    Returns:
+        A scalar in [0, 1]: 0 where all features are the same.
+    """
+    flat = features.float().flatten(0, -2)
+    energy = flat.square().sum()
+    centered = (flat - flat.mean(dim=0)).square().sum()
+    return centered / energy.clamp_min(1e-12)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import ConcatDataset, RepeatDataset
+
+from mmdet3d_act.datasets import ShapeNet55
+from mmdet3d_act.datasets.browsing import (
+    leaf_datasets,
+    sample_name,
+    spread_indices,
+    trace_sample,
+)
+from mmdet3d_act.datasets.seeding import SampleIndex
+
+STATIC = (
+    dict(type='LoadPointCloud'),
+    dict(type='SamplePoints', num_points=16, per_epoch=False),
+    dict(type='NormalizeToUnitSphere'),
+    dict(type='GroupPoints', num_groups=4, group_size=3),
+)
+MOVING = (
+    dict(type='RandomPointScaleShift'),
+    dict(type='PackPointInputs'),
+)
+TITLES = [
+    'LoadPointCloud',
+    'SamplePoints',
+    'NormalizeToUnitSphere',
+    'GroupPoints',
+    'RandomPointScaleShift',
+    'PackPointInputs',
+]
+
+
+@pytest.fixture
+def data(shapenet_root) -> ShapeNet55:
+    return ShapeNet55(
+        str(shapenet_root), 'train', static_pipeline=STATIC, pipeline=MOVING
+    )
+
+
+def test_every_transform_is_a_step(data) -> None:
+    (trace,) = trace_sample(data, 1)
+    assert [step.title for step in trace.steps] == TITLES
+    assert [step.static for step in trace.steps] == [True] * 4 + [False] * 2
+    sizes = [len(step.points) for step in trace.steps]
+    assert sizes[0] > 16
+    assert sizes[1:] == [16] * 5
+    radius = np.linalg.norm(trace.steps[2].points, axis=1).max()
+    assert radius == pytest.approx(1, abs=1e-5)
+    assert trace.name == 'chair [1]'
+    assert trace.label == data.metainfo['classes'].index('chair')
+
+
+def test_the_last_step_is_what_the_model_is_fed(data) -> None:
+    for trace in trace_sample(data, 2, epochs=3, seed=5):
+        fed = data[SampleIndex(2, trace.epoch, 5)]['inputs']['points']
+        np.testing.assert_array_equal(trace.steps[-1].points, fed.numpy())
+
+
+def test_epochs_differ_by_augmentation_alone(data) -> None:
+    first, second = trace_sample(data, 0, epochs=2)
+    assert (first.epoch, second.epoch) == (0, 1)
+    for one, other in zip(first.steps, second.steps, strict=True):
+        same = np.array_equal(one.points, other.points)
+        assert same == one.static
+
+
+def test_patches_are_those_of_the_sample(data) -> None:
+    (trace,) = trace_sample(data, 0)
+    assert trace.steps[2].patches is None
+    members = data[0]['inputs']['neighbor_indices'].numpy()
+    patches = trace.steps[3].patches
+    outside = np.setdiff1d(np.arange(16), members)
+    assert (patches[outside] == -1).all()
+    for row, patch in enumerate(patches):
+        assert patch == -1 or row in members[patch]
+    np.testing.assert_array_equal(trace.steps[-1].patches, patches)
+
+
+def test_the_data_set_is_as_before(data) -> None:
+    before = data[SampleIndex(3, 1, 0)]['inputs']['points']
+    kinds = list(map(type, data.pipeline.transforms))
+    trace_sample(data, 3)
+    assert list(map(type, data.pipeline.transforms)) == kinds
+    assert torch.equal(data[SampleIndex(3, 1, 0)]['inputs']['points'], before)
+
+
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda data: ConcatDataset([data, data.get_subset([1, 2]), data]),
+        lambda data: RepeatDataset(data, 2),
+    ],
+)
+def test_wrappers_are_looked_through(data, wrap) -> None:
+    both = wrap(data)
+    leaves = leaf_datasets(both)
+    assert leaves[0] is data
+    assert len(leaves) == (2 if isinstance(both, ConcatDataset) else 1)
+    index = len(both) - len(data) + 1
+    (trace,) = trace_sample(both, index)
+    (own,) = trace_sample(data, 1)
+    assert [step.title for step in trace.steps] == TITLES
+    np.testing.assert_array_equal(trace.steps[-1].points, own.steps[-1].points)
+
+
+@pytest.mark.parametrize('on_error', ['raise', 'skip'])
+def test_bad_samples_are_told_and_not_replaced(
+    shapenet_root, on_error
+) -> None:
+    data = ShapeNet55(
+        str(shapenet_root),
+        'train',
+        pipeline=STATIC + MOVING,
+        on_error=on_error,
+    )
+    path = data.get_data_info(4)['lidar_path']
+    with open(path, 'wb') as file:
+        file.write(b'no cloud')
+    (trace,) = trace_sample(data, 4)
+    assert len(trace.steps) == 1
+    assert trace.steps[0].points is None
+    assert 'BadSampleError' in trace.steps[0].error
+    assert path in trace.steps[0].error
+    (fine,) = trace_sample(data, 5)
+    assert len(fine.steps) == len(TITLES)
+
+
+def test_rejected_samples_are_told(shapenet_root) -> None:
+    data = ShapeNet55(
+        str(shapenet_root),
+        'train',
+        pipeline=[STATIC[0], lambda results: None, MOVING[1]],
+    )
+    (trace,) = trace_sample(data, 0)
+    assert len(trace.steps) == 2
+    assert 'returned None' in trace.steps[1].error
+
+
+def test_unknown_samples_and_data_sets_are_refused(data) -> None:
+    with pytest.raises(IndexError, match=r'in \[0, 8\), got 8'):
+        trace_sample(data, 8)
+    plain = torch.utils.data.TensorDataset(torch.zeros(3))
+    with pytest.raises(ValueError, match='TensorDataset has no pipeline'):
+        trace_sample(plain, 0)
+
+
+def test_indices_are_spread() -> None:
+    assert spread_indices(10, 4) == [0, 2, 5, 7]
+    assert spread_indices(2, 4) == [0, 1]
+
+
+def test_names_are_categories_or_files() -> None:
+    assert sample_name(dict(category='sofa', lidar_path='x/y.npy')) == 'sofa'
+    assert sample_name(dict(lidar_path='x/y.npy')) == 'y'
+    assert sample_name(dict(sample_idx=3)) == 'sample 3'

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.datasets.orientation import (
+    guess_normalization,
+    guess_unit,
+    guess_up_axis,
+)
+
+
+def table(rng: np.random.Generator, height: float) -> np.ndarray:
+    """A table top on four legs, z up, (600, 3)."""
+    top = rng.uniform([-1, -0.6, height - 0.05], [1, 0.6, height], (400, 3))
+    legs = rng.uniform([-0.05, -0.05, 0], [0.05, 0.05, height], (200, 3))
+    legs[:, :2] += rng.choice([-1, 1], (200, 2)) * [0.9, 0.5]
+    return np.concatenate([top, legs]).astype(np.float32)
+
+
+@pytest.fixture
+def tables() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [table(rng, h) for h in np.linspace(0.4, 2.0, 10)]
+
+
+@pytest.mark.parametrize('axis', ['x', 'y', 'z'])
+def test_up_axis_of_tables(tables: list, axis: str) -> None:
+    shift = 'zxy'.index(axis)
+    turned = [np.roll(points, shift, axis=1) for points in tables]
+    guess = guess_up_axis(turned)
+    assert guess.value == axis
+    assert not guess.is_unsure
+    assert int(guess.reason.split()[0]) >= 8
+    assert 'of 10 clouds' in guess.reason
+
+
+def test_scale_and_place_do_not_matter(tables: list) -> None:
+    moved = [points * [1, 2, 3] + [50, -70, 900] for points in tables]
+    assert guess_up_axis(moved).reason == guess_up_axis(tables).reason
+
+
+def test_few_or_divided_clouds_are_unsure(tables: list) -> None:
+    assert guess_up_axis(tables[:7]).is_unsure
+    mixed = [np.roll(p, i % 3, axis=1) for i, p in enumerate(tables)]
+    assert guess_up_axis(mixed).is_unsure
+
+
+def test_odd_clouds_are_no_error() -> None:
+    flat = np.random.default_rng(0).uniform(size=(50, 3)) * [1, 1, 0]
+    assert guess_up_axis([flat, flat[:1], flat * 0]).value in 'xyz'
+    with pytest.raises(ValueError, match='got 0'):
+        guess_up_axis([])
+
+
+def test_normalization(tables: list) -> None:
+    centred = [p - p.mean(0) for p in tables]
+    normal = [p / np.linalg.norm(p, axis=1).max() for p in centred]
+    guess = guess_normalization(normal)
+    assert guess.value == 'unit_sphere'
+    assert not guess.is_unsure
+    assert guess_normalization(centred).value == 'none'
+    assert not guess_normalization(centred).is_unsure
+    mixed = guess_normalization(normal[:9] + centred[9:])
+    assert mixed.value == 'none'
+    assert mixed.is_unsure
+    off_centre = [p + np.array([0.1, 0, 0]) for p in normal]
+    assert guess_normalization(off_centre).value == 'none'
+
+
+@pytest.mark.parametrize(
+    ('scale', 'unit'),
+    [(1.0, 'metre'), (1000.0, 'millimetre'), (0.001, 'unknown')],
+)
+def test_unit(tables: list, scale: float, unit: str) -> None:
+    guess = guess_unit([points * scale for points in tables])
+    assert guess.value == unit
+    assert guess.is_unsure

@@ -1,0 +1,388 @@
+from __future__ import annotations
+
+import builtins
+import logging
+import os
+import pickle
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.dataset import ConcatDataset
+from mmengine.logging import MMLogger
+from torch.utils.data import DataLoader
+
+from mmdet3d_act.datasets import (
+    BadSampleError,
+    EpochSampler,
+    PointCloudDataset,
+)
+from mmdet3d_act.datasets.point_pack import PackError
+from mmdet3d_act.datasets.transforms import loading
+from tests.test_datasets.packs import (
+    PIPELINE,
+    WRITERS,
+    build,
+    equal,
+    pack,
+    samples_of,
+    write_case,
+)
+
+ARCHIVE = 'modelnet_dat'
+
+
+@pytest.fixture(params=sorted(WRITERS))
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> dict:
+    """The config of a data set of each kind."""
+    return write_case(request.param, tmp_path / 'data')
+
+
+@pytest.fixture
+def shapenet(tmp_path: Path) -> dict:
+    return write_case('shapenet', tmp_path / 'data')
+
+
+def _forbid_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every reading of a cloud's file fail."""
+
+    def fail(path: str, *_: object, **__: object) -> None:
+        raise AssertionError(f'{path} was read')
+
+    monkeypatch.setattr(loading, 'read_points', fail)
+    monkeypatch.setattr('mmdet3d_act.datasets.modelnet40.load_packed', fail)
+
+
+@pytest.fixture
+def warned(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """Warnings, as they come."""
+    texts: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno == logging.WARNING:
+                texts.append(record.getMessage())
+
+    handler = Keep()
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield texts
+    logger.removeHandler(handler)
+
+
+def _remove_originals(cfg: dict) -> None:
+    root = Path(cfg['data_root'])
+    for path in root.iterdir():
+        if path.suffix != '.pack':
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_same_samples_without_reading_a_file(
+    case: dict, monkeypatch: pytest.MonkeyPatch, warned: list
+) -> None:
+    plain = build(case, packed=None)
+    expected = samples_of(plain)
+    pack(case)
+    _forbid_reading(monkeypatch)
+    assert equal(samples_of(build(case)), expected)
+    assert not equal(samples_of(build(case), epoch=4), expected)
+    again = build(case, serialize_data=True)
+    assert equal(samples_of(again), expected)
+    assert again.metainfo == plain.metainfo
+    _remove_originals(case)
+    assert type(again).check_requirements(case) == []
+    alone = build(case)
+    assert equal(samples_of(alone), expected)
+    assert alone.metainfo == plain.metainfo
+    assert [w for w in warned if 'pack' in w] == []
+
+
+def test_same_samples_beside_a_static_pipeline(
+    shapenet: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = dict(static_pipeline=PIPELINE[:2], pipeline=PIPELINE[2:])
+    expected = samples_of(build(shapenet, packed=None, **steps))
+    pack(shapenet)
+    _forbid_reading(monkeypatch)
+    assert equal(samples_of(build(shapenet, **steps)), expected)
+
+
+def test_all_columns_are_packed(tmp_path: Path) -> None:
+    case = write_case('modelnet_txt', tmp_path / 'data')
+    six = dict(pipeline=[dict(type='LoadPointCloud', use_dim=6)])
+    expected = samples_of(build(case, packed=None, **six))
+    pack(case)
+    _remove_originals(case)
+    assert equal(samples_of(build(case, **six)), expected)
+    assert expected[0]['points'].shape == (20, 6)
+    seven = dict(pipeline=[dict(type='LoadPointCloud', use_dim=7)])
+    with pytest.raises(BadSampleError, match=r'1\.txt: .*7 columns.*got 6'):
+        build(case, **seven)[0]
+
+
+def test_an_epoch_opens_the_pack_once(
+    shapenet: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    real = builtins.open
+
+    def count(file: object, *args: object, **kwargs: object) -> object:
+        opened.append(str(file))
+        return real(file, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, 'open', count)
+    dataset = build(shapenet)
+    samples_of(dataset)
+    assert len([name for name in opened if name.endswith('.npy')]) == 11
+    pack(shapenet)
+    dataset = pickle.loads(pickle.dumps(build(shapenet)))
+    opened.clear()
+    samples_of(dataset)
+    samples_of(dataset, epoch=4)
+    assert sorted(map(os.path.basename, opened)) == [
+        'ShapeNet55_test.pack',
+        'ShapeNet55_train.pack',
+    ]
+
+
+def _first_points(batch: list[dict]) -> list:
+    return [(s['sample_idx'], s['points'].tensor.tolist()) for s in batch]
+
+
+@pytest.mark.parametrize(
+    ('num_workers', 'context'),
+    [
+        (0, None),
+        (2, 'fork'),
+        pytest.param(2, 'spawn', marks=pytest.mark.slow),
+    ],
+)
+def test_workers_read_the_same(
+    shapenet: dict, num_workers: int, context: str | None
+) -> None:
+    def epoch(dataset: PointCloudDataset, **kwargs: object) -> list:
+        loader = DataLoader(
+            dataset,
+            batch_size=3,
+            sampler=EpochSampler(dataset, seed=2),
+            collate_fn=_first_points,
+            **kwargs,
+        )
+        return [sample for batch in loader for sample in batch]
+
+    expected = epoch(build(shapenet, packed=None))
+    pack(shapenet)
+    _remove_originals(shapenet)
+    found = epoch(
+        build(shapenet, serialize_data=True),
+        num_workers=num_workers,
+        multiprocessing_context=context,
+    )
+    assert found == expected
+    assert len(expected) == 11
+
+
+def test_pickling_and_subsets_do_not_copy_the_clouds(shapenet: dict) -> None:
+    pack(shapenet)
+    dataset = build(shapenet)
+    expected = samples_of(dataset)
+    size = sum(p.stat().st_size for p in Path(shapenet['data_root']).iterdir())
+    assert len(pickle.dumps(dataset._packs)) < 1000 < size
+    subset = dataset.get_subset([4, 9])
+    assert subset._packs[0] is dataset._packs[0]
+    found = [subset.get_data_info(index) for index in range(2)]
+    for one, index in zip(found, (4, 9), strict=True):
+        assert one['lidar_path'] == expected[index]['lidar_path']
+        assert one['raw_points'].shape == (32, 3)
+
+
+def test_parts_can_be_packed_one_by_one(shapenet: dict, warned: list) -> None:
+    expected = samples_of(build(shapenet, packed=None))
+    pack(shapenet | dict(split='test'))
+    half = build(shapenet)
+    assert equal(samples_of(half), expected)
+    held = ['raw_points' in half.get_data_info(i) for i in range(11)]
+    assert held == [False] * 8 + [True] * 3
+    assert warned == []
+    pack(shapenet | dict(split='train'))
+    _remove_originals(shapenet)
+    both = [build(shapenet, split=split) for split in ('train', 'test')]
+    assert [len(part) for part in both] == [8, 3]
+    assert len(ConcatDataset(both)) == len(build(shapenet)) == 11
+
+
+def test_missing_part_is_a_missing_data_set(shapenet: dict) -> None:
+    pack(shapenet | dict(split='test'))
+    _remove_originals(shapenet)
+    with pytest.raises(FileNotFoundError, match='needs its points at'):
+        build(shapenet)
+
+
+def test_packs_elsewhere(shapenet: dict, tmp_path: Path) -> None:
+    expected = samples_of(build(shapenet))
+    pack(shapenet, out=str(tmp_path / 'packs'))
+    assert not list(Path(shapenet['data_root']).glob('*.pack'))
+    there = shapenet | dict(packed=str(tmp_path / 'packs'))
+    _remove_originals(shapenet)
+    assert equal(samples_of(build(there)), expected)
+    there['packed'] = str(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r'_train\.pack is not there'):
+        build(there)
+    cfg = dict(there)
+    (text,) = type(build(there, lazy_init=True)).check_requirements(cfg)
+    assert 'make it with tools/dataset_converters/pack_points.py' in text
+
+
+def test_moved_data_set(shapenet: dict, tmp_path: Path) -> None:
+    expected = samples_of(build(shapenet))
+    pack(shapenet)
+    _remove_originals(shapenet)
+    Path(shapenet['data_root']).rename(tmp_path / 'moved')
+    found = samples_of(build(shapenet, data_root=str(tmp_path / 'moved')))
+    for one, other in zip(found, expected, strict=True):
+        assert one['points'].equal(other['points'])
+        assert one['lidar_path'].startswith(str(tmp_path / 'moved'))
+
+
+def _first_cloud(cfg: dict) -> Path:
+    return Path(build(cfg, packed=None).get_data_info(0)['lidar_path'])
+
+
+def test_changed_and_new_clouds_are_read_from_their_files(
+    shapenet: dict, warned: list
+) -> None:
+    pack(shapenet)
+    root = Path(shapenet['data_root'])
+    np.save(_first_cloud(shapenet), np.ones((7, 3), np.float32))
+    np.save(root / 'shapenet_pc' / 'new.npy', np.zeros((8, 3), np.float32))
+    with open(root / 'ShapeNet-55' / 'test.txt', 'a') as file:
+        file.write('new.npy\n')
+    expected = samples_of(build(shapenet, packed=None))
+    assert warned == []
+    dataset = build(shapenet)
+    assert equal(samples_of(dataset), expected)
+    held = ['raw_points' in dataset.get_data_info(i) for i in range(12)]
+    assert held == [False] + [True] * 10 + [False]
+    (text,) = warned
+    assert text.startswith('ShapeNet55: 2 of 12 clouds are new or have chan')
+    assert f'example {_first_cloud(shapenet)}. To pack again: python ' in text
+    assert f'--data-root {root} --split trainval' in text
+    pack(shapenet)
+    assert equal(samples_of(build(shapenet)), expected)
+    assert len(warned) == 1
+
+
+def test_same_size_another_time(shapenet: dict, warned: list) -> None:
+    pack(shapenet)
+    path = _first_cloud(shapenet)
+    np.save(path, np.load(path) + 1)
+    os.utime(path, ns=(0, 0))
+    expected = samples_of(build(shapenet, packed=None))
+    assert equal(samples_of(build(shapenet)), expected)
+    assert '1 of 11 clouds' in warned[0]
+
+
+def test_shorter_list_needs_no_new_pack(shapenet: dict, warned: list) -> None:
+    pack(shapenet)
+    path = Path(shapenet['data_root']) / 'ShapeNet-55' / 'train.txt'
+    path.write_text('\n'.join(path.read_text().split()[5:2:-1]))
+    expected = samples_of(build(shapenet, packed=None))
+    assert len(expected) == 6
+    assert equal(samples_of(build(shapenet)), expected)
+    assert warned == []
+
+
+def test_changed_archive_is_read_again(tmp_path: Path, warned: list) -> None:
+    case = write_case(ARCHIVE, tmp_path / 'data')
+    pack(case)
+    (path,) = (tmp_path / 'data').glob('*.dat')
+    clouds, labels = pickle.loads(path.read_bytes())
+    path.write_bytes(pickle.dumps([[c + 1 for c in clouds], labels]))
+    expected = samples_of(build(case, packed=None))
+    assert equal(samples_of(build(case)), expected)
+    assert '5 of 5 clouds are new or have changed' in warned[0]
+
+
+def test_changed_list_without_clouds(shapenet: dict) -> None:
+    pack(shapenet)
+    root = Path(shapenet['data_root'])
+    shutil.rmtree(root / 'shapenet_pc')
+    assert len(build(shapenet)) == 11
+    (root / 'ShapeNet-55' / 'train.txt').write_text('x.npy\n')
+    with pytest.raises(PackError, match=r'train\.txt has changed since.*remo'):
+        build(shapenet)
+
+
+def test_other_classes_without_clouds(tmp_path: Path) -> None:
+    case = write_case('folder', tmp_path / 'data')
+    pack(case)
+    names = ['jar', 'cup', 'bowl']
+    labels = [s['gt_label'] for s in samples_of(build(case, classes=names))]
+    assert labels == [2, 1, 1, 0] * 2
+    _remove_originals(case)
+    with pytest.raises(PackError, match=r"'folders'.*asked for is .*'jar'"):
+        build(case, classes=names)
+
+
+def test_other_way_of_reading_does_not_use_the_pack(
+    tmp_path: Path, warned: list
+) -> None:
+    case = write_case('folder', tmp_path / 'data')
+    pack(case)
+    load = [dict(type='LoadPointCloud', npz_key='normals')]
+    expected = samples_of(build(case, packed=None, pipeline=load))
+    assert equal(samples_of(build(case, pipeline=load)), expected)
+    assert len(warned) == 2
+    assert (
+        "is not used: it was packed with LoadPointCloud {'npz_key': None"
+        in (warned[0])
+    )
+
+
+@pytest.mark.parametrize('absent', [False, True])
+def test_unusable_clouds_are_skipped_as_before(
+    shapenet: dict, absent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip = shapenet | dict(on_error='skip')
+    path = _first_cloud(shapenet)
+    path.unlink() if absent else path.write_bytes(b'no array')
+    with pytest.raises(FileNotFoundError if absent else BadSampleError):
+        pack(shapenet)
+    assert not list(Path(shapenet['data_root']).glob('*.pack'))
+    plain = build(skip, packed=None)
+    expected = samples_of(plain)
+    assert expected[0]['sample_idx'] != 0
+    plain.on_error = 'raise'
+    with pytest.raises(BadSampleError) as unpacked_error:
+        plain[0]
+    results = pack(shapenet, on_error='skip')
+    assert [result.num_faults for result in results] == [1, 0]
+    _forbid_reading(monkeypatch)
+    assert equal(samples_of(build(skip)), expected)
+    _remove_originals(shapenet)
+    assert equal(samples_of(build(skip)), expected)
+    with pytest.raises(BadSampleError) as packed_error:
+        build(shapenet)[0]
+    assert str(packed_error.value) == str(unpacked_error.value)
+
+
+def test_damaged_pack_is_not_passed_over(shapenet: dict) -> None:
+    pack(shapenet)
+    path = Path(shapenet['data_root']) / 'ShapeNet55_train.pack'
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(PackError, match=r'truncated.*packed=None in'):
+        build(shapenet)
+    (text,) = type(build(shapenet, lazy_init=True)).check_requirements(
+        shapenet
+    )
+    assert 'truncated' in text
+    assert len(build(shapenet, packed=None)) == 11
+
+
+def test_data_set_without_a_reading_pipeline(shapenet: dict) -> None:
+    pack(shapenet)
+    info = build(shapenet, pipeline=[])[0]
+    assert 'raw_points' not in info
+    assert info == build(shapenet, pipeline=[], packed=None)[0]

@@ -1,0 +1,170 @@
+"""Pictures during a training, which does not notice them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmdet3d_act.apis import prepare_config, train
+from mmdet3d_act.engine.hooks import ReconstructionHook
+from mmdet3d_act.registry import HOOKS
+from tests.test_engine.distilling import write_distillation
+from tests.test_engine.toy import write_config
+from tests.test_models import toys
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    write_distillation(tmp_path)
+    return tmp_path
+
+
+BOARD = dict(type='TensorboardVisBackend')
+
+
+def run(
+    work_dir: str, hook: dict | None, seed: int = 0, **options: object
+) -> dict:
+    """Train the small distillation and return the weights."""
+
+    def adapt(cfg):
+        if hook is not None:
+            given = dict(type='ReconstructionHook', panel=32, **hook)
+            cfg.custom_hooks.append(given)
+
+    cfg = prepare_config(
+        'distil.py', work_dir, seed=seed, adapt=adapt, options=options
+    )
+    loaded = torch.load(train(cfg), weights_only=True)
+    return loaded['state_dict']
+
+
+def same(first: dict, second: dict) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(first[key], second[key]) for key in first
+    )
+
+
+def names(work_dir: str) -> list[str]:
+    found = (Path(work_dir) / 'reconstructions').glob('*.png')
+    return sorted(path.name for path in found)
+
+
+def test_builds_from_its_config() -> None:
+    hook = HOOKS.build(dict(type='ReconstructionHook', interval=3))
+    assert isinstance(hook, ReconstructionHook)
+
+
+def test_training_with_and_without_it_gives_the_same_weights(folder) -> None:
+    plain = run('plain', None)
+    epochs = run('epochs', dict(interval=1, num_samples=2))
+    steps = run(
+        'steps', dict(interval=2, by_epoch=False, indices=[1], part='train')
+    )
+    assert same(plain, epochs)
+    assert same(plain, steps)
+    assert not same(plain, run('other', None, seed=1))
+    assert names('plain') == []
+    assert names('epochs') == ['epoch_0.png', 'epoch_1.png']
+    assert names('steps') == ['iter_0.png', 'iter_2.png', 'iter_4.png']
+
+
+def test_stage_one_does_not_notice_either(folder) -> None:
+    def train_it(work_dir: str, hooks: list) -> dict:
+        def adapt(cfg):
+            cfg.model = toys.VAE
+            cfg.custom_hooks = [dict(type='IterationSeedHook'), *hooks]
+
+        options = {'train_cfg.max_epochs': 3}
+        cfg = prepare_config(
+            'distil.py', work_dir, options=options, adapt=adapt
+        )
+        return torch.load(train(cfg), weights_only=True)['state_dict']
+
+    hook = dict(type='ReconstructionHook', interval=2, panel=32)
+    assert same(train_it('plain', []), train_it('drawn', [hook]))
+    assert names('drawn') == ['epoch_0.png', 'epoch_2.png', 'epoch_3.png']
+
+
+def test_pictures_show_the_training(folder) -> None:
+    run('here', dict(interval=1, num_samples=3))
+    first, last = (
+        np.asarray(Image.open(f'here/reconstructions/{name}')).astype(int)
+        for name in names('here')
+    )
+    # Six columns; the first three do not depend on the weights.
+    known = 6 + 3 * 38
+    assert first.shape == last.shape
+    assert first.shape[1] == 6 * 38 + 6
+    assert (first[:100, :known] == last[:100, :known]).all()
+    assert (first[:, known:] != last[:, known:]).any()
+
+
+def test_tensorboard_gets_the_pictures(folder) -> None:
+    event_file = pytest.importorskip(
+        'tensorboard.backend.event_processing.event_accumulator'
+    )
+    backends = [
+        dict(type='LocalVisBackend'),
+        dict(type='TensorboardVisBackend'),
+    ]
+    run(
+        'board',
+        dict(interval=1, num_samples=1),
+        **{'visualizer.vis_backends': backends},
+    )
+    (log,) = {path.parent for path in Path('board').rglob('events.out.*')}
+    events = event_file.EventAccumulator(str(log), dict(images=0))
+    events.Reload()
+    images = events.Images('reconstruction')
+    assert [image.step for image in images] == [0, 1]
+    drawn = Image.open('board/reconstructions/epoch_1.png')
+    assert (images[-1].width, images[-1].height) == drawn.size
+    # The work directory has them once.
+    assert not list(Path('board').rglob('vis_image/*'))
+
+
+def test_absent_tensorboard_is_an_error_that_says_so(
+    folder, monkeypatch
+) -> None:
+    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', None)
+    monkeypatch.setitem(sys.modules, 'tensorboardX', None)
+    with pytest.raises(ImportError, match=r'install .*tensorboard'):
+        run(
+            'board',
+            dict(interval=1),
+            **{
+                'visualizer.vis_backends': [dict(type='TensorboardVisBackend')]
+            },
+        )
+
+
+def test_a_model_that_cannot_be_drawn_is_refused_at_once(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hook = "custom_hooks = [dict(type='ReconstructionHook')]\n"
+    write_config(tmp_path, hook)
+    with pytest.raises(ValueError, match='got ToyRegressor'):
+        train(prepare_config('toy.py', 'here'))
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(interval=0), 'interval must be >= 1, got 0'),
+        (dict(num_samples=0), 'num_samples must be >= 1'),
+        (dict(seed=-1), 'seed must be >= 0, got -1'),
+        (dict(part='all'), "one of .* got 'all'"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReconstructionHook(**options)

@@ -1,0 +1,342 @@
+"""NT-Xent and Barlow Twins: formulas, gradients, invariances, the edges."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmdet3d_act.models.losses import (
+    BarlowTwinsFeatureLoss,
+    NTXentFeatureLoss,
+    barlow_twins,
+    nt_xent,
+)
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+LOSSES = [NTXentFeatureLoss, BarlowTwinsFeatureLoss]
+SCOPES = ['batch', 'cloud']
+every_loss = pytest.mark.parametrize('kind', LOSSES)
+every_scope = pytest.mark.parametrize('scope', SCOPES)
+
+
+def draw(seed: int, shape: tuple[int, ...] = (2, 5, 4)) -> torch.Tensor:
+    return torch.randn(shape, generator=toys.seeded(seed)) + 0.5
+
+
+def related(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return predictions and targets that have something in common."""
+    target = draw(seed)
+    return target + 0.5 * draw(seed + 1), target
+
+
+def looped_nt_xent(
+    pred: np.ndarray, target: np.ndarray, temperature: float
+) -> float:
+    """The loss of one set, (P, C), one anchor and candidate at a time."""
+    features = [*pred, *target]
+    count, losses = len(pred), []
+    for i, anchor in enumerate(features):
+        partner = (i + count) % (2 * count)
+        scores = {
+            j: anchor @ other / math.sqrt((anchor @ anchor) * (other @ other))
+            for j, other in enumerate(features)
+            if j != i
+        }
+        total = sum(math.exp(s / temperature) for s in scores.values())
+        share = math.exp(scores[partner] / temperature) / total
+        losses.append(-math.log(share))
+    return sum(losses) / len(losses)
+
+
+def looped_barlow_twins(
+    pred: np.ndarray, target: np.ndarray, weight: float
+) -> float:
+    """The loss of one set, (P, C), one pair of channels at a time."""
+    count, channels = pred.shape
+    total = 0.0
+    for i in range(channels):
+        for j in range(channels):
+            a = pred[:, i] - sum(pred[:, i]) / count
+            b = target[:, j] - sum(target[:, j]) / count
+            spread = math.sqrt(sum(a * a) / (count - 1))
+            spread *= math.sqrt(sum(b * b) / (count - 1))
+            c = sum(a * b) / count / spread
+            total += (1 - c) ** 2 if i == j else weight * c**2
+    return total
+
+
+def looped(loss: nn.Module, pred: torch.Tensor, target: torch.Tensor) -> float:
+    """The loss of a batch as its scope has it, in double precision."""
+    pairs = [
+        (x.double().numpy(), y.double().numpy())
+        for x, y in zip(pred, target, strict=True)
+    ]
+    if loss.scope == 'batch':
+        pairs = [
+            tuple(np.concatenate(part) for part in zip(*pairs, strict=True))
+        ]
+    if isinstance(loss, NTXentFeatureLoss):
+        values = [looped_nt_xent(*pair, loss.temperature) for pair in pairs]
+    else:
+        values = [
+            looped_barlow_twins(*pair, loss.redundancy_weight)
+            for pair in pairs
+        ]
+    return loss.loss_weight * sum(values) / len(values)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'options'),
+    [
+        (NTXentFeatureLoss, {}),
+        (NTXentFeatureLoss, dict(temperature=0.5, loss_weight=3.0)),
+        (BarlowTwinsFeatureLoss, {}),
+        (BarlowTwinsFeatureLoss, dict(redundancy_weight=0.7)),
+    ],
+)
+@every_scope
+def test_the_formula_one_pair_at_a_time(
+    kind: type[nn.Module], options: dict, scope: str
+) -> None:
+    loss = MODELS.build(dict(type=kind.__name__, scope=scope, **options))
+    assert type(loss) is kind
+    for pred, target in (related(), (draw(7), draw(8)), (draw(9), draw(9))):
+        value = loss(pred, target).item()
+        assert value == pytest.approx(looped(loss, pred, target), rel=1e-5)
+
+
+def test_the_scopes_differ() -> None:
+    for kind in LOSSES:
+        values = [kind(scope=scope)(*related()).item() for scope in SCOPES]
+        assert values[0] != pytest.approx(values[1], rel=1e-2)
+
+
+def test_nt_xent_by_hand() -> None:
+    # Two orthogonal pairs: one candidate of three is right, and closer by 1.
+    pair = torch.eye(2).unsqueeze(0)
+    value = nt_xent(pair, pair, temperature=0.5).item()
+    assert value == pytest.approx(math.log(1 + 2 * math.exp(-2)))
+    # All alike: a guess among 2P - 1.
+    same = torch.ones(1, 5, 3)
+    assert nt_xent(same, same).item() == pytest.approx(math.log(9))
+
+
+def test_barlow_twins_by_hand() -> None:
+    pred = torch.tensor([[[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]]])
+    # The unbiased deviation is sqrt(4 / 3): c = 4 / 4 / (4 / 3) = 3 / 4.
+    value = barlow_twins(pred, pred, 0.1).item()
+    assert value == pytest.approx(2 * 0.25**2)
+    # Channels exchanged: nothing on the diagonal, all beside it.
+    value = barlow_twins(pred, pred.flip(-1), 0.1).item()
+    assert value == pytest.approx(2 + 0.1 * 2 * 0.75**2)
+
+
+@every_scope
+@every_loss
+def test_gradient_in_double_precision(
+    kind: type[nn.Module], scope: str
+) -> None:
+    loss = kind(scope=scope)
+    pred, target = (x.double().requires_grad_() for x in related())
+    assert torch.autograd.gradcheck(loss.distance, (pred, target))
+
+
+@every_scope
+@every_loss
+def test_gradient_reaches_the_prediction_only(
+    kind: type[nn.Module], scope: str
+) -> None:
+    loss = kind(scope=scope)
+    pred, target = related()
+    loss(pred.requires_grad_(), target).backward()
+    assert (pred.grad != 0).all()
+    assert not loss.constant_baseline(target.requires_grad_()).requires_grad
+
+
+@every_scope
+@every_loss
+def test_symmetric_and_blind_to_order(
+    kind: type[nn.Module], scope: str
+) -> None:
+    loss, (pred, target) = kind(scope=scope), related()
+    expected = loss(pred, target)
+    torch.testing.assert_close(loss(target, pred), expected)
+    torch.testing.assert_close(loss(pred.flip(0), target.flip(0)), expected)
+    order = [2, 0, 4, 1, 3]
+    torch.testing.assert_close(
+        loss(pred[:, order], target[:, order]), expected
+    )
+    # Which prediction belongs to which target matters.
+    assert (loss(pred, target.roll(1, dims=1)) - expected).abs() > 0.1
+
+
+@every_scope
+def test_nt_xent_is_blind_to_lengths(scope: str) -> None:
+    loss, (pred, target) = NTXentFeatureLoss(scope=scope), related()
+    lengths = draw(5)[..., :1].abs() + 0.1
+    torch.testing.assert_close(
+        loss(pred * lengths, target * 7), loss(pred, target)
+    )
+    assert (loss(pred + 1, target) - loss(pred, target)).abs() > 1e-2
+
+
+@every_scope
+def test_barlow_twins_is_blind_to_scale_and_mean_of_channels(
+    scope: str,
+) -> None:
+    loss, (pred, target) = BarlowTwinsFeatureLoss(scope=scope), related()
+    moved = pred * torch.tensor([0.1, 2.0, 30.0, 1.0]) + draw(3)[0, 0]
+    torch.testing.assert_close(
+        loss(moved, target - 5), loss(pred, target), rtol=1e-4, atol=1e-5
+    )
+
+
+@every_loss
+def test_a_set_does_not_see_the_others(kind: type[nn.Module]) -> None:
+    loss, (pred, target) = kind(scope='cloud'), related()
+    single = [
+        loss(pred[i : i + 1], target[i : i + 1]) for i in range(len(pred))
+    ]
+    torch.testing.assert_close(loss(pred, target), sum(single) / 2)
+
+
+@every_scope
+@every_loss
+def test_features_that_do_not_vary(kind: type[nn.Module], scope: str) -> None:
+    same = draw(0)[:1, :1].expand(2, 5, 4)
+    zero = torch.zeros(2, 5, 4)
+    loss = kind(scope=scope)
+    for pred in (same, zero, draw(1)):
+        for target in (same, zero, draw(2)):
+            moved = pred.clone().requires_grad_()
+            value = loss(moved, target)
+            value.backward()
+            assert value.isfinite()
+            assert moved.grad.isfinite().all()
+            assert loss.constant_baseline(target).isfinite()
+
+
+@every_scope
+def test_baseline_of_nt_xent_is_nearly_the_best_constants(
+    scope: str,
+) -> None:
+    target = draw(3, (2, 40, 16))
+    loss = NTXentFeatureLoss(2.0, temperature=0.3, scope=scope)
+    constant = target.mean((0, 1), keepdim=True).requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [constant], max_iter=100, line_search_fn='strong_wolfe'
+    )
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = loss(constant.expand_as(target), target)
+        value.backward()
+        return value
+
+    optimizer.step(step)
+    best = loss(constant.expand_as(target), target).item()
+    baseline = loss.constant_baseline(target).item()
+    assert best <= baseline * (1 + 1e-6)
+    assert baseline == pytest.approx(best, rel=0.01)
+    # What the docstring says of features that are all alike.
+    others = 2 * (80 if scope == 'batch' else 40) - 1
+    assert baseline > 2 * math.log(others)
+
+
+@every_scope
+def test_baseline_of_barlow_twins_is_the_number_of_channels(
+    scope: str,
+) -> None:
+    loss = BarlowTwinsFeatureLoss(0.5, scope=scope)
+    assert loss.constant_baseline(draw(3)).item() == pytest.approx(2.0)
+    assert loss(*related()).item() < 2.0
+
+
+@every_loss
+def test_computed_in_float32_under_autocast(kind: type[nn.Module]) -> None:
+    pred, target = (x.bfloat16() for x in related())
+    expected = kind()(pred.float(), target.float())
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        value = kind()(pred, target)
+        baseline = kind().constant_baseline(target)
+    assert value.dtype == baseline.dtype == torch.float32
+    assert torch.equal(value, expected)
+
+
+@every_loss
+def test_one_patch_has_nothing_to_compare_with(
+    kind: type[nn.Module],
+) -> None:
+    one, pair = draw(0)[:1, :1], draw(0)[:, :1]
+    with pytest.raises(ValueError, match=r'at least 2 .* in a batch, got 1'):
+        kind()(one, one)
+    assert kind()(pair, pair).isfinite()
+    with pytest.raises(ValueError, match=r'at least 2 .* in a cloud, got 1'):
+        kind(scope='cloud')(pair, pair)
+
+
+@every_loss
+def test_wrong_input_is_refused(kind: type[nn.Module]) -> None:
+    with pytest.raises(ValueError, match=r'same shape, got .*5, 4.*5, 3'):
+        kind()(draw(0), draw(1)[..., :3])
+    with pytest.raises(ValueError, match=r"scope must be one of .*'world'"):
+        kind(scope='world')
+    with pytest.raises(ValueError, match="scope='cloud' compares within"):
+        kind(scope='cloud', gather=True)
+
+
+@pytest.mark.parametrize('temperature', [0.0, -1.0, math.nan, math.inf])
+def test_wrong_temperatures_are_refused(temperature: float) -> None:
+    with pytest.raises(ValueError, match='temperature must be positive'):
+        NTXentFeatureLoss(temperature=temperature)
+
+
+def test_gathering_in_a_single_process_changes_nothing() -> None:
+    for kind in LOSSES:
+        assert torch.equal(kind(gather=True)(*related()), kind()(*related()))
+
+
+def _rank_results(rank: int, folder: str) -> None:
+    torch.distributed.init_process_group(
+        'gloo', f'file://{folder}/store', rank=rank, world_size=2
+    )
+    results = {}
+    for kind in LOSSES:
+        pred, target = (x[rank : rank + 1].clone() for x in related())
+        pred.requires_grad_()
+        loss = kind(gather=True)
+        value = loss(pred, target)
+        value.backward()
+        baseline = loss.constant_baseline(target)
+        alone = kind()(pred, target)
+        results[kind.__name__] = tuple(
+            x.detach() for x in (value, baseline, alone, pred.grad)
+        )
+    torch.save(results, f'{folder}/rank{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(_rank_results, args=(str(tmp_path),), nprocs=2)
+    ranks = [torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1)]
+    for kind in LOSSES:
+        pred, target = related()
+        whole = kind()(pred.requires_grad_(), target)
+        whole.backward()
+        parts = [rank[kind.__name__] for rank in ranks]
+        # The mean over the processes, as DistributedDataParallel takes it.
+        value, baseline = ((parts[0][i] + parts[1][i]) / 2 for i in range(2))
+        toys.assert_close(value, whole.detach())
+        toys.assert_close(baseline, kind().constant_baseline(target))
+        gradient = torch.cat([part[3] for part in parts]) / 2
+        toys.assert_close(gradient, pred.grad)
+        # Without gathering, processes know nothing of each other.
+        for i, part in enumerate(parts):
+            own = kind()(pred[i : i + 1], target[i : i + 1])
+            toys.assert_close(part[2], own.detach())

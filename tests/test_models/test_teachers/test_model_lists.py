@@ -1,0 +1,71 @@
+"""Any model of timm and open_clip runs as a teacher, or is refused."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import open_clip
+import pytest
+import timm
+import torch
+
+from mmdet3d_act.models.teachers import (
+    ImageTeacher,
+    OpenCLIPTeacher,
+    TimmTeacher,
+)
+from tests.test_models.test_teachers.library_models import (
+    assert_runs,
+    materialized,
+)
+
+# Above this width two blocks do not fit into a small test's memory.
+MAX_WIDTH = 2048
+LIKELY = re.compile(r'vit|deit|eva|cait|mixer|mlp|siglip')
+
+
+def sample(names: list[str], count: int, seed: int) -> list[str]:
+    """Return some names, half of them of Transformers and mixers."""
+    draw = random.Random(seed)
+    likely = [name for name in names if LIKELY.search(name.lower())]
+    others = sorted(set(names) - set(likely))
+    each = count // 2
+    return sorted(draw.sample(likely, each) + draw.sample(others, each))
+
+
+def runs(cls: type[ImageTeacher], name: str) -> bool:
+    """Return whether a model runs; check that it does, or the refusal."""
+    reason = cls.refusal(name)
+    if reason is not None:
+        assert reason.startswith(f'{name} cannot be a teacher'), reason
+        assert len(reason) < 500
+        return False
+    with torch.device('meta'):
+        taken = cls.take(name, num_layers=2)
+    if taken.embed_dims <= MAX_WIDTH:
+        assert_runs(materialized(taken))
+    return True
+
+
+def check(cls: type[ImageTeacher], names: list[str]) -> None:
+    """Check models of which some run and some do not."""
+    assert len({runs(cls, name) for name in names}) == 2
+
+
+def test_random_timm_models() -> None:
+    check(TimmTeacher, sample(timm.list_models(), 16, seed=3))
+
+
+def test_random_open_clip_models() -> None:
+    check(OpenCLIPTeacher, sample(open_clip.list_models(), 8, seed=3))
+
+
+@pytest.mark.slow
+def test_more_timm_models() -> None:
+    check(TimmTeacher, sample(timm.list_models(), 200, seed=4))
+
+
+@pytest.mark.slow
+def test_every_open_clip_model() -> None:
+    check(OpenCLIPTeacher, open_clip.list_models())

@@ -1,0 +1,90 @@
+"""tools/browse_dataset.py on tiny data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.test_apis.pretraining import write_pretrainings
+from tests.test_tools.loading import load_tool
+
+TOOL = 'browse_dataset'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pretrainings(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
+    monkeypatch.setattr(sys, 'argv', [TOOL, *args])
+    return load_tool(TOOL).main()
+
+
+def picture(path: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_shows_the_training_data(monkeypatch, capsys) -> None:
+    assert run(monkeypatch, 'mae.py', '--num', '3', '--panel', '40') == 0
+    path = 'work_dirs/browse/mae_train.png'
+    # A place for names, and five transforms.
+    assert picture(path).shape[1] == 6 * 46 + 6
+    printed = capsys.readouterr().out
+    assert 'PointFolder with 12 samples, up axis z; drawn: 3' in printed
+    assert f'Written: {path}' in printed
+
+
+def test_shows_several_epochs_and_a_page(monkeypatch) -> None:
+    shared = ['--indices', '3', '--panel', '40', '--out']
+    assert run(monkeypatch, 'mae.py', *shared, 'one.png') == 0
+    more = ['three.png', '--epochs', '3', '--html']
+    assert run(monkeypatch, 'mae.py', *shared, *more) == 0
+    assert len(picture('three.png')) > len(picture('one.png')) + 2 * 40
+    text = Path('three.html').read_text()
+    assert text.count('"positions"') == 3 * 5
+    assert 'epoch 2: RandomPointScaleShift' in text
+
+
+def test_looks_through_wrappers(monkeypatch, capsys) -> None:
+    options = ['--part', 'val', '--indices', '0', '13', '--panel', '40']
+    assert run(monkeypatch, 'mae.py', *options) == 0
+    printed = capsys.readouterr().out
+    assert 'ConcatDataset with 18 samples, up axis y' in printed
+
+
+def test_bad_samples_are_named(monkeypatch, capsys) -> None:
+    Path('clouds/train/blob/blob1.npy').write_text('no cloud')
+    options = ['--indices', '0', '1', '--panel', '40']
+    assert run(monkeypatch, 'mae.py', *options) == 0
+    printed = capsys.readouterr().out
+    assert 'bad sample sample 1: BadSampleError' in printed
+    assert 'blob1.npy' in printed
+    assert 'Written:' in printed
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['mae.py', '--part', 'test'], 'has no test_dataloader'),
+        (['mae.py', '--indices', '12'], 'samples 0 to 11, got [12]'),
+        (['absent.py'], 'absent.py cannot be read'),
+    ],
+)
+def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
+    assert run(monkeypatch, *args) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('args', [['--epochs', '0'], ['--out', 'x.jpg']])
+def test_wrong_options_are_refused(capsys, args) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        load_tool(TOOL).parse_args(['mae.py', *args])
+    assert args[0] in capsys.readouterr().err

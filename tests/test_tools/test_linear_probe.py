@@ -1,0 +1,116 @@
+"""tools/linear_probe.py on tiny pretrainings and easy classes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmdet3d_act.models.backbones import PointTransformer
+from tests.test_apis.pretraining import write_pretrainings
+from tests.test_tools.loading import load_tool
+
+TOOL = 'linear_probe'
+MAE = ['mae.pth', '--config', 'mae.py']
+FOLDERS = ['--train-data', 'clouds/train', '--test-data', 'clouds/test']
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pretrainings(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
+    monkeypatch.setattr(sys, 'argv', [TOOL, *args])
+    return load_tool(TOOL).main()
+
+
+def test_probes_the_data_of_the_config(monkeypatch, capsys) -> None:
+    passes = []
+    encode = PointTransformer.encode
+
+    def counted(self, *args):
+        passes.append(1)
+        return encode(self, *args)
+
+    monkeypatch.setattr(PointTransformer, 'encode', counted)
+    options = ['--C', '0.1', '1', '--pooling', 'cls', 'max', '--knn', '3']
+    few = ['--labels-per-class', '2', '--out', 'probe.json']
+    config = ['--config', 'mae.py']
+    assert run(monkeypatch, 'mae.pth', *config, *options, *few) == 0
+    # All of the choices read the features of one pass over 18 clouds.
+    assert len(passes) == 1
+    printed = capsys.readouterr().out
+    assert 'features of 18 of 18 clouds' in printed
+    assert 'linear SVM  3-NN  2 labels/class' in printed
+    record = json.loads(Path('probe.json').read_text())
+    assert (record['num_train'], record['num_test']) == (12, 6)
+    lines = record['results']
+    assert [(line['pooling'], line['C']) for line in lines] == [
+        ('cls', 0.1), ('cls', 1.0), ('max', 0.1), ('max', 1.0)
+    ]  # fmt: skip
+    # Blobs and sticks are told apart by any features of shape.
+    assert lines[3]['svm'] > 80
+
+
+def test_folders_give_what_the_config_gives(monkeypatch) -> None:
+    options = ['--config', 'mae.py', '--C', '0.1', '--out']
+    assert run(monkeypatch, 'mae.pth', *options, 'own.json') == 0
+    assert run(monkeypatch, 'mae.pth', *FOLDERS, *options, 'dir.json') == 0
+    own, folders = (
+        json.loads(Path(name).read_text()) for name in ('own.json', 'dir.json')
+    )
+    assert folders['train_data'] == 'clouds/train'
+    assert folders['num_train'] == own['num_train']
+    assert abs(folders['results'][0]['svm'] - own['results'][0]['svm']) < 40
+
+
+def test_probes_untrained_networks_and_autoencoders(
+    monkeypatch, capsys
+) -> None:
+    assert run(monkeypatch, 'untrained', '--config', 'mae.py', *FOLDERS) == 0
+    assert '2 classes: blob, stick' in capsys.readouterr().out
+    assert run(monkeypatch, 'dvae.pth', '--config', 'dvae.py', *FOLDERS) == 0
+    assert 'concat' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['dvae.pth', '--config', 'mae.py'], 'does not fit mae.py'),
+        (
+            ['dvae.pth', '--config', 'dvae.py', '--pooling', 'cls'],
+            "must have ['cls'] for pooling='cls'",
+        ),
+        (
+            [*MAE, '--labels-per-class', '99'],
+            'labels_per_class must be <=',
+        ),
+        (
+            [*MAE, *FOLDERS[2:], '--train-data', 'nowhere'],
+            'no such folder: nowhere',
+        ),
+    ],
+)
+def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
+    assert run(monkeypatch, *args) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (FOLDERS[:2], '--train-data and --test-data go together'),
+        (['--out', 'x.txt'], '--out must end in .json'),
+        (['--seeds', '-1'], '--seeds must be >= 0'),
+        (['--C', 'best'], "invalid _penalty value: 'best'"),
+    ],
+)
+def test_wrong_options_are_refused(capsys, args, message) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        load_tool(TOOL).parse_args(['mae.pth', '--config', 'mae.py', *args])
+    assert message in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""tools/list_teachers.py with a made-up data folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import constants
+from safetensors.torch import save_file
+
+from mmdet3d_act.models.teachers import TimmTeacher, catalog, language_files
+from tests.test_tools.loading import TOOLS, load_tool, run_script
+
+tool = load_tool('list_teachers')
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with one teacher's tiny file; empty caches."""
+    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
+    monkeypatch.setattr(language_files, 'MINILM_PACKAGE', 'none_such')
+    path = tmp_path / 'teachers' / 'deit_small_distilled_patch16_224.pth'
+    path.parent.mkdir()
+    torch.save({'x': torch.zeros(1000)}, path)
+    return tmp_path
+
+
+def test_available(root: Path, capsys: pytest.CaptureFixture) -> None:
+    assert tool.main(['--available']) == 0
+    output = capsys.readouterr().out
+    path = root / 'teachers' / 'deit_small_distilled_patch16_224.pth'
+    assert f'{path}, 0.0 MB' in output
+    assert f'1 of {len(catalog.CATALOG)} teachers' in output
+    assert 'here    deit-s ' in output
+    assert 'absent' not in output
+    assert 'act_dvae_shapenet_deit-s.py' in output
+
+
+def test_whole_list(root: Path, capsys: pytest.CaptureFixture) -> None:
+    assert tool.main([]) == 0
+    output = capsys.readouterr().out
+    for entry in catalog.CATALOG:
+        assert f' {entry.key} ' in output
+        assert entry.hub in output or entry.key == 'deit-s'
+    assert output.count('absent  ') == len(catalog.CATALOG) - 1
+    assert 'about 89.7 MB' not in output  # of the one that is here
+    assert 'from FacebookAI/roberta-base, about 499 MB' in output
+
+
+def test_nothing_here(root: Path, capsys: pytest.CaptureFixture) -> None:
+    (root / 'teachers' / 'deit_small_distilled_patch16_224.pth').unlink()
+    assert tool.main(['--available']) == 1
+    assert f'0 of {len(catalog.CATALOG)}' in capsys.readouterr().out
+
+
+def test_other_weights(root: Path, capsys: pytest.CaptureFixture) -> None:
+    own = root / 'teachers' / 'mine' / 'model.safetensors'
+    own.parent.mkdir()
+    save_file({'x': torch.zeros(500_000)}, own)
+    repository = root / 'hub' / 'models--some--one'
+    (repository / 'refs').mkdir(parents=True)
+    (repository / 'refs' / 'main').write_text('abc')
+    cached = repository / 'snapshots' / 'abc' / 'model.safetensors'
+    cached.parent.mkdir(parents=True)
+    save_file({'x': torch.zeros(250_000)}, cached)
+    assert tool.main(['--available']) == 0
+    output = capsys.readouterr().out
+    assert f'{own}, 2.0 MB' in output
+    assert 'some/one (cache of the hub), 1.0 MB' in output
+
+
+def test_search(root: Path, capsys: pytest.CaptureFixture) -> None:
+    assert tool.main(['--search', 'deit_small_dist*']) == 0
+    output = capsys.readouterr().out
+    assert 'runs    deit_small_distilled_patch16_224: 384 x 12, 21.3' in output
+    assert f'weights here: {root}' in output
+    assert tool.main(['--search', 'resnet18']) == 0
+    assert 'refused resnet18: ' in capsys.readouterr().out
+    assert tool.main(['--search', 'no-such-*']) == 1
+    assert 'no model' in capsys.readouterr().out
+
+
+def test_search_is_limited(
+    root: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = {}
+    monkeypatch.setattr(tool, 'check', asked.__setitem__)
+    assert tool.main(['--search', 'VIT_*']) == 0
+    assert len(asked[TimmTeacher]) == tool.LIMIT
+    assert 'more: --all checks them too' in capsys.readouterr().out
+    assert tool.main(['--all']) == 0
+    assert asked[TimmTeacher] == TimmTeacher.list_models()
+
+
+def test_matching() -> None:
+    names = ['ViT-B-16', 'vit_tiny', 'resnet']
+    assert tool.matching(names, 'vit') == names[:2]
+    assert tool.matching(names, 'vit_*') == ['vit_tiny']
+    assert tool.matching(names, '*-16') == ['ViT-B-16']
+
+
+def test_without_the_libraries(
+    root: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for kind in catalog.REQUIREMENTS:
+        monkeypatch.setitem(
+            catalog.REQUIREMENTS, kind, ('none_such', 'teacher')
+        )
+    assert tool.main(['--available']) == 0
+    assert 'cannot run: none_such is not installed' in capsys.readouterr().out
+    assert tool.main(['--search', '*']) == 1
+    assert capsys.readouterr().out.count('none_such is not installed') == 3
+
+
+def test_as_a_script(root: Path) -> None:
+    script = str(TOOLS / 'list_teachers.py')
+    done = run_script(root, sys.executable, script, '--available')
+    assert done.returncode == 0, done.stderr
+    assert 'here    deit-s ' in done.stdout
+    assert 'Traceback' not in done.stderr

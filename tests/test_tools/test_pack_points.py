@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.datasets import ShapeNet55
+from mmdet3d_act.datasets.point_pack import PackWriter
+from tests.test_datasets.clouds import write_shapenet
+
+from .loading import TOOLS, load_tool
+
+tool = load_tool('dataset_converters.pack_points')
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """ShapeNet-55's folder where the configs look for it."""
+    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
+    return write_shapenet(tmp_path / 'ShapeNet55-34')
+
+
+def _by_class(root: Path, *words: str) -> int:
+    start = ['--dataset', 'ShapeNet55', '--data-root', str(root)]
+    return tool.main([*start, *words])
+
+
+def test_config(root: Path, capsys: pytest.CaptureFixture) -> None:
+    config = str(TOOLS.parent / 'configs/act/dvae_shapenet.py')
+    assert tool.main([config]) == 0
+    output = capsys.readouterr().out
+    assert 'ShapeNet55_train.pack:\n' in output
+    assert '8/8' in output
+    assert '  8 clouds, 0.0 MiB\n' in output
+    assert '  3 clouds, 0.0 MiB\n' in output
+    assert tool.main([config]) == 0
+    assert '8 clouds, 0.0 MiB, up to date' in capsys.readouterr().out
+    (root / 'shapenet_pc').rename(root / 'away')
+    load = [dict(type='LoadPointCloud')]
+    data = ShapeNet55(str(root), 'trainval', pipeline=load)
+    assert data[10]['points'].shape == (32, 3)
+
+
+def test_missing_data_set_does_not_stop_the_others(
+    root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = str(TOOLS.parent / 'configs/act/act_pretrain_shapenet.py')
+    assert tool.main([config, '--workers=1']) == 2
+    assert 'ModelNet40 needs the list' in capsys.readouterr().err
+    assert len(list(root.glob('*.pack'))) == 2
+
+
+def test_class_and_options(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    packs = tmp_path / 'packs'
+    assert _by_class(root, '--split', 'train', 'test', f'--out={packs}') == 0
+    assert len(list(packs.glob('*.pack'))) == 2
+    words = ['--dataset', 'PointFolder']
+    words += ['--data-root', str(root / 'shapenet_pc')]
+    words += ['--options', 'split_seed=3', '--load-options', 'npz_key=p']
+    assert tool.main(words) == 0
+    capsys.readouterr()
+    assert tool.main([*words, '--verify']) == 0
+    assert '11 clouds, all checksums agree' in capsys.readouterr().out
+
+
+def test_verify_names_what_is_damaged(
+    root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert _by_class(root, '--split=train', '--verify') == 2
+    assert 'ShapeNet55_train.pack' in capsys.readouterr().err
+    _by_class(root, '--split=train')
+    path = root / 'ShapeNet55_train.pack'
+    data = bytearray(path.read_bytes())
+    data[500] ^= 4
+    path.write_bytes(data)
+    capsys.readouterr()
+    assert _by_class(root, '--split=train', '--verify') == 2
+    captured = capsys.readouterr()
+    assert 'damaged: shapenet_pc/03001627-m1.npy' in captured.out
+    assert '1 of 8 clouds are damaged; delete it and pack' in captured.err
+
+
+def test_full_disk_is_reported_and_the_work_goes_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    real = PackWriter.add
+
+    def full(self: PackWriter, *args: object) -> None:
+        if self.num_done == 3:
+            raise OSError(errno.ENOSPC, 'No space left on device', self.path)
+        real(self, *args)
+
+    monkeypatch.setattr(PackWriter, 'add', full)
+    assert _by_class(root, '--split=train') == 2
+    text = capsys.readouterr().err
+    assert 'No space left' in text
+    assert 'ShapeNet55_train.pack is not finished; the same command' in text
+    monkeypatch.undo()
+    assert _by_class(root, '--split=train') == 0
+    assert '8 clouds, 0.0 MiB, 3 of an earlier' in capsys.readouterr().out
+
+
+def test_unusable_cloud(root: Path, capsys: pytest.CaptureFixture) -> None:
+    path = root / 'shapenet_pc' / 'x-m3.npy'
+    np.save(path, np.ones((3, 2)))
+    assert _by_class(root, '--split=train') == 2
+    assert 'x-m3.npy: expected an array (N, 3 + F)' in capsys.readouterr().err
+    assert _by_class(root, '--split=train', '--on-error=skip') == 0
+    assert '1 of them cannot be used' in capsys.readouterr().out
+
+
+def test_different_readings_of_one_pack(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    one = f"type='ShapeNet55', data_root={str(root)!r}, split='train'"
+    loads = ["dict(type='LoadPointCloud')"]
+    loads.append("dict(type='LoadPointCloud', npz_key='p')")
+    parts = ', '.join(f'dict({one}, pipeline=[{load}])' for load in loads)
+    config = tmp_path / 'both.py'
+    config.write_text(
+        "train_dataloader = dict(dataset=dict(type='ConcatDataset', "
+        f'datasets=[{parts}]))\nval_dataloader = None\n'
+    )
+    assert tool.main([str(config)]) == 2
+    assert 'pack them one by one' in capsys.readouterr().err
+    config.write_text('x = 1\n')
+    assert tool.main([str(config)]) == 2
+    assert 'has no data set' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('words', 'text'),
+    [
+        ([], 'give a config, or a data set'),
+        (['--dataset=ShapeNet55'], '--dataset needs --data-root'),
+        (['a.py', '--workers=-1'], '--workers must be >= 0, got -1'),
+    ],
+)
+def test_wrong_command_lines(
+    words: list[str], text: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit):
+        tool.parse_args(words)
+    assert text in capsys.readouterr().err
+
+
+def test_unknown_class_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = ['--dataset=Nothing', f'--data-root={tmp_path}']
+    assert tool.main(words) == 2
+    assert 'got Nothing' in capsys.readouterr().err

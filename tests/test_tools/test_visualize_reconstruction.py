@@ -1,0 +1,86 @@
+"""tools/visualize_reconstruction.py on tiny pretrainings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_apis.pretraining import write_pretrainings
+from tests.test_tools.loading import load_tool
+
+TOOL = 'visualize_reconstruction'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pretrainings(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
+    monkeypatch.setattr(sys, 'argv', [TOOL, *args])
+    return load_tool(TOOL).main()
+
+
+def test_draws_the_data_of_the_config(monkeypatch, capsys) -> None:
+    options = ['--num', '2', '--panel', '40', '--html', '--ply']
+    assert run(monkeypatch, 'dvae.py', 'dvae.pth', *options) == 0
+    printed = capsys.readouterr().out
+    out = Path('pictures_dvae')
+    for name in ('reconstruction.png', 'reconstruction.html', 'ply'):
+        assert (out / name).exists()
+        assert f'Written: {out / name}' in printed
+    # Input, patches, visible, codes, coarse, dense.
+    assert len(list(out.glob('ply/*.ply'))) == 2 * 6
+
+
+def test_draws_a_folder(monkeypatch) -> None:
+    data = ['--data', 'clouds/test', '--indices', '0', '5', '--up-axis', 'z']
+    options = [*data, '--out', 'here', '--panel', '40', '--ply']
+    assert run(monkeypatch, 'mae.py', 'mae.pth', *options) == 0
+    names = {path.name for path in Path('here/ply').iterdir()}
+    assert '0_blob0_0_input.ply' in names
+    assert '1_stick2_3_prediction.ply' in names
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['mae.py', 'dvae.pth'], 'no checkpoint of the Distiller'),
+        (['mae.py', 'mae.pth', '--part', 'test'], 'has no test_dataloader'),
+        (['mae.py', 'mae.pth', '--data', 'x'], 'no such folder: x'),
+        (['mae.py', 'mae.pth', '--indices', '99'], 'samples 0 to 17'),
+        (['absent.py', 'mae.pth'], 'absent.py cannot be read'),
+    ],
+)
+def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
+    assert run(monkeypatch, *args) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_data_that_do_not_fit_the_model_are_explained(
+    monkeypatch, capsys
+) -> None:
+    few = ['--cfg-options', 'val_dataloader.dataset.datasets.0.pipeline.1'
+           '.num_points=6', 'val_dataloader.dataset.datasets.1.pipeline.1'
+           '.num_points=6']  # fmt: skip
+    assert run(monkeypatch, 'mae.py', 'mae.pth', *few) == 2
+    assert 'num_groups' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['--num', '0'], '--num is >= 1'),
+        (['--mask-ratio', '1'], '--mask-ratio is in'),
+        (['--up-axis', 'z'], '--up-axis goes with --data'),
+        (['--data', 'x', '--part', 'val'], 'not allowed with'),
+    ],
+)
+def test_wrong_options_are_refused(capsys, args, message) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        load_tool(TOOL).parse_args(['mae.py', 'mae.pth', *args])
+    assert message in capsys.readouterr().err

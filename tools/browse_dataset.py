@@ -1,0 +1,135 @@
+#!/usr/bin/env python
+"""Show what a model is fed, after each transform, as a contact sheet.
+
+python tools/browse_dataset.py configs/act/act_pretrain_shapenet.py
+python tools/browse_dataset.py CONFIG --part val --indices 0 7 --epochs 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'mmdet3d_act').is_dir():
+    # The package of this checkout, also where another one is installed.
+    sys.path.insert(0, str(ROOT))
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='Exit code 2: something is missing; the message says what.',
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--part',
+        choices=['train', 'val', 'test'],
+        default='train',
+        help='which data of the config (default: train)',
+    )
+    parser.add_argument(
+        '--num', type=int, default=4, help='samples, evenly spread'
+    )
+    parser.add_argument(
+        '--indices', type=int, nargs='+', help='which samples instead'
+    )
+    parser.add_argument(
+        '--epochs',
+        type=int,
+        default=1,
+        help='rows per sample: the first epochs of a training, to see what '
+        'changes from one to the next',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='as of a training')
+    parser.add_argument(
+        '--out',
+        metavar='PNG',
+        help='the picture (default: work_dirs/browse/CONFIG_PART.png)',
+    )
+    parser.add_argument(
+        '--html', action='store_true', help='a web page as well'
+    )
+    parser.add_argument(
+        '--panel', type=int, default=170, help='width of one cloud'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='replace settings of the config',
+    )
+    try:
+        args = parser.parse_args(argv)
+    except ValueError as error:
+        parser.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
+    if min(args.num, args.epochs) < 1 or args.seed < 0 or args.panel < 16:
+        parser.error('--num and --epochs are >= 1, --seed >= 0, --panel >= 16')
+    if args.out is not None and Path(args.out).suffix != '.png':
+        parser.error(f'--out must end in .png, got {args.out}')
+    return args
+
+
+def browse(args: argparse.Namespace) -> None:
+    """Trace the samples and draw them."""
+    from mmdet3d_act.apis.loading import build_dataset
+    from mmdet3d_act.apis.pictures import choose_indices
+    from mmdet3d_act.datasets.browsing import trace_sample
+    from mmdet3d_act.engine import launch
+    from mmdet3d_act.visualization.contact_sheet import (
+        draw_traces,
+        write_traces_html,
+    )
+
+    cfg = launch.load_config(args.config, args.cfg_options)
+    dataset = build_dataset(cfg, args.config, args.part)
+    chosen = choose_indices(dataset, args.num, args.indices)
+    try:
+        traces = [
+            trace
+            for index in chosen
+            for trace in trace_sample(
+                dataset, index, epochs=args.epochs, seed=args.seed
+            )
+        ]
+    except ValueError as error:
+        raise launch.UsageError(str(error)) from error
+    name = f'{Path(args.config).stem}_{args.part}.png'
+    meta = dataset.metainfo
+    up_axis = meta.get('up_axis', 'y')
+    path = draw_traces(
+        traces,
+        args.out or Path('work_dirs/browse') / name,
+        classes=meta.get('classes', ()),
+        up_axis=up_axis,
+        panel=args.panel,
+    )
+    print(
+        f'{type(dataset).__name__} with {len(dataset)} samples, up axis '
+        f'{up_axis}; drawn: {len(chosen)} of them'
+    )
+    for trace in traces:
+        if trace.steps and trace.steps[-1].error:
+            print(f'bad sample {trace.name}: {trace.steps[-1].error}')
+    print(f'Written: {path}')
+    if args.html:
+        page = path.with_suffix('.html')
+        print(f'Written: {write_traces_html(traces, page, up_axis=up_axis)}')
+
+
+def main() -> int:
+    """Return the exit code."""
+    args = parse_args()
+    from mmdet3d_act.engine.launch import run_tool
+
+    return run_tool(lambda: browse(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,148 @@
+#!/usr/bin/env python
+"""Draw what a pretraining checkpoint makes of point clouds.
+
+python tools/visualize_reconstruction.py CONFIG work_dirs/NAME/epoch_300.pth
+python tools/visualize_reconstruction.py CONFIG CHECKPOINT --data FOLDER --ply
+
+Stage I: input, patches, their codes, coarse and dense reconstruction. Stage II
+and Point-MAE: input, patches, what is visible, and the masked patches as they
+are predicted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'mmdet3d_act').is_dir():
+    # The package of this checkout, also where another one is installed.
+    sys.path.insert(0, str(ROOT))
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='Exit code 2: something is missing; the message says what.',
+    )
+    parser.add_argument('config', help='config of the training')
+    parser.add_argument(
+        'checkpoint', help='its checkpoint, or its work directory'
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        '--data', metavar='FOLDER', help='clouds of a folder instead'
+    )
+    source.add_argument(
+        '--part',
+        choices=['train', 'val', 'test'],
+        help="which of the config's data (default: the first of val, train, "
+        'test that it has)',
+    )
+    parser.add_argument(
+        '--num', type=int, default=6, help='clouds, evenly spread'
+    )
+    parser.add_argument(
+        '--indices', type=int, nargs='+', help='which clouds instead'
+    )
+    parser.add_argument(
+        '--up-axis', choices=['x', 'y', 'z'], help='of --data (default: y)'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the masks')
+    parser.add_argument(
+        '--mask-ratio',
+        type=float,
+        default=0.8,
+        help='of the mask that is shown with a stage-I checkpoint; stage II '
+        'has its own (default: 0.8, 0 for none)',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        help='folder for everything (default: pictures_NAME beside the '
+        'checkpoint)',
+    )
+    parser.add_argument(
+        '--ply', action='store_true', help='every cloud as a .ply as well'
+    )
+    parser.add_argument(
+        '--html', action='store_true', help='a web page to turn them as well'
+    )
+    parser.add_argument(
+        '--panel', type=int, default=220, help='width of one cloud'
+    )
+    parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='replace settings of the config',
+    )
+    try:
+        args = parser.parse_args(argv)
+    except ValueError as error:
+        parser.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
+    if args.num < 1 or args.seed < 0 or args.panel < 16:
+        parser.error('--num is >= 1, --seed >= 0, --panel >= 16')
+    if not 0 <= args.mask_ratio < 1:
+        parser.error(f'--mask-ratio is in [0, 1), got {args.mask_ratio}')
+    if args.up_axis and not args.data:
+        parser.error('--up-axis goes with --data; the config states its own')
+    return args
+
+
+def visualize(args: argparse.Namespace) -> None:
+    """Load model and clouds, draw them."""
+    from mmdet3d_act.apis.loading import (
+        build_dataset,
+        build_folder,
+        load_model,
+        resolve_checkpoint,
+    )
+    from mmdet3d_act.apis.pictures import draw_model
+    from mmdet3d_act.engine import launch
+
+    cfg = launch.load_config(args.config, args.cfg_options)
+    checkpoint = resolve_checkpoint(args.checkpoint)
+    model = load_model(cfg, checkpoint, args.config, args.device)
+    if args.data:
+        dataset = build_folder(cfg, args.data, up_axis=args.up_axis or 'y')
+    else:
+        dataset = build_dataset(cfg, args.config, args.part)
+    beside = Path(checkpoint).with_name(f'pictures_{Path(checkpoint).stem}')
+    try:
+        paths = draw_model(
+            model,
+            dataset,
+            args.out or beside,
+            num_samples=args.num,
+            indices=args.indices,
+            seed=args.seed,
+            mask_ratio=args.mask_ratio or None,
+            ply=args.ply,
+            html=args.html,
+            panel=args.panel,
+        )
+    except ValueError as error:
+        raise launch.UsageError(str(error)) from error
+    for path in paths:
+        more = ' and others' * (path.suffix == '.ply')
+        print(f'Written: {path}{more}')
+
+
+def main() -> int:
+    """Return the exit code."""
+    args = parse_args()
+    from mmdet3d_act.engine.launch import run_tool
+
+    return run_tool(lambda: visualize(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
