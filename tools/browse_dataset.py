@@ -11,6 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from config_arguments import ConfigArgumentParser
+
 ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'mmdet3d_act').is_dir():
     # The package of this checkout, also where another one is installed.
@@ -19,13 +21,7 @@ if (ROOT / 'mmdet3d_act').is_dir():
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
-    from mmengine.config import DictAction
-
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='Exit code 2: something is missing; the message says what.',
-    )
+    parser = ConfigArgumentParser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--part',
@@ -58,17 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--panel', type=int, default=170, help='width of one cloud'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='replace settings of the config',
-    )
-    try:
-        args = parser.parse_args(argv)
-    except ValueError as error:
-        parser.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
+    args = parser.parse_args(argv)
     if min(args.num, args.epochs) < 1 or args.seed < 0 or args.panel < 16:
         parser.error('--num and --epochs are >= 1, --seed >= 0, --panel >= 16')
     if args.out is not None and Path(args.out).suffix != '.png':

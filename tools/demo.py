@@ -98,7 +98,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--clouds',
-        help='folder of .npy, .npz, .txt or .ply clouds to pretrain on '
+        help='folder of point clouds or meshes (docs/data.md) to pretrain on '
         'instead of the procedural scans',
     )
     parser.add_argument('--seed', type=int, default=0)
@@ -137,6 +137,8 @@ def use_clouds(cfg: object, folder: str) -> None:
     dataset = dict(
         type='PointFolder',
         data_root=str(Path(folder).resolve()),
+        up_axis='auto',
+        normalization='unit_sphere',
         static_pipeline=[
             dict(type='LoadPointCloud'),
             dict(
@@ -173,6 +175,7 @@ def count_clouds(folder: str) -> int:
         UsageError: If there is no cloud to train on.
     """
     from mmdet3d_act.datasets import BadSampleError, PointFolder, read_points
+    from mmdet3d_act.datasets.readers import POINT_FILE_SUFFIXES
     from mmdet3d_act.engine.launch import UsageError
 
     if not Path(folder).is_dir():
@@ -188,10 +191,15 @@ def count_clouds(folder: str) -> int:
             print(f'left out: {error}')
     if len(files) == bad:
         raise UsageError(
-            f'{folder} holds no cloud that can be read; expected .npy, .npz, '
-            '.txt or .ply files, in the folder or below it'
+            f'{folder} holds no cloud that can be read; expected files '
+            f'ending in {" ".join(POINT_FILE_SUFFIXES)}, in the folder or '
+            'below it'
         )
     print(f'{len(files) - bad} clouds in {folder}')
+    guessed = PointFolder(
+        folder, up_axis='auto', normalization='unit_sphere', pipeline=[]
+    ).metainfo
+    print(f'{guessed["up_axis"]} is up: {guessed["guessed"]["up_axis"]}')
     return len(files) - bad
 
 

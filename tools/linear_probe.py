@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from config_arguments import ConfigArgumentParser
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,30 +37,14 @@ POOLINGS = ('cls', 'max', 'mean', 'concat')
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='Exit code 2: something is missing; the message says what.',
-    )
+    parser = ConfigArgumentParser(__doc__)
     parser.add_argument('checkpoint', help='file, work directory, "untrained"')
     parser.add_argument('--config', required=True, help='of the training')
     _add_data(parser.add_argument_group('data'))
     _add_probe(parser.add_argument_group('probe'))
     parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1')
     parser.add_argument('--out', metavar='JSON', help='write the table')
-    from mmengine.config import DictAction
-
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='replace settings of the config',
-    )
-    try:
-        args = parser.parse_args(argv)
-    except ValueError as error:
-        parser.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
+    args = parser.parse_args(argv)
     if (args.train_data is None) != (args.test_data is None):
         parser.error('--train-data and --test-data go together')
     if args.out is not None and Path(args.out).suffix != '.json':

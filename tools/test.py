@@ -11,6 +11,8 @@ import json
 import sys
 from pathlib import Path
 
+from config_arguments import ConfigArgumentParser
+
 ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'mmdet3d_act').is_dir():
     # The package of this checkout, also where another one is installed.
@@ -21,12 +23,7 @@ TEST_PARTS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
-    from mmengine.config import DictAction
-
-    parser = argparse.ArgumentParser(
-        description='Evaluate a checkpoint.',
-        epilog='Exit code 2: something is missing; the message says what.',
-    )
+    parser = ConfigArgumentParser('Evaluate a checkpoint.')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint, a file or an address')
     parser.add_argument(
@@ -40,13 +37,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='write the metrics to a .json, or the predictions to a .pkl',
     )
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='replace settings of the config',
-    )
-    parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
@@ -54,10 +44,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     # Given by some launchers; what counts is their environment variable.
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
-    try:
-        args = parser.parse_args(argv)
-    except ValueError as error:
-        parser.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
+    args = parser.parse_args(argv)
     if '::' not in args.config and not Path(args.config).is_file():
         parser.error(f'the config {args.config} does not exist')
     if args.out is not None and Path(args.out).suffix not in ('.json', '.pkl'):

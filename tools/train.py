@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from config_arguments import ConfigArgumentParser
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
@@ -23,11 +25,8 @@ if (ROOT / 'mmdet3d_act').is_dir():
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
-    from mmengine.config import DictAction
-
-    parser = argparse.ArgumentParser(
-        description='Train a config.',
-        epilog='Exit code 2: something is missing; the message says what.',
+    parser = ConfigArgumentParser(
+        'Train a config.', 'train_dataloader.batch_size=32'
     )
     parser.add_argument('config', help='config file')
     parser.add_argument(
@@ -75,14 +74,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='deterministic kernels only; slower on GPUs',
     )
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='replace settings of the config, for example '
-        'train_dataloader.batch_size=32',
-    )
-    parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
@@ -90,10 +81,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     # Given by some launchers; what counts is their environment variable.
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
-    try:
-        args = parser.parse_args(argv)
-    except ValueError as error:
-        parser.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
+    args = parser.parse_args(argv)
     if '::' not in args.config and not Path(args.config).is_file():
         parser.error(f'the config {args.config} does not exist')
     return args

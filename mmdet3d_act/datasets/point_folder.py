@@ -295,7 +295,8 @@ class PointFolder(PointCloudDataset):
             values = {key: self._metainfo[key] for key in assumed}
             _log_once(
                 f'{self.data_root}: assumed, as nothing is stated: {values}; '
-                f'state them in the config, or {AUTO!r} to guess'
+                f'state them in the config, or {AUTO!r} to guess',
+                logging.WARNING,
             )
         if AUTO in stated.values():
             guesses = self._guess(

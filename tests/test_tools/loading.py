@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -16,7 +17,14 @@ def load_tool(name: str) -> ModuleType:
     """Import ``tools/<name>.py`` with the folder on the path meanwhile."""
     sys.path.insert(0, str(TOOLS))
     try:
-        return importlib.import_module(name)
+        if name not in sys.stdlib_module_names:
+            return importlib.import_module(name)
+        # "test" is a package of Python's too.
+        path = TOOLS / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(f'_tool_{name}', path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
     finally:
         sys.path.remove(str(TOOLS))
 

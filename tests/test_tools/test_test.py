@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.test_engine.toy import ToyRegressor, write_config
-from tests.test_tools.test_train import load_tool, run_here
+from tests.test_tools.loading import load_tool
+from tests.test_tools.test_train import run_here
 
 
 @pytest.fixture

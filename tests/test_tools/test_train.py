@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -15,19 +13,9 @@ import torch
 from mmdet3d_act import compat
 from mmdet3d_act.engine.launch import run_tool
 from tests.test_engine.toy import ROOT, write_config
-from tests.test_tools.loading import run_script
+from tests.test_tools.loading import load_tool, run_script
 
 NUMBERS = count()
-
-
-def load_tool(name: str) -> ModuleType:
-    """Import a script of tools/, which is no package."""
-    spec = importlib.util.spec_from_file_location(
-        f'_tool_{name}', ROOT / 'tools' / f'{name}.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run_here(name: str, *args: str) -> int:
