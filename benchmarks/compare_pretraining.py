@@ -400,19 +400,35 @@ def print_table(results: dict[str, dict[str, dict]]) -> None:
         cells.append(f'{max(seconds):.0f}')
         print(f'| {row} | {" | ".join(cells)} |')
     print()
-    for first in results:
-        name, plus, change = first.partition('+')
-        for other in (
-            f'{name}-random{plus}{change}',
-            name if plus else 'no-teacher',
-        ):
-            if other in results and other != first:
-                pair = results[first], results[other]
-                gaps = [
-                    f'{label} {difference(*pair, key)}'
-                    for key, label in METRICS.items()
-                ]
-                print(f'- {first} minus {other}: {"; ".join(gaps)}')
+    for first, second in comparisons(list(results)):
+        pair = results[first], results[second]
+        gaps = [
+            f'{label} {difference(*pair, key)}'
+            for key, label in METRICS.items()
+        ]
+        print(f'- {first} minus {second}: {"; ".join(gaps)}')
+
+
+def comparisons(rows: list[str]) -> list[tuple[str, str]]:
+    """Return the pairs of rows whose difference says something.
+
+    Args:
+        rows: Names of rows.
+
+    Returns:
+        A teacher and the same one randomly initialised, a teacher and none,
+        no teacher and no training, a changed row and the unchanged one.
+    """
+    pairs = []
+    for row in rows:
+        name, plus, _ = row.partition('+')
+        if plus:
+            pairs.append((row, name))
+        elif row == 'no-teacher':
+            pairs.append((row, 'untrained'))
+        elif name in TEACHERS or name.removesuffix('-random') in TEACHERS:
+            pairs += [(row, f'{row}-random'), (row, 'no-teacher')]
+    return [pair for pair in pairs if pair[1] in rows]
 
 
 def parse_args() -> argparse.Namespace:

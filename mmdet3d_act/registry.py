@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 
+from mmengine.registry import Registry
 from torch import nn
 
 HAS_MMDET3D = importlib.util.find_spec('mmdet3d') is not None
@@ -51,6 +52,7 @@ __all__ = [
     'TASK_UTILS',
     'TRANSFORMS',
     'build_module',
+    'registered_classes',
 ]
 
 
@@ -78,3 +80,37 @@ def build_module(module: dict | nn.Module | None) -> nn.Module | None:
         'expected a config dict with a "type", a built nn.Module or None, got '
         f'{type(module).__name__}; wrap the arguments in a dict with a "type"'
     )
+
+
+def registered_classes(kind: str | type) -> list[type]:
+    """Return the registered classes that a ``type`` may mean.
+
+    It reads what is registered already and imports nothing: the registries'
+    own look-up would import all models of MMDetection3D first.
+
+    Args:
+        kind: The ``type`` of a config.
+    """
+    if isinstance(kind, type):
+        return [kind]
+    if not isinstance(kind, str):
+        return []
+    # A scope ('mmdet3d.PointTransformer') or a module path may precede it.
+    name = kind.rpartition('.')[2]
+    classes: list[type] = []
+    for one in _searched_registries():
+        cls = one.module_dict.get(name)
+        if isinstance(cls, type) and cls not in classes:
+            classes.append(cls)
+    return classes
+
+
+def _searched_registries() -> list[Registry]:
+    """Return the registries of the host and, behind each, its parents."""
+    found: list[Registry] = []
+    for value in list(globals().values()):
+        while isinstance(value, Registry):
+            if value not in found:
+                found.append(value)
+            value = value.parent
+    return found

@@ -144,10 +144,13 @@ def matching(names: list[str], pattern: str) -> list[str]:
     return [name for name in names if fnmatch.fnmatch(name.lower(), pattern)]
 
 
-def search(pattern: str, *, everything: bool) -> int:
+def search(
+    pattern: str, *, everything: bool = False, only_available: bool = False
+) -> int:
     """Check the models whose names match; return how many there were."""
     from mmdet3d_act.models import teachers
     from mmdet3d_act.models.teachers import catalog
+    from mmdet3d_act.models.teachers.timm_models import list_weights
 
     count = 0
     for kind in ('TimmTeacher', 'OpenCLIPTeacher', 'LanguageTeacher'):
@@ -157,6 +160,11 @@ def search(pattern: str, *, everything: bool) -> int:
             continue
         cls = getattr(teachers, kind)
         names = matching(cls.list_models(), pattern)
+        if not names and kind == 'TimmTeacher':
+            # Names of weights, such as vit_base_patch16_224.mae.
+            names = matching(list_weights(), pattern)
+        if only_available:
+            names = [name for name in names if cls.locate(name) is not None]
         chosen = names if everything else names[:LIMIT]
         count += len(names)
         if names:
@@ -166,7 +174,8 @@ def search(pattern: str, *, everything: bool) -> int:
             rest = len(names) - len(chosen)
             print(f'{INDENT}and {rest} more: --all checks them too')
     if count == 0:
-        print(f'no model of the libraries here is called {pattern!r}')
+        which = ' with weights on this machine' if only_available else ''
+        print(f'no model of the libraries here{which} is called {pattern!r}')
     return count
 
 
@@ -199,7 +208,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the tool; return its exit code."""
     args = parse_args(argv)
     if args.search or args.all:
-        found = search(args.search or '*', everything=args.all)
+        found = search(
+            args.search or '*',
+            everything=args.all,
+            only_available=args.available,
+        )
     else:
         found = show_catalogue(only_available=args.available)
     return 0 if found else 1

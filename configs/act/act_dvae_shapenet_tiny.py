@@ -8,6 +8,7 @@ _base_ = [
 
 model = _base_.autoencoder
 
+default_hooks = dict(logger=dict(interval=10))
 custom_hooks = [
     *_base_.custom_hooks,
     dict(type='ReconstructionHook', interval=4),

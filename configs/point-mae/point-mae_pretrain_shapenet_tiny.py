@@ -7,6 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+default_hooks = dict(logger=dict(interval=10))
 custom_hooks = [
     *_base_.custom_hooks,
     dict(type='ReconstructionHook', interval=24),

@@ -155,7 +155,12 @@ class SeededSampleMixin:
                 return self.pipeline(results)
         except BadSampleError as error:
             if self.on_error == 'raise':
-                raise
+                raise BadSampleError(
+                    error.path,
+                    f'{error.fault}; mend or remove it, or set '
+                    "on_error='skip' in the data set's config to go on "
+                    'without it',
+                ) from error
             self._report_bad(index, error)
             return None
 

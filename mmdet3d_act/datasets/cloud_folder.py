@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -189,10 +188,16 @@ class CloudFolder:
             if folders or len(texts) < _MANY_TEXTS:
                 documents += filter(is_document, texts)
             found += paths.difference(documents)
-        if documents:
+        others = [
+            path
+            for path in documents
+            if os.path.normpath(os.path.relpath(path, self.root))
+            not in skipped
+        ]
+        if others:
             print_log(
-                f'{self.root}: left out {len(documents)} texts that are no '
-                f'clouds, such as {min(documents)}',
+                f'{self.root}: left out what is no cloud: {min(others)}'
+                + (f' and {len(others) - 1} more' if others[1:] else ''),
                 logger='current',
             )
         relative = {os.path.relpath(path, self.root) for path in found}
@@ -222,20 +227,19 @@ class CloudFolder:
             entries = _of_split(path, entries, split)
         named = self._files_by_stem() if any(map(_is_stem, entries)) else {}
         return [
-            self._entry(named.get(e.path, e.path), split, e.label)
+            self._entry(_the_one(named, e.path, path), split, e.label)
             for e in entries
         ]
 
-    def _files_by_stem(self) -> dict[str, str]:
-        """Return files by path without suffix, and by unique name alone."""
-        stems = {os.path.splitext(path)[0]: path for path in self.find_files()}
-        names = Counter(os.path.basename(stem) for stem in stems)
-        unique = {
-            name: path
-            for stem, path in stems.items()
-            if names[name := os.path.basename(stem)] == 1
-        }
-        return unique | stems
+    def _files_by_stem(self) -> dict[str, list[str]]:
+        """Return files by path without suffix, else by such a name alone."""
+        stems: dict[str, list[str]] = {}
+        names: dict[str, list[str]] = {}
+        for path in self.find_files():
+            stem = os.path.splitext(path)[0]
+            stems.setdefault(stem, []).append(path)
+            names.setdefault(os.path.basename(stem), []).append(path)
+        return names | stems
 
     def _drawn(self, split: str) -> list[FolderEntry]:
         there = [
@@ -260,6 +264,17 @@ class CloudFolder:
 
 def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
+
+
+def _the_one(named: dict[str, list[str]], name: str, list_file: str) -> str:
+    """Return the file that a list's name without suffix stands for."""
+    files = named.get(name, [name])
+    if len(files) > 1:
+        raise ValueError(
+            f'{name} in {list_file} may be any of {files[:4]}; write the path '
+            "with its suffix there, or choose by suffixes=('.npy',)"
+        )
+    return files[0]
 
 
 def _is_stem(entry: ListEntry) -> bool:

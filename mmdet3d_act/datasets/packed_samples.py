@@ -323,7 +323,8 @@ class PackedSamplesMixin:
         split = '' if self.split is None else f' --split {self.split}'
         return (
             f'python {TOOL} CONFIG, or --dataset {type(self).__name__} '
-            f'--data-root {self.data_root}{split}'
+            f"--data-root {self.data_root}{split} with the data set's "
+            'further --options and --load-options'
         )
 
     def _to_path(self, name: str) -> str:

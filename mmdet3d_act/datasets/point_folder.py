@@ -198,7 +198,14 @@ class PointFolder(PointCloudDataset):
                 path = os.path.join(path, self.split)
             if self.layout.split_list is not None:
                 path, what = self.layout.find_list(self.split), 'a list'
-            return [self.describe_missing(what, path, _LAYOUT)]
+            text = self.describe_missing(what, path, _LAYOUT)
+            if self.split is not None and self.layout.find_files():
+                text += (
+                    f' {self.data_root} has clouds without a split: leave '
+                    'split out to take them all, or draw splits by '
+                    'split_ratio=(0.8, 0.1, 0.1).'
+                )
+            return [text]
         if self.on_error == 'skip':
             return []
         names = [

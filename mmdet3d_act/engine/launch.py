@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmdet3d_act import compat
+from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.distributed import launched_rank, prepare_distributed
 from mmdet3d_act.engine.preflight import collect_problems, format_problems
 from mmdet3d_act.models.target_generators import find_checkpoint
@@ -55,15 +56,23 @@ def run_tool(main: Callable[[], None], launcher: str = 'none') -> int:
         launcher: How its processes were started; only the first one reports.
 
     Returns:
-        0, or 2 after a :class:`UsageError`, whose text goes to stderr.
+        0, or 2 after a :class:`UsageError` or a sample that cannot be used,
+        whose text goes to stderr.
     """
     try:
         main()
-    except UsageError as error:
-        if launched_rank(launcher) == 0:
-            sys.stderr.write(f'{error}\n')
-        return EXIT_USAGE
-    return 0
+    except (UsageError, BadSampleError) as error:
+        text = str(error)
+    except RuntimeError as error:
+        # How a DataLoader hands on what its worker raised.
+        worker, found, text = str(error).rpartition('BadSampleError: ')
+        if not (found and worker.startswith('Caught BadSampleError')):
+            raise
+    else:
+        return 0
+    if launched_rank(launcher) == 0:
+        sys.stderr.write(f'{text.strip()}\n')
+    return EXIT_USAGE
 
 
 def load_config(path: str, options: dict | None = None) -> Config:

@@ -5,40 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mmengine.registry import Registry
-
-from mmdet3d_act import registry as registries
-
-
-def _searched_registries() -> list[Registry]:
-    """Return the registries of the host and, behind each, its parents."""
-    found: list[Registry] = []
-    for value in vars(registries).values():
-        while isinstance(value, Registry):
-            if value not in found:
-                found.append(value)
-            value = value.parent
-    return found
-
-
-def _classes_of(kind: str | type) -> list[type]:
-    """Return the registered classes that a ``type`` may mean.
-
-    It reads what is registered already and imports nothing: the registries'
-    own look-up would import all models of MMDetection3D first.
-    """
-    if isinstance(kind, type):
-        return [kind]
-    if not isinstance(kind, str):
-        return []
-    # A scope ('mmdet3d.PointTransformer') or a module path may precede it.
-    name = kind.rpartition('.')[2]
-    classes: list[type] = []
-    for one in _searched_registries():
-        cls = one.module_dict.get(name)
-        if isinstance(cls, type) and cls not in classes:
-            classes.append(cls)
-    return classes
+from mmdet3d_act.registry import registered_classes
 
 
 def iter_typed(node: object) -> Iterator[Mapping]:
@@ -59,7 +26,7 @@ def iter_typed(node: object) -> Iterator[Mapping]:
 
 def _class_problems(cfg: Mapping) -> Iterator[str]:
     """Yield what the class of a config finds missing."""
-    for cls in _classes_of(cfg['type']):
+    for cls in registered_classes(cfg['type']):
         check = getattr(cls, 'check_requirements', None)
         if check is None:
             continue

@@ -97,13 +97,16 @@ def test_named_lists_of_stems(tmp_path: Path) -> None:
     fill(tmp_path, 'cup/cup_1.txt', 'jar/jar_1.npy', 'x/a.npy', 'y/a.npy')
     meta = tmp_path / 'meta'
     meta.mkdir()
-    (meta / 'set_test.txt').write_text('jar_1\ncup/cup_1\na\n')
+    (meta / 'set_test.txt').write_text('jar_1\ncup/cup_1\nb\n')
+    (meta / 'set_twin.txt').write_text('jar_1\na\n')
     folder = CloudFolder(str(tmp_path), split_list='meta/set_{split}.txt')
     assert listed(folder, 'test') == [
         ('jar/jar_1.npy', 'jar', None),
         ('cup/cup_1.txt', 'cup', None),
-        ('a', None, None),
+        ('b', None, None),
     ]
+    with pytest.raises(ValueError, match=r"a in .* any of \['x/a.npy', 'y/a"):
+        listed(folder, 'twin')
     assert not folder.has_split('train')
     assert listed(folder, 'train') == []
     assert 'meta/set_test.txt' not in folder.find_files()

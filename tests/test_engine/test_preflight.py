@@ -52,6 +52,29 @@ def test_finds_all_at_any_depth_once_and_in_order():
     ]
 
 
+@pytest.mark.parametrize(
+    ('teacher', 'message'),
+    [
+        (dict(type='TimmTeacher', model_name='resnet10t'), 'has no `blocks`'),
+        (
+            dict(
+                type='mmdet3d.TimmTeacher',
+                model_name='mixer_b16_224',
+                num_prompts=64,
+                pretrained=False,
+            ),
+            'num_prompts must be 164 for 32 patches, got 64',
+        ),
+        (dict(type='LanguageTeacher', model='t5-small'), "the kind 't5'"),
+    ],
+)
+def test_models_that_are_no_teachers_are_refused(teacher, message):
+    """Before anything is built, with the reason."""
+    model = dict(type='DiscreteVAE', num_groups=32, teacher=teacher)
+    (problem,) = collect_problems(Config(dict(model=model)))
+    assert message in problem
+
+
 def test_same_problem_at_greater_length_is_left_out():
     class Longer(NeedsFile):
         @classmethod

@@ -81,6 +81,15 @@ def test_search(root: Path, capsys: pytest.CaptureFixture) -> None:
     assert 'refused resnet18: ' in capsys.readouterr().out
     assert tool.main(['--search', 'no-such-*']) == 1
     assert 'no model' in capsys.readouterr().out
+    # By the name of weights too, and of those on this machine only.
+    assert tool.main(['--search', 'deit_tiny_patch16_224.fb_in1k']) == 0
+    output = capsys.readouterr().out
+    assert 'runs    deit_tiny_patch16_224.fb_in1k: 192 x 12' in output
+    assert tool.main(['--search', 'deit_*', '--available']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum('runs' in line for line in lines) == 1
+    assert tool.main(['--search', 'resnet18', '--available']) == 1
+    assert 'with weights on this machine' in capsys.readouterr().out
 
 
 def test_search_is_limited(

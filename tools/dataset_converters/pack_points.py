@@ -229,6 +229,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UsageError: If something is missing, damaged or cannot be written.
     """
+    from mmdet3d_act.datasets.readers import BadSampleError
     from mmdet3d_act.engine.launch import UsageError
 
     job = None
@@ -243,10 +244,15 @@ def run(args: argparse.Namespace) -> None:
     except (OSError, KeyError, TypeError, ValueError) as error:
         text = str(error)
         if job is not None and Path(f'{job.path}.partial').exists():
+            text += f'\n{job.path} is not finished; the same command '
             text += (
-                f'\n{job.path} is not finished; the same command continues it'
+                'continues it once the cloud is mended, or with --on-error '
+                'skip without it'
+                if isinstance(error, BadSampleError)
+                else 'continues it'
             )
-        raise UsageError(text) from error
+        # The progress bar has not ended its line.
+        raise UsageError(f'\n{text}') from error
     if missing:
         raise UsageError('\n'.join(missing))
 

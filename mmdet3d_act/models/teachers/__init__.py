@@ -5,7 +5,10 @@ from mmdet3d_act.models.teachers.base import (
     TeacherStates,
     TokenTeacher,
 )
-from mmdet3d_act.models.teachers.image_teacher import ImageTeacher
+from mmdet3d_act.models.teachers.image_teacher import (
+    ImageTeacher,
+    refuse_prompts,
+)
 from mmdet3d_act.models.teachers.language_teacher import LanguageTeacher
 from mmdet3d_act.models.teachers.open_clip_teacher import OpenCLIPTeacher
 from mmdet3d_act.models.teachers.timm_teacher import TimmTeacher
@@ -18,4 +21,5 @@ __all__ = [
     'TeacherStates',
     'TimmTeacher',
     'TokenTeacher',
+    'refuse_prompts',
 ]

@@ -27,6 +27,7 @@ from mmdet3d_act.models.teachers.prompted_blocks import (
 from mmdet3d_act.models.teachers.teacher_encoder import (
     TeacherEncoder,
     TeacherStates,
+    token_count_problem,
 )
 
 __all__ = ['TeacherEncoder', 'TeacherStates', 'TokenTeacher']
@@ -131,20 +132,14 @@ class TokenTeacher(BaseModule):
             ValueError: If the Transformer mixes a fixed number of tokens, and
                 prompts and patches are not as many.
         """
-        wanted = self.transformer.num_tokens
-        have = self.prompts.num_prompts
-        if wanted is None or have + num_groups == wanted:
-            return
-        right = (
-            f'num_prompts must be {wanted - num_groups}'
-            if num_groups <= wanted
-            else f'num_groups must be at most {wanted}'
+        problem = token_count_problem(
+            type(self).__name__,
+            self.transformer.num_tokens,
+            self.prompts.num_prompts,
+            num_groups,
         )
-        raise ValueError(
-            f'{type(self).__name__} mixes a fixed number of {wanted} tokens, '
-            f'prompts and patches together: {right} for {num_groups} patches, '
-            f'got {have} prompts'
-        )
+        if problem is not None:
+            raise ValueError(problem)
 
     @property
     def transformer(self) -> TeacherEncoder:

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from mmdet3d_act.models.teachers.base import TokenTeacher
+from mmdet3d_act.models.teachers.teacher_encoder import token_count_problem
 from mmdet3d_act.models.teachers.vit_encoder import (
     TakenEncoder,
     TeacherFacts,
     facts_of,
 )
+from mmdet3d_act.registry import registered_classes
 
 
 class ImageTeacher(TokenTeacher):
@@ -76,6 +78,21 @@ class ImageTeacher(TokenTeacher):
             return facts_of(cls.take(model_name, **settings))
 
     @classmethod
+    def refuse_config(cls, cfg: dict, *names: str) -> list[str]:
+        """Return why the model of a config cannot be a teacher, if so.
+
+        Args:
+            cfg: A config of this class.
+            *names: Its settings that say which part of the model is taken.
+
+        Returns:
+            One reason, or none.
+        """
+        settings = {key: cfg[key] for key in names if key in cfg}
+        reason = cls.refusal(cfg.get('model_name', ''), **settings)
+        return [] if reason is None else [reason]
+
+    @classmethod
     def refusal(
         cls,
         model_name: str,
@@ -99,12 +116,37 @@ class ImageTeacher(TokenTeacher):
             facts = cls.describe(model_name, **settings)
         except ValueError as error:
             return str(error)
-        fixed = facts.num_tokens
-        if None in (fixed, num_prompts, num_groups):
+        if num_prompts is None or num_groups is None:
             return None
-        if num_prompts + num_groups == fixed:
-            return None
-        return (
-            f'{model_name} mixes a fixed number of {fixed} tokens, prompts '
-            f'and patches together: got {num_prompts} + {num_groups}'
+        return token_count_problem(
+            model_name, facts.num_tokens, num_prompts, num_groups
         )
+
+
+def refuse_prompts(teacher: dict | None, num_groups: int) -> list[str]:
+    """Return why a teacher's prompts do not fit the patches, if so.
+
+    Args:
+        teacher: Config of a teacher of any kind, or None.
+        num_groups: Patches of a cloud.
+
+    Returns:
+        One reason, or none.
+    """
+    if teacher is None:
+        return []
+    for kind in registered_classes(teacher.get('type')):
+        if not issubclass(kind, ImageTeacher):
+            continue
+        try:
+            reason = kind.refusal(
+                teacher.get('model_name', ''),
+                num_prompts=teacher.get('num_prompts', 64),
+                num_groups=num_groups,
+            )
+        except ImportError:
+            # The class's own check says so.
+            continue
+        if reason is not None:
+            return [reason]
+    return []

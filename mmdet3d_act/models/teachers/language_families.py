@@ -200,6 +200,14 @@ def language_settings(
         else:
             settings = KNOWN_CONFIGS.get(short_name(model))
     if settings is None:
+        name = model.rpartition('/')[2].lower()
+        for kind, why in REFUSED.items():
+            if name.startswith(kind):
+                raise ValueError(
+                    f'{model!r} cannot be a LanguageTeacher: models called '
+                    f'so are of the kind {kind!r}, and {why}; expected one '
+                    f'of {", ".join(FAMILIES)}'
+                )
         raise ValueError(
             f'the sizes of the language model {model!r} are not known here; '
             'pass config=dict(hidden_size=..., num_hidden_layers=..., '

@@ -112,10 +112,14 @@ class LanguageTeacher(TokenTeacher):
                 'the teacher needs transformers, which is not installed; run '
                 '`pip install "mmdet3d_act[demo]"`'
             ]
-        weights = cfg.get('weights')
+        model, weights = str(cfg.get('model', MINILM)), cfg.get('weights')
+        settings = {k: cfg[k] for k in ('config', 'num_layers') if k in cfg}
+        refused = cls.refusal(model, **settings)
+        if refused is not None:
+            return [refused]
         if not cfg.get('pretrained', True) or isinstance(weights, Mapping):
             return []
-        problem = absent(str(cfg.get('model', MINILM)), weights)
+        problem = absent(model, weights)
         return [] if problem is None else [problem]
 
     @classmethod

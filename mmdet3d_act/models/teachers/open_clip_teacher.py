@@ -192,8 +192,11 @@ class OpenCLIPTeacher(ImageTeacher):
                 'the teacher needs open_clip, which is not installed; run '
                 '`pip install "mmdet3d_act[teacher]"`'
             ]
-        if not cfg.get('pretrained', True):
-            return []
+        refused = cls.refuse_config(
+            cfg, 'num_layers', 'tower', 'quick_gelu', 'model_args'
+        )
+        if refused or not cfg.get('pretrained', True):
+            return refused
         weights = cfg.get('weights')
         if isinstance(weights, str | Path):
             return [] if find_weights(weights) else [missing_file(weights)]

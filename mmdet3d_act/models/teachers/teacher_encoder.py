@@ -57,3 +57,28 @@ class TeacherEncoder(nn.Module):
         self.norm = norm
         self.pre_norm = pre_norm
         self.num_tokens = num_tokens
+
+
+def token_count_problem(
+    name: str, num_tokens: int | None, num_prompts: int, num_groups: int
+) -> str | None:
+    """Return what is wrong with the number of tokens; None if nothing is.
+
+    Args:
+        name: Of the teacher, for the text.
+        num_tokens: How many a mixer takes; None where any number is fine.
+        num_prompts: Prompts.
+        num_groups: Patches.
+    """
+    if num_tokens is None or num_prompts + num_groups == num_tokens:
+        return None
+    right = (
+        f'num_prompts must be {num_tokens - num_groups}'
+        if num_groups <= num_tokens
+        else f'num_groups must be at most {num_tokens}'
+    )
+    return (
+        f'{name} mixes a fixed number of {num_tokens} tokens, prompts and '
+        f'patches together: {right} for {num_groups} patches, got '
+        f'{num_prompts} prompts'
+    )

@@ -100,6 +100,15 @@ def list_networks() -> list[str]:
     return _import_timm().list_models()
 
 
+def list_weights() -> list[str]:
+    """Return the names of timm's weights, architecture and tag.
+
+    Raises:
+        ImportError: If timm is not installed.
+    """
+    return _import_timm().list_pretrained()
+
+
 def is_downloaded(name: str) -> bool:
     """Return whether timm has the weights of a model in its cache.
 

@@ -148,13 +148,14 @@ class TimmTeacher(ImageTeacher):
         Args:
             cfg: The config of this class.
         """
-        if not cfg.get('pretrained', True):
-            return []
         if importlib.util.find_spec('timm') is None:
             return [
                 'the teacher needs timm, which is not installed; run '
                 '`pip install "mmdet3d_act[teacher]"`'
             ]
+        refused = cls.refuse_config(cfg, 'num_layers', 'model_args')
+        if refused or not cfg.get('pretrained', True):
+            return refused
         weights, given = cfg.get('weights'), cfg['model_name']
         if isinstance(weights, str | Path):
             return [] if find_weights(weights) else [missing_file(weights)]

@@ -30,7 +30,7 @@ def test_refusal_of_a_number_of_prompts() -> None:
     assert check('mixer_b16_224', **sizes) is None
     reason = check('mixer_b16_224', num_prompts=64, **sizes)
     assert 'fixed number of 196 tokens' in reason
-    assert 'got 64 + 64' in reason
+    assert 'num_prompts must be 132 for 64 patches, got 64' in reason
 
 
 def test_facts_of_a_large_model_need_no_memory() -> None:

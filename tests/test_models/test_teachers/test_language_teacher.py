@@ -174,8 +174,15 @@ def test_unknown_model() -> None:
 def test_requirements(folder: Path) -> None:
     check = LanguageTeacher.check_requirements
     assert check({'model': str(folder)}) == []
-    assert 'from_pretrained' in check({'model': 'no/such-model'})[0]
-    assert check({'model': 'no/such-model', 'pretrained': False}) == []
+    (problem,) = check({'model': 'bert-base-uncased'})
+    assert 'from_pretrained' in problem
+    assert check({'model': 'bert-base-uncased', 'pretrained': False}) == []
+    for pretrained in (True, False):
+        cfg = {'model': 'no/such-model', 'pretrained': pretrained}
+        (problem,) = check(cfg)
+        assert 'not known here' in problem
+    (problem,) = check({'model': 'google/t5-small'})
+    assert "models called so are of the kind 't5'" in problem
     assert 'put the file at' in check({'weights': 'gone.safetensors'})[0]
 
 
