@@ -11,7 +11,7 @@ import ctypes
 import pickle
 import platform
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from types import SimpleNamespace
@@ -159,9 +159,12 @@ def _allowed_names() -> dict[str, object]:
 class _ListedUnpickler(pickle.Unpickler):
     """Reads the classes and functions of the allow-list, and no others."""
 
+    also: Sequence[type] = ()
+
     def find_class(self, module: str, name: str) -> object:
         """Return what is listed under this name."""
-        listed = _allowed_names().get(f'{module}.{name}')
+        further = {f'{c.__module__}.{c.__qualname__}': c for c in self.also}
+        listed = {**_allowed_names(), **further}.get(f'{module}.{name}')
         if listed is None:
             raise UnpicklingError(
                 f'expected tensors and the log of a training, got {module}.'
@@ -170,12 +173,15 @@ class _ListedUnpickler(pickle.Unpickler):
         return listed
 
 
-def _load_listed(path: str, map_location: str | torch.device) -> dict:
+def _load_listed(
+    path: str, map_location: str | torch.device, also: Sequence[type] = ()
+) -> dict:
     """Load a file before PyTorch 2.6, whose own list cannot be extended."""
+    unpickler = type('Unpickler', (_ListedUnpickler,), {'also': also})
     listed = SimpleNamespace(
         __name__=__name__,
-        Unpickler=_ListedUnpickler,
-        load=lambda file, **options: _ListedUnpickler(file, **options).load(),
+        Unpickler=unpickler,
+        load=lambda file, **options: unpickler(file, **options).load(),
     )
     # weights_only=True would refuse MMEngine's log and takes no unpickler of
     # ours before 2.6; with False this one decides, and refuses the rest.
@@ -185,7 +191,9 @@ def _load_listed(path: str, map_location: str | torch.device) -> dict:
 
 
 def load_checkpoint(
-    path: str, map_location: str | torch.device = 'cpu'
+    path: str,
+    map_location: str | torch.device = 'cpu',
+    also: Sequence[type] = (),
 ) -> dict:
     """Return what a checkpoint holds, without executing code of the file.
 
@@ -196,11 +204,13 @@ def load_checkpoint(
     Args:
         path: A file, or an address that MMEngine knows.
         map_location: Where the tensors are loaded to.
+        also: Further classes that the file may hold; harmless to build from
+            whatever the file says.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        pickle.UnpicklingError: If the file holds anything else than tensors
-            and the log of a training.
+        pickle.UnpicklingError: If the file holds anything else than tensors,
+            the log of a training and what is allowed besides.
     """
     if '://' in path:
         return CheckpointLoader.load_checkpoint(path, map_location)
@@ -210,8 +220,9 @@ def load_checkpoint(
             f'the checkpoint {path} does not exist; correct the path'
         )
     if allow_mmengine_checkpoints():
-        return torch.load(file, map_location, weights_only=True)
-    return _load_listed(str(file), map_location)
+        with torch.serialization.safe_globals(list(also)):
+            return torch.load(file, map_location, weights_only=True)
+    return _load_listed(str(file), map_location, also)
 
 
 def config_root() -> Path:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 
 from mmengine.registry import Registry
+from mmengine.structures import BaseDataElement
 from torch import nn
 
 HAS_MMDET3D = importlib.util.find_spec('mmdet3d') is not None
@@ -20,6 +21,7 @@ if HAS_MMDET3D:
         DATA_SAMPLERS,
         DATASETS,
         HOOKS,
+        LOOPS,
         METRICS,
         MODELS,
         OPTIM_WRAPPERS,
@@ -32,6 +34,7 @@ else:
         DATA_SAMPLERS,
         DATASETS,
         HOOKS,
+        LOOPS,
         METRICS,
         MODELS,
         OPTIM_WRAPPERS,
@@ -45,6 +48,7 @@ __all__ = [
     'DATA_SAMPLERS',
     'HAS_MMDET3D',
     'HOOKS',
+    'LOOPS',
     'METRICS',
     'MODELS',
     'OPTIM_WRAPPERS',
@@ -52,6 +56,7 @@ __all__ = [
     'TASK_UTILS',
     'TRANSFORMS',
     'build_module',
+    'point_data',
     'registered_classes',
 ]
 
@@ -80,6 +85,23 @@ def build_module(module: dict | nn.Module | None) -> nn.Module | None:
         'expected a config dict with a "type", a built nn.Module or None, got '
         f'{type(module).__name__}; wrap the arguments in a dict with a "type"'
     )
+
+
+def point_data(**fields: object) -> BaseDataElement:
+    """Return per-point values as data samples hold them.
+
+    Args:
+        **fields: Values by name, for example ``pts_semantic_mask`` (N,).
+
+    Returns:
+        MMDetection3D's `PointData`, the only kind that its data samples take,
+        and MMEngine's data element where it is not installed.
+    """
+    if HAS_MMDET3D:
+        from mmdet3d.structures import PointData
+
+        return PointData(**fields)
+    return BaseDataElement(**fields)
 
 
 def registered_classes(kind: str | type) -> list[type]:

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import textwrap
+from argparse import Namespace
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -364,6 +365,16 @@ def test_files_cannot_execute_code(tmp_path):
     with pytest.raises(UnpicklingError, match=r'(?i)path|touch|getattr'):
         compat.load_checkpoint(path)
     assert not mark.exists()
+
+
+@pytest.mark.usefixtures('any_torch')
+def test_further_classes_are_allowed_for_one_file(tmp_path):
+    path = str(tmp_path / 'a.pth')
+    torch.save(dict(args=Namespace(a=1)), path)
+    loaded = compat.load_checkpoint(path, also=(Namespace,))
+    assert loaded == dict(args=Namespace(a=1))
+    with pytest.raises(UnpicklingError, match='Namespace'):
+        compat.load_checkpoint(path)
 
 
 def test_absent_files_are_named():

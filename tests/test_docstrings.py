@@ -21,8 +21,13 @@ EXTRAS = {'mmcv', 'mmdet', 'mmdet3d', 'timm', 'transformers', 'open_clip'}
 # Examples that show a data set on disk, or what a network predicted.
 NEED_MORE = {
     'mmdet3d_act.datasets.modelnet40': 'ModelNet40',
+    'mmdet3d_act.datasets.modelnet_fewshot': 'the published folds',
     'mmdet3d_act.datasets.point_folder': 'real_shapes',
+    'mmdet3d_act.datasets.s3dis_blocks': 'S3DIS',
+    'mmdet3d_act.datasets.scanobjectnn': 'ScanObjectNN',
     'mmdet3d_act.datasets.shapenet55': 'ShapeNet-55',
+    'mmdet3d_act.datasets.shapenet_part': 'ShapeNetPart',
+    'mmdet3d_act.evaluation.classification_metric': 'predictions',
     'mmdet3d_act.evaluation.linear_probe_metric': 'features',
     'mmdet3d_act.evaluation.reconstruction_metric': 'reconstructions',
 }

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from torch import nn
 
 from mmdet3d_act import registry
@@ -29,6 +30,8 @@ student = build_module(dict(
     num_groups=4, group_size=4, patch_channels=(4, 4, 4)))
 out = student(torch.rand(1, 16, 3))
 assert out['features'].shape == (1, 8, 4)
+made = mmdet3d_act.registry.point_data(pts_semantic_mask=torch.ones(2))
+assert made.pts_semantic_mask.sum() == 2
 loaded = {name.split('.')[0] for name in sys.modules}
 assert not loaded & {'mmdet3d', 'mmdet', 'mmcv'}, loaded
 """
@@ -49,6 +52,14 @@ def test_configs_are_built() -> None:
 def test_anything_else_is_refused() -> None:
     with pytest.raises(TypeError, match=r'expected a config dict .* got list'):
         registry.build_module([1])
+
+
+def test_point_data_fits_a_data_sample() -> None:
+    structures = pytest.importorskip('mmdet3d.structures')
+    mask = torch.tensor([3, 1])
+    made = registry.point_data(pts_semantic_mask=mask)
+    sample = structures.Det3DDataSample(pred_pts_seg=made)
+    assert sample.pred_pts_seg.pts_semantic_mask is mask
 
 
 def test_registries_are_those_of_mmdet3d() -> None:

@@ -2,6 +2,8 @@
 """Evaluate a checkpoint on a config's test set.
 
 python tools/test.py CONFIG work_dirs/NAME/epoch_300.pth --out metrics.json
+python tools/test.py CONFIG CHECKPOINT --tta           one vote over 10 views
+python tools/test.py CONFIG CHECKPOINT --tta --votes 10     and the best of 10
 """
 
 from __future__ import annotations
@@ -37,6 +39,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='write the metrics to a .json, or the predictions to a .pkl',
     )
     parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="vote over several random views of every sample, as the config's "
+        'tta_model, tta_dataloader and tta_cfg say',
+    )
+    parser.add_argument(
+        '--votes',
+        type=int,
+        metavar='R',
+        help='with --tta: repeat the vote R times; vote/... are the results '
+        'of the first, best_of_R_votes/... those of the best, which the '
+        'labels of the test set choose',
+    )
+    parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
@@ -49,6 +65,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f'the config {args.config} does not exist')
     if args.out is not None and Path(args.out).suffix not in ('.json', '.pkl'):
         parser.error(f'--out must end in .json or .pkl, got {args.out}')
+    if args.votes is not None and not args.tta:
+        parser.error('--votes goes with --tta')
     return args
 
 
@@ -70,6 +88,9 @@ def test(args: argparse.Namespace) -> None:
     cfg.load_from = args.checkpoint
     cfg.resume = False
     launch.set_work_dir(cfg, args.work_dir, args.config)
+    launch.forget_pretrained(cfg)
+    if args.tta:
+        launch.enable_tta(cfg, args.config, args.votes)
     launch.check_requirements(cfg, args.config, TEST_PARTS)
 
     runner = launch.build_runner(cfg)

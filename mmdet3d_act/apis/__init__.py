@@ -1,5 +1,6 @@
 """Whole jobs as functions, for tools and notebooks."""
 
+from mmdet3d_act.apis.experiments import run_trials
 from mmdet3d_act.apis.loading import build_dataset, build_folder, load_model
 from mmdet3d_act.apis.pictures import draw_model
 from mmdet3d_act.apis.probing import (
@@ -8,9 +9,11 @@ from mmdet3d_act.apis.probing import (
     probe_features,
 )
 from mmdet3d_act.apis.runs import RunProgress, prepare_config, train, validate
+from mmdet3d_act.apis.trials import Trial
 
 __all__ = [
     'RunProgress',
+    'Trial',
     'build_dataset',
     'build_folder',
     'draw_model',
@@ -19,6 +22,7 @@ __all__ = [
     'load_model',
     'prepare_config',
     'probe_features',
+    'run_trials',
     'train',
     'validate',
 ]

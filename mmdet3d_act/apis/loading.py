@@ -50,6 +50,7 @@ def load_model(
     """
     launch.require(cfg, ['model'], config)
     path = resolve_checkpoint(checkpoint)
+    launch.forget_pretrained(cfg)
     launch.check_requirements(cfg, config, ['model'])
     state = read_state(path)
     kind = cfg.model.get('type')

@@ -1,6 +1,25 @@
 """From published parameter names to ours."""
 
+from mmdet3d_act.converters.conversion import (
+    Conversion,
+    config_text,
+    plan_conversion,
+    write_checkpoint,
+)
+from mmdet3d_act.converters.extraction import Extraction, extract_backbone
 from mmdet3d_act.converters.keys import convert
 from mmdet3d_act.converters.published_teacher import convert_teacher
+from mmdet3d_act.converters.reading import PublishedFile, read_published
 
-__all__ = ['convert', 'convert_teacher']
+__all__ = [
+    'Conversion',
+    'Extraction',
+    'PublishedFile',
+    'config_text',
+    'convert',
+    'convert_teacher',
+    'extract_backbone',
+    'plan_conversion',
+    'read_published',
+    'write_checkpoint',
+]

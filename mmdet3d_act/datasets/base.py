@@ -11,6 +11,10 @@ import torch
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
 
+from mmdet3d_act.datasets.label_subsets import (
+    check_label_fraction,
+    keep_label_fraction,
+)
 from mmdet3d_act.datasets.packed_samples import AUTO, PackedSamplesMixin
 from mmdet3d_act.datasets.point_pack import PackError
 from mmdet3d_act.datasets.readers import BadSampleError
@@ -218,12 +222,16 @@ class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
         packed: ``'auto'``: clouds come from packs in ``data_root`` where
             there are some. A folder: from the packs in it. None: from their
             files.
+        label_fraction: Share of the samples of every class to keep, in
+            (0, 1], at least one of each, see `draw_label_subset`.
+        label_seed: Seed of this draw.
         **kwargs: Arguments of `BaseDataset` (``metainfo``, ``indices``,
             ``test_mode``, ``lazy_init``, ``serialize_data``).
 
     Raises:
-        ValueError: If ``split``, ``on_error`` or ``up_axis`` is unknown, or
-            nothing is in the data set.
+        ValueError: If ``split``, ``on_error`` or ``up_axis`` is unknown,
+            ``label_fraction`` is no share or there are no labels to draw
+            from, or nothing is in the data set.
         FileNotFoundError: If the folder is not there or not complete.
     """
 
@@ -241,8 +249,11 @@ class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
         up_axis: str | None = None,
         normalization: str | None = None,
         packed: str | None = AUTO,
+        label_fraction: float = 1.0,
+        label_seed: int = 0,
         **kwargs: object,
     ) -> None:
+        check_label_fraction(label_fraction, label_seed)
         if self.SPLITS and split not in self.SPLITS:
             raise ValueError(
                 f'split of {type(self).__name__} must be one of '
@@ -253,6 +264,8 @@ class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
                 f'up_axis must be one of {UP_AXES}, got {up_axis!r}'
             )
         self.split = split
+        self.label_fraction = label_fraction
+        self.label_seed = label_seed
         self.init_seeding(static_pipeline, on_error)
         self.init_packs(packed)
         lazy_init = kwargs.pop('lazy_init', False)
@@ -282,7 +295,32 @@ class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
                 f'{type(self).__name__} found no sample in {self.data_root} '
                 f'(split {self.split!r})'
             )
-        return samples
+        if self.label_fraction == 1:
+            return samples
+        kept = keep_label_fraction(
+            samples,
+            [self.label_of(sample) for sample in samples],
+            self.label_fraction,
+            self.label_seed,
+        )
+        print_log(
+            f'{type(self).__name__} ({self.split}): label_fraction='
+            f'{self.label_fraction} keeps {len(kept)} of {len(samples)}',
+            logger='current',
+        )
+        return kept
+
+    def label_of(self, sample: dict) -> object:
+        """Return the class by which ``label_fraction`` divides samples.
+
+        Args:
+            sample: A sample's information.
+
+        Returns:
+            ``gt_label``; subclasses may have another one. None where there
+            is no label.
+        """
+        return sample.get('gt_label')
 
     def _list_from_files(self) -> list[dict]:
         problems = self.find_problems()

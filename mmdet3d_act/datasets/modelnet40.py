@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
+from mmdet3d_act.datasets.archived import ArchivedCloudsMixin
 from mmdet3d_act.datasets.base import PointCloudDataset
 from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
 from mmdet3d_act.datasets.packed import load_packed
@@ -25,7 +26,7 @@ _CLASSES_10 = (
 
 
 @DATASETS.register_module()
-class ModelNet40(PointCloudDataset):
+class ModelNet40(ArchivedCloudsMixin, PointCloudDataset):
     """ModelNet40: 9843 training and 2468 test clouds of 40 classes.
 
     It is read from the text files ``<class>/<name>.txt`` ("x,y,z,nx,ny,nz")
@@ -85,7 +86,6 @@ class ModelNet40(PointCloudDataset):
         self.variant = variant
         self.source = source
         self.packed_points = packed_points
-        self._clouds: list | None = None
         if variant == 'modelnet10':
             metainfo = dict(kwargs.pop('metainfo', None) or {})
             metainfo.setdefault('classes', tuple(_CLASSES_10.split()))
@@ -186,20 +186,6 @@ class ModelNet40(PointCloudDataset):
         self._check_classes()
         return self._list_packed() if self.is_packed else self._list_txt()
 
-    def get_data_info(self, idx: int) -> dict:
-        """Return a sample's information, with the array where it is packed.
-
-        Args:
-            idx: Index of the sample.
-
-        Returns:
-            The information; ``raw_points`` is the array of a packed cloud.
-        """
-        info = super().get_data_info(idx)
-        if self._clouds is not None and 'raw_points' not in info:
-            info['raw_points'] = self._clouds[info['packed_index']]
-        return info
-
     def _check_classes(self) -> None:
         path = self._class_file
         if not os.path.isfile(path):
@@ -213,25 +199,14 @@ class ModelNet40(PointCloudDataset):
             )
 
     def _list_packed(self) -> list[dict]:
-        classes = self._metainfo['classes']
-        self._clouds, labels = load_packed(self.packed_file)
-        for index, label in enumerate(labels):
-            if not 0 <= label < len(classes):
-                raise ValueError(
-                    f'{self.packed_file}: expected labels in '
-                    f'[0, {len(classes)}), got {label} for cloud {index}'
-                )
-        return [
-            dict(
-                lidar_path=f'{self.packed_file}#{index}',
-                packed_index=index,
-                fps_ordered=True,
-                split=self.split,
-                gt_label=label,
-                category=classes[label],
-            )
-            for index, label in enumerate(labels)
-        ]
+        clouds, labels = load_packed(self.packed_file)
+        return self.list_archive(
+            self.packed_file,
+            clouds,
+            labels,
+            self._metainfo['classes'],
+            fps_ordered=True,
+        )
 
     def _list_txt(self) -> list[dict]:
         classes = self._metainfo['classes']

@@ -1,6 +1,6 @@
-"""The packed ``.dat`` files of the published code, read without trust.
+"""The pickles of the published code, read without trust.
 
-Such a file is a pickle of ``[list of point arrays, list of labels]``. A
+A ``.dat`` file is a pickle of ``[list of point arrays, list of labels]``. A
 pickle can run any code, so only the few names that rebuild NumPy arrays are
 let through.
 """
@@ -71,6 +71,36 @@ class ArrayUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
+def read_arrays_pickle(path: str | os.PathLike) -> object:
+    """Return what a pickle of containers, numbers and NumPy arrays holds.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ValueError: If the file is not a pickle, or holds types that are not
+            allowed.
+    """
+    try:
+        with open(path, 'rb') as file:
+            # Pickles of Python 2 keep array bytes as latin-1 strings.
+            return ArrayUnpickler(file, encoding='latin1').load()
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        AttributeError,
+        ImportError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(f'{path}: cannot be read: {error}') from error
+
+
 def load_packed(path: str | os.PathLike) -> tuple[list[np.ndarray], list[int]]:
     """Return the clouds and labels of a packed data set.
 
@@ -84,21 +114,7 @@ def load_packed(path: str | os.PathLike) -> tuple[list[np.ndarray], list[int]]:
         ValueError: If the file is not a pickle, holds types that are not
             allowed, or is not ``[arrays, labels]`` of equal length.
     """
-    try:
-        with open(path, 'rb') as file:
-            # Pickles of Python 2 keep array bytes as latin-1 strings.
-            content = ArrayUnpickler(file, encoding='latin1').load()
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        AttributeError,
-        ImportError,
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ValueError(f'{path}: cannot be read: {error}') from error
+    content = read_arrays_pickle(path)
     if not isinstance(content, (list, tuple)) or len(content) != 2:
         raise ValueError(
             f'{path}: expected a pickled [arrays, labels], got '

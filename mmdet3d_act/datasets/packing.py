@@ -23,7 +23,14 @@ from mmdet3d_act.registry import DATASETS
 
 Progress = Callable[[int, int], None]
 # What does not change the clouds: parts of the list, and how it is kept.
-_NOT_PACKED = ('indices', 'filter_cfg', 'lazy_init', 'test_mode')
+_NOT_PACKED = (
+    'indices',
+    'filter_cfg',
+    'lazy_init',
+    'test_mode',
+    'label_fraction',
+    'label_seed',
+)
 
 
 class PackJob(NamedTuple):
@@ -78,7 +85,7 @@ def list_jobs(cfg: dict, out: str | None = None) -> list[PackJob]:
             the data set's own folder.
 
     Returns:
-        One job per pack.
+        One job per pack; none for a data set that is not packed.
 
     Raises:
         ValueError: If the data set has no packs, or its pipelines read no
@@ -93,6 +100,8 @@ def list_jobs(cfg: dict, out: str | None = None) -> list[PackJob]:
     options = {k: v for k, v in cfg.items() if k not in _NOT_PACKED}
     folder = out or options.pop('packed', None) or AUTO
     dataset = DATASETS.build(options | dict(packed=folder, lazy_init=True))
+    if not dataset.pack_parts():
+        return []
     loaders = dataset.loaders()
     if not loaders:
         raise ValueError(

@@ -6,6 +6,7 @@ from mmdet3d_act.engine.hooks import (
     IterationSeedHook,
     ScheduledValueHook,
 )
+from mmdet3d_act.engine.loops import VotingTestLoop
 from mmdet3d_act.engine.optim import (
     CPUAmpOptimWrapper,
     GroupedOptimWrapperConstructor,
@@ -21,6 +22,7 @@ __all__ = [
     'IterationSeedHook',
     'ReleasedCosineLR',
     'ScheduledValueHook',
+    'VotingTestLoop',
     'collect_problems',
     'format_problems',
     'released_cosine_lr',

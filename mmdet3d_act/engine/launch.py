@@ -15,8 +15,12 @@ from mmengine.runner import Runner
 from mmdet3d_act import compat
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.distributed import launched_rank, prepare_distributed
-from mmdet3d_act.engine.preflight import collect_problems, format_problems
-from mmdet3d_act.models.target_generators import find_checkpoint
+from mmdet3d_act.engine.preflight import (
+    collect_problems,
+    format_problems,
+    is_pretrained,
+)
+from mmdet3d_act.models.backbones import find_checkpoint
 
 EXIT_USAGE = 2
 LAST_CHECKPOINT = 'last_checkpoint'
@@ -251,6 +255,46 @@ def set_resume(cfg: Config, resume: str | None) -> None:
             )
     cfg.resume = True
     cfg.load_from = resume if '://' in resume else str(path)
+
+
+def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
+    """Test with several random views of every sample, as the config says.
+
+    ``tta_model``, ``tta_dataloader`` and ``tta_cfg`` take the places of the
+    model, which goes into the former, ``test_dataloader`` and ``test_cfg``.
+
+    Args:
+        cfg: The config, changed in place.
+        config: Name of the config file.
+        rounds: Number of votes, see
+            :class:`~mmdet3d_act.engine.loops.VotingTestLoop`; None keeps the
+            config's.
+
+    Raises:
+        UsageError: If it has no such parts, or ``rounds`` is below 1.
+    """
+    require(cfg, ('tta_model', 'tta_dataloader', 'tta_cfg'), config)
+    if rounds is not None and rounds < 1:
+        raise UsageError(f'--votes must be >= 1, got {rounds}')
+    cfg.model = dict(**cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader = cfg.tta_dataloader
+    cfg.test_cfg = cfg.tta_cfg
+    if rounds is not None:
+        cfg.test_cfg.rounds = rounds
+
+
+def forget_pretrained(cfg: Config) -> None:
+    """Leave out the checkpoint that a model's training would begin with.
+
+    Only of the whole model and of its ``backbone``: what is frozen elsewhere
+    may not be in the checkpoint that is to come.
+
+    Args:
+        cfg: The config, changed in place; all weights come from elsewhere.
+    """
+    for part in (cfg.model, cfg.model.get('backbone')):
+        if part is not None and is_pretrained(part.get('init_cfg')):
+            part.init_cfg = None
 
 
 def require(cfg: Config, keys: Iterable[str], config: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from mmdet3d_act.models.backbones import find_checkpoint
 from mmdet3d_act.registry import registered_classes
 
 
@@ -41,7 +42,7 @@ def _missing_file(path: object, key: str) -> str | None:
     """Say that a checkpoint on disk is absent; None where it is fine."""
     if not isinstance(path, str) or '://' in path:
         return None
-    if Path(path).expanduser().is_file():
+    if Path(_expanded(path)).is_file():
         return None
     return (
         f'{key} names the checkpoint {path}, which does not exist; correct '
@@ -49,15 +50,45 @@ def _missing_file(path: object, key: str) -> str | None:
     )
 
 
-def _pretrained_problems(cfg: Mapping) -> Iterator[str]:
-    """Yield missing checkpoints of a config's ``init_cfg``."""
-    init_cfg = cfg.get('init_cfg')
+def is_pretrained(init_cfg: object) -> bool:
+    """Return whether an ``init_cfg`` loads a checkpoint.
+
+    Args:
+        init_cfg: Of any module: a dict, a list of them, or None.
+    """
+    return any(_pretrained_parts(init_cfg))
+
+
+def _pretrained_parts(init_cfg: object) -> Iterator[Mapping]:
     each = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
     for one in each:
         if isinstance(one, Mapping) and one.get('type') == 'Pretrained':
-            problem = _missing_file(one.get('checkpoint'), 'checkpoint')
-            if problem is not None:
-                yield f'{cfg["type"]}: init_cfg, {problem}'
+            yield one
+
+
+def _pretrained_problems(cfg: Mapping) -> Iterator[str]:
+    """Yield missing checkpoints of a config's ``init_cfg``."""
+    for one in _pretrained_parts(cfg.get('init_cfg')):
+        checkpoint = one.get('checkpoint')
+        problem = _missing_file(checkpoint, 'checkpoint')
+        if problem is None or find_checkpoint(_expanded(checkpoint)):
+            continue
+        config = one.get('pretrain_config')
+        if config is None:
+            yield f'{cfg["type"]}: init_cfg, {problem}'
+            continue
+        yield (
+            f'the pretrained weights of {cfg["type"]} are missing: no '
+            f'checkpoint at {checkpoint!r}. Pretrain first with `python '
+            f'tools/train.py {config}`, or name another (a .pth file or a '
+            'work directory) by the environment variable of the config or '
+            '--cfg-options model.backbone.init_cfg.checkpoint=PATH; '
+            'model.backbone.init_cfg=None trains from scratch'
+        )
+
+
+def _expanded(path: str) -> str:
+    return str(Path(path).expanduser())
 
 
 def collect_problems(

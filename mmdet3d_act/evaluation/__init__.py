@@ -1,6 +1,15 @@
 """Metrics: numbers from predictions, on the CPU; no models in here."""
 
+from mmdet3d_act.evaluation.classification_metric import ClassificationMetric
 from mmdet3d_act.evaluation.linear_probe_metric import LinearProbeMetric
+from mmdet3d_act.evaluation.part_seg_metric import PartSegMetric
 from mmdet3d_act.evaluation.reconstruction_metric import ReconstructionMetric
+from mmdet3d_act.evaluation.semantic_seg_metric import SemanticSegMetric
 
-__all__ = ['LinearProbeMetric', 'ReconstructionMetric']
+__all__ = [
+    'ClassificationMetric',
+    'LinearProbeMetric',
+    'PartSegMetric',
+    'ReconstructionMetric',
+    'SemanticSegMetric',
+]

@@ -3,12 +3,14 @@
 from mmdet3d_act.models import (
     autoencoders,
     backbones,
+    classifiers,
     data_preprocessors,
     distillers,
     heads,
     layers,
     losses,
     necks,
+    segmentors,
     target_generators,
     teachers,
 )
@@ -16,12 +18,14 @@ from mmdet3d_act.models import (
 __all__ = [
     'autoencoders',
     'backbones',
+    'classifiers',
     'data_preprocessors',
     'distillers',
     'heads',
     'layers',
     'losses',
     'necks',
+    'segmentors',
     'target_generators',
     'teachers',
 ]

@@ -6,6 +6,7 @@ models of this package make of clouds is in ``visualization.reconstructions``,
 which needs PyTorch.
 """
 
+from .confusion import draw_confusion, write_confusion
 from .html import write_html
 from .pictures import draw_clouds
 from .ply import write_ply
@@ -21,9 +22,11 @@ from .stages import (
 __all__ = [
     'Stage',
     'draw_clouds',
+    'draw_confusion',
     'draw_stages',
     'render_stages',
     'spread_labels',
+    'write_confusion',
     'write_html',
     'write_ply',
     'write_stages_html',

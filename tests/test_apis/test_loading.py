@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmdet3d_act.apis import build_dataset, build_folder, load_model
 from mmdet3d_act.apis.loading import describe_state, resolve_checkpoint
 from mmdet3d_act.engine.launch import UsageError, load_config
+from mmdet3d_act.registry import MODELS
 from tests.test_apis.pretraining import NUM_POINTS
 from tests.test_models import toys
 
@@ -99,3 +101,25 @@ def test_a_folder_is_prepared_for_the_model(pretrained) -> None:
     (pretrained / 'bare').mkdir()
     with pytest.raises(UsageError, match='bare cannot be used'):
         build_folder(cfg, 'bare')
+
+
+def test_a_finetuned_model_needs_no_pretrained_file(tmp_path: Path) -> None:
+    init = dict(type='Pretrained', checkpoint='absent.pth')
+    cfg = Config(
+        dict(
+            model=dict(
+                type='PointClassifier',
+                backbone={**toys.STUDENT, 'init_cfg': init},
+                head=dict(
+                    type='ClassificationHead', in_channels=64, num_classes=3
+                ),
+            )
+        )
+    )
+    model = MODELS.build({**cfg.model, 'init_cfg': None})
+    toys.randomize(model, seed=4)
+    path = tmp_path / 'finetuned.pth'
+    torch.save(dict(state_dict=model.state_dict()), path)
+    loaded = load_model(cfg, str(path), 'cls.py')
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmdet3d_act.datasets import PointCloudDataset, SampleIndex
 from mmdet3d_act.datasets.packing import PackResult, list_jobs, pack_samples
 from mmdet3d_act.registry import DATASETS
+from tests.segmentation_data import write_shapes
 from tests.test_datasets.clouds import write_shapenet
 
 TETRAHEDRON = 'OFF\n4 4 6\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n' + ''.join(
@@ -66,8 +67,14 @@ def _write_shapenet(root: Path) -> dict:
     return dict(type='ShapeNet55', split='trainval')
 
 
+def _write_shapenet_part(root: Path) -> dict:
+    write_shapes(root.parent).rename(root)
+    return dict(type='ShapeNetPart', split='trainval')
+
+
 WRITERS = dict(
     shapenet=_write_shapenet,
+    shapenet_part=_write_shapenet_part,
     modelnet_txt=_write_modelnet_txt,
     modelnet_dat=_write_modelnet_dat,
     folder=_write_folder,

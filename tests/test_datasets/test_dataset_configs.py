@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmdet3d_act.datasets.packing import iter_dataset_cfgs
 from mmdet3d_act.registry import DATASETS, TRANSFORMS
 from tests.test_datasets.clouds import write_shapenet
 
@@ -31,8 +32,11 @@ def _config(name: str) -> Config:
 
 def _data_sets(config: Config) -> list[dict]:
     loaders = [v for k, v in config.items() if k.endswith('_dataloader')]
-    tops = [loader['dataset'] for loader in loaders]
-    return [part for top in tops for part in top.get('datasets', [top])]
+    return [
+        part
+        for loader in loaders
+        for part in iter_dataset_cfgs(loader['dataset'])
+    ]
 
 
 @pytest.mark.parametrize('name', NAMES)

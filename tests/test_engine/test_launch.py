@@ -198,3 +198,52 @@ def test_other_errors_keep_their_traceback():
 
     with pytest.raises(RuntimeError, match='somebody else'):
         launch.run_tool(main)
+
+
+def voting_config(**changes) -> Config:
+    parts = dict(
+        model=dict(type='A', size=1),
+        test_dataloader=dict(batch_size=1),
+        test_cfg=dict(),
+        tta_model=dict(type='T'),
+        tta_dataloader=dict(batch_size=2),
+        tta_cfg=dict(type='VotingTestLoop', rounds=3),
+    )
+    return config(**{**parts, **changes})
+
+
+@pytest.mark.parametrize(('rounds', 'expected'), [(None, 3), (7, 7)])
+def test_voting_replaces_model_data_and_loop(rounds, expected):
+    cfg = voting_config()
+    launch.enable_tta(cfg, 'a.py', rounds)
+    assert cfg.model == dict(type='T', module=dict(type='A', size=1))
+    assert cfg.test_dataloader.batch_size == 2
+    assert cfg.test_cfg == dict(type='VotingTestLoop', rounds=expected)
+
+
+def test_voting_needs_its_parts():
+    cfg = voting_config(tta_dataloader=None)
+    with pytest.raises(UsageError, match=r'a\.py has no tta_dataloader'):
+        launch.enable_tta(cfg, 'a.py')
+    with pytest.raises(UsageError, match='--votes must be >= 1, got 0'):
+        launch.enable_tta(voting_config(), 'a.py', 0)
+
+
+def test_what_training_begins_with_is_left_out():
+    init = dict(type='Pretrained', checkpoint='absent.pth')
+    cfg = config(
+        model=dict(
+            type='A',
+            init_cfg=init,
+            backbone=dict(type='B', init_cfg=[dict(type='Normal'), init]),
+            # Frozen parts may not be in the checkpoint of the model.
+            teacher=dict(type='C', init_cfg=init),
+            head=dict(type='D', init_cfg=dict(type='Normal')),
+        )
+    )
+    launch.forget_pretrained(cfg)
+    assert cfg.model.init_cfg is None
+    assert cfg.model.backbone.init_cfg is None
+    assert cfg.model.teacher.init_cfg == init
+    assert cfg.model.head.init_cfg == dict(type='Normal')
+    launch.forget_pretrained(config(model=dict(type='A')))

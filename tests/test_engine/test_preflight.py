@@ -8,6 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdet3d_act.engine import collect_problems, format_problems
+from mmdet3d_act.engine.preflight import is_pretrained
 from mmdet3d_act.registry import MODELS
 
 
@@ -150,3 +151,30 @@ def test_message_lists_all():
     assert text.startswith('toy.py cannot run yet. 2 things are missing:')
     assert '  1. first\n     more\n  2. second\n' in text
     assert 'One thing is missing' in format_problems(['first'], 'toy.py')
+
+
+def test_checkpoints_of_a_pretraining(tmp_path):
+    init = dict(
+        type='Pretrained',
+        checkpoint=str(tmp_path / 'run'),
+        pretrain_config='configs/act/a.py',
+    )
+    cfg = dict(model=dict(type='Anything', backbone=dict(type='B')))
+    cfg['model']['backbone']['init_cfg'] = init
+    (problem,) = collect_problems(cfg)
+    assert 'the pretrained weights of B are missing' in problem
+    assert '`python tools/train.py configs/act/a.py`' in problem
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / 'epoch_1.pth').touch()
+    assert len(collect_problems(cfg)) == 1
+    # A work directory means its last checkpoint.
+    (tmp_path / 'run' / 'last_checkpoint').write_text('epoch_1.pth')
+    assert collect_problems(cfg) == []
+
+
+def test_what_loads_a_checkpoint():
+    pretrained = dict(type='Pretrained', checkpoint='a.pth')
+    assert is_pretrained(pretrained)
+    assert is_pretrained([dict(type='Normal'), pretrained])
+    assert not is_pretrained(dict(type='Normal'))
+    assert not is_pretrained(None)

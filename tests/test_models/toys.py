@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmdet3d_act.models.autoencoders import DiscreteVAE
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.layers import PointPatches, make_patches
+from mmdet3d_act.registry import point_data
 
 NUM_GROUPS = 8
 GROUP_SIZE = 4
@@ -73,6 +74,14 @@ def samples(count: int = 2) -> list[BaseDataElement]:
         BaseDataElement(metainfo=dict(sample_idx=index))
         for index in range(count)
     ]
+
+
+def labelled(masks: Tensor) -> list[BaseDataElement]:
+    """Return samples with labels of their points, from (B, N)."""
+    found = samples(len(masks))
+    for sample, mask in zip(found, masks, strict=True):
+        sample.gt_pts_seg = point_data(pts_semantic_mask=mask)
+    return found
 
 
 def data_batch(batch: int = 2, seed: int = 0) -> dict:

@@ -118,9 +118,15 @@ KINDS: dict[str, Kind] = {
         'prediction target_masked loss_cosine', inputs='points mask'
     ),
     'masked_points': _kind('rebuilt mask loss_cdl2', inputs='points mask'),
-    'partseg': _kind('concat_taps_sub shape_class'),
-    'semseg': _kind('concat_taps_sub class_weight'),
-    'classifier': _kind('points logits head_in'),
+    'partseg': _kind(
+        'concat_taps_sub shape_class',
+        inputs='points shape_class target fp_xyz1 fp_xyz2 fp_feat2',
+    ),
+    'semseg': _kind(
+        'concat_taps_sub class_weight',
+        inputs='points class_weight target fp_xyz1 fp_xyz2 fp_feat2',
+    ),
+    'classifier': _kind('points logits head_in', inputs='points label'),
     'classifier_logits': _kind('points logits', 'target tokens'),
     'detector': _kind('point_clouds query_xyz'),
     'detector_boxes': _kind('centers sizes giou_rotated'),
@@ -128,8 +134,12 @@ KINDS: dict[str, Kind] = {
     'ap_full_path': _kind('map25 kept_score'),
     'ap': _kind('map25 map50'),
     'ap_threshold': _kind('exact_half_map50'),
-    'metric_partseg': _kind('instance_avg_iou category_iou'),
-    'metric_semseg': _kind('iou_per_class miou'),
+    'metric_partseg': _kind(
+        'instance_avg_iou category_iou', inputs='logits target shape_class'
+    ),
+    'metric_semseg': _kind(
+        'iou_per_class miou', inputs='logits target class_weight'
+    ),
     'caption_prefix': _kind('clip_embedding prefix'),
     'caption_model': _kind('clip_embedding tokens logits'),
 }

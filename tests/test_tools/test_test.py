@@ -57,3 +57,18 @@ def test_out_must_be_of_a_known_kind(capsys):
     with pytest.raises(SystemExit):
         tool.parse_args(['toy.py', 'toy.pth', '--out', 'out.txt'])
     assert 'must end in .json or .pkl, got out.txt' in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('folder')
+def test_votes_go_with_tta(capsys):
+    tool = load_tool('test')
+    with pytest.raises(SystemExit):
+        tool.parse_args(['toy.py', 'toy.pth', '--votes', '3'])
+    assert '--votes goes with --tta' in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('folder')
+def test_a_config_without_views_is_named(capsys):
+    assert run_here('test', 'toy.py', 'toy.pth', '--tta') == 2
+    err = capsys.readouterr().err
+    assert 'toy.py has no tta_model, tta_dataloader, tta_cfg' in err

@@ -235,7 +235,10 @@ def run(args: argparse.Namespace) -> None:
     job = None
     missing = []
     try:
-        for job in find_jobs(args):
+        jobs = find_jobs(args)
+        if not jobs:
+            print('nothing to pack: the files are mapped as they are')
+        for job in jobs:
             try:
                 verify(job) if args.verify else pack(job, args)
             except FileNotFoundError as error:

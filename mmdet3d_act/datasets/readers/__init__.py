@@ -1,6 +1,6 @@
 """Readers of point files, and the error that names a bad one."""
 
-from mmdet3d_act.datasets.readers.checks import check_points
+from mmdet3d_act.datasets.readers.checks import check_labels, check_points
 from mmdet3d_act.datasets.readers.errors import BadSampleError
 from mmdet3d_act.datasets.readers.files import (
     MESH_FILE_SUFFIXES,
@@ -15,6 +15,7 @@ __all__ = [
     'POINT_FILE_SUFFIXES',
     'TEXT_FILE_SUFFIXES',
     'BadSampleError',
+    'check_labels',
     'check_points',
     'is_document',
     'read_points',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.logging import print_log
@@ -54,6 +55,39 @@ def check_points(points: np.ndarray, path: str) -> np.ndarray:
             f'values, the first is point {int(bad.argmax())}',
         )
     return points
+
+
+def check_labels(
+    values: np.ndarray, path: str, allowed: Sequence[int] | None = None
+) -> np.ndarray:
+    """Return labels per point as whole numbers, or refuse them by name.
+
+    Args:
+        values: (N,), any real type.
+        path: File that they come from, for the error.
+        allowed: The labels that there are. None takes all that are >= 0.
+
+    Returns:
+        (N,), int64.
+
+    Raises:
+        BadSampleError: If a label is no whole number or not allowed.
+    """
+    with np.errstate(invalid='ignore'):
+        labels = values.astype(np.int64)
+    if allowed is None:
+        good, wanted = labels >= 0, 'whole numbers >= 0'
+    else:
+        good, wanted = np.isin(labels, allowed), f'some of {list(allowed)}'
+    good &= labels == values
+    if not good.all():
+        raise BadSampleError(
+            path,
+            f'expected labels that are {wanted}, {int((~good).sum())} of '
+            f'{len(labels)} are not, the first is {values[good.argmin()]:g} '
+            f'of point {int(good.argmin())}',
+        )
+    return labels
 
 
 def _move_to_origin(points: np.ndarray, path: str) -> np.ndarray:

@@ -16,11 +16,16 @@ from mmdet3d_act.datasets.transforms.normalize import (
     NormalizeToUnitSphere,
     normalize_to_unit_sphere,
 )
+from mmdet3d_act.datasets.transforms.rooms import LoadRoom, LoadRoomBlock
 from mmdet3d_act.datasets.transforms.sampling import SamplePoints
+from mmdet3d_act.datasets.transforms.subsampling import KeepFarthestPoints
 
 __all__ = [
     'GroupPoints',
+    'KeepFarthestPoints',
     'LoadPointCloud',
+    'LoadRoom',
+    'LoadRoomBlock',
     'NormalizeToUnitSphere',
     'PackPointInputs',
     'RandomPointDropout',

@@ -14,6 +14,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
+from mmdet3d_act.datasets.transforms.per_point import take_points
 from mmdet3d_act.registry import TRANSFORMS
 
 _AXES = {'x': (1.0, 0.0, 0.0), 'y': (0.0, 1.0, 0.0), 'z': (0.0, 0.0, 1.0)}
@@ -251,8 +252,8 @@ class RandomPointJitter(_PointAugmentation):
 class RandomPointDropout(_PointAugmentation):
     """Turns a random share of the points into copies of point 0.
 
-    The number of points stays. The share is uniform in [0, max_ratio], and
-    each point is dropped with this probability.
+    The number of points stays; masks per point follow. The share is uniform
+    in [0, max_ratio], and each point is dropped with this probability.
 
     Args:
         max_ratio: Largest share, in [0, 1).
@@ -281,5 +282,24 @@ class RandomPointDropout(_PointAugmentation):
         Returns:
             (N, 3 + F).
         """
+        return drop_points(points, self._draw(len(points)))
+
+    def transform(self, results: dict) -> dict:
+        """Return the sample with copies of its first point.
+
+        Args:
+            results: With ``points`` (N, 3 + F), and where known masks per
+                point, (N,).
+
+        Returns:
+            The sample; a copy has the label of the first point.
+        """
+        count = len(results['points'])
+        kept = np.where(self._draw(count), 0, np.arange(count))
+        take_points(results, kept)
+        return results
+
+    def _draw(self, count: int) -> np.ndarray:
+        """Return which points are dropped, bool (N,)."""
         ratio = np.random.random() * self.max_ratio
-        return drop_points(points, np.random.random(len(points)) <= ratio)
+        return np.random.random(count) <= ratio

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from mmcv.transforms import BaseTransform
 
+from mmdet3d_act.datasets.transforms.per_point import (
+    PER_POINT_KEYS,
+    check_per_point,
+)
 from mmdet3d_act.registry import TRANSFORMS
 
-INPUT_KEYS = ('points', 'center_indices', 'neighbor_indices')
-META_KEYS = ('sample_idx', 'split', 'category', 'lidar_path')
+if TYPE_CHECKING:
+    from mmdet3d.structures import Det3DDataSample
+
+INPUT_KEYS = ('points', 'center_indices', 'neighbor_indices', 'shape_label')
+META_KEYS = ('sample_idx', 'split', 'category', 'shape_category', 'lidar_path')
 
 
 @TRANSFORMS.register_module()
@@ -45,14 +53,19 @@ class PackPointInputs(BaseTransform):
 
         Args:
             results: With ``points`` (N, 3 + F), and where known ``gt_label``
-                (int), ``center_indices`` (G,), ``neighbor_indices`` (G, K).
+                (int), ``shape_label`` (int), ``center_indices`` (G,),
+                ``neighbor_indices`` (G, K), and per point
+                ``pts_semantic_mask`` and ``pts_instance_mask`` (N,).
 
         Returns:
             ``inputs``, a dict of tensors, and ``data_samples``, a
-            `Det3DDataSample` with ``gt_label`` (1,), int64.
+            `Det3DDataSample` with ``gt_label`` (1,), int64, and
+            ``gt_pts_seg`` with the masks (N,), int64.
 
         Raises:
             KeyError: If the sample has no points.
+            ValueError: If a mask has not as many entries as there are
+                points.
         """
         from mmdet3d.structures import Det3DDataSample
         from mmdet3d.structures.points import BasePoints
@@ -77,4 +90,18 @@ class PackPointInputs(BaseTransform):
             sample.gt_label = torch.tensor(
                 [results['gt_label']], dtype=torch.int64
             )
+        self._pack_masks(results, sample)
         return dict(inputs=inputs, data_samples=sample)
+
+    @staticmethod
+    def _pack_masks(results: dict, sample: Det3DDataSample) -> None:
+        """Add the labels per point, where the sample has some."""
+        from mmdet3d.structures import PointData
+
+        masks = {}
+        for key in PER_POINT_KEYS:
+            if key in results:
+                check_per_point(results, key)
+                masks[key] = torch.as_tensor(results[key], dtype=torch.int64)
+        if masks:
+            sample.gt_pts_seg = PointData(**masks)

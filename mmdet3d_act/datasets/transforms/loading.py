@@ -8,6 +8,7 @@ from mmcv.transforms import BaseTransform
 
 from mmdet3d_act.datasets.readers import (
     BadSampleError,
+    check_labels,
     check_points,
     read_points,
 )
@@ -38,10 +39,14 @@ class LoadPointCloud(BaseTransform):
         mesh_per_epoch: Whether the points on a mesh are drawn anew in each
             epoch. False draws the same ones each time. Clouds that are read
             so cannot be packed.
+        label_column: Column with a label per point, counted from 0. None
+            reads no labels. What labels may be is up to the data set, which
+            lists them in ``allowed_labels`` of a sample.
 
     Raises:
-        ValueError: If ``use_dim`` is below 3, ``coord_type`` unknown or
-            ``mesh_points`` below 1.
+        ValueError: If ``use_dim`` is below 3, ``coord_type`` unknown,
+            ``mesh_points`` below 1, or the labels are among the columns that
+            ``use_dim`` keeps.
 
     Example:
         >>> load = LoadPointCloud()
@@ -58,6 +63,7 @@ class LoadPointCloud(BaseTransform):
         mesh_points: int = 8192,
         ply_faces: bool = False,
         mesh_per_epoch: bool = False,
+        label_column: int | None = None,
     ) -> None:
         if use_dim < 3:
             raise ValueError(f'use_dim must be >= 3, got {use_dim}')
@@ -67,12 +73,18 @@ class LoadPointCloud(BaseTransform):
             )
         if mesh_points < 1:
             raise ValueError(f'mesh_points must be >= 1, got {mesh_points}')
+        if label_column is not None and label_column < use_dim:
+            raise ValueError(
+                f'label_column must be >= use_dim ({use_dim}), so that labels '
+                f'are no input, got {label_column}'
+            )
         self.use_dim = use_dim
         self.coord_type = coord_type
         self.npz_key = npz_key
         self.mesh_points = mesh_points
         self.ply_faces = ply_faces
         self.mesh_per_epoch = mesh_per_epoch
+        self.label_column = label_column
 
     @property
     def read_options(self) -> dict:
@@ -128,24 +140,38 @@ class LoadPointCloud(BaseTransform):
             results: With ``lidar_path``, or ``raw_points`` (N, 3 + F).
 
         Returns:
-            The sample with ``points``, `BasePoints` of shape (N, use_dim).
+            The sample with ``points``, `BasePoints` of shape (N, use_dim),
+            and with a ``label_column`` ``pts_semantic_mask`` (N,), int64.
 
         Raises:
             BadSampleError: If the file is missing, unreadable, empty, not
-                finite, or has fewer columns than ``use_dim``.
+                finite, has too few columns, or labels that are none.
         """
         from mmdet3d.structures.points import get_points_type
 
         points = self._read(results)
         results.pop('raw_points', None)
-        if points.shape[1] < self.use_dim:
-            raise BadSampleError(
+        self._check_width(points, results['lidar_path'])
+        if self.label_column is not None:
+            results['pts_semantic_mask'] = check_labels(
+                points[:, self.label_column],
                 results['lidar_path'],
-                f'expected at least {self.use_dim} columns (use_dim), got '
-                f'{points.shape[1]}',
+                results.get('allowed_labels'),
             )
         points = torch.from_numpy(points[:, : self.use_dim].copy())
         results['points'] = get_points_type(self.coord_type)(
             points, points_dim=self.use_dim
         )
         return results
+
+    def _check_width(self, points: np.ndarray, path: str) -> None:
+        wanted, reason = self.use_dim, 'use_dim'
+        if self.label_column is not None:
+            wanted = self.label_column + 1
+            reason = f'the labels are in column {wanted}'
+        if points.shape[1] < wanted:
+            raise BadSampleError(
+                path,
+                f'expected at least {wanted} columns ({reason}), got '
+                f'{points.shape[1]}',
+            )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from mmcv.transforms import BaseTransform
 
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.seeding import fixed_generator
+from mmdet3d_act.datasets.transforms.per_point import take_points
 from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.registry import TRANSFORMS
 
 METHODS = ('random', 'fps', 'first')
-_PER_POINT = ('pts_semantic_mask', 'pts_instance_mask')
 
 
 @TRANSFORMS.register_module()
@@ -23,13 +22,15 @@ class SamplePoints(BaseTransform):
 
     Args:
         num_points: Number of points to keep.
-        method: ``'random'``: without replacement. ``'fps'``: farthest point
+        method: ``'random'``: a random choice. ``'fps'``: farthest point
             sampling from point 0 on; where the sample has ``fps_ordered``
             (`ModelNet40`'s packed files) its first points are these.
             ``'first'``: the first ones.
         per_epoch: Whether a random choice differs from epoch to epoch.
         on_too_few: For a cloud with fewer points: ``'error'``, or
             ``'repeat'``: all of its points, then those again.
+        replace: Whether a random choice may take a point several times, as
+            the published part segmentation does. No cloud is too small then.
 
     Raises:
         ValueError: If an argument is not one of these.
@@ -47,6 +48,7 @@ class SamplePoints(BaseTransform):
         *,
         per_epoch: bool = True,
         on_too_few: str = 'error',
+        replace: bool = False,
     ) -> None:
         if num_points < 1:
             raise ValueError(f'num_points must be >= 1, got {num_points}')
@@ -58,10 +60,15 @@ class SamplePoints(BaseTransform):
             raise ValueError(
                 f"on_too_few must be 'error' or 'repeat', got {on_too_few!r}"
             )
+        if replace and method != 'random':
+            raise ValueError(
+                f"replace=True is for method 'random', got {method!r}"
+            )
         self.num_points = num_points
         self.method = method
         self.per_epoch = per_epoch
         self.on_too_few = on_too_few
+        self.replace = replace
 
     def transform(self, results: dict) -> dict:
         """Return the sample with fewer points.
@@ -83,7 +90,8 @@ class SamplePoints(BaseTransform):
                 'make wrong; put it before'
             )
         points = results['points']
-        if len(points) < self.num_points and self.on_too_few == 'error':
+        too_few = len(points) < self.num_points and not self.replace
+        if too_few and self.on_too_few == 'error':
             raise BadSampleError(
                 results.get('lidar_path', 'a sample without lidar_path'),
                 f'too small: expected at least {self.num_points} points, got '
@@ -91,14 +99,11 @@ class SamplePoints(BaseTransform):
                 'use points several times',
             )
         chosen = np.resize(self._order(results), self.num_points)
-        for key in _PER_POINT:
-            if key in results:
-                results[key] = results[key][chosen]
-        results['points'] = points[torch.from_numpy(chosen)]
+        take_points(results, chosen)
         return results
 
     def _order(self, results: dict) -> np.ndarray:
-        """Return up to num_points different indices, in their order."""
+        """Return indices in their order: all of them, or each one once."""
         points = results['points']
         count = min(len(points), self.num_points)
         ordered = self.method == 'fps' and results.get('fps_ordered')
@@ -107,6 +112,7 @@ class SamplePoints(BaseTransform):
         results.pop('fps_ordered', None)
         if self.method == 'fps':
             return farthest_point_sample(points.coord[None], count)[0].numpy()
-        if self.per_epoch:
-            return np.random.permutation(len(points))[:count]
-        return fixed_generator(results).permutation(len(points))[:count]
+        random = np.random if self.per_epoch else fixed_generator(results)
+        if self.replace:
+            return random.choice(len(points), self.num_points)
+        return random.permutation(len(points))[:count]

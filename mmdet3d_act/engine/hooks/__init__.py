@@ -1,6 +1,9 @@
 """Hooks: what depends on the time of a training."""
 
+from mmdet3d_act.engine.hooks.class_weight_hook import ClassWeightHook
+from mmdet3d_act.engine.hooks.confusion_matrix_hook import ConfusionMatrixHook
 from mmdet3d_act.engine.hooks.iteration_seed_hook import IterationSeedHook
+from mmdet3d_act.engine.hooks.metric_history_hook import MetricHistoryHook
 from mmdet3d_act.engine.hooks.prepare_targets_hook import PrepareTargetsHook
 from mmdet3d_act.engine.hooks.reconstruction_hook import ReconstructionHook
 from mmdet3d_act.engine.hooks.scheduled_value_hook import (
@@ -9,8 +12,11 @@ from mmdet3d_act.engine.hooks.scheduled_value_hook import (
 )
 
 __all__ = [
+    'ClassWeightHook',
+    'ConfusionMatrixHook',
     'CosineRamp',
     'IterationSeedHook',
+    'MetricHistoryHook',
     'PrepareTargetsHook',
     'ReconstructionHook',
     'ScheduledValueHook',

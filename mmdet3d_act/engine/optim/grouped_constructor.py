@@ -41,6 +41,51 @@ def merge_param_groups(
     return list(merged.values())
 
 
+def layer_scales(model: nn.Module, decay: float) -> dict[str, float]:
+    """Return the factor of each parameter's learning rate by its depth.
+
+    The backbone has ``blocks``. Their last one has the factor ``decay``, each
+    one before it ``decay`` times that of the next, and what the backbone has
+    before its blocks that of the first one times ``decay``. What it has after
+    them, and everything that is not the backbone's, keeps its rate.
+
+    Args:
+        model: With a ``backbone``.
+        decay: In (0, 1].
+
+    Returns:
+        Factors by the names of the backbone's parameters.
+
+    Raises:
+        ValueError: If ``decay`` is out of range, or the model has no such
+            backbone.
+
+    Source: Clark et al., ELECTRA, ICLR 2020; Bao et al., BEiT, ICLR 2022.
+    """
+    if not 0 < decay <= 1:
+        raise ValueError(f'layer_decay must be in (0, 1], got {decay}')
+    backbone = getattr(model, 'backbone', None)
+    blocks = getattr(backbone, 'blocks', None)
+    if not isinstance(blocks, nn.ModuleList):
+        raise ValueError(
+            'layer_decay needs a model whose backbone has blocks, got '
+            f'{type(model).__name__} with {type(backbone).__name__}; leave '
+            'layer_decay out of paramwise_cfg'
+        )
+    parts = [name for name, _ in backbone.named_children()]
+    later = set(parts[parts.index('blocks') + 1 :])
+    scales = {}
+    for name, _ in backbone.named_parameters():
+        part, _, rest = name.partition('.')
+        power = len(blocks) + 1
+        if part == 'blocks':
+            power = len(blocks) - int(rest.partition('.')[0])
+        elif part in later:
+            power = 0
+        scales[f'backbone.{name}'] = decay**power
+    return scales
+
+
 @contextmanager
 def _without_parameter_lines() -> Iterator[None]:
     """Keep MMEngine's line for every parameter out of the log."""
@@ -71,7 +116,10 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     Args:
         optim_wrapper_cfg: Config of the optimiser wrapper.
-        paramwise_cfg: MMEngine's rules for single parameters.
+        paramwise_cfg: MMEngine's rules for single parameters, and
+            ``layer_decay``: the learning rates of a fine-tuned backbone fall
+            by this factor from block to block towards the input, see
+            :func:`layer_scales`.
 
     Example:
         >>> optim_wrapper = dict(
@@ -100,11 +148,21 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             return
         with _without_parameter_lines():
             super().add_params(params, module)
+        if 'layer_decay' in self.paramwise_cfg:
+            self._scale_by_depth(params, module)
         defaults = {'lr': self.base_lr, 'weight_decay': self.base_wd}
         params[:] = merge_param_groups(
             params, {k: v for k, v in defaults.items() if v is not None}
         )
         self._log_summary(params, module)
+
+    def _scale_by_depth(self, params: list[dict], model: nn.Module) -> None:
+        scales = layer_scales(model, self.paramwise_cfg['layer_decay'])
+        names = {id(param): name for name, param in model.named_parameters()}
+        for group in params:
+            (param,) = group['params']
+            scale = scales.get(names[id(param)], 1.0)
+            group['lr'] = group.get('lr', self.base_lr) * scale
 
     def _log_summary(self, groups: list[dict], model: nn.Module) -> None:
         for group in groups:

@@ -17,6 +17,7 @@ from mmdet3d_act.models.autoencoders.statistics import (
     code_statistics,
     variance_share,
 )
+from mmdet3d_act.models.backbones.pretrained import PretrainedModel
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.layers import (
     FoldingDecoder,
@@ -48,7 +49,7 @@ class Reconstruction(NamedTuple):
 
 
 @MODELS.register_module()
-class DiscreteVAE(BaseModel):
+class DiscreteVAE(PretrainedModel, BaseModel):
     """Discrete autoencoder of point patches, with or without a teacher.
 
     Patches are embedded, mixed by a DGCNN to logits over a codebook, quantised

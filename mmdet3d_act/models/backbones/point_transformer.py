@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from mmengine.model import BaseModule, PretrainedInit
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmdet3d_act.models.backbones.pretrained import (
+    PRETRAINED_TYPES,
     compare_dataset_meta,
     load_pretrained,
 )
+from mmdet3d_act.models.backbones.settings import describe_sizes
 from mmdet3d_act.models.layers import (
     POSITION_MODES,
     MiniPointNet,
@@ -24,8 +26,6 @@ from mmdet3d_act.models.layers import (
 )
 from mmdet3d_act.registry import MODELS
 
-PRETRAINED_TYPES = ('Pretrained', PretrainedInit)
-
 
 class EncodedPatches(NamedTuple):
     """What the student makes of the patches it sees.
@@ -34,7 +34,8 @@ class EncodedPatches(NamedTuple):
         features: After the final norm, (B, V, C), in the patches' order.
         cls_token: After the final norm, (B, C), or None.
         hidden_states: Outputs of the ``out_indices`` blocks by their index,
-            without the class token and not normalised, each (B, V, C).
+            without the class token, each (B, V, C), not normalised unless
+            ``norm_hidden_states``.
     """
 
     features: Tensor
@@ -96,9 +97,13 @@ class PointTransformer(BaseModule):
             (ACT, Point-MAE); ``'after'``: to every block's output (concept
             distillation). The parameters have the same shapes, so the
             checkpoint says which, and loading the other is an error.
+        residual: See :class:`~mmdet3d_act.models.layers.TransformerBlock`;
+            loading a checkpoint of the other is an error.
         skip_origin: Whether farthest point sampling skips points close to the
             origin, as released code does.
         out_indices: Blocks whose output is returned as ``hidden_states``.
+        norm_hidden_states: Whether these pass the final norm too, as in
+            released segmentation networks.
         frozen_stages: -1 freezes nothing, 0 the embeddings, n > 0 also the
             first n blocks.
         with_cp: Recompute activations in the backward pass to save memory.
@@ -123,8 +128,10 @@ class PointTransformer(BaseModule):
         with_cls_token: bool = True,
         embed_masked: bool = True,
         position: str = 'before',
+        residual: str = 'input',
         skip_origin: bool = False,
         out_indices: Sequence[int] = (),
+        norm_hidden_states: bool = False,
         frozen_stages: int = -1,
         with_cp: bool = False,
         init_cfg: dict | None = None,
@@ -142,15 +149,19 @@ class PointTransformer(BaseModule):
             )
         self.in_channels = in_channels
         self.embed_dims = embed_dims
+        self.num_heads = num_heads
+        self.residual = residual
         self.num_groups = num_groups
         self.group_size = group_size
         self.skip_origin = skip_origin
         self.embed_masked = embed_masked
         self.out_indices = tuple(out_indices)
+        self.norm_hidden_states = norm_hidden_states
         self.frozen_stages = frozen_stages
+        self.patch_channels = tuple(patch_channels)
         patch_dims = patch_dims or embed_dims
         self.patch_embed = MiniPointNet(
-            patch_dims, in_channels, tuple(patch_channels)
+            patch_dims, in_channels, self.patch_channels
         )
         self.reduce_dim = (
             nn.Linear(patch_dims, embed_dims)
@@ -171,6 +182,7 @@ class PointTransformer(BaseModule):
             qkv_bias=qkv_bias,
             drop_path_rate=drop_path_rate,
             position=position,
+            residual=residual,
             with_cp=with_cp,
         )
         self.norm = nn.LayerNorm(embed_dims)
@@ -211,10 +223,11 @@ class PointTransformer(BaseModule):
             self,
             cfg['checkpoint'],
             anchor='patch_embed.conv1.weight',
-            describe=_describe_sizes,
+            describe=describe_sizes,
             optional=('cls_token', 'cls_pos'),
             prefix=cfg.get('prefix'),
             map_location=cfg.get('map_location') or 'cpu',
+            pretrain_config=cfg.get('pretrain_config'),
         )
         self._is_init = True
 
@@ -299,6 +312,10 @@ class PointTransformer(BaseModule):
             pos = torch.cat([self.cls_pos.expand(batch, -1, -1), pos], dim=1)
         x, hidden = self.blocks(tokens, pos, self.out_indices)
         x = self.norm(x)
+        if self.norm_hidden_states:
+            hidden = {
+                index: self.norm(state) for index, state in hidden.items()
+            }
         first = int(self.cls_token is not None)
         return EncodedPatches(
             x[:, first:],
@@ -306,11 +323,18 @@ class PointTransformer(BaseModule):
             {index: value[:, first:] for index, value in hidden.items()},
         )
 
-    def forward(self, points: Tensor) -> dict:
+    def forward(
+        self,
+        points: Tensor,
+        center_indices: Tensor | None = None,
+        neighbor_indices: Tensor | None = None,
+    ) -> dict:
         """Return features that MMDetection3D's heads can read.
 
         Args:
             points: (B, N, in_channels), coordinates first.
+            center_indices: See :meth:`group`, as the next.
+            neighbor_indices: Known patches.
 
         Returns:
             ``sa_xyz``, ``sa_features``, ``sa_indices``: lists of the raw
@@ -321,7 +345,7 @@ class PointTransformer(BaseModule):
             ``hidden_states``: a list of (B, C, G), one for each of
             ``out_indices``.
         """
-        patches = self.group(points)
+        patches = self.group(points, center_indices, neighbor_indices)
         encoded = self.encode(patches)
         features = encoded.features.transpose(1, 2).contiguous()
         batch, num_points = points.shape[:2]
@@ -373,18 +397,3 @@ class PointTransformer(BaseModule):
                 'the features would not: set the position of the checkpoint'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def _describe_sizes(state: dict[str, Tensor]) -> str:
-    """Return the constructor's arguments that a state dict tells of."""
-    blocks = {key.split('.')[1] for key in state if key.startswith('blocks.')}
-    if not blocks or 'norm.weight' not in state:
-        return 'it holds no point Transformer, only a patch embedding'
-    widths = [
-        len(state[f'patch_embed.conv{layer}.weight']) for layer in (1, 2, 3, 4)
-    ]
-    return (
-        f'embed_dims={len(state["norm.weight"])}, num_layers={len(blocks)}, '
-        f'patch_channels={tuple(widths[:3])}, patch_dims={widths[3]}, '
-        f'with_cls_token={"cls_token" in state}'
-    )

@@ -1,4 +1,4 @@
-"""Loading a pretrained student, with nothing lost on the way.
+"""Loading pretrained networks, with nothing lost on the way.
 
 MMEngine loads ``init_cfg=dict(type='Pretrained')`` non-strictly and drops the
 checkpoint's meta data; a student that stayed random would train quietly on
@@ -8,16 +8,91 @@ noise. Here every parameter must be filled.
 from __future__ import annotations
 
 import logging
+import os.path as osp
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
 
 from mmengine.logging import print_log
+from mmengine.model import PretrainedInit
 from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
 from mmdet3d_act import compat
+from mmdet3d_act.models.backbones.settings import (
+    checkpoint_settings,
+    compare_settings,
+)
 
-PREFIXES = ('', 'student.', 'backbone.', 'module.student.', 'module.')
+PRETRAINED_TYPES = ('Pretrained', PretrainedInit)
+PREFIXES = (
+    '',
+    'student.',
+    'backbone.',
+    'module.student.',
+    'module.backbone.',
+    'module.',
+)
+CONVERTER = 'python tools/model_converters/convert_checkpoint.py SRC DST'
 COMPARED_META = ('up_axis', 'normalization')
+
+
+def find_checkpoint(path: str) -> str | None:
+    """Return the checkpoint file that ``path`` means, or None.
+
+    Args:
+        path: A file, or the work directory of a training, whose last
+            checkpoint is meant.
+    """
+    if osp.isfile(path):
+        return path
+    pointer = Path(path) / 'last_checkpoint'
+    if not pointer.is_file():
+        return None
+    named = pointer.read_text().strip()
+    # A work directory may have been moved since: look beside the pointer too.
+    for candidate in (named, str(Path(path) / Path(named).name)):
+        if osp.isfile(candidate):
+            return candidate
+    return None
+
+
+def read_checkpoint(
+    checkpoint: str,
+    map_location: str = 'cpu',
+    *,
+    pretrain_config: str | None = None,
+) -> Mapping:
+    """Return what a checkpoint holds.
+
+    Args:
+        checkpoint: A file, a work directory, whose last checkpoint is meant,
+            or an address, as MMEngine takes it.
+        map_location: Where the tensors are loaded to.
+        pretrain_config: Config that trains it; named where it is missing.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it holds more than what this package writes.
+    """
+    found = find_checkpoint(str(Path(checkpoint).expanduser()))
+    if found is None and '://' not in checkpoint:
+        remedy = (
+            'correct the path'
+            if pretrain_config is None
+            else f'train it by `python tools/train.py {pretrain_config}`'
+        )
+        raise FileNotFoundError(
+            f'there is no checkpoint at {checkpoint}, neither a file nor a '
+            f'work directory with a last checkpoint; {remedy}'
+        )
+    try:
+        return compat.load_checkpoint(found or checkpoint, map_location)
+    except UnpicklingError as error:
+        raise ValueError(
+            f'{checkpoint} is no checkpoint of this package: {error}\nConvert '
+            f'a published file first: `{CONVERTER}`'
+        ) from error
 
 
 def find_state(checkpoint: Mapping, anchor: str, prefix: str | None) -> dict:
@@ -35,7 +110,7 @@ def find_state(checkpoint: Mapping, anchor: str, prefix: str | None) -> dict:
     Raises:
         ValueError: If the checkpoint holds no such backbone.
     """
-    state = checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
+    state = _weights(checkpoint)
     prefixes = PREFIXES if prefix is None else (prefix,)
     for candidate in prefixes:
         if candidate + anchor in state:
@@ -49,7 +124,7 @@ def find_state(checkpoint: Mapping, anchor: str, prefix: str | None) -> dict:
         f'no point Transformer in the checkpoint: looked for {anchor!r} '
         f'under the prefixes {list(prefixes)}, found {len(state)} names '
         f'({shown}, ...); give its prefix in init_cfg, or convert a '
-        'published file first'
+        f'published file first: `{CONVERTER}`'
     )
 
 
@@ -62,28 +137,37 @@ def load_pretrained(
     optional: tuple[str, ...] = (),
     prefix: str | None = None,
     map_location: str = 'cpu',
+    pretrain_config: str | None = None,
 ) -> dict:
     """Fill every parameter and buffer of a backbone from a checkpoint.
 
     Args:
         module: The backbone.
-        checkpoint: File name or address, as MMEngine takes it.
+        checkpoint: See :func:`read_checkpoint`.
         anchor: See :func:`find_state`.
         describe: Says the sizes of a state dict, for the error.
-        optional: Names that a checkpoint may hold without a use here.
+        optional: Names of a part that the checkpoint or the backbone may be
+            without. Where the checkpoint is, they stay as initialised.
         prefix: See :func:`find_state`.
         map_location: Where the tensors are loaded to.
+        pretrain_config: See :func:`read_checkpoint`.
 
     Returns:
         What the checkpoint says of the data it was trained on (may be
         empty).
 
     Raises:
-        ValueError: If a parameter stays unfilled or has another shape.
+        FileNotFoundError: If there is no checkpoint.
+        ValueError: If a parameter stays unfilled or has another shape, or
+            the checkpoint was trained with settings that give other features.
     """
-    loaded = compat.load_checkpoint(checkpoint, map_location)
+    loaded = read_checkpoint(
+        checkpoint, map_location, pretrain_config=pretrain_config
+    )
     state = find_state(loaded, anchor, prefix)
     own = module.state_dict()
+    if not set(optional) & set(state):
+        _leave_initialized(optional, own, checkpoint)
     missing = sorted(set(own) - set(state))
     shapes = [
         f'{key}: expected {tuple(own[key].shape)}, got '
@@ -108,13 +192,83 @@ def load_pretrained(
             logger='current',
             level=logging.WARNING,
         )
-    module.load_state_dict({key: state[key] for key in own})
+    compare_settings(checkpoint_settings(loaded), module, checkpoint)
+    module.load_state_dict({key: state[key] for key in own}, strict=False)
     print_log(
         f'{type(module).__name__}: all {len(own)} tensors loaded from '
         f'{checkpoint}',
         logger='current',
     )
     return dict(loaded.get('meta', {}).get('dataset_meta') or {})
+
+
+class PretrainedModel:
+    """Mixin of whole models: ``init_cfg=dict(type='Pretrained')`` is exact.
+
+    Every parameter and buffer is filled from the checkpoint, or it is an
+    error. Parts that the checkpoint holds in full need no weights file of
+    their own. It stands before MMEngine's classes among the bases.
+    """
+
+    def init_weights(self) -> None:
+        """Initialise, and load the weights where ``init_cfg`` names them.
+
+        Raises:
+            FileNotFoundError: If there is no checkpoint.
+            ValueError: If it does not fill the model exactly.
+        """
+        given = self.init_cfg
+        cfgs = given if isinstance(given, list) else [given]
+        pretrained = [c for c in cfgs if c and c['type'] in PRETRAINED_TYPES]
+        if not pretrained or self.is_init:
+            super().init_weights()
+            return
+        others = [c for c in cfgs if c and c['type'] not in PRETRAINED_TYPES]
+        # First, so that the parts know that they need nothing; and again over
+        # what their own initialisation did.
+        fill_model(self, **_loading(pretrained[-1]))
+        self.init_cfg = others or None
+        try:
+            super().init_weights()
+        finally:
+            self.init_cfg = given
+        fill_model(self, **_loading(pretrained[-1]))
+
+
+def fill_model(
+    model: nn.Module,
+    checkpoint: str,
+    *,
+    prefix: str | None = None,
+    map_location: str = 'cpu',
+) -> None:
+    """Fill every parameter and buffer of a model from a checkpoint.
+
+    Args:
+        model: The model.
+        checkpoint: See :func:`read_checkpoint`.
+        prefix: What stands before the model's names; nothing when None.
+        map_location: Where the tensors are loaded to.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        ValueError: If it does not fill the model exactly.
+    """
+    state = _weights(read_checkpoint(checkpoint, map_location))
+    if prefix:
+        state = {
+            key[len(prefix) :]: value
+            for key, value in state.items()
+            if key.startswith(prefix)
+        }
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise ValueError(
+            f'{checkpoint} does not fill {type(model).__name__}; give the '
+            'config that it was trained with, or convert a published file '
+            f'first: `{CONVERTER}`.\n{error}'
+        ) from error
 
 
 def compare_dataset_meta(pretrained: Mapping) -> None:
@@ -149,3 +303,32 @@ def _training_dataset_meta() -> dict:
             if visualizer.dataset_meta:
                 return dict(visualizer.dataset_meta)
     return {}
+
+
+def _weights(checkpoint: Mapping) -> Mapping:
+    """Return the state dict of a loaded file."""
+    return checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
+
+
+def _loading(cfg: Mapping) -> dict:
+    """Return the arguments of :func:`fill_model` in an ``init_cfg``."""
+    return dict(
+        checkpoint=cfg['checkpoint'],
+        prefix=cfg.get('prefix'),
+        map_location=cfg.get('map_location') or 'cpu',
+    )
+
+
+def _leave_initialized(
+    names: tuple[str, ...], own: dict[str, Tensor], checkpoint: str
+) -> None:
+    """Take parts that a checkpoint was trained without out of ``own``."""
+    left = [name for name in names if own.pop(name, None) is not None]
+    if left:
+        print_log(
+            f'{checkpoint} was trained without {", ".join(left)}; they stay '
+            'as initialised, as in the released transfer of such networks, '
+            'and have to be trained',
+            logger='current',
+            level=logging.WARNING,
+        )

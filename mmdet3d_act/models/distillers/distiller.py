@@ -11,6 +11,7 @@ import torch
 from mmengine.model import BaseModel, BaseModule, ModuleDict
 from torch import Tensor, nn
 
+from mmdet3d_act.models.backbones.pretrained import PretrainedModel
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.registry import MODELS, build_module
@@ -113,7 +114,7 @@ class Objective(BaseModule):
 
 
 @MODELS.register_module()
-class Distiller(BaseModel):
+class Distiller(PretrainedModel, BaseModel):
     """Pretrains a point Transformer on one or more objectives.
 
     ACT, Point-MAE and concept distillation are compositions of it, see

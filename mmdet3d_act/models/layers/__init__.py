@@ -15,6 +15,7 @@ from mmdet3d_act.models.layers.point_patches import (
 )
 from mmdet3d_act.models.layers.pooling import max_pool
 from mmdet3d_act.models.layers.positional import PositionMLP
+from mmdet3d_act.models.layers.propagation import FeaturePropagation
 from mmdet3d_act.models.layers.transformer import (
     POSITION_MODES,
     Attention,
@@ -31,6 +32,7 @@ __all__ = [
     'BlockPatchMask',
     'DropPath',
     'EdgeConv',
+    'FeaturePropagation',
     'FeedForward',
     'FoldingDecoder',
     'MiniPointNet',

@@ -13,6 +13,7 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 
 POSITION_MODES = ('before', 'after')
+RESIDUAL_MODES = ('input', 'normed')
 # Up to this length the attention weights of a batch are small.
 SHORT_SEQUENCE = 256
 
@@ -140,6 +141,9 @@ class TransformerBlock(nn.Module):
         mlp_ratio: Hidden width of the MLP as a multiple of C.
         qkv_bias: Whether queries, keys and values have a bias.
         drop_path: Probability of dropping each residual branch.
+        residual: ``'input'`` adds what attention and MLP give to their
+            input, ``'normed'`` to their normalised input, as the blocks of
+            released ReCon do.
     """
 
     def __init__(
@@ -150,8 +154,14 @@ class TransformerBlock(nn.Module):
         mlp_ratio: float = 4.0,
         qkv_bias: bool = False,
         drop_path: float = 0.0,
+        residual: str = 'input',
     ) -> None:
         super().__init__()
+        if residual not in RESIDUAL_MODES:
+            raise ValueError(
+                f'residual must be one of {RESIDUAL_MODES}, got {residual!r}'
+            )
+        self.residual = residual
         self.norm1 = nn.LayerNorm(embed_dims)
         self.attn = Attention(embed_dims, num_heads, qkv_bias=qkv_bias)
         self.norm2 = nn.LayerNorm(embed_dims)
@@ -160,8 +170,12 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the next layer's tokens, (B, L, C), of ``x`` (B, L, C)."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        normed = self.norm1(x)
+        x = normed if self.residual == 'normed' else x
+        x = x + self.drop_path(self.attn(normed))
+        normed = self.norm2(x)
+        x = normed if self.residual == 'normed' else x
+        return x + self.drop_path(self.mlp(normed))
 
 
 class TransformerEncoder(nn.ModuleList):
@@ -178,6 +192,7 @@ class TransformerEncoder(nn.ModuleList):
         position: ``'before'`` adds the position to the input of every block
             (ACT, Point-MAE), ``'after'`` to the output of every block
             (concept distillation).
+        residual: See :class:`TransformerBlock`.
         with_cp: Whether to recompute activations in the backward pass, which
             saves memory and costs time.
     """
@@ -192,6 +207,7 @@ class TransformerEncoder(nn.ModuleList):
         qkv_bias: bool = False,
         drop_path_rate: float = 0.0,
         position: str = 'before',
+        residual: str = 'input',
         with_cp: bool = False,
     ) -> None:
         if position not in POSITION_MODES:
@@ -211,6 +227,7 @@ class TransformerEncoder(nn.ModuleList):
                 mlp_ratio=mlp_ratio,
                 qkv_bias=qkv_bias,
                 drop_path=rate,
+                residual=residual,
             )
             for rate in rates.tolist()
         )

@@ -2,5 +2,6 @@
 
 from mmdet3d_act.models.necks.mask_decoder import MaskDecoder
 from mmdet3d_act.models.necks.masked_features import MaskedFeatures
+from mmdet3d_act.models.necks.side_tuning import SideTuning
 
-__all__ = ['MaskDecoder', 'MaskedFeatures']
+__all__ = ['MaskDecoder', 'MaskedFeatures', 'SideTuning']

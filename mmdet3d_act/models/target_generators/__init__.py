@@ -3,7 +3,6 @@
 from mmdet3d_act.models.target_generators.autoencoder_target import (
     AutoencoderCodes,
     AutoencoderTarget,
-    find_checkpoint,
 )
 from mmdet3d_act.models.target_generators.cached_target import CachedTarget
 from mmdet3d_act.models.target_generators.patch_coordinates import (
@@ -17,5 +16,4 @@ __all__ = [
     'CachedTarget',
     'PatchCoordinates',
     'TargetNorm',
-    'find_checkpoint',
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os.path as osp
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,32 +10,17 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d_act import compat
+from mmdet3d_act.models.backbones.pretrained import (
+    find_checkpoint,
+    read_checkpoint,
+)
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.models.layers.frozen import FrozenModule
 from mmdet3d_act.registry import MODELS, build_module
 
 STAGE1_CONFIG = 'configs/act/act_dvae_shapenet.py'
-
-
-def find_checkpoint(path: str) -> str | None:
-    """Return the checkpoint file that ``path`` means, or None.
-
-    Args:
-        path: A file, or the work directory of a finished training, whose last
-            checkpoint is meant.
-    """
-    if osp.isfile(path):
-        return path
-    pointer = Path(path) / 'last_checkpoint'
-    if not pointer.is_file():
-        return None
-    named = pointer.read_text().strip()
-    # A work directory may have been moved since: look beside the pointer too.
-    for candidate in (named, str(Path(path) / Path(named).name)):
-        if osp.isfile(candidate):
-            return candidate
-    return None
+# Where a converted stage II keeps the codebook of its autoencoder.
+IN_DISTILLER = '.autoencoder.module.codebook'
 
 
 class _FrozenAutoencoder(BaseModule):
@@ -119,9 +103,12 @@ class _FrozenAutoencoder(BaseModule):
                 )[0]
             )
         module = self.autoencoder.module
-        module.init_weights()
-        loaded = compat.load_checkpoint(path)
-        state = loaded.get('state_dict', loaded)
+        loaded = read_checkpoint(path)
+        state = _of_autoencoder(loaded.get('state_dict', loaded))
+        if not set(module.state_dict()) <= set(state):
+            # A converted file has all of it; others leave out the teacher's
+            # own weights, which are loaded from their file.
+            module.init_weights()
         try:
             module.load_state_dict(state, strict=True)
         except RuntimeError as error:
@@ -241,3 +228,16 @@ class AutoencoderCodes(_FrozenAutoencoder):
     def _target(self, patches: PointPatches) -> Tensor:
         """Return the indices, int64 (B, G)."""
         return self.autoencoder.module.get_codes(patches, noise=self.noise)
+
+
+def _of_autoencoder(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the autoencoder's weights, also out of a whole stage II."""
+    anchor = next((key for key in state if key.endswith(IN_DISTILLER)), None)
+    if anchor is None:
+        return state
+    prefix = anchor.removesuffix('codebook')
+    return {
+        key[len(prefix) :]: value
+        for key, value in state.items()
+        if key.startswith(prefix)
+    }

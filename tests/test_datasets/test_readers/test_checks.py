@@ -3,7 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.readers import BadSampleError, check_points
+from mmdet3d_act.datasets.readers import (
+    BadSampleError,
+    check_labels,
+    check_points,
+)
 from mmdet3d_act.datasets.readers.checks import _first_file, stack_fields
 
 
@@ -65,3 +69,26 @@ def test_stack_fields() -> None:
     assert stack_fields(table).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     with pytest.raises(ValueError, match=r"no \['z'\], only \['x', 'y'\]"):
         stack_fields(np.zeros(2, [('x', 'f4'), ('y', 'f4')]))
+
+
+def test_labels_become_whole_numbers() -> None:
+    labels = check_labels(np.float32([0, 49, 7]), 'name')
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [0, 49, 7]
+    assert check_labels(np.array([7, 6], np.uint8), 'name', [6, 7]).size == 2
+
+
+@pytest.mark.parametrize(
+    ('values', 'allowed', 'text'),
+    [
+        ([0, 1.5, 2.5], None, '2 of 3 are not, the first is 1.5 of point 1'),
+        ([0, 1, -1], None, 'first is -1 of point 2'),
+        ([6, 8, 7], [6, 7], r'some of \[6, 7\], 1 of 3 .*is 8 of point 1'),
+        ([0, 1e30], range(13), 'first is 1e[+]30 of point 1'),
+    ],
+)
+def test_labels_that_are_none(
+    values: list, allowed: list | None, text: str
+) -> None:
+    with pytest.raises(BadSampleError, match=f'name: .*{text}'):
+        check_labels(np.array(values), 'name', allowed)

@@ -150,6 +150,40 @@ def test_dropout_draws(cloud: np.ndarray) -> None:
     assert min(shares) < 0.05
 
 
+def test_dropped_points_take_the_label_of_their_place(
+    sample: Callable, cloud: np.ndarray
+) -> None:
+    results = sample(cloud) | dict(pts_semantic_mask=np.arange(50))
+    np.random.seed(3)
+    results = RandomPointDropout(0.9)(results)
+    mask = results['pts_semantic_mask']
+    assert 1 < (mask == 0).sum() < 50
+    # Every label still says which point it belongs to.
+    assert np.array_equal(results['points'].tensor, cloud[mask])
+    np.random.seed(3)
+    alone = RandomPointDropout(0.9).augment(torch.from_numpy(cloud))
+    assert torch.equal(alone, results['points'].tensor)
+
+
+@pytest.mark.parametrize(
+    'transform',
+    [
+        RandomPointScaleShift(),
+        RandomPointRotation(),
+        RandomPointJitter(),
+        RandomPointDropout(0.0),
+    ],
+)
+def test_labels_stay(
+    sample: Callable, cloud: np.ndarray, transform: Callable
+) -> None:
+    results = transform(
+        sample(cloud) | dict(pts_semantic_mask=np.arange(50), shape_label=3)
+    )
+    assert results['pts_semantic_mask'].tolist() == list(range(50))
+    assert results['shape_label'] == 3
+
+
 @pytest.mark.parametrize(
     ('kind', 'options', 'text'),
     [

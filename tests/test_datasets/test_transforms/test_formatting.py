@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from mmdet3d.structures import Det3DDataSample
+from mmdet3d.structures import Det3DDataSample, PointData
 
 from mmdet3d_act.datasets.transforms import GroupPoints, PackPointInputs
 
@@ -48,3 +48,33 @@ def test_own_keys(sample: Callable, cloud: np.ndarray) -> None:
 def test_without_points() -> None:
     with pytest.raises(KeyError, match='put LoadPointCloud before it'):
         PackPointInputs()({})
+
+
+def test_labels_per_point_and_of_the_shape(
+    sample: Callable, cloud: np.ndarray
+) -> None:
+    results = sample(cloud) | dict(
+        pts_semantic_mask=np.arange(50, dtype=np.uint8),
+        shape_label=4,
+        shape_category='Chair',
+    )
+    packed = PackPointInputs()(results)
+    label = packed['inputs']['shape_label']
+    assert (label.shape, label.dtype, int(label)) == ((), torch.int64, 4)
+    data = packed['data_samples']
+    assert isinstance(data.gt_pts_seg, PointData)
+    assert data.gt_pts_seg.keys() == ['pts_semantic_mask']
+    mask = data.gt_pts_seg.pts_semantic_mask
+    assert mask.dtype == torch.int64
+    assert mask.tolist() == list(range(50))
+    assert data.shape_category == 'Chair'
+
+
+def test_mask_of_another_number_of_points(
+    sample: Callable, cloud: np.ndarray
+) -> None:
+    results = sample(cloud) | dict(pts_semantic_mask=np.arange(51))
+    with pytest.raises(
+        ValueError, match=r'cloud.npy: .*shape \(50,\).*got \(51,\)'
+    ):
+        PackPointInputs()(results)

@@ -88,8 +88,30 @@ def test_meshes(tmp_path: Path) -> None:
         (dict(use_dim=2), 'use_dim must be >= 3, got 2'),
         (dict(coord_type='depth'), "coord_type must .*got 'depth'"),
         (dict(mesh_points=0), 'mesh_points must be >= 1, got 0'),
+        (dict(use_dim=4, label_column=3), r'>= use_dim \(4\).*, got 3'),
     ],
 )
 def test_wrong_options(options: dict, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         LoadPointCloud(**options)
+
+
+def test_labels_of_a_column(tmp_path: Path) -> None:
+    path = str(tmp_path / 'cloud.npy')
+    rows = np.random.default_rng(0).normal(size=(9, 5))
+    rows[:, 4] = [3, 4, 3, 0, 0, 7, 7, 7, 7]
+    np.save(path, rows)
+    load = LoadPointCloud(label_column=4)
+    results = load(dict(lidar_path=path))
+    assert results['points'].tensor.shape == (9, 3)
+    mask = results['pts_semantic_mask']
+    assert mask.dtype == np.int64
+    assert mask.tolist() == rows[:, 4].tolist()
+    packed = load(dict(lidar_path='gone', **load.read_arrays(results)))
+    assert packed['pts_semantic_mask'].tolist() == mask.tolist()
+    with pytest.raises(BadSampleError, match=r'of \[3, 7\], 3 of 9 are not'):
+        load(dict(lidar_path=path, allowed_labels=[3, 7]))
+    with pytest.raises(BadSampleError, match=r'at least 6 columns .* got 5'):
+        LoadPointCloud(label_column=5)(dict(lidar_path=path))
+    with pytest.raises(BadSampleError, match='whole numbers >= 0, 9 of 9'):
+        LoadPointCloud(label_column=3)(dict(lidar_path=path))

@@ -95,3 +95,32 @@ def test_after_grouping(sample: Callable) -> None:
 def test_wrong_options(options: dict, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         SamplePoints(**(dict(num_points=1) | options))
+
+
+def test_replacement_takes_points_again(sample: Callable) -> None:
+    """Also where there are enough, as the published part segmentation."""
+    np.random.seed(0)
+    transform = SamplePoints(400, replace=True)
+    chosen = _chosen(transform(sample(_numbered(300))))
+    assert len(chosen) == 400
+    # 300 * (1 - (1 - 1 / 300) ** 400) different ones are to be expected.
+    assert len(set(chosen)) == pytest.approx(221, abs=15)
+    results = sample(_numbered(3)) | dict(pts_semantic_mask=np.arange(3))
+    few = SamplePoints(9, replace=True)(results)
+    assert _chosen(few) == few['pts_semantic_mask'].tolist()
+
+
+def test_replacement_can_be_the_same_in_every_epoch(sample: Callable) -> None:
+    transform = SamplePoints(20, per_epoch=False, replace=True)
+
+    def draw(*key: int) -> tuple:
+        results = sample(_numbered(30)) | dict(rng_key=key)
+        return tuple(_chosen(transform(results)))
+
+    assert draw(1, 0, 2) == draw(1, 9, 2)
+    assert draw(1, 0, 2) != draw(1, 0, 3)
+
+
+def test_replacement_is_for_random_choices() -> None:
+    with pytest.raises(ValueError, match="for method 'random', got 'fps'"):
+        SamplePoints(3, 'fps', replace=True)

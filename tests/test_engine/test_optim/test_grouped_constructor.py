@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from mmdet3d_act.engine.optim import merge_param_groups
+from mmdet3d_act.engine.optim import layer_scales, merge_param_groups
 from tests.test_engine.toy import ROOT
 
 SCHEDULES = ROOT / 'configs' / '_base_' / 'schedules'
@@ -40,7 +40,11 @@ def groups_by_decay(model: nn.Module, cfg: dict) -> dict[float, set[str]]:
 
 @pytest.mark.parametrize(
     ('name', 'rate', 'decay'),
-    [('act_dvae_300e', 5e-4, 5e-4), ('act_pretrain_300e', 1e-3, 0.05)],
+    [
+        ('act_dvae_300e', 5e-4, 5e-4),
+        ('act_pretrain_300e', 1e-3, 0.05),
+        ('finetune_300e', 5e-4, 0.05),
+    ],
 )
 def test_decay_leaves_out_biases_norms_vectors_and_tokens(name, rate, decay):
     cfg = Config.fromfile(SCHEDULES / f'{name}.py').optim_wrapper
@@ -107,3 +111,62 @@ def test_frozen_parameters_alone_get_no_group():
     (group,) = wrapper.optimizer.param_groups
     assert len(group['params']) == 11
     assert not any(p is model.teacher.weight for p in group['params'])
+
+
+class Classifier(nn.Module):
+    """A backbone of twelve blocks with parts before and after, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Module()
+        self.backbone.cls_token = nn.Parameter(torch.zeros(1, 1, 4))
+        self.backbone.patch_embed = nn.Linear(3, 4)
+        self.backbone.blocks = nn.ModuleList(
+            [nn.Linear(4, 4, bias=False) for _ in range(12)]
+        )
+        self.backbone.norm = nn.LayerNorm(4)
+        self.head = nn.Linear(4, 2)
+
+
+def test_factors_by_depth():
+    scales = layer_scales(Classifier(), 0.5)
+    assert scales['backbone.norm.weight'] == 1
+    assert scales['backbone.blocks.11.weight'] == 0.5
+    assert scales['backbone.blocks.10.weight'] == 0.25
+    assert scales['backbone.blocks.1.weight'] == 0.5**11
+    assert scales['backbone.patch_embed.bias'] == 0.5**13
+    assert scales['backbone.cls_token'] == 0.5**13
+    assert not any(name.startswith('head') for name in scales)
+    assert set(layer_scales(Classifier(), 1).values()) == {1}
+
+
+def test_layer_decay_is_one_option():
+    cfg = Config.fromfile(SCHEDULES / 'finetune_300e.py').optim_wrapper
+    cfg.paramwise_cfg.layer_decay = 0.5
+    model = Classifier()
+    model.backbone.blocks[0].requires_grad_(False)
+    wrapper = build_optim_wrapper(model, cfg)
+    names = {id(p): name for name, p in model.named_parameters()}
+    rates = {
+        (names[id(param)], group['weight_decay']): group['lr']
+        for group in wrapper.optimizer.param_groups
+        for param in group['params']
+    }
+    assert len(rates) == len(names) - 1
+    assert rates['head.weight', 0.05] == rates['head.bias', 0.0] == 5e-4
+    assert rates['backbone.norm.bias', 0.0] == 5e-4
+    assert rates['backbone.blocks.11.weight', 0.05] == 2.5e-4
+    assert rates['backbone.cls_token', 0.0] == 5e-4 * 0.5**13
+    # Those of a depth and a decay share a group.
+    assert len(wrapper.optimizer.param_groups) == 2 + 11 + 2
+
+
+@pytest.mark.parametrize('decay', [0, -0.5, 1.5])
+def test_layer_decay_must_be_a_share(decay):
+    with pytest.raises(ValueError, match=r'layer_decay must be in \(0, 1\]'):
+        layer_scales(Classifier(), decay)
+
+
+def test_layer_decay_needs_blocks():
+    with pytest.raises(ValueError, match='whose backbone has blocks, got Stu'):
+        layer_scales(Student(), 0.5)

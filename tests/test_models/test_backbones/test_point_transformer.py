@@ -95,6 +95,20 @@ def test_hidden_states_are_block_outputs_without_the_class_token() -> None:
     toys.assert_close(encoded.features, normalised)
 
 
+def test_hidden_states_may_pass_the_final_norm() -> None:
+    plain = toys.student(out_indices=(0, 1)).eval()
+    normed = toys.student(out_indices=(0, 1), norm_hidden_states=True).eval()
+    points = toys.points()
+    out = normed(points)
+    for state, own in zip(
+        plain(points)['hidden_states'], out['hidden_states'], strict=True
+    ):
+        expected = plain.norm(state.transpose(1, 2)).transpose(1, 2)
+        toys.assert_close(own, expected)
+    # The last block's is what the features are.
+    assert torch.equal(out['hidden_states'][1], out['features'])
+
+
 def test_encode_written_out() -> None:
     student = randomized()
     patches = student.group(toys.points())
@@ -187,6 +201,15 @@ def test_known_patches_are_used() -> None:
     assert torch.equal(patches.neighbor_indices, other.neighbor_indices)
     rows = other.center_indices[0]
     toys.assert_close(patches.centers[0], points[0, rows])
+
+
+def test_forward_uses_known_patches() -> None:
+    student, cloud = toys.student().eval(), toys.points()
+    patches = student.group(cloud)
+    rows = patches.center_indices.flip(1), patches.neighbor_indices.flip(1)
+    out, plain = student(cloud, *rows), student(cloud)
+    assert torch.equal(out['centers'], plain['centers'].flip(1))
+    toys.assert_close(out['features'], plain['features'].flip(2))
 
 
 def test_skip_origin_reaches_the_sampling() -> None:

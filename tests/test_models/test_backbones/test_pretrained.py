@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -254,3 +255,149 @@ def test_unknown_data_is_not_warned_of(
     visualizer.dataset_meta = dict(up_axis='z')
     student.train()(toys.points())
     assert log == []
+
+
+def test_a_work_directory_means_its_last_checkpoint(tmp_path: Path) -> None:
+    write(tmp_path / 'epoch_1.pth', 'student.')
+    (tmp_path / 'last_checkpoint').write_text('gone/epoch_1.pth')
+    assert_same(load(tmp_path))
+
+
+def test_a_missing_checkpoint_names_the_command(tmp_path: Path) -> None:
+    cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'))
+    with pytest.raises(FileNotFoundError, match='correct the path'):
+        toys.student(init_cfg=cfg).init_weights()
+    cfg['pretrain_config'] = 'configs/act/x.py'
+    with pytest.raises(
+        FileNotFoundError, match=r'python tools/train\.py configs/act/x\.py'
+    ):
+        toys.student(init_cfg=cfg).init_weights()
+
+
+def test_a_published_file_names_the_converter(tmp_path: Path) -> None:
+    state = source().state_dict()
+    members = dict(base_model=state, args=argparse.Namespace(a=1))
+    torch.save(members, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'convert_checkpoint\.py SRC DST'):
+        load(tmp_path / 'a.pth')
+    torch.save(dict(base_model=state), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'convert_checkpoint\.py SRC DST'):
+        load(tmp_path / 'a.pth')
+
+
+def test_another_number_of_heads_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.pth')
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint['meta']['backbone'] = dict(num_heads=8, group_size=4)
+    torch.save(checkpoint, path)
+    with pytest.raises(ValueError, match='trained with num_heads=8'):
+        load(path)
+    assert_same(load(path, num_heads=8))
+
+
+def test_a_network_without_class_token_lends_the_rest(
+    tmp_path: Path, log: list[str]
+) -> None:
+    """Point-MAE's transfer: the class token begins with the fine-tuning."""
+    path = write(tmp_path / 'a.pth', 'student.')
+    checkpoint = torch.load(path, weights_only=True)
+    state = checkpoint['state_dict']
+    token = state.pop('student.cls_token')
+    torch.save(checkpoint, path)
+    with pytest.raises(ValueError, match=r"1 missing \['cls_token'\]"):
+        load(path)
+    del state['student.cls_pos']
+    torch.save(checkpoint, path)
+    student = load(path)
+    assert torch.equal(student.norm.bias, source().norm.bias)
+    assert not torch.equal(student.cls_token, token)
+    assert student.cls_token.requires_grad
+    warned = [text for text in log if text.startswith('30')]
+    assert len(warned) == 1
+    assert 'trained without cls_token, cls_pos; they stay' in warned[0]
+
+
+class Network(pretrained.PretrainedModel, BaseModel):
+    """A backbone that loads a file of its own, and a head."""
+
+    def __init__(self, lent: str, init_cfg: dict | list | None = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        lent_cfg = dict(type='Pretrained', checkpoint=lent)
+        self.backbone = toys.student(init_cfg=lent_cfg)
+        self.head = torch.nn.Linear(2, 2)
+
+    def forward(self) -> None:
+        """Not needed."""
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Network:
+    """A network that was trained, its checkpoint in ``whole.pth``."""
+    lent = str(write(tmp_path / 'lent.pth'))
+    network = toys.randomize(Network(lent), seed=9)
+    torch.save(
+        dict(state_dict=network.state_dict(), meta={}), tmp_path / 'whole.pth'
+    )
+    return network
+
+
+@pytest.mark.parametrize('in_list', [False, True])
+def test_a_whole_model_is_filled(
+    tmp_path: Path, whole: Network, in_list: bool
+) -> None:
+    cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'whole.pth'))
+    others = dict(type='Constant', layer='Linear', val=0.5)
+    init_cfg = [others, cfg] if in_list else cfg
+    network = Network(str(tmp_path / 'lent.pth'), init_cfg)
+    network.init_weights()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+    assert network.init_cfg == init_cfg
+    with torch.no_grad():
+        network.head.bias.zero_()
+    network.init_weights()
+    assert not network.head.bias.any()
+
+
+def test_a_whole_model_without_it_is_mmengines(
+    tmp_path: Path, whole: Network
+) -> None:
+    network = Network(str(tmp_path / 'lent.pth'))
+    network.init_weights()
+    assert_same(network.backbone)
+
+
+def test_an_incomplete_whole_model_is_an_error(
+    tmp_path: Path, whole: Network
+) -> None:
+    path = tmp_path / 'whole.pth'
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint['state_dict']['head.bias']
+    torch.save(checkpoint, path)
+    network = Network(
+        str(tmp_path / 'lent.pth'),
+        dict(type='Pretrained', checkpoint=str(path)),
+    )
+    with pytest.raises(ValueError, match=r'(?s)not fill Network.*head\.bias'):
+        network.init_weights()
+
+
+def test_a_part_of_a_whole_model(tmp_path: Path, whole: Network) -> None:
+    head = torch.nn.Linear(2, 2)
+    pretrained.fill_model(head, str(tmp_path / 'whole.pth'), prefix='head.')
+    assert torch.equal(head.weight, whole.head.weight)
+
+
+def test_find_checkpoint(tmp_path: Path) -> None:
+    last = tmp_path / 'epoch_3.pth'
+    last.touch()
+    assert pretrained.find_checkpoint(str(last)) == str(last)
+    assert pretrained.find_checkpoint(str(tmp_path)) is None
+    pointer = tmp_path / 'last_checkpoint'
+    pointer.write_text(f'{last}\n')
+    assert pretrained.find_checkpoint(str(tmp_path)) == str(last)
+    # The folder was moved since.
+    pointer.write_text('work_dirs/gone/epoch_3.pth')
+    assert pretrained.find_checkpoint(str(tmp_path)) == str(last)
+    last.unlink()
+    assert pretrained.find_checkpoint(str(tmp_path)) is None

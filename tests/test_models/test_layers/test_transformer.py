@@ -161,6 +161,16 @@ def test_block_is_pre_norm_with_two_residuals() -> None:
     assert block.mlp.fc1.out_features == 64
 
 
+def test_block_may_add_to_the_normed_tokens() -> None:
+    block = toys.randomize(TransformerBlock(32, 4, residual='normed')).eval()
+    x = torch.randn(2, 5, 32)
+    normed = block.norm1(x)
+    middle = block.norm2(normed + explicit_attention(block.attn, normed))
+    toys.assert_close(block(x), middle + block.mlp(middle))
+    with pytest.raises(ValueError, match=r"'normed'.*, got 'output'"):
+        TransformerBlock(32, 4, residual='output')
+
+
 def test_block_drops_both_branches() -> None:
     torch.manual_seed(0)
     block = TransformerBlock(8, 2, drop_path=0.5).train()

@@ -15,7 +15,6 @@ from mmdet3d_act.models.necks import MaskDecoder
 from mmdet3d_act.models.target_generators import (
     AutoencoderCodes,
     AutoencoderTarget,
-    find_checkpoint,
 )
 from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
@@ -209,21 +208,6 @@ def test_a_checkpoint_of_another_model_is_refused(checkpoint: Path) -> None:
         target.init_weights()
 
 
-def test_a_work_directory_means_its_last_checkpoint(tmp_path: Path) -> None:
-    last = tmp_path / 'epoch_9.pth'
-    last.write_bytes(b'')
-    assert find_checkpoint(str(last)) == str(last)
-    assert find_checkpoint(str(tmp_path)) is None
-    pointer = tmp_path / 'last_checkpoint'
-    pointer.write_text(f'{last}\n')
-    assert find_checkpoint(str(tmp_path)) == str(last)
-    # The directory was moved.
-    pointer.write_text('gone/epoch_9.pth')
-    assert find_checkpoint(str(tmp_path)) == str(last)
-    last.unlink()
-    assert find_checkpoint(str(tmp_path)) is None
-
-
 def test_codes_are_those_that_the_features_are_made_of() -> None:
     vae, patches = toys.vae(seed=1).eval(), toys.patches(4)
     codes = AutoencoderCodes(vae)({}, patches)
@@ -287,3 +271,34 @@ def test_codes_do_not_ask_the_teacher() -> None:
     assert AutoencoderCodes(vae)({}, toys.patches()).shape == (2, 8)
     with pytest.raises(NotImplementedError):
         AutoencoderTarget(vae)({}, toys.patches())
+
+
+def test_a_converted_stage_two_lends_its_autoencoder(tmp_path: Path) -> None:
+    """As `tools/model_converters/convert_checkpoint.py` writes it."""
+    prefix = 'objectives.act.target_generator.autoencoder.module.'
+    state = {prefix + k: v for k, v in stage_one().state_dict().items()}
+    state['student.norm.weight'] = torch.ones(32)
+    path = tmp_path / 'act.pth'
+    torch.save(dict(state_dict=state, meta={}), path)
+    target = AutoencoderTarget(toys.VAE, str(path), noise=False)
+    target.init_weights()
+    expected = stage_one().encode(toys.patches(), noise=False)
+    assert torch.equal(target({}, toys.patches()), expected)
+
+
+def test_a_complete_file_needs_no_other(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A converted file holds the teacher too, whose own file may be absent."""
+
+    def fail(self: DiscreteVAE) -> None:
+        raise FileNotFoundError('the weights of the teacher are missing')
+
+    monkeypatch.setattr(DiscreteVAE, 'init_weights', fail)
+    AutoencoderTarget(toys.VAE, str(checkpoint)).init_weights()
+    loaded = torch.load(checkpoint, weights_only=True)
+    del loaded['state_dict']['codebook']
+    torch.save(loaded, checkpoint)
+    target = AutoencoderTarget(toys.VAE, str(checkpoint))
+    with pytest.raises(FileNotFoundError, match='teacher are missing'):
+        target.init_weights()

@@ -1,0 +1,4 @@
+# The same network without pretraining.
+_base_ = './act_classifier.py'
+
+model = dict(backbone=dict(init_cfg=None))

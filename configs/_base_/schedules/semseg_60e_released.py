@@ -1,0 +1,12 @@
+# The learning rates of the released loop: one epoch late.
+_base_ = './semseg_60e.py'
+
+param_scheduler = [
+    dict(
+        type='ReleasedCosineLR',
+        num_epochs=60,
+        warmup_epochs=10,
+        warmup_lr=1e-6,
+        eta_min=1e-6,
+    )
+]

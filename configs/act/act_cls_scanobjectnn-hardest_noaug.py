@@ -1,0 +1,8 @@
+# Without any augmentation.
+_base_ = './act_cls_scanobjectnn-hardest.py'
+
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[*_base_.train_sampling, dict(type='PackPointInputs')]
+    )
+)

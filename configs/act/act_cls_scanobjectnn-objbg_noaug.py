@@ -1,0 +1,8 @@
+# Without any augmentation.
+_base_ = './act_cls_scanobjectnn-objbg.py'
+
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[*_base_.train_sampling, dict(type='PackPointInputs')]
+    )
+)

@@ -1,0 +1,18 @@
+# Point-MAE, fine-tuned on ScanObjectNN, OBJ_ONLY.
+_base_ = [
+    '../_base_/models/point_mae_classifier.py',
+    '../_base_/datasets/scanobjectnn-objonly.py',
+    '../_base_/schedules/finetune_300e.py',
+    '../_base_/classification_runtime.py',
+]
+
+# Its augmentation.
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            *_base_.train_sampling,
+            *_base_.scale_shift,
+            dict(type='PackPointInputs'),
+        ]
+    )
+)

@@ -1,0 +1,150 @@
+"""What the trainings of an experiment change in a config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmengine.config import Config
+
+from mmdet3d_act.apis.loading import resolve_checkpoint
+from mmdet3d_act.datasets.packing import iter_dataset_cfgs
+from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.preflight import iter_typed
+
+SCRATCH = 'scratch'
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def set_epochs(cfg: Config, epochs: int, config: str) -> None:
+    """Make a training last so many epochs, with the schedule that fits.
+
+    Schedules that end with the training end with it again; warm-ups stay.
+
+    Args:
+        cfg: The config, changed in place.
+        epochs: The new length.
+        config: Name of the config file, for messages.
+
+    Raises:
+        UsageError: If the config counts no epochs, or a schedule begins or
+            ends within the old length, but not within the new one.
+    """
+    old = cfg.train_cfg.get('max_epochs')
+    if old is None:
+        raise launch.UsageError(
+            f'the training of {config} is not counted in epochs; choose its '
+            'length by --cfg-options train_cfg.max_iters=...'
+        )
+    schedules = cfg.get('param_scheduler') or []
+    if isinstance(schedules, Mapping):
+        schedules = [schedules]
+    for schedule in schedules:
+        if not schedule.get('by_epoch', True):
+            continue
+        begin, end = schedule.get('begin', 0), schedule.get('end')
+        if end == old:
+            end = schedule['end'] = epochs
+        if schedule.get('T_max') == old - begin:
+            schedule['T_max'] = epochs - begin
+        if begin >= epochs or (end is not None and end > epochs):
+            raise launch.UsageError(
+                f'{epochs} epochs are too few for {config}: its '
+                f'{schedule.get("type")} is from epoch {begin} to {end}'
+            )
+    cfg.train_cfg['max_epochs'] = epochs
+    interval = cfg.train_cfg.get('val_interval', 1)
+    cfg.train_cfg['val_interval'] = min(interval, epochs)
+
+
+def set_start(cfg: Config, start: str, config: str) -> None:
+    """Choose where the weights of a config's backbone come from.
+
+    Args:
+        cfg: The config, changed in place.
+        start: A checkpoint or a work directory, or 'scratch'.
+        config: Name of the config file, for messages.
+
+    Raises:
+        UsageError: If the model has no backbone, or there is no such
+            checkpoint.
+    """
+    backbone = cfg.model.get('backbone')
+    if backbone is None:
+        raise launch.UsageError(
+            f'the model of {config} has no backbone to start from {start}; '
+            'give the config of a classifier, segmentor or detector'
+        )
+    cfg.load_from = None
+    for part in (cfg.model, backbone):
+        if part.get('init_cfg'):
+            part['init_cfg'] = _without_pretrained(part['init_cfg'])
+    if start == SCRATCH:
+        return
+    checkpoint = resolve_checkpoint(start)
+    backbone['init_cfg'] = [
+        *(backbone.get('init_cfg') or ()),
+        dict(type='Pretrained', checkpoint=checkpoint),
+    ]
+    if len(backbone['init_cfg']) == 1:
+        backbone['init_cfg'] = backbone['init_cfg'][0]
+
+
+def _without_pretrained(init_cfg: Mapping | list) -> list | None:
+    each = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
+    return [one for one in each if not is_pretrained(one)] or None
+
+
+def is_pretrained(init_cfg: Mapping) -> bool:
+    """Return whether an ``init_cfg`` reads a file, MMEngine's way or ours.
+
+    Args:
+        init_cfg: One of them.
+    """
+    return str(init_cfg.get('type')).startswith('Pretrained')
+
+
+def set_data(cfg: Config, arguments: Mapping, config: str) -> None:
+    """Replace arguments of the data sets that have all of them.
+
+    Args:
+        cfg: The config, changed in place.
+        arguments: Names and values.
+        config: Name of the config file, for messages.
+
+    Raises:
+        UsageError: If the training or the validation data have none of them.
+    """
+    for key in LOADERS:
+        found = [
+            node
+            for node in iter_typed(cfg.get(key) and cfg[key]['dataset'])
+            if arguments.keys() <= node.keys()
+        ]
+        for node in found:
+            node.update(arguments)
+        if not found and key != 'test_dataloader':
+            raise launch.UsageError(
+                f'no data set in {key} of {config} has '
+                f'{", ".join(arguments)}; give a config whose data set does, '
+                'such as configs/act/act_fewshot_modelnet40.py'
+            )
+
+
+def set_labels(cfg: Config, fraction: float, seed: int) -> None:
+    """Leave a share of the labels to the training data.
+
+    Args:
+        cfg: The config, changed in place.
+        fraction: The share, in (0, 1].
+        seed: Chooses the labels, >= 0.
+
+    Raises:
+        UsageError: If that is no share.
+    """
+    if not 0 < fraction <= 1:
+        raise launch.UsageError(
+            f'a share of the labels must be in (0, 1], got {fraction:g}; 1 '
+            'stands for all of them'
+        )
+    for node in iter_dataset_cfgs(cfg.train_dataloader['dataset']):
+        node.update(label_fraction=fraction, label_seed=seed)

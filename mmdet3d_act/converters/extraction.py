@@ -1,0 +1,130 @@
+"""The student out of this package's own checkpoints."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmdet3d_act.converters.conversion import (
+    ANCHOR,
+    POSITION_CODE,
+    SETTINGS,
+    config_text,
+)
+from mmdet3d_act.converters.model_configs import build_on_meta
+from mmdet3d_act.converters.reading import file_hash
+from mmdet3d_act.models.backbones import PointTransformer
+from mmdet3d_act.models.backbones.pretrained import (
+    find_checkpoint,
+    find_state,
+    read_checkpoint,
+)
+from mmdet3d_act.models.backbones.settings import (
+    backbone_sizes,
+    checkpoint_settings,
+)
+from mmdet3d_act.models.layers import POSITION_MODES
+from mmdet3d_act.version import __version__
+
+# What a checkpoint's meta data says of its training.
+KEPT_META = ('experiment_name', 'epoch', 'iter', 'seed', 'converted')
+
+
+class Extraction(NamedTuple):
+    """A backbone taken out of a checkpoint.
+
+    Attributes:
+        state: Its weights, without a prefix.
+        config: Of the backbone.
+        meta: Where it is from, and what it was trained with.
+        left: How many tensors of the checkpoint are not its own.
+    """
+
+    state: dict[str, Tensor]
+    config: dict[str, Any]
+    meta: dict[str, Any]
+    left: int
+
+
+def extract_backbone(
+    path: str | Path, prefix: str | None = None
+) -> Extraction:
+    """Return the point Transformer of a checkpoint.
+
+    Args:
+        path: A checkpoint of a pretraining, a classifier, a segmentor or a
+            detector of this package, or a work directory, whose last one is
+            meant.
+        prefix: What stands before the backbone's names; found by itself when
+            None.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it holds no whole point Transformer.
+    """
+    path = find_checkpoint(str(Path(path).expanduser())) or str(path)
+    loaded = read_checkpoint(path)
+    state = find_state(loaded, ANCHOR, prefix)
+    try:
+        sizes = backbone_sizes(state)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(
+            f'{path} holds no whole point Transformer: {error}; give a '
+            'checkpoint of a pretraining (stage II, Point-MAE) or of what was '
+            'trained from one'
+        ) from error
+    config = _config(sizes, checkpoint_settings(loaded), state)
+    # Heads have no weights of their own.
+    own = build_on_meta({**config, 'num_heads': 1}).state_dict()
+    missing = sorted(set(own) - set(state))
+    if missing:
+        raise ValueError(
+            f'{path} holds no whole point Transformer: {missing[:5]} are '
+            f'missing ({len(missing)}); it is damaged'
+        )
+    return Extraction(
+        {name: state[name] for name in own},
+        config,
+        _meta(loaded.get('meta'), path, config),
+        len(loaded.get('state_dict', loaded)) - len(own),
+    )
+
+
+def _config(
+    sizes: dict[str, Any], settings: dict[str, Any], state: dict[str, Tensor]
+) -> dict[str, Any]:
+    """Return the backbone's config: sizes, settings, and nothing of a run."""
+    code = int(state.get(POSITION_CODE, torch.tensor(0)))
+    # A config says what differs from the defaults; no config says nothing.
+    arguments = inspect.signature(PointTransformer).parameters
+    told = {
+        key: settings.get(key, arguments[key].default)
+        for key in SETTINGS
+        if settings
+    }
+    return {
+        'type': 'PointTransformer',
+        **sizes,
+        **told,
+        'position': POSITION_MODES[code],
+    }
+
+
+def _meta(meta: object, path: str, config: dict[str, Any]) -> dict[str, Any]:
+    known = meta if isinstance(meta, Mapping) else {}
+    return {
+        'mmdet3d_act_version': __version__,
+        'extracted': {
+            'source': Path(path).name,
+            'sha256': file_hash(path),
+            **{key: known[key] for key in KEPT_META if key in known},
+        },
+        'dataset_meta': dict(known.get('dataset_meta') or {}),
+        'backbone': {key: config[key] for key in SETTINGS if key in config},
+        'cfg': config_text(config),
+    }

@@ -1,0 +1,311 @@
+"""The published checkpoint formats, and how they are told apart.
+
+A format is recognised by its parameter names alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from mmdet3d_act.converters.keys import (
+    ACT_PRETRAINING,
+    POINT_MAE_PRETRAINING,
+    STUDENT,
+    Rules,
+    nest,
+)
+from mmdet3d_act.converters.published_backbones import (
+    QUERY_NETWORK,
+    RECON,
+    RECON_PRETRAINING,
+)
+from mmdet3d_act.converters.published_classifier import CLASSIFIER
+from mmdet3d_act.converters.published_segmentor import (
+    PART_SEGMENTOR,
+    SEMANTIC_SEGMENTOR,
+)
+
+TASKS = (
+    'backbone',
+    'autoencoder',
+    'distiller',
+    'classifier',
+    'part_seg',
+    'semantic_seg',
+)
+OBJECTS = {'up_axis': 'y', 'normalization': 'unit_sphere'}
+IN_DISTILLER = 'objectives.act.target_generator.autoencoder.module.'
+
+Ignored = list[tuple[str, str]]
+
+
+class Part(NamedTuple):
+    """Where a model lies in a format.
+
+    Attributes:
+        rules: From published names to ours, without the autoencoder's.
+        autoencoder: What stands before the autoencoder's published names, and
+            before ours; None where the model has none.
+    """
+
+    rules: Rules
+    autoencoder: tuple[str, str] | None = None
+
+
+class Format(NamedTuple):
+    """A published format.
+
+    Attributes:
+        title: What it is, for people.
+        marks: Patterns; each begins the name of a parameter that it has.
+        parts: Its models by task; the first is the whole.
+        ignored: Patterns of names that no model here has, and why.
+        num_groups: Patches of the published training.
+        dataset_meta: What the training data were.
+        residual: See :class:`~mmdet3d_act.models.layers.TransformerBlock`.
+        fits: Looks at shapes where names are not enough.
+        refusal: Why the format is known and not converted.
+    """
+
+    title: str
+    marks: tuple[str, ...]
+    parts: dict[str, Part] = {}  # noqa: RUF012
+    ignored: Ignored = []  # noqa: RUF012
+    num_groups: int = 64
+    dataset_meta: dict[str, str] = OBJECTS
+    residual: str = 'input'
+    fits: Callable[[Mapping[str, Tensor]], bool] | None = None
+    refusal: str | None = None
+
+
+def _even_head(state: Mapping[str, Tensor]) -> bool:
+    """Whether a head is linear, or has the hidden layers of Point-MAE's."""
+    widths = [
+        len(state[f'cls_head_finetune.{i}.weight'])
+        for i in (0, 4)
+        if f'cls_head_finetune.{i}.weight' in state
+    ]
+    layers = {name.split('.')[1] for name in state if HEAD.match(name)}
+    return layers in ({'0'}, {'0', '1', '4', '5', '8'}) and (
+        len(set(widths)) == 1
+    )
+
+
+HEAD = re.compile(r'cls_head_finetune\.')
+UNTRAINED_HEADS: Ignored = [
+    (
+        r'(?:ACT_encoder\.|transformer_q\.)?(?:lm_head|cls_head|bin_cls_head)'
+        r'\..+',
+        'heads of the pretraining objective, without a counterpart here',
+    )
+]
+MOMENTUM: Ignored = [
+    *UNTRAINED_HEADS,
+    (r'transformer_k\..+', 'moving average of the network that is converted'),
+    (r'queue(?:_ptr)?', 'negatives of the contrastive objective'),
+    (r'transformer_q\.mask_token', 'token of the masked patches'),
+    (r'transformer_q\.decoder\..+', "decoder of MaskPoint's objective"),
+]
+GLOBAL_TOKENS: Ignored = [
+    (
+        r'(?:MAE_encoder\.)?(?:cls|img|text)_(?:token|pos)',
+        'tokens that read the patches by cross-attention, which the point '
+        'Transformer does not have; no patch depends on them',
+    ),
+    (
+        r'(?:MAE_encoder\.)?blocks\.blocks\.\d+\.\w+_contrast\..+',
+        'the cross-attention of these tokens',
+    ),
+    (
+        r'(?:img_encoder|text_encoder)\..+',
+        'the frozen image and text models of the pretraining',
+    ),
+    (
+        r'(?:img|text|cls)_proj\..+|contrastive_head\..+',
+        'projections of the contrastive objective',
+    ),
+    (
+        r'mask_token|(?:decoder_pos_embed|MAE_decoder|increase_dim)\..+',
+        'the decoder of the pretraining',
+    ),
+    (
+        r'cls_head_finetune\..+',
+        'a head that reads class, image and text tokens',
+    ),
+]
+OTHER_HEAD: Ignored = [
+    (
+        r'cls_head_finetune\..+',
+        'a head of Point-BERT or MaskPoint, which are converted as backbones',
+    )
+]
+_CLASSIFIED: Part = Part(CLASSIFIER)
+_BARE: Part = Part(STUDENT)
+
+# The first that fits is taken.
+FORMATS: dict[str, Format] = {
+    'act_stage2': Format(
+        'ACT, stage II',
+        (r'ACT_encoder\.',),
+        parts={
+            'distiller': Part(
+                ACT_PRETRAINING, ('dvae_tokenizer.', IN_DISTILLER)
+            ),
+            'backbone': Part(nest(STUDENT, 'ACT_encoder.', '')),
+            'autoencoder': Part([], ('dvae_tokenizer.', '')),
+        },
+        ignored=UNTRAINED_HEADS,
+    ),
+    'recon_pretrain': Format(
+        'ReCon, pretraining',
+        (r'MAE_encoder\.img_token',),
+        parts={'backbone': Part(RECON_PRETRAINING)},
+        ignored=GLOBAL_TOKENS,
+        residual='normed',
+    ),
+    'point_mae_pretrain': Format(
+        'Point-MAE, pretraining',
+        (r'MAE_encoder\.',),
+        parts={
+            'distiller': Part(POINT_MAE_PRETRAINING),
+            'backbone': Part(nest(STUDENT, 'MAE_encoder.', '')),
+        },
+    ),
+    'maskpoint_scannet': Format(
+        'MaskPoint, pretraining on ScanNet',
+        (r'transformer_q\.encoder\.mlp_module\.',),
+        refusal='it holds the encoder of a 3DETR detector, set abstraction '
+        'and post-norm layers, which is not a point Transformer; its ShapeNet '
+        'checkpoint is converted',
+    ),
+    'maskpoint_pretrain': Format(
+        'MaskPoint, pretraining',
+        (r'transformer_q\.', r'transformer_q\.bin_cls_head\.'),
+        parts={'backbone': Part(QUERY_NETWORK)},
+        ignored=MOMENTUM,
+    ),
+    'point_bert_pretrain': Format(
+        'Point-BERT, pretraining',
+        (r'transformer_q\.',),
+        parts={
+            'backbone': Part(QUERY_NETWORK),
+            'autoencoder': Part([], ('dvae.', '')),
+        },
+        ignored=MOMENTUM,
+    ),
+    'act_stage1': Format(
+        'ACT, stage I',
+        (r'codebook$', r'dgcnn_1\.', r'visual_embed\.'),
+        parts={'autoencoder': Part([], ('', ''))},
+    ),
+    'point_bert_dvae': Format(
+        'dVAE of Point-BERT, or of ACT without a teacher',
+        (r'codebook$', r'dgcnn_1\.'),
+        parts={'autoencoder': Part([], ('', ''))},
+    ),
+    'part_segmentation': Format(
+        'ACT or Point-MAE, part segmentation',
+        (r'propagation_0', r'label_conv'),
+        parts={'part_seg': Part(PART_SEGMENTOR), 'backbone': _BARE},
+        num_groups=128,
+    ),
+    'semantic_segmentation': Format(
+        'ACT, semantic segmentation',
+        (r'propagation_0',),
+        parts={'semantic_seg': Part(SEMANTIC_SEGMENTOR), 'backbone': _BARE},
+        num_groups=128,
+        dataset_meta={'up_axis': 'z', 'normalization': 'none'},
+    ),
+    'recon_classifier': Format(
+        'ReCon, fine-tuned',
+        (r'cls_head_finetune\.', r'img_token'),
+        parts={'backbone': Part(RECON)},
+        ignored=GLOBAL_TOKENS,
+        residual='normed',
+    ),
+    'classifier': Format(
+        'ACT or Point-MAE, fine-tuned',
+        (r'cls_head_finetune\.',),
+        parts={'classifier': _CLASSIFIED, 'backbone': _BARE},
+        ignored=UNTRAINED_HEADS,
+        fits=_even_head,
+    ),
+    'other_classifier': Format(
+        'Point-BERT or MaskPoint, fine-tuned',
+        (r'cls_head_finetune\.',),
+        parts={'backbone': _BARE},
+        ignored=OTHER_HEAD,
+    ),
+    '3detr': Format(
+        '3DETR, detector',
+        (r'pre_encoder\.', r'mlp_heads\.'),
+        refusal='it is a detector, of which this tool has no table of names',
+    ),
+    'clipcap': Format(
+        'ClipCap, captioning model',
+        (r'gpt\.', r'clip_project\.'),
+        refusal='it is a captioning model; give it to a caption teacher',
+    ),
+    'own': Format(
+        'a checkpoint of this package',
+        (r'(?:student|backbone|patch_embed)\.',),
+        refusal='nothing has to be converted: give it to init_cfg as it is, '
+        'or take the backbone out by '
+        '`python tools/model_converters/extract_backbone.py SRC DST`',
+    ),
+}
+
+
+def recognize(state: Mapping[str, Tensor]) -> str:
+    """Return the name of the format of published weights.
+
+    Args:
+        state: Published name to tensor, without ``module.`` in front.
+
+    Raises:
+        ValueError: If the format is unknown, or known and not converted.
+    """
+    for name, known in FORMATS.items():
+        if not all(_any(mark, state) for mark in known.marks):
+            continue
+        if known.fits is not None and not known.fits(state):
+            continue
+        if known.refusal is not None:
+            raise ValueError(f'this is {known.title}: {known.refusal}')
+        return name
+    titles = [known.title for known in FORMATS.values() if known.parts]
+    raise ValueError(
+        'no published format has these parameters: '
+        f'{", ".join(list(state)[:5])}, ... ({len(state)}); known are '
+        f'{"; ".join(titles)}'
+    )
+
+
+def choose_task(name: str, task: str | None) -> str:
+    """Return the model that is taken out of a format.
+
+    Args:
+        name: Of the format.
+        task: One of ``TASKS``; None for all that the format holds.
+
+    Raises:
+        ValueError: If the format does not hold the model.
+    """
+    parts = FORMATS[name].parts
+    if task is None:
+        return next(iter(parts))
+    if task not in parts:
+        raise ValueError(
+            f'this is {FORMATS[name].title}, which holds no {task}; choose '
+            f'among {", ".join(parts)}'
+        )
+    return task
+
+
+def _any(mark: str, state: Mapping[str, Tensor]) -> bool:
+    pattern = re.compile(mark)
+    return any(pattern.match(name) for name in state)

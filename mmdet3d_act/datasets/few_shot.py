@@ -1,0 +1,274 @@
+"""Few-shot folds drawn from a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from torch.utils.data import Dataset
+
+from mmdet3d_act.registry import DATASETS
+
+SPLITS = ('train', 'test')
+
+
+class Episode(NamedTuple):
+    """A drawn fold.
+
+    Attributes:
+        classes: The labels of the drawn classes; the place in this list is
+            the label in the fold.
+        train: Indices of the training clouds.
+        test: Indices of the test clouds.
+    """
+
+    classes: list[int]
+    train: list[int]
+    test: list[int]
+
+
+def check_episode(way: int, shot: int, fold: int) -> None:
+    """Refuse numbers that describe no fold.
+
+    Args:
+        way: Number of classes.
+        shot: Number of training clouds of each.
+        fold: Number of the fold.
+
+    Raises:
+        ValueError: If one of them is too small.
+    """
+    for name, value, least in (
+        ('way', way, 2),
+        ('shot', shot, 1),
+        ('fold', fold, 0),
+    ):
+        if value < least:
+            raise ValueError(f'{name} must be >= {least}, got {value}')
+
+
+def draw_episode(
+    train_labels: Sequence[int],
+    test_labels: Sequence[int],
+    *,
+    way: int,
+    shot: int,
+    fold: int = 0,
+    seed: int = 0,
+    num_queries: int = 20,
+) -> Episode:
+    """Return a random fold of classes that have enough clouds.
+
+    Args:
+        train_labels: Labels of the training clouds, to draw ``shot`` of each
+            class from.
+        test_labels: Labels of the test clouds, to draw ``num_queries`` from.
+        way: Number of classes.
+        shot: Number of training clouds of each class.
+        fold: Number of the fold; each has a draw of its own.
+        seed: Seed of the draw.
+        num_queries: Number of test clouds of each class.
+
+    Returns:
+        The fold. Its indices are sorted by its labels.
+
+    Raises:
+        ValueError: If a number is too small, or there are not enough such
+            classes.
+
+    Example:
+        >>> labels = [0] * 30 + [1] * 30 + [2] * 30
+        >>> fold = draw_episode(labels, labels, way=2, shot=10)
+        >>> len(fold.train), len(fold.test)
+        (20, 40)
+
+    Source: PROTOCOLS.md, "Transfer".
+    """
+    check_episode(way, shot, fold)
+    if num_queries < 1 or seed < 0:
+        raise ValueError(
+            'num_queries must be >= 1 and seed >= 0, got '
+            f'{num_queries} and {seed}'
+        )
+    train, test = np.asarray(train_labels), np.asarray(test_labels)
+    labels, counts = np.unique(train, return_counts=True)
+    fit = [
+        int(label)
+        for label, count in zip(labels, counts, strict=True)
+        if count >= shot and (test == label).sum() >= num_queries
+    ]
+    if len(fit) < way:
+        raise ValueError(
+            f'expected {way} classes with at least {shot} training and '
+            f'{num_queries} test clouds, {len(fit)} of {len(labels)} have as '
+            'many; lower way, shot or num_queries'
+        )
+    generator = np.random.default_rng((seed, way, shot, fold))
+    chosen = [int(label) for label in generator.permutation(fit)[:way]]
+
+    def draw(present: np.ndarray, count: int) -> list[int]:
+        orders = [
+            generator.permutation(np.flatnonzero(present == label))
+            for label in chosen
+        ]
+        return [int(index) for order in orders for index in order[:count]]
+
+    return Episode(chosen, draw(train, shot), draw(test, num_queries))
+
+
+@DATASETS.register_module()
+class FewShotDraw(Dataset):
+    """A few-shot fold that is drawn from a classification data set.
+
+    The classes, their order, and the clouds of both splits depend on
+    ``way``, ``shot``, ``fold``, ``seed`` and the lists of the data set, so
+    training and test data sets with the same numbers belong together.
+    Samples are labelled 0 to ``way`` - 1, and ``classes`` of the meta
+    information are the drawn ones.
+
+    Args:
+        dataset: Config of the data set, of the split ``'train'`` or
+            ``'test'``; the list of the other one is read too.
+        way: Number of classes.
+        shot: Number of training clouds of each class.
+        fold: Number of the fold, from 0.
+        seed: Seed of the draw.
+        num_queries: Number of test clouds of each class.
+        lazy_init: Whether lists are read at the first access only.
+
+    Raises:
+        ValueError: If the config has no such split or takes some of the
+            clouds itself, or a number is too small.
+
+    Example:
+        >>> shapes = dict(
+        ...     type='PointFolder', data_root='data/real_shapes',
+        ...     split='train', classes='folders', up_axis='y',
+        ...     pipeline=[dict(type='LoadPointCloud')])
+        >>> train = dict(
+        ...     type='FewShotDraw', way=5, shot=10, fold=3, dataset=shapes)
+    """
+
+    def __init__(
+        self,
+        dataset: dict,
+        *,
+        way: int = 5,
+        shot: int = 10,
+        fold: int = 0,
+        seed: int = 0,
+        num_queries: int = 20,
+        lazy_init: bool = False,
+    ) -> None:
+        check_episode(way, shot, fold)
+        cfg = dict(dataset)
+        if cfg.get('split') not in SPLITS:
+            raise ValueError(
+                f'FewShotDraw needs a data set with a split of {SPLITS}, got '
+                f'{cfg.get("split")!r}'
+            )
+        for key, least in (('label_fraction', 1), ('indices', None)):
+            if cfg.get(key, least) != least:
+                raise ValueError(
+                    'FewShotDraw draws from all clouds of the data set, got '
+                    f'{key}={cfg[key]} there; leave it out'
+                )
+        self.split = cfg['split']
+        self.draw = dict(
+            way=way, shot=shot, fold=fold, seed=seed, num_queries=num_queries
+        )
+        self._cfg = cfg
+        self.dataset: BaseDataset = DATASETS.build(
+            cfg | dict(lazy_init=True, serialize_data=False)
+        )
+        self._is_ready = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """Return the meta information; ``classes`` are the drawn ones."""
+        return self.dataset.metainfo
+
+    def full_init(self) -> None:
+        """Read the lists and draw the fold."""
+        if self._is_ready:
+            return
+        own = self.dataset
+        own.full_init()
+        labels = {
+            split: _labels(
+                own if split == self.split else self._list_of(split)
+            )
+            for split in SPLITS
+        }
+        episode = draw_episode(*labels.values(), **self.draw)
+        names = own.metainfo['classes']
+        samples = []
+        for index in getattr(episode, self.split):
+            sample = dict(own.data_list[index])
+            sample['gt_label'] = episode.classes.index(sample['gt_label'])
+            samples.append(sample)
+        own.data_list = samples
+        own._metainfo['classes'] = tuple(names[c] for c in episode.classes)
+        self._is_ready = True
+
+    def _list_of(self, split: str) -> BaseDataset:
+        return DATASETS.build(
+            self._cfg | dict(split=split, serialize_data=False)
+        )
+
+    def get_data_info(self, idx: int) -> dict:
+        """Return a sample's information.
+
+        Args:
+            idx: Index of the sample.
+
+        Returns:
+            The information, see `PointCloudDataset`.
+        """
+        self.full_init()
+        return self.dataset.get_data_info(idx)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        self.full_init()
+        return len(self.dataset)
+
+    def __getitem__(self, idx: int) -> dict:
+        """Return the sample at an index, after the pipelines."""
+        self.full_init()
+        return self.dataset[idx]
+
+    @classmethod
+    def check_requirements(cls, cfg: dict) -> list[str]:
+        """Return what keeps a configured fold from being drawn.
+
+        Args:
+            cfg: The config.
+
+        Returns:
+            Messages, each with the expected path and the remedy, of both
+            splits.
+        """
+        inner = dict(cfg['dataset'])
+        source = DATASETS.get(inner['type'])
+        return [
+            problem
+            for split in SPLITS
+            for problem in source.check_requirements(inner | dict(split=split))
+        ]
+
+
+def _labels(dataset: BaseDataset) -> list[int]:
+    """Return the labels of all samples, which must have one."""
+    found = [sample.get('gt_label') for sample in dataset.data_list]
+    if None in found:
+        path = dataset.data_list[found.index(None)]['lidar_path']
+        raise ValueError(
+            f'FewShotDraw needs labelled clouds, {path} has no label; give '
+            f'{type(dataset).__name__} classes'
+        )
+    return found

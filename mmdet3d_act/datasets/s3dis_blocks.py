@@ -1,0 +1,312 @@
+"""S3DIS as the published code prepares it: a file per room."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.rooms import map_rows, open_room
+from mmdet3d_act.registry import DATASETS
+
+CLASSES = (
+    'ceiling',
+    'floor',
+    'wall',
+    'beam',
+    'column',
+    'window',
+    'door',
+    'table',
+    'chair',
+    'sofa',
+    'bookcase',
+    'board',
+    'clutter',
+)
+SAMPLES = ('blocks', 'rooms')
+# Rooms of each area.
+ROOM_COUNTS = {1: 44, 2: 40, 3: 23, 4: 49, 5: 68, 6: 48}
+CONVERTER = 'tools/dataset_converters/s3dis.py'
+_FOLDER = 'stanford_indoor3d'
+_ROOM_FILE = re.compile(r'Area_([1-6])_([A-Za-z]+)_?\d*\.npy')
+_LAYOUT = (
+    f'{_FOLDER}/Area_<1-6>_<room>.npy with rows x, y, z, red, green, blue, '
+    'label'
+)
+
+
+@DATASETS.register_module()
+class S3DISBlocks(PointCloudDataset):
+    """S3DIS: 272 rooms of 6 areas, 13 classes, as blocks or as whole rooms.
+
+    As blocks, a room is listed the more often the more points it has, so
+    that an epoch has as many points as the rooms; `LoadRoomBlock` draws
+    another block each time. As rooms, each is one sample of `LoadRoom`.
+    Rooms are mapped from their files, which a pack would only repeat: there
+    is none.
+
+    Args:
+        data_root: ``stanford_indoor3d`` or the folder around it.
+        split: ``'train'``: the areas that are not for testing. ``'test'``:
+            those that are.
+        test_areas: Areas for testing, 1 to 6: a number, several, or a text
+            such as '5' or '1,2'.
+        samples: ``'blocks'`` or ``'rooms'``.
+        num_points: Points of a block, on which the number of blocks depends.
+        sample_rate: Share of the points that an epoch of blocks has.
+        **kwargs: Arguments of `PointCloudDataset`; a ``label_fraction`` is
+            one of the rooms, in each kind of them.
+
+    Raises:
+        ValueError: If an area or ``samples`` is unknown, or a number is not
+            positive.
+
+    Example:
+        >>> pipeline = [dict(type='LoadRoomBlock', num_points=2048)]
+        >>> data = S3DISBlocks('data/s3dis', 'train', pipeline=pipeline)
+        >>> data[0]['points'].shape
+        torch.Size([2048, 3])
+
+    Source: Armeni et al., 3D Semantic Parsing of Large-Scale Indoor Spaces,
+    2016; ``S3DISDataset`` of the published code
+    (``semantic_segmentation/dataset.py``).
+    """
+
+    METAINFO: ClassVar[dict] = dict(
+        classes=CLASSES,
+        palette=[
+            [0, 255, 0],
+            [0, 0, 255],
+            [0, 255, 255],
+            [255, 255, 0],
+            [255, 0, 255],
+            [100, 100, 255],
+            [200, 200, 100],
+            [170, 120, 200],
+            [255, 0, 0],
+            [200, 100, 100],
+            [10, 200, 100],
+            [200, 200, 200],
+            [50, 50, 50],
+        ],
+        up_axis='z',
+        normalization='none',
+    )
+    SPLITS = ('train', 'test')
+    REMEDY = (
+        'The files are made from Stanford3dDataset_v1.2_Aligned_Version by: '
+        f'python {CONVERTER} RAW OUT.'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str,
+        *,
+        test_areas: int | str | Sequence[int] = 5,
+        samples: str = 'blocks',
+        num_points: int = 2048,
+        sample_rate: float = 1.0,
+        **kwargs: object,
+    ) -> None:
+        if samples not in SAMPLES:
+            raise ValueError(
+                f'samples must be one of {SAMPLES}, got {samples!r}'
+            )
+        if num_points < 1 or sample_rate <= 0:
+            raise ValueError(
+                'num_points must be >= 1 and sample_rate > 0, got '
+                f'{num_points} and {sample_rate}'
+            )
+        self.test_areas = _read_areas(test_areas)
+        self.samples = samples
+        self.num_points = num_points
+        self.sample_rate = sample_rate
+        super().__init__(data_root, split, **kwargs)
+
+    @property
+    def folder(self) -> str:
+        """Return the folder that holds the rooms."""
+        inner = os.path.join(self.data_root, _FOLDER)
+        return inner if os.path.isdir(inner) else self.data_root
+
+    @property
+    def areas(self) -> tuple[int, ...]:
+        """Return the areas of the split."""
+        test = self.split == 'test'
+        return tuple(a for a in ROOM_COUNTS if (a in self.test_areas) == test)
+
+    def pack_parts(self) -> tuple[str, ...]:
+        """Return the splits that are packed: none.
+
+        Returns:
+            Nothing.
+        """
+        return ()
+
+    def find_problems(self) -> list[str]:
+        """Return what of the layout is missing.
+
+        Returns:
+            Messages with the expected path and the remedy.
+        """
+        if not self.areas:
+            return [
+                f'S3DISBlocks has no area for the split {self.split!r}: '
+                f'test_areas is {self.test_areas}'
+            ]
+        found = {area for area, _, _ in self._list_rooms()}
+        missing = [area for area in self.areas if area not in found]
+        if not found or (missing and self.on_error == 'raise'):
+            path = os.path.join(self.folder, f'Area_{missing[0]}_*.npy')
+            what = f'the rooms of area {missing[0]}'
+            return [self.describe_missing(what, path, _LAYOUT)]
+        return []
+
+    def list_samples(self) -> list[dict]:
+        """Return file, split, area, kind and size of every room.
+
+        Returns:
+            One dict per room, by name.
+        """
+        rooms = self._list_rooms()
+        self._warn_of_gaps(area for area, _, _ in rooms)
+        samples = []
+        for area, kind, path in rooms:
+            try:
+                size = len(map_rows(path))
+            except BadSampleError as error:
+                if self.on_error == 'raise':
+                    raise
+                _log_warning(f'left out a room: {error}')
+                continue
+            samples.append(
+                dict(
+                    lidar_path=path,
+                    split=self.split,
+                    area=area,
+                    room_type=kind,
+                    num_points=size,
+                )
+            )
+        return samples
+
+    def load_data_list(self) -> list[dict]:
+        """Return the information of every room, or of every block.
+
+        Returns:
+            One dict per sample; those of a room's blocks are alike.
+        """
+        rooms = super().load_data_list()
+        if self.samples == 'rooms':
+            return rooms
+        sizes = [room['num_points'] for room in rooms]
+        counts = _count_blocks(sizes, self.num_points, self.sample_rate)
+        if not any(counts):
+            raise ValueError(
+                f'{self.folder}: {sum(sizes)} points make no block of '
+                f'{self.num_points}; lower num_points or raise sample_rate'
+            )
+        return [
+            dict(room)
+            for room, count in zip(rooms, counts, strict=True)
+            for _ in range(count)
+        ]
+
+    def label_of(self, sample: dict) -> str:
+        """Return the kind of a room, by which ``label_fraction`` divides.
+
+        Args:
+            sample: A room's information.
+
+        Returns:
+            Such as 'office'.
+        """
+        return sample['room_type']
+
+    def class_weights(self) -> list[float]:
+        """Return weights of the classes, larger for rarer ones.
+
+        Returns:
+            The cube root of the largest class's share by each class's own,
+            for all points of the rooms; 1 for a class without points. With
+            ``on_error='skip'`` rooms that cannot be used do not count.
+
+        Raises:
+            BadSampleError: If a room cannot be used.
+
+        Source: ``S3DISDataset`` of the published code.
+        """
+        paths = {self.get_data_info(i)['lidar_path'] for i in range(len(self))}
+        counts = np.zeros(len(CLASSES), np.int64)
+        for path in sorted(paths):
+            try:
+                counts += open_room(path, len(CLASSES)).label_counts
+            except BadSampleError:
+                if self.on_error == 'raise':
+                    raise
+        counts = np.where(counts > 0, counts, counts.max())
+        return np.cbrt(counts.max() / np.maximum(counts, 1)).tolist()
+
+    def _list_rooms(self) -> list[tuple[int, str, str]]:
+        """Return area, kind and path of the split's rooms."""
+        if not os.path.isdir(self.folder):
+            return []
+        rooms = []
+        for name in sorted(os.listdir(self.folder)):
+            match = _ROOM_FILE.fullmatch(name)
+            if match and int(match[1]) in self.areas:
+                path = os.path.join(self.folder, name)
+                rooms.append((int(match[1]), match[2], path))
+        return rooms
+
+    def _warn_of_gaps(self, areas: Iterable[int]) -> None:
+        found = Counter(areas)
+        few = {
+            area: f'{found[area]} of {ROOM_COUNTS[area]}'
+            for area in self.areas
+            if found[area] < ROOM_COUNTS[area]
+        }
+        if few:
+            _log_warning(f'{self.folder} lacks rooms; found by area: {few}')
+
+
+def _read_areas(value: int | str | Sequence[int]) -> tuple[int, ...]:
+    """Return areas, sorted."""
+    parts = [value] if isinstance(value, int) else value
+    if isinstance(value, str):
+        parts = re.findall(r'[^\s,]+', value)
+    known = {str(area): area for area in ROOM_COUNTS}
+    if not parts or not {str(part) for part in parts} <= set(known):
+        raise ValueError(
+            f'test_areas must be some of {list(ROOM_COUNTS)}, got {value!r}'
+        )
+    return tuple(sorted({known[str(part)] for part in parts}))
+
+
+def _count_blocks(
+    sizes: Sequence[int], num_points: int, sample_rate: float
+) -> list[int]:
+    """Return how many blocks of a room an epoch has.
+
+    Args:
+        sizes: Points of each room.
+        num_points: Points of a block.
+        sample_rate: Share of all points.
+    """
+    total = sum(sizes)
+    blocks = int(total * sample_rate / num_points)
+    return [round(size / total * blocks) for size in sizes]
+
+
+def _log_warning(text: str) -> None:
+    print_log(text, logger='current', level=logging.WARNING)

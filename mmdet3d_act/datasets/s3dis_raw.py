@@ -1,0 +1,319 @@
+"""Reading rooms of S3DIS from Stanford's folders, and mending bad rows.
+
+The aligned release (``Stanford3dDataset_v1.2_Aligned_Version``) has for every
+room a folder ``Area_1/office_1/Annotations`` with one text file per object,
+``chair_1.txt``, of rows "x y z red green blue". In some rows a character lost
+one of its bits: a blank (0x20) became 0x00, a "6" (0x36) became 0x16, for
+example in row 180389 of ``Area_5/hallway_6/Annotations/ceiling_1.txt``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.s3dis_blocks import CLASSES
+
+RAW_FOLDER = 'Stanford3dDataset_v1.2_Aligned_Version'
+_AREA = re.compile(r'Area_[1-6]')
+_COPY = re.compile(r'(.+?) ?\(\d+\)\.txt')
+_CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\xff]')
+# The bit that lower-case letters, digits and the blank have.
+_LOST_BIT = 0x20
+_LAYOUT = 'Area_<1-6>/<room>/Annotations/<class>_<number>.txt'
+
+
+class RawRoom(NamedTuple):
+    """A room: its name, such as ``Area_1_office_1``, and its folder."""
+
+    name: str
+    folder: Path
+
+
+class Repair(NamedTuple):
+    """A row that was mended.
+
+    Attributes:
+        file: The file, from the room's folder.
+        line: Number of the row, from 1.
+        before: The row as it was; what is not printable is escaped.
+        after: The row as it was taken; '' where it was dropped.
+    """
+
+    file: str
+    line: int
+    before: str
+    after: str
+
+
+class RoomTable(NamedTuple):
+    """What a room's annotations hold.
+
+    Attributes:
+        rows: (N, 7), float64: x, y, z in metres from the smallest one, red,
+            green, blue from 0 to 255, label.
+        repairs: Rows that were mended or dropped.
+        copies: Files that were left out as copies of another one.
+        clutter: Files of kinds that are no class, which count as clutter.
+    """
+
+    rows: np.ndarray
+    repairs: list[Repair]
+    copies: list[str]
+    clutter: list[str]
+
+
+def list_raw_rooms(root: str | os.PathLike) -> list[RawRoom]:
+    """Return the rooms in Stanford's folders, by area and name.
+
+    Args:
+        root: ``Stanford3dDataset_v1.2_Aligned_Version`` or the folder around
+            it.
+
+    Returns:
+        The rooms, at least one.
+
+    Raises:
+        FileNotFoundError: If there is no area, or a room has no annotations.
+    """
+    root = Path(root)
+    if (root / RAW_FOLDER).is_dir():
+        root = root / RAW_FOLDER
+    areas = []
+    if root.is_dir():
+        areas = [
+            path
+            for path in sorted(root.iterdir())
+            if _AREA.fullmatch(path.name) and path.is_dir()
+        ]
+    folders = [
+        room
+        for area in areas
+        for room in sorted(area.iterdir())
+        if room.is_dir() and not room.name.startswith('.')
+    ]
+    if not folders:
+        raise FileNotFoundError(
+            f'found no room in {root}; expected {RAW_FOLDER} with {_LAYOUT}'
+        )
+    for room in folders:
+        if not (room / 'Annotations').is_dir():
+            raise FileNotFoundError(
+                f'{room} has no folder Annotations; expected {_LAYOUT}; '
+                'unpack the archive again'
+            )
+    return [RawRoom(f'{one.parent.name}_{one.name}', one) for one in folders]
+
+
+def read_raw_room(room: RawRoom, *, drop_bad_rows: bool = False) -> RoomTable:
+    """Return a room as the published code prepares it.
+
+    Its objects follow each other by the names of their files. Each takes its
+    class from its file's name, as 'clutter' where it is none of the 13
+    ('stairs').
+
+    Args:
+        room: The room.
+        drop_bad_rows: Whether a row that cannot be mended is left out.
+
+    Raises:
+        BadSampleError: If a row cannot be mended, or there are no points.
+    """
+    folder = room.folder / 'Annotations'
+    parts, repairs, copies, clutter = [], [], [], []
+    for path in sorted(folder.glob('*.txt')):
+        if path.name.startswith('.'):
+            continue
+        name = path.relative_to(room.folder).as_posix()
+        if _is_copy(path):
+            copies.append(name)
+            continue
+        kind = path.name.partition('_')[0]
+        if kind not in CLASSES:
+            clutter.append(name)
+            kind = 'clutter'
+        table, mended = read_object(path, drop_bad_rows=drop_bad_rows)
+        repairs += [repair._replace(file=name) for repair in mended]
+        label = np.full((len(table), 1), CLASSES.index(kind), np.float64)
+        parts.append(np.concatenate([table, label], axis=1))
+    rows = np.concatenate(parts) if parts else np.empty((0, 7))
+    if len(rows) == 0:
+        raise BadSampleError(
+            folder, f'empty: it has no points; expected {_LAYOUT}'
+        )
+    rows[:, :3] -= rows[:, :3].min(0)
+    return RoomTable(rows, repairs, copies, clutter)
+
+
+def convert_room(
+    room: RawRoom,
+    out: str | os.PathLike,
+    *,
+    dtype: str = 'float32',
+    drop_bad_rows: bool = False,
+) -> dict:
+    """Write ``<out>/<name>.npy``, whole or not at all.
+
+    Args:
+        room: The room.
+        out: A folder that exists.
+        dtype: 'float32', or 'float64' as the published files have it.
+        drop_bad_rows: Whether a row that cannot be mended is left out.
+
+    Returns:
+        ``dtype``, ``num_points``, ``label_counts`` by class, and ``repairs``,
+        ``copies`` and ``clutter`` as `RoomTable` has them.
+
+    Raises:
+        BadSampleError: If a row cannot be mended, or there are no points.
+    """
+    table = read_raw_room(room, drop_bad_rows=drop_bad_rows)
+    path = Path(out) / f'{room.name}.npy'
+    partial = path.with_suffix('.partial')
+    with open(partial, 'wb') as file:
+        np.save(file, table.rows.astype(dtype))
+    os.replace(partial, path)
+    labels = table.rows[:, 6].astype(np.int64)
+    counts = np.bincount(labels, minlength=len(CLASSES))
+    return dict(
+        dtype=dtype,
+        num_points=len(labels),
+        label_counts=dict(zip(CLASSES, counts.tolist(), strict=True)),
+        repairs=[repair._asdict() for repair in table.repairs],
+        copies=table.copies,
+        clutter=table.clutter,
+    )
+
+
+def read_object(
+    path: str | os.PathLike, *, drop_bad_rows: bool = False
+) -> tuple[np.ndarray, list[Repair]]:
+    """Return the points of an object, and the rows that were mended.
+
+    Args:
+        path: A file of rows "x y z red green blue".
+        drop_bad_rows: Whether a row that cannot be mended is left out.
+
+    Returns:
+        (N, 6), float64, N may be 0, and one entry per bad row.
+
+    Raises:
+        BadSampleError: If a row cannot be mended.
+    """
+    table = _read_fast(path)
+    if table is not None:
+        return table, []
+    good, repairs = [], []
+    for number, line in enumerate(_iter_lines(path), start=1):
+        values = _parse(line)
+        if values is None and line.strip(' \t\r\n'):
+            mended = mend_row(line)
+            before = line.rstrip('\r\n').encode('unicode_escape').decode()
+            if mended is None and not drop_bad_rows:
+                raise BadSampleError(
+                    path,
+                    f'row {number}: expected "x y z red green blue" with '
+                    f'colours from 0 to 255, got {before[:80]!r}, which '
+                    'cannot be mended; correct it, or leave such rows out '
+                    'with --drop-bad-rows',
+                )
+            repairs.append(Repair('', number, before, mended or ''))
+            values = None if mended is None else _parse(mended)
+        if values is not None:
+            good.append(values)
+    return np.array(good, np.float64).reshape(-1, 6), repairs
+
+
+def mend_row(line: str) -> str | None:
+    r"""Return a row with its damaged characters mended.
+
+    In this order: the bit 0x20 is put back; what is not printable becomes a
+    blank; it is left out; two colours without a blank between them are
+    divided, where there is one way to do so. The first of these that gives
+    six numbers, the last three from 0 to 255, is taken.
+
+    Args:
+        line: A row that is not six such numbers.
+
+    Returns:
+        The row, or None where it cannot be mended.
+
+    Example:
+        >>> mend_row('22.350 6.692 3.048 185\x00187 182')
+        '22.350 6.692 3.048 185 187 182'
+        >>> mend_row('19.302 -9.1\x160 1.785 146 137 106')
+        '19.302 -9.160 1.785 146 137 106'
+    """
+    text = line.strip('\r\n')
+
+    def restore(match: re.Match) -> str:
+        return chr((ord(match[0]) | _LOST_BIT) & 0x7F)
+
+    candidates = [_CONTROL.sub(new, text) for new in (restore, ' ', '')]
+    for candidate in candidates:
+        if _parse(candidate) is not None:
+            return ' '.join(candidate.split())
+    return _divide_colors(candidates[-1].split())
+
+
+def _divide_colors(fields: list[str]) -> str | None:
+    """Return a row of five fields as one of six, None if it is unclear."""
+    found = []
+    for position in range(3, len(fields)):
+        word = fields[position]
+        for cut in range(1, len(word)):
+            halves = [word[:cut], word[cut:]]
+            if all(half.isdecimal() and half[0] != '0' for half in halves):
+                text = ' '.join(
+                    [*fields[:position], *halves, *fields[position + 1 :]]
+                )
+                found += [] if _parse(text) is None else [text]
+    return found[0] if len(found) == 1 else None
+
+
+def _read_fast(path: str | os.PathLike) -> np.ndarray | None:
+    """Return a file without bad rows, None where there is one."""
+    if os.path.getsize(path) == 0:
+        return np.empty((0, 6))
+    try:
+        table = np.loadtxt(path, comments=None, encoding='latin-1', ndmin=2)
+    except ValueError:
+        return None
+    if table.shape[1] != 6 or not np.isfinite(table).all():
+        return None
+    colors = table[:, 3:]
+    return table if ((colors >= 0) & (colors <= 255)).all() else None
+
+
+def _iter_lines(path: str | os.PathLike) -> Iterator[str]:
+    # Only a line feed ends a row: a damaged character may be any other one.
+    with open(path, encoding='latin-1', newline='\n') as file:
+        yield from file
+
+
+def _parse(text: str) -> list[float] | None:
+    """Return six numbers of a row, None where these are not what it is."""
+    if '_' in text or _CONTROL.search(text.rstrip('\r\n')):
+        return None
+    try:
+        values = [float(field) for field in text.split()]
+    except ValueError:
+        return None
+    if len(values) != 6 or not np.isfinite(values).all():
+        return None
+    return values if all(0 <= value <= 255 for value in values[3:]) else None
+
+
+def _is_copy(path: Path) -> bool:
+    """Return whether a file such as 'wall_3 (1).txt' repeats 'wall_3.txt'."""
+    match = _COPY.fullmatch(path.name)
+    original = path.with_name(f'{match[1]}.txt') if match else path
+    if original == path or not original.is_file():
+        return False
+    return original.read_bytes() == path.read_bytes()

@@ -1,0 +1,270 @@
+"""ShapeNetPart as the published code lays it out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import ClassVar
+
+from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
+from mmdet3d_act.registry import DATASETS
+
+# Synset and parts of each category, in the order that numbers both.
+_CATEGORIES = {
+    'Airplane': ('02691156', 'body, wing, tail, engine'),
+    'Bag': ('02773838', 'handle, body'),
+    'Cap': ('02954340', 'crown, peak'),
+    'Car': ('02958343', 'roof, hood, wheel, body'),
+    'Chair': ('03001627', 'back, seat, leg, arm'),
+    'Earphone': ('03261776', 'earphone, headband, wire'),
+    'Guitar': ('03467517', 'head, neck, body'),
+    'Knife': ('03624134', 'blade, handle'),
+    'Lamp': ('03636649', 'base, shade, bracket, pole'),
+    'Laptop': ('03642806', 'keyboard, screen'),
+    'Motorbike': (
+        '03790512',
+        'gas tank, seat, wheel, handlebar, light, frame',
+    ),
+    'Mug': ('03797390', 'handle, cup'),
+    'Pistol': ('03948459', 'barrel, handle, trigger'),
+    'Rocket': ('04099429', 'body, fin, nose'),
+    'Skateboard': ('04225987', 'wheel, deck, belt'),
+    'Table': ('04379243', 'top, leg, drawer'),
+}
+_BY_SYNSET = {synset: name for name, (synset, _) in _CATEGORIES.items()}
+_FOLDER = 'shapenetcore_partanno_segmentation_benchmark_v0_normal'
+_CATEGORY_FILE = 'synsetoffset2category.txt'
+_LAYOUT = (
+    f'{_CATEGORY_FILE}, train_test_split/shuffled_{{train,val,test}}_file_'
+    'list.json ("shape_data/<synset>/<id>" each), and <synset>/<id>.txt with '
+    'rows "x y z nx ny nz part"'
+)
+
+
+def _number_parts() -> dict[str, tuple[int, ...]]:
+    parts, first = {}, 0
+    for category, (_, names) in _CATEGORIES.items():
+        count = len(names.split(', '))
+        parts[category] = tuple(range(first, first + count))
+        first += count
+    return parts
+
+
+@DATASETS.register_module()
+class ShapeNetPart(PointCloudDataset):
+    """ShapeNetPart: 16 881 clouds of 16 categories with 50 labelled parts.
+
+    A sample knows its category, ``shape_label`` (0 to 15, an input of the
+    network) and ``shape_category``, and which labels its points may have.
+    Labels of parts are global, 0 to 49; `LoadPointCloud` with
+    ``label_column=6`` reads them. The meta information has ``classes``, the
+    50 parts, ``categories``, and ``category_parts``, the labels of each
+    category's parts.
+
+    Args:
+        data_root: ``shapenetcore_partanno_segmentation_benchmark_v0_normal``
+            or the folder around it.
+        split: ``'train'``, ``'val'``, ``'test'``, or ``'trainval'``, on
+            which the published code trains.
+        categories: Names of the categories to take; None takes all. Their
+            numbers stay the same.
+        **kwargs: Arguments of `PointCloudDataset`.
+
+    Raises:
+        ValueError: If a category is unknown, or a list is damaged.
+
+    Example:
+        >>> pipeline = [dict(type='LoadPointCloud', label_column=6)]
+        >>> data = ShapeNetPart('data', 'test', pipeline=pipeline)
+        >>> sample = data[0]
+        >>> len(sample['pts_semantic_mask']) == len(sample['points'])
+        True
+
+    Source: Yi et al., A Scalable Active Framework for Region Annotation in
+    3D Shape Collections, 2016; the release with normals of PointNet++.
+    """
+
+    METAINFO: ClassVar[dict] = dict(
+        classes=tuple(
+            f'{category.lower()} {part}'
+            for category, (_, names) in _CATEGORIES.items()
+            for part in names.split(', ')
+        ),
+        categories=tuple(_CATEGORIES),
+        category_parts=_number_parts(),
+        up_axis='y',
+        normalization='unit_sphere',
+    )
+    SPLITS = ('train', 'val', 'test', 'trainval')
+    REMEDY = (
+        f'ShapeNetPart is the archive {_FOLDER} that PointNet++ and '
+        'Point-MAE use.'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str,
+        *,
+        categories: Sequence[str] | None = None,
+        **kwargs: object,
+    ) -> None:
+        unknown = sorted(set(categories or ()) - set(_CATEGORIES))
+        if unknown:
+            raise ValueError(
+                f'categories must be some of {list(_CATEGORIES)}, got '
+                f'{unknown}'
+            )
+        self.categories = tuple(
+            name
+            for name in _CATEGORIES
+            if categories is None or name in categories
+        )
+        super().__init__(data_root, split, **kwargs)
+
+    @property
+    def folder(self) -> str:
+        """Return the folder that holds lists and points."""
+        inner = os.path.join(self.data_root, _FOLDER)
+        own = os.path.basename(self.data_root) == _FOLDER
+        return self.data_root if own or not os.path.isdir(inner) else inner
+
+    def pack_parts(self) -> tuple[str, ...]:
+        """Return the lists that the split consists of, in order.
+
+        Returns:
+            ``'train'`` and ``'val'``, or the split itself.
+        """
+        both = self.split == 'trainval'
+        return ('train', 'val') if both else (self.split,)
+
+    def list_options(self) -> dict:
+        """Return what the list depends on besides folder and split.
+
+        Returns:
+            Values that JSON can hold.
+        """
+        return super().list_options() | dict(categories=list(self.categories))
+
+    def list_sources(self) -> list[str]:
+        """Return the lists of files and of categories.
+
+        Returns:
+            Their paths.
+        """
+        return [*map(self._list_file, self.pack_parts()), self._category_file]
+
+    @property
+    def _category_file(self) -> str:
+        return os.path.join(self.folder, _CATEGORY_FILE)
+
+    def _list_file(self, split: str) -> str:
+        name = f'shuffled_{split}_file_list.json'
+        return os.path.join(self.folder, 'train_test_split', name)
+
+    def find_problems(self) -> list[str]:
+        """Return what of the layout is missing.
+
+        Returns:
+            Messages with the expected path and the remedy.
+        """
+        for part in self.pack_parts():
+            path = self._list_file(part)
+            if not os.path.isfile(path):
+                what = f'its list of {part} files'
+                return [self.describe_missing(what, path, _LAYOUT)]
+        if self.on_error == 'skip':
+            return []
+        names = [
+            f'{synset}/{name}.txt'
+            for part in self.pack_parts()
+            for synset, name in self._read_list(part)
+            if _BY_SYNSET[synset] in self.categories
+        ]
+        return describe_missing_files(type(self).__name__, self.folder, names)
+
+    def list_samples(self) -> list[dict]:
+        """Return file, split, category and possible labels of every cloud.
+
+        Returns:
+            One dict per sample, by category and name.
+        """
+        self._check_categories()
+        samples = []
+        for part in self.pack_parts():
+            for synset, name in sorted(self._read_list(part)):
+                category = _BY_SYNSET[synset]
+                if category not in self.categories:
+                    continue
+                parts = self._metainfo['category_parts'][category]
+                samples.append(
+                    dict(
+                        lidar_path=os.path.join(
+                            self.folder, synset, f'{name}.txt'
+                        ),
+                        split=part,
+                        shape_label=list(_CATEGORIES).index(category),
+                        shape_category=category,
+                        allowed_labels=list(parts),
+                    )
+                )
+        return samples
+
+    def label_of(self, sample: dict) -> str:
+        """Return the category, by which ``label_fraction`` divides.
+
+        Args:
+            sample: A sample's information.
+
+        Returns:
+            Its name.
+        """
+        return sample['shape_category']
+
+    def _check_categories(self) -> None:
+        """Refuse a folder whose categories are others."""
+        path = self._category_file
+        if not os.path.isfile(path):
+            return
+        found = [tuple(line.split()) for line in read_lines(path)]
+        expected = [(name, s) for name, (s, _) in _CATEGORIES.items()]
+        if found != expected:
+            odd = next(
+                (f for f in found if f not in expected), f'{len(found)} lines'
+            )
+            raise ValueError(
+                f'{path}: expected the 16 categories of ShapeNetPart with '
+                'their synsets, in the order of their names, which numbers '
+                f'them; got {odd}; restore the file of the archive'
+            )
+
+    def _read_list(self, split: str) -> list[tuple[str, str]]:
+        """Return synset and name of every listed cloud."""
+        path = self._list_file(split)
+        try:
+            with open(path, encoding='utf-8') as file:
+                entries = json.load(file)
+        except ValueError as error:
+            raise ValueError(
+                f'{path}: expected a JSON list of files, it is unreadable: '
+                f'{error}; restore the file of the archive'
+            ) from error
+        if not isinstance(entries, list):
+            raise ValueError(
+                f'{path}: expected a JSON list of files, got '
+                f'{type(entries).__name__}'
+            )
+        return [_split_entry(entry, path) for entry in entries]
+
+
+def _split_entry(entry: object, path: str) -> tuple[str, str]:
+    """Return synset and name of "shape_data/<synset>/<name>"."""
+    parts = entry.split('/') if isinstance(entry, str) else []
+    if len(parts) != 3 or parts[1] not in _BY_SYNSET:
+        raise ValueError(
+            f'{path}: expected "shape_data/<synset>/<id>" with the synset of '
+            f'one of the 16 categories in each entry, got {entry!r}'
+        )
+    return parts[1], parts[2]

@@ -1,0 +1,165 @@
+"""Accuracy of classifiers, and which classes they mistake for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from mmdet3d_act.registry import METRICS
+
+
+@METRICS.register_module()
+class ClassificationMetric(BaseMetric):
+    """Overall and mean-class accuracy, in percent.
+
+    ``overall_accuracy`` is the share of samples that are classified right,
+    ``mean_class_accuracy`` the mean of the classes' own accuracies, over the
+    classes that have samples. A table with a row for each class is logged.
+    Afterwards ``confusion`` holds the counts, int64 (classes, classes), rows
+    true and columns predicted, and ``classes`` their names;
+    :class:`~mmdet3d_act.engine.hooks.ConfusionMatrixHook` writes them to
+    files.
+
+    Args:
+        per_class: Whether the results also have an entry for each class with
+            samples, named ``accuracy/chair``.
+        collect_device: As in MMEngine.
+        prefix: As in MMEngine.
+        collect_dir: As in MMEngine.
+
+    Example:
+        >>> metric = ClassificationMetric()
+        >>> metric.process(None, samples)
+        >>> metric.evaluate(size=len(samples))['overall_accuracy']
+
+    Source: evaluation of ACT and Point-MAE (overall and balanced accuracy).
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        *,
+        per_class: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix, collect_dir)
+        self.per_class = per_class
+        self.confusion: np.ndarray | None = None
+        self.classes: tuple[str, ...] = ()
+
+    def process(
+        self, data_batch: object, data_samples: Sequence[dict]
+    ) -> None:
+        """Keep true and predicted class of each sample.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Each with ``gt_label`` and ``pred_label``, one class
+                index each.
+
+        Raises:
+            ValueError: If one of them is absent.
+        """
+        for sample in data_samples:
+            for key in ('gt_label', 'pred_label'):
+                if sample.get(key) is None:
+                    raise ValueError(
+                        f'sample {sample.get("sample_idx", "?")} has no '
+                        f'{key!r}, only {sorted(sample)}; the data set must '
+                        'have classes, and the model must be a classifier'
+                    )
+            self.results.append(
+                (int(sample['gt_label']), int(sample['pred_label']))
+            )
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Count, and log the table.
+
+        Args:
+            results: (true, predicted) class of all samples.
+
+        Returns:
+            Percentages by name.
+
+        Raises:
+            ValueError: If there are no results, or classes that the data set
+                does not have.
+        """
+        if not results:
+            raise ValueError(
+                'ClassificationMetric got no samples; check the validation '
+                'data'
+            )
+        pairs = np.array(results)
+        self.classes = self._names(int(pairs.max()) + 1)
+        self.confusion = count_pairs(pairs, len(self.classes))
+        counts = self.confusion.sum(1)
+        right = np.diag(self.confusion)
+        seen = np.flatnonzero(counts)
+        recall = 100 * right[seen] / counts[seen]
+        metrics = {
+            'overall_accuracy': float(100 * right.sum() / counts.sum()),
+            'mean_class_accuracy': float(recall.mean()),
+        }
+        self._log_table(seen, recall, metrics)
+        if self.per_class:
+            metrics |= {
+                f'accuracy/{self.classes[index]}': float(value)
+                for index, value in zip(seen, recall, strict=True)
+            }
+        return metrics
+
+    def _names(self, num_used: int) -> tuple[str, ...]:
+        names = (self.dataset_meta or {}).get('classes') or ()
+        if not names:
+            return tuple(str(index) for index in range(num_used))
+        if num_used > len(names):
+            raise ValueError(
+                f'the data set has {len(names)} classes, got the class index '
+                f'{num_used - 1}; set num_classes of the head to the number '
+                'of its classes'
+            )
+        return tuple(names)
+
+    def _log_table(
+        self, seen: np.ndarray, recall: np.ndarray, metrics: dict[str, float]
+    ) -> None:
+        counts, columns = self.confusion.sum(1), self.confusion.copy()
+        np.fill_diagonal(columns, 0)
+        width = max(len('all'), *(len(name) for name in self.classes))
+        lines = [f'{"class":<{width}} {"samples":>8} {"accuracy":>9}  often']
+        for index, value in zip(seen, recall, strict=True):
+            wrong = columns[index].argmax()
+            often = self.classes[wrong] if columns[index, wrong] else ''
+            lines.append(
+                f'{self.classes[index]:<{width}} {counts[index]:>8} '
+                f'{value:>9.2f}  {often}'.rstrip()
+            )
+        overall = metrics['overall_accuracy']
+        lines.append(f'{"all":<{width}} {counts.sum():>8} {overall:>9.2f}')
+        print_log(
+            'accuracy by class, and what else it is taken for most often:\n'
+            + '\n'.join(lines),
+            'current',
+        )
+
+
+def count_pairs(pairs: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return how often each true class was predicted as each class.
+
+    Args:
+        pairs: True and predicted class, int (N, 2), in [0, num_classes).
+        num_classes: Number of classes.
+
+    Returns:
+        int64 (num_classes, num_classes), rows true, columns predicted.
+    """
+    flat = pairs[:, 0] * num_classes + pairs[:, 1]
+    counts = np.bincount(flat, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)

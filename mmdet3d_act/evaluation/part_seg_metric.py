@@ -1,0 +1,260 @@
+"""How well the parts of objects are found.
+
+Letters: N points, C parts of all categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from torch import Tensor
+
+from mmdet3d_act.evaluation.point_results import gt_mask, point_field
+from mmdet3d_act.registry import METRICS
+
+
+@METRICS.register_module()
+class PartSegMetric(BaseMetric):
+    """Mean intersection over union of parts, as ShapeNetPart is scored.
+
+    The prediction at a point is the largest logit among the parts of the
+    object's category. An object's score is the mean IoU of its category's
+    parts; a part that neither occurs nor is predicted scores 1. Results, in
+    percent:
+
+    - ``instance_miou``: mean over the objects;
+    - ``class_miou``: mean of the categories' means;
+    - ``accuracy``: share of points;
+    - ``mean_part_accuracy``: mean over the parts of their share of points.
+
+    A table with a row per category is logged.
+
+    Source: Yi et al., SIGGRAPH Asia 2016; evaluation of the released code of
+    Point-MAE and ACT (``part_segmentation/main.py``, commit 508019c).
+
+    Args:
+        per_category: Whether the results also have an entry per category,
+            named ``miou/Chair``.
+        ignore_index: Label of points that do not count.
+        published_means: Whether a category without objects makes
+            ``class_miou``, and a part without points
+            ``mean_part_accuracy``, not a number, as in released code;
+            otherwise the means are over what occurs.
+        collect_device: As in MMEngine.
+        prefix: As in MMEngine.
+        collect_dir: As in MMEngine.
+
+    Example:
+        >>> metric = PartSegMetric()
+        >>> metric.dataset_meta = dict(category_parts=dict(Cap=(0, 1)))
+        >>> logits = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+        >>> sample = dict(
+        ...     pts_seg_logits=dict(pts_seg_logits=logits),
+        ...     gt_pts_seg=dict(pts_semantic_mask=torch.tensor([0, 1])),
+        ... )
+        >>> metric.process(None, [sample])
+        >>> metric.evaluate(size=1)['instance_miou']
+        100.0
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        *,
+        per_category: bool = False,
+        ignore_index: int = 255,
+        published_means: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix, collect_dir)
+        self.per_category = per_category
+        self.ignore_index = ignore_index
+        self.published_means = published_means
+
+    def process(
+        self, data_batch: object, data_samples: Sequence[dict]
+    ) -> None:
+        """Compare each object's prediction with its labels.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Each with ``pts_seg_logits.pts_seg_logits`` (C, N),
+                ``gt_pts_seg.pts_semantic_mask`` (N,), and ``shape_category``,
+                the category's name; without it the category is that of the
+                first labelled point, as published.
+
+        Raises:
+            ValueError: If something is absent or does not fit the data set's
+                meta information.
+        """
+        parts = self._category_parts()
+        for sample in data_samples:
+            logits = point_field(sample, 'pts_seg_logits', 'pts_seg_logits')
+            target = gt_mask(sample, logits.shape[-1])
+            logits = logits.detach().cpu()
+            counted = target != self.ignore_index
+            if not counted.any():
+                continue
+            logits, target = logits[:, counted], target[counted]
+            category = self._category(sample, target, parts)
+            own = torch.tensor(parts[category])
+            if int(own.max()) >= len(logits):
+                raise ValueError(
+                    f'{category} has the parts {own.tolist()}, the logits are '
+                    f'of {len(logits)} parts only; set num_classes of the '
+                    'head to the number of parts of the data set'
+                )
+            pred = own[logits[own].argmax(0)]
+            counts = _count(pred, target, own)
+            self.results.append((category, len(target), *counts))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Average over objects, categories and parts, and log the table.
+
+        Args:
+            results: Category, number of points, IoU of its parts, right and
+                labelled points by part, of all objects.
+
+        Returns:
+            Percentages by name.
+
+        Raises:
+            ValueError: If there are no results.
+        """
+        if not results:
+            raise ValueError(
+                'PartSegMetric got no labelled samples; check the validation '
+                'data'
+            )
+        parts = self._category_parts()
+        scores: dict[str, list[float]] = {name: [] for name in parts}
+        hits: dict[int, int] = {}
+        seen: dict[int, int] = {}
+        for category, _, ious, right, labelled in results:
+            scores[category].append(float(np.mean(ious)))
+            for part, r, n in zip(
+                parts[category], right, labelled, strict=True
+            ):
+                hits[part] = hits.get(part, 0) + r
+                seen[part] = seen.get(part, 0) + n
+        rows = {
+            name: float(np.mean(values)) if values else float('nan')
+            for name, values in scores.items()
+        }
+        metrics = self._averages(results, rows, hits, seen)
+        counts = {name: len(values) for name, values in scores.items()}
+        print_log(_table(rows, counts, metrics), 'current')
+        if self.per_category:
+            for name, value in rows.items():
+                if counts[name]:
+                    metrics[f'miou/{name}'] = 100 * value
+        return metrics
+
+    def _averages(
+        self,
+        results: list,
+        rows: dict[str, float],
+        hits: dict[int, int],
+        seen: dict[int, int],
+    ) -> dict[str, float]:
+        """Return the four numbers, in percent."""
+        num_points = sum(number for _, number, *_ in results)
+        every_part = [
+            p for own in self._category_parts().values() for p in own
+        ]
+        shares = [
+            hits[part] / seen[part] if seen.get(part) else float('nan')
+            for part in every_part
+        ]
+        mean = np.mean if self.published_means else _mean_of_known
+        values = {
+            'instance_miou': np.mean(
+                [np.mean(ious) for _, _, ious, *_ in results]
+            ),
+            'class_miou': mean(list(rows.values())),
+            'accuracy': sum(hits.values()) / num_points,
+            'mean_part_accuracy': mean(shares),
+        }
+        return {name: 100 * float(value) for name, value in values.items()}
+
+    def _category_parts(self) -> dict[str, tuple[int, ...]]:
+        """Return the labels of each category's parts, in their order."""
+        parts = (self.dataset_meta or {}).get('category_parts')
+        if not isinstance(parts, Mapping) or not parts:
+            raise ValueError(
+                'PartSegMetric needs category_parts (category to the labels '
+                'of its parts) in the meta information of the data set, got '
+                f'{sorted(self.dataset_meta or {})}; use ShapeNetPart, or add '
+                'it with metainfo=dict(category_parts=...)'
+            )
+        return {name: tuple(own) for name, own in parts.items()}
+
+    def _category(
+        self, sample: dict, target: Tensor, parts: Mapping[str, tuple]
+    ) -> str:
+        name = sample.get('shape_category')
+        if name is not None:
+            if name not in parts:
+                raise ValueError(
+                    f'sample {sample.get("sample_idx", "?")} is of the '
+                    f'category {name!r}, category_parts knows only '
+                    f'{sorted(parts)}'
+                )
+            return name
+        first = int(target[0]) if len(target) else None
+        for category, own in parts.items():
+            if first in own:
+                return category
+        raise ValueError(
+            f'sample {sample.get("sample_idx", "?")} says no shape_category, '
+            f'and its first label, {first}, is no part of any category; give '
+            'meta_keys of PackPointInputs shape_category'
+        )
+
+
+def _count(
+    pred: Tensor, target: Tensor, own: Tensor
+) -> tuple[list[float], list[int], list[int]]:
+    """Return IoU, right points and labelled points of each part."""
+    predicted = pred == own[:, None]  # (parts, N)
+    labelled = target == own[:, None]
+    right = (predicted & labelled).sum(1)
+    union = (predicted | labelled).sum(1)
+    ious = torch.where(union > 0, right / union.clamp_min(1), 1.0)
+    return (
+        ious.double().tolist(),
+        right.tolist(),
+        labelled.sum(1).tolist(),
+    )
+
+
+def _mean_of_known(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float('nan')
+
+
+def _table(
+    rows: dict[str, float], counts: dict[str, int], metrics: dict[str, float]
+) -> str:
+    """Return the IoU of the categories that occur, as text, in percent."""
+    width = max(8, *(len(name) for name in rows))
+    lines = [
+        'part segmentation per category',
+        f'{"category":<{width}}{"objects":>10}{"mIoU":>10}',
+    ]
+    for name, value in rows.items():
+        if counts[name]:
+            lines.append(
+                f'{name:<{width}}{counts[name]:>10}{100 * value:>10.2f}'
+            )
+    total = sum(counts.values())
+    for name, key in (('objects', 'instance_miou'), ('classes', 'class_miou')):
+        lines.append(f'{name:<{width}}{total:>10}{metrics[key]:>10.2f}')
+    return '\n'.join(lines)

@@ -1,0 +1,189 @@
+"""Classification of point clouds by a pretrained backbone.
+
+Letters: B batch, N points, C channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmdet3d_act.models.backbones.pretrained import PretrainedModel
+from mmdet3d_act.models.classifiers.transfer import (
+    freeze_backbone,
+    keeps_backbone,
+)
+from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
+from mmdet3d_act.models.necks import SideTuning
+from mmdet3d_act.registry import MODELS, build_module
+
+POOLINGS = ('cls', 'max')
+
+
+@MODELS.register_module()
+class PointClassifier(PretrainedModel, BaseModel):
+    """A point Transformer and a head on [class token, maximum of patches].
+
+    ``transfer`` is the one switch of the transfer protocols:
+
+    ========== ========================================= ==================
+    transfer   trained                                   head
+    ========== ========================================= ==================
+    full       everything                                three layers
+    linear     head, class token                         linear
+    mlp3       head, class token                         three layers
+    bitfit     head, class token, all biases             three layers
+    side       head, class token, side network           three layers
+    ========== ========================================= ==================
+
+    The protocols are the published ones: "class token" are the token and its
+    position, the frozen backbone's batch norms go on updating their
+    statistics, and stochastic depth stays on. ``strict_freezing`` leaves the
+    frozen backbone as it is in every respect.
+
+    Source: Dong et al., ACT, ICLR 2023, section 4.1 and its release; Pang et
+    al., Point-MAE, ECCV 2022. BitFit: Ben Zaken et al., ACL 2022.
+    Side-tuning: Zhang et al., ECCV 2020.
+
+    Example:
+        >>> from mmdet3d_act.models.backbones import PointTransformer
+        >>> from mmdet3d_act.models.heads import ClassificationHead
+        >>> backbone = PointTransformer(num_layers=2, num_groups=16)
+        >>> head = ClassificationHead(768, num_classes=15)
+        >>> model = PointClassifier(backbone, head, transfer='mlp3')
+        >>> model.eval()(dict(points=torch.rand(2, 256, 3))).shape
+        torch.Size([2, 15])
+
+    Args:
+        backbone: The point Transformer (config or module).
+        head: From features to classes (config or module). A config that does
+            not say ``hidden_dims`` gets none with ``'linear'``.
+        neck: Between the two (config or module). None builds a
+            :class:`~mmdet3d_act.models.necks.SideTuning` of the backbone's
+            sizes with ``'side'``.
+        transfer: The protocol, see above.
+        strict_freezing: Whether class token, batch norm statistics and
+            stochastic depth of a frozen backbone are frozen too. BitFit's
+            biases are trained all the same.
+        data_preprocessor: Config of the data preprocessor.
+        init_cfg: Initialisation config.
+
+    Raises:
+        ValueError: If ``transfer`` is unknown, or the head or the neck does
+            not fit it.
+    """
+
+    def __init__(
+        self,
+        backbone: dict | nn.Module,
+        head: dict | nn.Module,
+        *,
+        neck: dict | nn.Module | None = None,
+        transfer: str = 'full',
+        strict_freezing: bool = False,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            build_module(data_preprocessor) or PointCloudPreprocessor(),
+            init_cfg,
+        )
+        self.backbone = build_module(backbone)
+        freeze_backbone(self.backbone, transfer, strict=strict_freezing)
+        self.transfer = transfer
+        self.strict_freezing = strict_freezing
+        self.neck = build_module(neck) or self._default_neck()
+        if transfer == 'linear' and isinstance(head, dict):
+            head = {'hidden_dims': (), **head}
+        self.head = build_module(head)
+        self._check_parts()
+        self.train(self.training)
+
+    def _default_neck(self) -> nn.Module | None:
+        if self.transfer != 'side':
+            return None
+        return SideTuning(
+            self.backbone.embed_dims,
+            self.backbone.in_channels,
+            patch_channels=self.backbone.patch_channels,
+        )
+
+    def _check_parts(self) -> None:
+        if isinstance(self.neck, SideTuning) != (self.transfer == 'side'):
+            raise ValueError(
+                "SideTuning and transfer='side' go together, got neck "
+                f'{type(self.neck).__name__} and transfer={self.transfer!r}'
+            )
+        hidden = getattr(self.head, 'hidden_dims', ())
+        if self.transfer == 'linear' and hidden:
+            raise ValueError(
+                "transfer='linear' has a linear head, got hidden_dims="
+                f"{hidden}; leave them out, or use transfer='mlp3'"
+            )
+
+    @property
+    def freezes_strictly(self) -> bool:
+        """Whether the backbone stays in evaluation mode."""
+        return self.strict_freezing and keeps_backbone(self.transfer)
+
+    def train(self, mode: bool = True) -> PointClassifier:
+        """Switch the mode; a strictly frozen backbone stays in evaluation."""
+        super().train(mode)
+        if self.freezes_strictly:
+            self.backbone.eval()
+        return self
+
+    def forward(
+        self,
+        inputs: dict,
+        data_samples: list | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict | list:
+        """Return logits, losses or predictions.
+
+        Args:
+            inputs: ``points`` (B, N, 3+F), and ``center_indices`` and
+                ``neighbor_indices`` where patches are known.
+            data_samples: One a cloud.
+            mode: ``'tensor'``: logits (B, num_classes); ``'loss'``: ``loss``
+                and ``accuracy``; ``'predict'``: the data samples with
+                ``pred_logits`` (num_classes,) and ``pred_label`` (1,).
+        """
+        if mode == 'tensor':
+            return self.head(self.extract_feat(inputs))
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        raise ValueError(
+            f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
+        )
+
+    def extract_feat(self, inputs: dict) -> Tensor:
+        """Return what the head reads: [class token, maximum], (B, 2C).
+
+        Without a class token it is the maximum over the patches, (B, C).
+
+        Args:
+            inputs: See :meth:`forward`.
+        """
+        patches = self.backbone.group(
+            inputs['points'],
+            inputs.get('center_indices'),
+            inputs.get('neighbor_indices'),
+        )
+        encoded = self.backbone.encode(patches)
+        if self.neck is not None:
+            encoded = self.neck(encoded, patches)
+        pooled = encoded.pooled()
+        return torch.cat([pooled[k] for k in POOLINGS if k in pooled], dim=1)
+
+    def loss(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
+        """Return the head's losses; see :meth:`forward`."""
+        return self.head.loss(self.extract_feat(inputs), data_samples)
+
+    @torch.no_grad()
+    def predict(self, inputs: dict, data_samples: list) -> list:
+        """Return the data samples with predictions; see :meth:`forward`."""
+        return self.head.predict(self.extract_feat(inputs), data_samples)

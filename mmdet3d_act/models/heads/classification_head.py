@@ -1,0 +1,146 @@
+"""Predicts the class of a cloud from its features.
+
+Letters: B batch, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmdet3d_act.registry import MODELS
+
+HIDDEN_DIMS = (256, 256)
+
+
+@MODELS.register_module()
+class ClassificationHead(BaseModule):
+    """Multi-layer perceptron and cross-entropy.
+
+    Every hidden layer is linear, batch norm, ReLU, dropout. Without hidden
+    layers it is a linear classifier. Weights begin as PyTorch's layers do, as
+    in released code.
+
+    Source: Pang et al., Point-MAE, ECCV 2022, section 4.2; Dong et al., ACT,
+    ICLR 2023, table 2 (MLP-3, MLP-LINEAR).
+
+    Example:
+        >>> head = ClassificationHead(768, num_classes=15)
+        >>> head.eval()(torch.rand(2, 768)).shape
+        torch.Size([2, 15])
+
+    Args:
+        in_channels: Width C of the features.
+        num_classes: Number of classes.
+        hidden_dims: Widths of the hidden layers; none for a linear
+            classifier.
+        dropout: Probability of dropping an activation of a hidden layer.
+        label_smoothing: Share of the target that all classes divide among
+            them, in [0, 1).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        *,
+        hidden_dims: Sequence[int] = HIDDEN_DIMS,
+        dropout: float = 0.5,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ValueError(
+                f'num_classes must be at least 2, got {num_classes}'
+            )
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValueError(
+                f'label_smoothing must be in [0, 1), got {label_smoothing}'
+            )
+        self.num_classes = num_classes
+        self.hidden_dims = tuple(hidden_dims)
+        self.label_smoothing = label_smoothing
+        layers: list[nn.Module] = []
+        for width in self.hidden_dims:
+            layers += [
+                nn.Linear(in_channels, width),
+                nn.BatchNorm1d(width),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ]
+            in_channels = width
+        self.layers = nn.Sequential(
+            *layers, nn.Linear(in_channels, num_classes)
+        )
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """Return the logits, (B, num_classes), of ``feats`` (B, C)."""
+        return self.layers(feats)
+
+    def loss(self, feats: Tensor, data_samples: list) -> dict[str, Tensor]:
+        """Return the cross-entropy and the accuracy.
+
+        Args:
+            feats: (B, C).
+            data_samples: One a cloud, with ``gt_label`` (1,), int64.
+
+        Returns:
+            ``loss``, in nats, and ``accuracy``, the share of right
+            predictions in the batch.
+
+        Raises:
+            ValueError: If a label is absent, or none of ``num_classes``.
+        """
+        target = self._labels(data_samples).to(feats.device)
+        logits = self(feats).float()
+        loss = F.cross_entropy(
+            logits, target, label_smoothing=self.label_smoothing
+        )
+        correct = logits.detach().argmax(-1) == target
+        return {'loss': loss, 'accuracy': correct.float().mean()}
+
+    def predict(self, feats: Tensor, data_samples: list) -> list:
+        """Return the data samples with predictions.
+
+        Args:
+            feats: (B, C).
+            data_samples: One a cloud.
+
+        Returns:
+            The samples with ``pred_logits`` (num_classes,), float32, and
+            ``pred_label`` (1,), int64.
+        """
+        logits = self(feats).float()
+        labels = logits.argmax(-1, keepdim=True)
+        for sample, row, label in zip(
+            data_samples, logits, labels, strict=True
+        ):
+            sample.pred_logits = row
+            sample.pred_label = label
+        return data_samples
+
+    def _labels(self, data_samples: list) -> Tensor:
+        if any('gt_label' not in sample for sample in data_samples):
+            raise ValueError(
+                'data samples need gt_label to train a classifier, got some '
+                'without; use a data set with classes (PointFolder: '
+                "classes='folders')"
+            )
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        # On a GPU the look would wait for the device, in every step.
+        if not labels.is_cuda and not (
+            int(labels.min()) >= 0 and int(labels.max()) < self.num_classes
+        ):
+            raise ValueError(
+                f'labels must be in [0, num_classes={self.num_classes}), got '
+                f'{int(labels.min())} to {int(labels.max())}; set num_classes '
+                "of the head to the number of the data set's classes"
+            )
+        return labels

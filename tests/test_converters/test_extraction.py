@@ -1,0 +1,112 @@
+"""The student out of our own checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmdet3d_act.converters.conversion import write_checkpoint
+from mmdet3d_act.converters.extraction import extract_backbone
+from mmdet3d_act.models.backbones import PointTransformer
+from tests.test_models import toys
+
+DATA = dict(up_axis='y', normalization='unit_sphere')
+
+
+def save(
+    path: Path,
+    prefix: str = 'student.',
+    cfg: dict | None = None,
+    **changes: object,
+) -> PointTransformer:
+    """Write a training checkpoint, and return the student in it."""
+    student = toys.randomize(toys.student(**changes), seed=3)
+    state = {prefix + k: v for k, v in student.state_dict().items()}
+    state['objectives.act.head.proj.weight'] = torch.ones(2, 2)
+    meta = dict(epoch=7, iter=70, seed=0, dataset_meta=DATA)
+    if cfg is not None:
+        meta['cfg'] = Config(cfg).pretty_text
+    torch.save(
+        dict(
+            meta=meta,
+            state_dict=state,
+            optimizer=dict(state={}),
+            message_hub={},
+        ),
+        path,
+    )
+    return student
+
+
+@pytest.mark.parametrize('prefix', ['student.', 'backbone.', ''])
+def test_it_is_taken_out_and_loads(tmp_path: Path, prefix: str) -> None:
+    key = prefix.rstrip('.') or 'student'
+    settings = {**toys.STUDENT, 'skip_origin': True}
+    cfg = dict(model=dict(type='Distiller', **{key: settings}))
+    student = save(tmp_path / 'epoch_7.pth', prefix, cfg)
+    found = extract_backbone(tmp_path / 'epoch_7.pth')
+    assert found.left == 1
+    assert found.config['num_heads'] == 4
+    assert found.config['skip_origin'] is True
+    assert found.meta['extracted']['source'] == 'epoch_7.pth'
+    assert found.meta['extracted']['epoch'] == 7
+    assert len(found.meta['extracted']['sha256']) == 64
+    assert found.meta['dataset_meta'] == DATA
+    out = tmp_path / 'student.pth'
+    write_checkpoint(out, found.state, found.meta)
+    assert out.stat().st_size < (tmp_path / 'epoch_7.pth').stat().st_size * 2
+    again = toys.student(init_cfg=dict(type='Pretrained', checkpoint=str(out)))
+    again.init_weights()
+    for name, value in student.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+    assert again._pretrained_meta == DATA
+
+
+def test_a_work_directory_means_its_last_checkpoint(tmp_path: Path) -> None:
+    save(tmp_path / 'epoch_7.pth')
+    (tmp_path / 'last_checkpoint').write_text('/elsewhere/epoch_7.pth')
+    found = extract_backbone(tmp_path)
+    assert found.meta['extracted']['source'] == 'epoch_7.pth'
+
+
+def test_heads_are_not_guessed(tmp_path: Path) -> None:
+    """Without its config a checkpoint does not tell them."""
+    save(tmp_path / 'a.pth')
+    found = extract_backbone(tmp_path / 'a.pth')
+    assert 'num_heads' not in found.config
+    assert found.config['num_layers'] == 2
+
+
+def test_absent_settings_are_the_defaults(tmp_path: Path) -> None:
+    settings = {k: v for k, v in toys.STUDENT.items() if k != 'num_groups'}
+    save(tmp_path / 'a.pth', cfg=dict(model=dict(student=settings)))
+    assert extract_backbone(tmp_path / 'a.pth').config['num_groups'] == 64
+
+
+def test_positions_come_from_the_weights(tmp_path: Path) -> None:
+    save(tmp_path / 'a.pth', position='after')
+    found = extract_backbone(tmp_path / 'a.pth')
+    assert found.config['position'] == 'after'
+
+
+def test_an_autoencoder_has_none(tmp_path: Path) -> None:
+    torch.save(dict(state_dict=toys.vae().state_dict()), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='only a patch embedding; give a'):
+        extract_backbone(tmp_path / 'a.pth')
+
+
+def test_a_damaged_checkpoint(tmp_path: Path) -> None:
+    save(tmp_path / 'a.pth')
+    loaded = torch.load(tmp_path / 'a.pth', weights_only=True)
+    del loaded['state_dict']['student.blocks.1.norm1.bias']
+    torch.save(loaded, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'blocks.1.norm1.bias.*damaged'):
+        extract_backbone(tmp_path / 'a.pth')
+
+
+def test_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='no checkpoint at'):
+        extract_backbone(tmp_path / 'a.pth')

@@ -1,0 +1,89 @@
+"""Every published list of names is recognised, and as nothing else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.converters import formats
+from tests.test_converters import published
+from tests.test_models import toys
+
+# Key list to format.
+KNOWN = {
+    'act_dvae_vitb': 'act_stage1',
+    'act_dvae_clip_vitb16': 'act_stage1',
+    'act_dvae_bert_base_shallow': 'act_stage1',
+    'act_dvae_plain': 'point_bert_dvae',
+    'act_pretrain_cls': 'act_stage2',
+    'act_cls_modelnet40_full': 'classifier',
+    'act_cls_modelnet40_linear': 'classifier',
+    'act_cls_modelnet40_side': 'classifier',
+    'act_partseg': 'part_segmentation',
+    'act_semseg_s3dis': 'semantic_segmentation',
+    'pointmae_pretrain': 'point_mae_pretrain',
+    'pointmae_partseg': 'part_segmentation',
+    'pointbert_pretrain': 'point_bert_pretrain',
+    'pointbert_cls_modelnet40': 'other_classifier',
+    'maskpoint_pretrain_shapenet': 'maskpoint_pretrain',
+    'maskpoint_cls_scanobjectnn': 'other_classifier',
+    'recon_pretrain_base': 'recon_pretrain',
+    'recon_cls_modelnet40': 'recon_classifier',
+}
+REFUSED = {
+    'maskpoint_pretrain_scannet_enc3': 'not a point Transformer',
+    '3detr_scannet': 'it is a detector',
+    'clipcap_gpt2_mlp': 'it is a captioning model',
+}
+
+
+@pytest.mark.parametrize('name', KNOWN)
+def test_published_lists(name: str) -> None:
+    assert formats.recognize(published.hollow(name)) == KNOWN[name]
+
+
+def test_every_format_that_converts_was_tried() -> None:
+    convertible = {k for k, f in formats.FORMATS.items() if f.parts}
+    assert convertible == set(KNOWN.values())
+    for known in formats.FORMATS.values():
+        assert set(known.parts) <= set(formats.TASKS)
+        assert bool(known.parts) != (known.refusal is not None)
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_known_and_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=REFUSED[name]):
+        formats.recognize(published.hollow(name))
+
+
+@pytest.mark.parametrize('state', [toys.student(), toys.vae()])
+def test_our_own_weights_need_no_conversion(state: torch.nn.Module) -> None:
+    with pytest.raises(ValueError, match='extract_backbone'):
+        formats.recognize(state.state_dict())
+
+
+def test_anything_else_is_unknown() -> None:
+    state = torch.nn.Linear(2, 2).state_dict()
+    with pytest.raises(ValueError, match=r'weight, bias, \.\.\. \(2\); known'):
+        formats.recognize(state)
+
+
+def test_heads_of_other_shapes_are_not_ours() -> None:
+    head = 'cls_head_finetune.{}.weight'.format
+    ours = {head(0): torch.ones(15, 768)}
+    assert formats.recognize(ours) == 'classifier'
+    deep = {head(i): torch.ones(256, 256) for i in (0, 1, 4, 5, 8)}
+    assert formats.recognize(deep) == 'classifier'
+    uneven = {**deep, head(0): torch.ones(512, 768)}
+    assert formats.recognize(uneven) == 'other_classifier'
+    shallow = {head(i): torch.ones(256, 256) for i in (0, 3)}
+    assert formats.recognize(shallow) == 'other_classifier'
+
+
+def test_choose_task() -> None:
+    assert formats.choose_task('act_stage2', None) == 'distiller'
+    assert formats.choose_task('act_stage2', 'backbone') == 'backbone'
+    with pytest.raises(
+        ValueError, match='no classifier; choose among distiller, backbone'
+    ):
+        formats.choose_task('act_stage2', 'classifier')

@@ -1,0 +1,256 @@
+"""The data configs of classification: settings, and batches of files."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+
+from mmdet3d_act.datasets.packing import iter_dataset_cfgs
+from tests.test_datasets.test_dataset_configs import FOLDER
+
+NAMES = (
+    'modelnet40',
+    'modelnet40_8k',
+    'modelnet40_fewshot',
+    'modelnet40_fewshot_drawn',
+    'modelnet40_tiny',
+    'real_shapes_fewshot_tiny',
+    'real_shapes_tiny',
+    'scanobjectnn',
+    'scanobjectnn-objbg',
+    'scanobjectnn-objonly',
+    'scanobjectnn_tiny',
+)
+# Farthest points in training, None for all, and how many are drawn.
+COUNTS = {
+    'modelnet40': (1200, 1024),
+    'modelnet40_8k': (None, 8192),
+    'modelnet40_fewshot': (1200, 1024),
+    'scanobjectnn': (2400, 2048),
+}
+
+
+def _config(name: str) -> Config:
+    return Config.fromfile(FOLDER / f'{name}.py')
+
+
+def _steps(loader: dict) -> list[dict]:
+    (cfg,) = iter_dataset_cfgs(loader['dataset'])
+    return [*cfg.get('static_pipeline', ()), *cfg['pipeline']]
+
+
+def _write_scanobjectnn(root: Path, rng: np.random.Generator) -> None:
+    for folder, ending in (
+        ('main_split', ''),
+        ('main_split_nobg', ''),
+        ('main_split', '_augmentedrot_scale75'),
+    ):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for part, count in (('training', 32), ('test', 3)):
+            path = root / folder / f'{part}_objectdataset{ending}.h5'
+            with h5py.File(path, 'w') as file:
+                file['data'] = rng.normal(size=(count, 2048, 3))
+                file['label'] = np.arange(count) % 15
+
+
+def _write_modelnet(root: Path, rng: np.random.Generator) -> None:
+    root /= 'modelnet40_normal_resampled'
+    root.mkdir(parents=True)
+    for split, count in (('train', 32), ('test', 3)):
+        clouds = rng.normal(size=(count, 8192, 6)).astype(np.float32)
+        labels = [np.array([i % 40], np.int32) for i in range(count)]
+        path = root / f'modelnet40_{split}_8192pts_fps.dat'
+        path.write_bytes(pickle.dumps([list(clouds), labels]))
+
+
+def _write_fewshot(root: Path, rng: np.random.Generator) -> None:
+    rows = {
+        split: [
+            (rng.normal(size=(1300, 6)).astype(np.float32), label, label + 3)
+            for label in range(5)
+            for _ in range(count)
+        ]
+        for split, count in (('train', 10), ('test', 1))
+    }
+    path = root / '5way_10shot' / '0.pkl'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps(rows))
+
+
+def _write_shapes(root: Path, rng: np.random.Generator) -> None:
+    for split, count in (('train', 10), ('test', 6)):
+        for name in 'abcdef':
+            for number in range(count):
+                path = root / split / name / f'{number}.npy'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, rng.normal(size=(1100, 3)))
+
+
+WRITERS = {
+    'scanobjectnn': ('ScanObjectNN', _write_scanobjectnn),
+    'modelnet40_fewshot': ('ModelNetFewshot', _write_fewshot),
+    'modelnet40': ('ModelNet', _write_modelnet),
+    'real_shapes': ('real_shapes', _write_shapes),
+}
+
+
+@pytest.fixture(scope='module')
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small data sets in the official forms."""
+    root = tmp_path_factory.mktemp('data')
+    rng = np.random.default_rng(0)
+    for folder, write in WRITERS.values():
+        write(root / folder, rng)
+    return root
+
+
+@pytest.fixture
+def load(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str], dict]:
+    """Return the first batch of a data config's part."""
+    monkeypatch.setenv('ACT_DATA_ROOT', str(data_folder))
+
+    def first(name: str, part: str) -> dict:
+        loader = _config(name)[f'{part}_dataloader']
+        loader.num_workers = 0
+        loader.pop('persistent_workers', None)
+        with DefaultScope.overwrite_default_scope('mmdet3d'):
+            return next(iter(Runner.build_dataloader(loader, seed=0)))
+
+    return first
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_parts(name: str) -> None:
+    cfg = _config(name)
+    train, val = cfg.train_dataloader, cfg.val_dataloader
+    assert cfg.test_dataloader == val
+    assert cfg.val_evaluator == cfg.test_evaluator
+    assert cfg.val_evaluator.type == 'ClassificationMetric'
+    assert train.sampler == dict(type='EpochSampler', shuffle=True)
+    # Batch statistics of a last batch of one cloud are none.
+    assert train.drop_last
+    for loader, split in ((train, 'train'), (val, 'test')):
+        (one,) = iter_dataset_cfgs(loader.dataset)
+        assert one.split == split
+        assert one.get('test_mode', False) == (split == 'test')
+    names = [step['type'] for step in _steps(val)]
+    assert not any(one.startswith('Random') for one in names)
+
+
+@pytest.mark.parametrize('name', list(COUNTS))
+def test_published_sampling(name: str) -> None:
+    train = _steps(_config(name).train_dataloader)
+    kept = [step for step in train if step['type'] == 'KeepFarthestPoints']
+    drawn = [step for step in train if step['type'] == 'SamplePoints']
+    counts = (kept or [{}])[0].get('num_points'), drawn[0]['num_points']
+    assert counts == COUNTS[name]
+    assert drawn[0] == dict(type='SamplePoints', num_points=counts[1])
+    # Drawn anew in each epoch.
+    (one,) = iter_dataset_cfgs(_config(name).train_dataloader.dataset)
+    assert drawn[0] in one.pipeline
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_augmentation_is_a_variant_of_the_config(name: str) -> None:
+    cfg = _config(name)
+    (one,) = iter_dataset_cfgs(cfg.train_dataloader.dataset)
+    default = cfg.rotation if 'scanobjectnn' in name else cfg.scale_shift
+    pack = dict(type='PackPointInputs')
+    assert one.pipeline == [*cfg.train_sampling, *default, pack]
+    assert cfg.rotation == [dict(type='RandomPointRotation', axis='y')]
+    (scale,) = cfg.scale_shift
+    assert scale.scale_range == pytest.approx((0.66667, 1.5), abs=1e-4)
+    assert scale.shift_range == 0.2
+
+
+@pytest.mark.parametrize('variant', ['objbg', 'objonly', 'hardest'])
+def test_variants_of_scanobjectnn(variant: str) -> None:
+    name = 'scanobjectnn' + (f'-{variant}' if variant != 'hardest' else '')
+    cfg = _config(name)
+    for part in ('train', 'val', 'test'):
+        assert cfg[f'{part}_dataloader'].dataset.variant == variant
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_batches(name: str, load: Callable) -> None:
+    num_points = 1024
+    if name.startswith('scanobjectnn') and 'tiny' not in name:
+        num_points = 2048
+    if name == 'modelnet40_8k':
+        num_points = 8192
+    if 'drawn' in name:
+        # The published numbers need 30 clouds of each of 5 classes.
+        with pytest.raises(ValueError, match='5 classes with at least 10'):
+            load(name, 'train')
+        return
+    for part in ('train', 'val'):
+        batch = load(name, part)
+        points = torch.stack(batch['inputs']['points'])
+        assert points.shape[1:] == (num_points, 3)
+        assert points.isfinite().all()
+        if 'tiny' in name:
+            groups = torch.stack(batch['inputs']['neighbor_indices'])
+            assert groups.shape[1:] == (32, 32)
+        for sample in batch['data_samples']:
+            assert sample.gt_label.shape == (1,)
+            assert sample.split == ('train' if part == 'train' else 'test')
+        if part == 'train':
+            size = _config(name).train_dataloader.batch_size
+            assert len(points) == size
+
+
+def test_test_clouds_are_the_stored_ones(
+    load: Callable, data_folder: Path
+) -> None:
+    points = torch.stack(load('scanobjectnn', 'val')['inputs']['points'])
+    name = 'main_split/test_objectdataset_augmentedrot_scale75.h5'
+    with h5py.File(data_folder / 'ScanObjectNN' / name) as file:
+        stored = file['data'][()].astype(np.float32)
+    np.testing.assert_array_equal(points, stored)
+
+
+def test_training_turns_clouds_about_the_up_axis(
+    load: Callable, data_folder: Path
+) -> None:
+    batch = load('scanobjectnn-objonly', 'train')
+    name = 'main_split_nobg/training_objectdataset.h5'
+    with h5py.File(data_folder / 'ScanObjectNN' / name) as file:
+        stored = file['data'][()].astype(np.float32)
+    for sample, points in zip(
+        batch['data_samples'], batch['inputs']['points'], strict=True
+    ):
+        number = int(sample.lidar_path.partition('#')[2])
+        cylinders = []
+        for cloud in (points.numpy(), stored[number]):
+            radii = np.linalg.norm(cloud[:, [0, 2]], axis=1)
+            order = np.lexsort((radii, cloud[:, 1]))
+            cylinders.append((cloud[order, 1], radii[order], cloud[order]))
+        (heights, radii, turned), (*expected, cloud) = cylinders
+        np.testing.assert_allclose(heights, expected[0], atol=1e-6)
+        np.testing.assert_allclose(radii, expected[1], atol=1e-5)
+        assert np.abs(turned - cloud).max() > 1e-3
+
+
+def test_whole_cloud_is_normalised_before_it_is_sampled(
+    load: Callable, data_folder: Path
+) -> None:
+    batch = load('modelnet40', 'val')
+    path = data_folder / 'ModelNet' / 'modelnet40_normal_resampled'
+    path /= 'modelnet40_test_8192pts_fps.dat'
+    cloud = pickle.loads(path.read_bytes())[0][0][:, :3]
+    cloud = cloud - cloud.mean(0)
+    cloud /= np.linalg.norm(cloud, axis=1).max()
+    np.testing.assert_allclose(
+        batch['inputs']['points'][0], cloud[:1024], atol=1e-5
+    )

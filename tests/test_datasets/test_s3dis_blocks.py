@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmdet3d_act.datasets import BadSampleError, S3DISBlocks, SampleIndex
+from mmdet3d_act.datasets.packing import list_jobs
+from tests.segmentation_data import room_rows, write_rooms
+from tests.small_data import ROOT
+
+BLOCKS = [dict(type='LoadRoomBlock', num_points=256, min_points=100)]
+OPTIONS = dict(num_points=256, pipeline=BLOCKS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An office and a hallway in areas 1, 2 and 5."""
+    return write_rooms(tmp_path, areas=(1, 2, 5))
+
+
+def _build(folder: Path, split: str, **options: object) -> S3DISBlocks:
+    options = OPTIONS | dict(on_error='skip') | options
+    return S3DISBlocks(str(folder), split, **options)
+
+
+def _rooms(dataset: S3DISBlocks) -> list[str]:
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    return [Path(info['lidar_path']).stem for info in infos]
+
+
+@pytest.mark.parametrize('inner', ['', 'stanford_indoor3d'])
+def test_areas(folder: Path, inner: str) -> None:
+    train = _build(folder / inner, 'train', samples='rooms')
+    assert _rooms(train) == [
+        f'Area_{area}_{room}'
+        for area in (1, 2)
+        for room in ('hallway_1', 'office_1')
+    ]
+    test = _build(folder / inner, 'test', samples='rooms')
+    assert _rooms(test) == ['Area_5_hallway_1', 'Area_5_office_1']
+    info = test.get_data_info(0)
+    assert (info['area'], info['room_type']) == (5, 'hallway')
+    assert (info['split'], info['num_points']) == ('test', 8000)
+
+
+@pytest.mark.parametrize('value', [(1, 2), [2, 1], '1,2', '2 1', '1, 2'])
+def test_test_areas_by_config(folder: Path, value: object) -> None:
+    test = _build(folder, 'test', test_areas=value, samples='rooms')
+    assert {room[:6] for room in _rooms(test)} == {'Area_1', 'Area_2'}
+    train = _build(folder, 'train', test_areas=value, samples='rooms')
+    assert {room[:6] for room in _rooms(train)} == {'Area_5'}
+
+
+def test_an_epoch_has_as_many_points_as_the_rooms(folder: Path) -> None:
+    """24000 points are 93 blocks of 256, a third and a sixth of each kind."""
+    dataset = _build(folder, 'train')
+    rooms = _rooms(dataset)
+    assert {name: rooms.count(name) for name in rooms} == {
+        'Area_1_hallway_1': 31,
+        'Area_1_office_1': 16,
+        'Area_2_hallway_1': 31,
+        'Area_2_office_1': 16,
+    }
+    assert len(_build(folder, 'train', sample_rate=0.1)) == 9 + 1
+    with pytest.raises(ValueError, match='24000 points make no block of 30'):
+        _build(folder, 'train', num_points=30000)
+
+
+def test_blocks_differ_by_epoch_and_index_only(folder: Path) -> None:
+    dataset = _build(folder, 'train')
+
+    def draw(index: int, epoch: int) -> torch.Tensor:
+        return dataset[SampleIndex(index, epoch, 1)]['points'].tensor
+
+    assert draw(0, 0).shape == (256, 3)
+    assert torch.equal(draw(3, 2), draw(3, 2))
+    assert not torch.equal(draw(3, 2), draw(3, 1))
+    # The same room, another block.
+    assert not torch.equal(draw(3, 2), draw(4, 2))
+
+
+def test_label_fraction_is_one_of_rooms(folder: Path) -> None:
+    """Half of the rooms of each kind; blocks of others do not occur."""
+    dataset = _build(folder, 'train', label_fraction=0.5)
+    rooms = set(_rooms(dataset))
+    assert {name.split('_', 2)[2] for name in rooms} == {
+        'hallway_1',
+        'office_1',
+    }
+    assert len(rooms) == 2
+    assert len(dataset) == pytest.approx(12000 / 256, abs=1)
+
+
+def test_class_weights(folder: Path) -> None:
+    dataset = _build(folder, 'train')
+    weights = dataset.class_weights()
+    labels = np.concatenate(
+        [
+            np.load(path)[:, 6].astype(int)
+            for path in (folder / 'stanford_indoor3d').iterdir()
+            if 'Area_5' not in path.name
+        ]
+    )
+    shares = np.bincount(labels, minlength=13) / len(labels)
+    assert len(weights) == 13
+    for label in (0, 1, 2, 12):
+        wanted = (shares.max() / shares[label]) ** (1 / 3)
+        assert weights[label] == pytest.approx(wanted)
+    assert {weights[label] for label in range(3, 12)} == {1.0}
+
+
+def test_bad_rooms(folder: Path, logged: pytest.LogCaptureFixture) -> None:
+    path = folder / 'stanford_indoor3d' / 'Area_1_office_1.npy'
+    path.write_bytes(path.read_bytes()[:-8])
+    options = dict(test_areas=(5, 3, 4, 6))
+    with pytest.raises(BadSampleError, match=r'Area_1_office_1.npy: unread'):
+        _build(folder, 'train', on_error='raise', **options)
+    assert 'Area_1_office_1' not in _rooms(_build(folder, 'train'))
+    assert 'left out a room' in logged.text
+
+
+def test_bad_labels_are_found_when_a_block_is_read(folder: Path) -> None:
+    rows = room_rows(4000, np.random.default_rng(0))
+    rows[7, 6] = 13
+    np.save(folder / 'stanford_indoor3d' / 'Area_5_office_1.npy', rows)
+    dataset = _build(folder, 'test', samples='rooms', on_error='raise')
+    with pytest.raises(BadSampleError, match='is 13 of point 7'):
+        dataset[1]
+    with pytest.raises(BadSampleError, match='is 13 of point 7'):
+        dataset.class_weights()
+    skipping = _build(folder, 'test', samples='rooms')
+    assert skipping[1]['lidar_path'].endswith('Area_5_hallway_1.npy')
+    assert max(skipping.class_weights()) > 1
+
+
+def test_gaps_are_named(
+    folder: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    _build(folder, 'test')
+    assert "lacks rooms; found by area: {5: '2 of 68'}" in logged.text
+    cfg = dict(type='S3DISBlocks', data_root=str(folder), split='train')
+    (text,) = S3DISBlocks.check_requirements(cfg)
+    assert 'the rooms of area 3 at' in text
+    assert 's3dis.py RAW OUT' in text
+    assert S3DISBlocks.check_requirements(cfg | dict(split='test')) == []
+    (text,) = S3DISBlocks.check_requirements(
+        cfg | dict(test_areas='1 2 3 4 5 6')
+    )
+    assert "no area for the split 'train'" in text
+
+
+def test_other_files_are_not_rooms(folder: Path) -> None:
+    inner = folder / 'stanford_indoor3d'
+    (inner / 'conversion.json').write_text('{}')
+    (inner / 'Area_5_office_1.partial').write_text('')
+    (inner / 'Area_9_office_1.npy').write_text('')
+    assert len(_build(folder, 'test', samples='rooms')) == 2
+
+
+def test_rooms_are_not_packed(folder: Path) -> None:
+    cfg = dict(type='S3DISBlocks', data_root=str(folder), split='test')
+    assert list_jobs(cfg | OPTIONS) == []
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (dict(test_areas=7), r'\[1, 2, 3, 4, 5, 6\], got 7'),
+        (dict(test_areas=()), r'got \(\)'),
+        (dict(test_areas='five'), "got 'five'"),
+        (dict(samples='scenes'), "got 'scenes'"),
+        (dict(num_points=0), 'got 0 and 1.0'),
+        (dict(sample_rate=0), 'got 256 and 0'),
+        (dict(split='val'), "got 'val'"),
+    ],
+)
+def test_wrong_options(folder: Path, options: dict, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        _build(folder, **dict(split='test') | options)
+
+
+def test_classes_and_colors() -> None:
+    meta = S3DISBlocks.METAINFO
+    assert len(meta['classes']) == len(meta['palette']) == 13
+    assert meta['classes'][0] == 'ceiling'
+    assert meta['classes'][12] == 'clutter'
+    assert len({tuple(color) for color in meta['palette']}) == 13
+
+
+@pytest.mark.parametrize('name', ['s3dis', 's3dis_tiny'])
+def test_configs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write_rooms(tmp_path, areas=(1, 5))
+    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
+    monkeypatch.setenv('ACT_S3DIS_AREA', '1')
+    path = ROOT / 'configs' / '_base_' / 'datasets' / f'{name}.py'
+    cfg = Config.fromfile(path)
+    found = {}
+    for part in ('train', 'val', 'test'):
+        options = dict(cfg[f'{part}_dataloader'].dataset)
+        assert options.pop('type') == 'S3DISBlocks'
+        # There are no rooms of four areas, and few points in a block of 1 m.
+        options['on_error'] = 'skip'
+        loader = options['pipeline'][0]
+        if 'min_points' in loader or part != 'test':
+            assert loader.num_points == options['num_points']
+            loader.min_points = 100
+        dataset = S3DISBlocks(**options)
+        packed = dataset[0]
+        found[part] = {room[:6] for room in _rooms(dataset)}
+        points = packed['inputs']['points']
+        mask = packed['data_samples'].gt_pts_seg.pts_semantic_mask
+        assert mask.shape == points.shape[:1]
+        if part == 'test':
+            assert points.shape == (8000, 3)
+            assert cfg.test_dataloader.batch_size == 1
+        else:
+            assert points.shape == (cfg.num_points, 3)
+    assert found == dict(train={'Area_5'}, val={'Area_1'}, test={'Area_1'})
+    assert cfg.val_evaluator.prefix == 'blocks'
+    assert cfg.test_evaluator.prefix == 'rooms'

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.datasets import BadSampleError
+from mmdet3d_act.datasets.s3dis_raw import (
+    RawRoom,
+    convert_room,
+    list_raw_rooms,
+    mend_row,
+    read_object,
+    read_raw_room,
+)
+from tests.raw_rooms import write_object, write_raw
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """Stanford's folder with three rooms."""
+    return write_raw(tmp_path)
+
+
+@pytest.mark.parametrize('around', [False, True])
+def test_rooms_are_found(raw: Path, around: bool) -> None:
+    rooms = list_raw_rooms(raw.parent if around else raw)
+    assert [room.name for room in rooms] == [
+        'Area_1_WC_1',
+        'Area_1_office_2',
+        'Area_5_hallway_6',
+    ]
+    assert rooms[2].folder == raw / 'Area_5' / 'hallway_6'
+
+
+def test_rooms_that_are_not_there(tmp_path: Path, raw: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'found no room in .*/none'):
+        list_raw_rooms(tmp_path / 'none')
+    (raw / 'Area_1' / 'lobby_1').mkdir()
+    with pytest.raises(FileNotFoundError, match='lobby_1 has no folder Anno'):
+        list_raw_rooms(raw)
+
+
+def test_room(raw: Path) -> None:
+    """Objects by name, labels by their names, from the corner on."""
+    table = read_raw_room(list_raw_rooms(raw)[1])
+    folder = raw / 'Area_1' / 'office_2' / 'Annotations'
+    names = ['chair_1', 'floor_1', 'stairs_1', 'wall_3']
+    parts = [np.loadtxt(folder / f'{name}.txt') for name in names]
+    whole = np.concatenate(parts)
+    lowest = whole[:, :3].min(0)
+    assert (lowest != 0).all()
+    np.testing.assert_allclose(table.rows[:, :3], whole[:, :3] - lowest)
+    np.testing.assert_array_equal(table.rows[:, 3:6], whole[:, 3:])
+    assert table.rows.dtype == np.float64
+    assert table.rows[:, 6].tolist() == [
+        label
+        for label, part in zip((8, 1, 12, 2), parts, strict=True)
+        for _ in part
+    ]
+    assert table.repairs == []
+    assert table.clutter == ['Annotations/stairs_1.txt']
+    assert table.copies == ['Annotations/wall_3 (1).txt']
+
+
+def test_a_file_that_only_looks_like_a_copy_counts(raw: Path) -> None:
+    room = list_raw_rooms(raw)[1]
+    before = len(read_raw_room(room).rows)
+    write_object(room.folder / 'Annotations' / 'wall_3 (1).txt', 5, seed=99)
+    table = read_raw_room(room)
+    assert table.copies == []
+    assert len(table.rows) == before + 5
+
+
+def test_known_bad_row(raw: Path) -> None:
+    """As in row 180389 of Area_5/hallway_6/Annotations/ceiling_1.txt."""
+    table = read_raw_room(list_raw_rooms(raw)[2])
+    (repair,) = table.repairs
+    assert repair.file == 'Annotations/ceiling_1.txt'
+    assert repair.line == 4
+    assert repair.before == r'22.350 6.692 3.048 185\x00187 182'
+    assert repair.after == '22.350 6.692 3.048 185 187 182'
+    mended = table.rows[(table.rows[:, 3:6] == [185, 187, 182]).all(1)]
+    assert len(mended) == 1
+    assert mended[0, 6] == 0
+    lines = (raw / 'Area_5/hallway_6/Annotations/ceiling_1.txt').read_bytes()
+    assert (table.rows[:, 6] == 0).sum() == lines.count(b'\n')
+
+
+@pytest.mark.parametrize(
+    ('row', 'mended'),
+    [
+        ('22.3 6.6 3.0 185\x00187 182', '22.3 6.6 3.0 185 187 182'),
+        ('22.3 6.6 3.0 185\x10187 182', '22.3 6.6 3.0 185 187 182'),
+        ('19.3 -9.1\x160 1.7 146 137 106', '19.3 -9.160 1.7 146 137 106'),
+        (
+            '0.5 -12.4 2.6 167.\x1000000 175.000000 177.000000',
+            '0.5 -12.4 2.6 167.000000 175.000000 177.000000',
+        ),
+        ('1.0 2.0 3.\xb25 4 5 6', '1.0 2.0 3.25 4 5 6'),
+        ('1.0 2.0 3.0\x7f 4 5 6', '1.0 2.0 3.0 4 5 6'),
+        ('22.3 6.6 3.0 185187 182', '22.3 6.6 3.0 185 187 182'),
+        ('1 2 3 4 255255', '1 2 3 4 255 255'),
+        # 1 and 11, or 11 and 1: nobody knows.
+        ('1 2 3 111 4', None),
+        ('1 2 3 4 5', None),
+        ('1 2 3 4 5 6 7', None),
+        ('1 2 3 4 5 256', None),
+        ('1 2 3 4 5 -1', None),
+        ('1 2 nan 4 5 6', None),
+        ('x y z r g b', None),
+    ],
+)
+def test_mending(row: str, mended: str | None) -> None:
+    assert mend_row(f'{row}\r\n') == mended
+
+
+def test_rows_that_cannot_be_mended(tmp_path: Path) -> None:
+    path = tmp_path / 'chair_1.txt'
+    path.write_text('1 2 3 4 5 6\n\n1 2 3 4\n7 8 9 10 11 12\n')
+    with pytest.raises(
+        BadSampleError, match=r"row 3: expected .* got '1 2 3 4', .*mended"
+    ):
+        read_object(path)
+    table, repairs = read_object(path, drop_bad_rows=True)
+    assert table.tolist() == [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]
+    assert [(r.line, r.before, r.after) for r in repairs] == [
+        (3, '1 2 3 4', '')
+    ]
+
+
+def test_other_columns_everywhere(tmp_path: Path) -> None:
+    path = tmp_path / 'chair_1.txt'
+    path.write_text('1 2 3\n4 5 6\n')
+    with pytest.raises(BadSampleError, match=r"row 1: .* got '1 2 3'"):
+        read_object(path)
+
+
+@pytest.mark.parametrize('text', ['1 2 3 4 5 300\n', '1 2 inf 4 5 6\n'])
+def test_values_that_are_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / 'chair_1.txt'
+    path.write_text(f'1 2 3 4 5 6\n{text}')
+    with pytest.raises(BadSampleError, match='row 2: '):
+        read_object(path)
+
+
+def test_empty_files_and_rooms(tmp_path: Path) -> None:
+    folder = tmp_path / 'office_1' / 'Annotations'
+    folder.mkdir(parents=True)
+    (folder / 'chair_1.txt').write_text('')
+    (folder / '._chair_1.txt').write_bytes(b'\x00\x05\x16\x07')
+    table, repairs = read_object(folder / 'chair_1.txt')
+    assert (table.shape, repairs) == ((0, 6), [])
+    with pytest.raises(BadSampleError, match='Annotations: empty'):
+        read_raw_room(RawRoom('Area_1_office_1', tmp_path / 'office_1'))
+
+
+def test_file_of_a_room(tmp_path: Path, raw: Path) -> None:
+    room = list_raw_rooms(raw)[2]
+    entry = convert_room(room, tmp_path)
+    rows = np.load(tmp_path / 'Area_5_hallway_6.npy')
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(rows, read_raw_room(room).rows, atol=4e-6)
+    assert entry['num_points'] == len(rows)
+    counts = entry['label_counts']
+    assert counts['ceiling'] == (rows[:, 6] == 0).sum()
+    assert counts['door'] == (rows[:, 6] == 6).sum()
+    assert sum(counts.values()) == len(rows)
+    assert entry['repairs'][0]['file'] == 'Annotations/ceiling_1.txt'
+    assert not (tmp_path / 'Area_5_hallway_6.partial').exists()

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from mmdet3d_act.datasets import BadSampleError, ScanObjectNN
+from mmdet3d_act.datasets.scanobjectnn import VARIANTS, read_h5_clouds
+from tests.test_datasets import packs
+
+LOAD = [dict(type='LoadPointCloud')]
+LABELS = [14, 0, 7, 3]
+
+
+def _clouds(seed: int, count: int = 4) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(count, 2048, 3)).astype(np.float32)
+
+
+def write_h5(path: Path, **arrays: np.ndarray) -> Path:
+    """Write a file as the project publishes them: gzip, chunked."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, 'w') as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array, compression='gzip')
+    return path
+
+
+def _file(root: Path, variant: str, part: str) -> Path:
+    folder, ending = VARIANTS[variant]
+    return root / folder / f'{part}_objectdataset{ending}.h5'
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """All six files, each with clouds of its own."""
+    for number, variant in enumerate(VARIANTS):
+        for offset, part in enumerate(('training', 'test')):
+            write_h5(
+                _file(tmp_path, variant, part),
+                data=_clouds(2 * number + offset),
+                label=np.array(LABELS, np.int32),
+                mask=np.zeros((4, 2048), np.int32),
+            )
+    return tmp_path
+
+
+@pytest.mark.parametrize('variant', list(VARIANTS))
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_each_variant(tree: Path, variant: str, split: str) -> None:
+    data = ScanObjectNN(str(tree), split, variant=variant, pipeline=LOAD)
+    want = _clouds(2 * list(VARIANTS).index(variant) + (split == 'test'))
+    samples = [data[i] for i in range(len(data))]
+    assert [s['gt_label'] for s in samples] == LABELS
+    assert [s['category'] for s in samples] == [
+        'toilet',
+        'bag',
+        'door',
+        'cabinet',
+    ]
+    assert {s['split'] for s in samples} == {split}
+    np.testing.assert_array_equal(
+        np.stack([s['points'].tensor for s in samples]), want
+    )
+
+
+def test_names_of_the_published_files(tree: Path) -> None:
+    assert sorted(
+        path.relative_to(tree).as_posix() for path in tree.rglob('*.h5')
+    ) == [
+        'main_split/test_objectdataset.h5',
+        'main_split/test_objectdataset_augmentedrot_scale75.h5',
+        'main_split/training_objectdataset.h5',
+        'main_split/training_objectdataset_augmentedrot_scale75.h5',
+        'main_split_nobg/test_objectdataset.h5',
+        'main_split_nobg/training_objectdataset.h5',
+    ]
+    assert len(ScanObjectNN.METAINFO['classes']) == 15
+
+
+def test_archive_as_it_unpacks(tree: Path) -> None:
+    inner = tree / 'around' / 'h5_files'
+    inner.mkdir(parents=True)
+    (tree / 'main_split').rename(inner / 'main_split')
+    data = ScanObjectNN(str(tree / 'around'), 'test', variant='objbg')
+    assert len(data) == 4
+    assert 'h5_files/main_split/test_' in data.get_data_info(0)['lidar_path']
+
+
+def test_half_of_the_labels(tree: Path) -> None:
+    path = _file(tree, 'hardest', 'training')
+    labels = np.repeat([4, 9], 6)[:, None].astype(np.uint8)
+    write_h5(path, data=_clouds(0, 12).astype(np.float64), label=labels)
+    data = ScanObjectNN(str(tree), 'train', pipeline=LOAD, label_fraction=0.5)
+    assert [data[i]['gt_label'] for i in range(6)] == [4] * 3 + [9] * 3
+    number = int(data[5]['lidar_path'].partition('#')[2])
+    np.testing.assert_array_equal(
+        data[5]['points'].tensor, _clouds(0, 12)[number]
+    )
+
+
+@pytest.mark.parametrize('gone', [False, True])
+def test_packed(tree: Path, gone: bool) -> None:
+    cfg = dict(
+        type='ScanObjectNN',
+        data_root=str(tree),
+        split='test',
+        variant='objonly',
+        pipeline=[*LOAD, dict(type='SamplePoints', num_points=9)],
+    )
+    before = packs.samples_of(packs.build(cfg))
+    (result,) = packs.pack(cfg)
+    assert result.num_samples == 4
+    assert (tree / 'scanobjectnn-objonly_test.pack').is_file()
+    if gone:
+        _file(tree, 'objonly', 'test').unlink()
+    packed = packs.build(cfg)
+    assert packed._clouds is None
+    assert packs.equal(packs.samples_of(packed), before)
+    assert len(packs.build(cfg, variant='objbg')) == 4
+
+
+def test_missing_file(tree: Path) -> None:
+    cfg = dict(data_root=str(tree), split='train', variant='objonly')
+    assert ScanObjectNN.check_requirements(cfg) == []
+    _file(tree, 'objonly', 'training').unlink()
+    (text,) = ScanObjectNN.check_requirements(cfg)
+    assert 'main_split_nobg/training_objectdataset.h5' in text
+    assert 'ACT_DATA_ROOT' in text
+    assert 'hkust-vgd' in text
+    with pytest.raises(FileNotFoundError, match="clouds of 'objonly'"):
+        ScanObjectNN(**cfg)
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (dict(variant='pb'), r"variant must .*'hardest'\), got 'pb'"),
+        (dict(split='val'), "split of ScanObjectNN must .*got 'val'"),
+    ],
+)
+def test_wrong_options(tree: Path, options: dict, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        ScanObjectNN(str(tree), **(dict(split='train') | options))
+
+
+def test_label_of_no_class(tree: Path) -> None:
+    path = _file(tree, 'hardest', 'test')
+    write_h5(path, data=_clouds(0), label=np.array([0, 15, 1, 2]))
+    with pytest.raises(ValueError, match=r'in \[0, 15\), got 15 for cloud 1'):
+        ScanObjectNN(str(tree), 'test')
+
+
+def test_cloud_that_is_not_finite(tree: Path) -> None:
+    clouds = _clouds(0)
+    clouds[2, 5, 1] = np.nan
+    path = _file(tree, 'hardest', 'test')
+    write_h5(path, data=clouds, label=np.array(LABELS))
+    options = dict(data_root=str(tree), split='test', pipeline=LOAD)
+    data = ScanObjectNN(**options)
+    with pytest.raises(BadSampleError, match=r'scale75\.h5#2: .*finite'):
+        data[2]
+    replaced = ScanObjectNN(**options, on_error='skip')[2]
+    assert not replaced['lidar_path'].endswith('#2')
+
+
+def test_empty_file(tree: Path) -> None:
+    path = _file(tree, 'hardest', 'test')
+    write_h5(path, data=np.zeros((0, 2048, 3)), label=np.zeros(0, np.int32))
+    with pytest.raises(ValueError, match='found no sample'):
+        ScanObjectNN(str(tree), 'test')
+
+
+@pytest.mark.parametrize(
+    ('arrays', 'text'),
+    [
+        (dict(data=_clouds(0)), r"data and label, it has \['data'\]"),
+        (dict(points=_clouds(0), label=LABELS), r"\['label', 'points'\]"),
+        (
+            dict(data=_clouds(0)[..., :2], label=LABELS),
+            r'3 or more\), got float32 \(4, 2048, 2\)',
+        ),
+        (dict(data=_clouds(0)[0], label=LABELS), r'got float32 \(2048, 3\)'),
+        (
+            dict(data=np.full((4, 5, 3), b'1'), label=LABELS),
+            r'numbers of shape .*got \|S1',
+        ),
+        (
+            dict(data=_clouds(0), label=LABELS[:3]),
+            r'4 whole numbers, one per cloud, got int64 \(3,\)',
+        ),
+        (
+            dict(data=_clouds(0), label=np.eye(4, dtype=int)),
+            r'got int64 \(4, 4\)',
+        ),
+        (
+            dict(data=_clouds(0), label=np.array(LABELS, np.float32)),
+            'whole numbers, .*got float32',
+        ),
+    ],
+)
+def test_other_arrays(tmp_path: Path, arrays: dict, text: str) -> None:
+    path = write_h5(tmp_path / 'a.h5', **arrays)
+    with pytest.raises(ValueError, match=rf'a\.h5: expected .*{text}'):
+        read_h5_clouds(str(path))
+
+
+@pytest.mark.parametrize('damage', ['text', 'empty', 'truncated', 'changed'])
+def test_damaged_file(tmp_path: Path, damage: str) -> None:
+    path = write_h5(tmp_path / 'a.h5', data=_clouds(0), label=LABELS)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(
+        dict(
+            text=b'<!DOCTYPE html>',
+            empty=b'',
+            truncated=content[:middle],
+            changed=content[:middle] + b'\0' * 64 + content[middle + 64 :],
+        )[damage]
+    )
+    with pytest.raises(ValueError, match=r'a\.h5: expected an HDF5 file'):
+        read_h5_clouds(str(path))
+
+
+def test_group_instead_of_an_array(tmp_path: Path) -> None:
+    path = tmp_path / 'a.h5'
+    with h5py.File(path, 'w') as file:
+        file.create_group('data')
+        file['label'] = LABELS
+    with pytest.raises(ValueError, match='expected the arrays data and label'):
+        read_h5_clouds(str(path))

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmdet3d_act.datasets import BadSampleError, SampleIndex, ShapeNetPart
+from tests.segmentation_data import PART_FOLDER, write_shapes
+from tests.small_data import ROOT
+
+PIPELINE = [dict(type='LoadPointCloud', use_dim=6, label_column=6)]
+LISTS = 'train_test_split/shuffled_{}_file_list.json'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two training, one validation and two test clouds of caps and mugs."""
+    return write_shapes(tmp_path)
+
+
+def _build(folder: Path, split: str, **options: object) -> ShapeNetPart:
+    options = dict(pipeline=PIPELINE) | options
+    return ShapeNetPart(str(folder), split, **options)
+
+
+@pytest.mark.parametrize('inner', ['', '..'])
+def test_clouds_come_by_category_and_name(folder: Path, inner: str) -> None:
+    dataset = _build((folder / inner).resolve(), 'test')
+    samples = [dataset[i] for i in range(4)]
+    assert [s['shape_category'] for s in samples] == ['Cap'] * 2 + ['Mug'] * 2
+    assert [s['shape_label'] for s in samples] == [2, 2, 11, 11]
+    assert [Path(s['lidar_path']).stem for s in samples] == [
+        'test0',
+        'test1',
+    ] * 2
+    for sample in samples:
+        rows = np.loadtxt(sample['lidar_path'])
+        np.testing.assert_allclose(
+            sample['points'].tensor, rows[:, :6], rtol=1e-6
+        )
+        mask = sample['pts_semantic_mask']
+        assert mask.dtype == np.int64
+        np.testing.assert_array_equal(mask, rows[:, 6])
+
+
+def test_splits(folder: Path) -> None:
+    sizes = {s: len(_build(folder, s)) for s in ShapeNetPart.SPLITS}
+    assert sizes == dict(train=4, val=2, test=4, trainval=6)
+    parts = [s['split'] for s in _build(folder, 'trainval')]
+    assert parts == ['train'] * 4 + ['val'] * 2
+
+
+def test_some_categories_keep_their_numbers(folder: Path) -> None:
+    # A folder that has only these needs no files of the others.
+    for path in (folder / '02954340').iterdir():
+        path.unlink()
+    dataset = _build(folder, 'test', categories=['Mug'])
+    assert [s['shape_label'] for s in dataset] == [11, 11]
+    with pytest.raises(FileNotFoundError, match='2 of 4 listed files'):
+        _build(folder, 'test')
+    with pytest.raises(ValueError, match=r"got \['Dragon'\]"):
+        _build(folder, 'test', categories=['Mug', 'Dragon'])
+
+
+def test_parts_are_the_published_ones() -> None:
+    """As the published code numbers them."""
+    meta = ShapeNetPart.METAINFO
+    assert len(meta['classes']) == len(set(meta['classes'])) == 50
+    assert list(meta['categories']) == sorted(meta['categories'])
+    assert meta['category_parts']['Earphone'] == (16, 17, 18)
+    assert meta['category_parts']['Motorbike'] == (30, 31, 32, 33, 34, 35)
+    assert meta['category_parts']['Table'] == (47, 48, 49)
+    for category, parts in meta['category_parts'].items():
+        names = {meta['classes'][part].partition(' ')[0] for part in parts}
+        assert names == {category.lower()}
+    joined = [p for parts in meta['category_parts'].values() for p in parts]
+    assert joined == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ('column', 'value', 'text'),
+    [
+        (6, 36, r'labels that are some of \[6, 7\], 1 of 60 are not'),
+        (6, 6.5, 'the first is 6.5 of point 3'),
+        (0, np.nan, '1 of 60 points have NaN'),
+    ],
+)
+def test_bad_values(
+    folder: Path, column: int, value: float, text: str
+) -> None:
+    path = folder / '02954340' / 'test0.txt'
+    rows = np.loadtxt(path)
+    rows[3, column] = value
+    np.savetxt(path, rows, fmt='%.6f')
+    with pytest.raises(BadSampleError, match=f'test0.txt: .*{text}'):
+        _build(folder, 'test')[0]
+    other = _build(folder, 'test', on_error='skip')[0]
+    assert Path(other['lidar_path']) != path
+
+
+def test_without_labels(folder: Path) -> None:
+    path = folder / '02954340' / 'test0.txt'
+    np.savetxt(path, np.loadtxt(path)[:, :6])
+    with pytest.raises(
+        BadSampleError, match=r'at least 7 columns .*in column 7.*, got 6'
+    ):
+        _build(folder, 'test')[0]
+
+
+@pytest.mark.parametrize(
+    ('text', 'fault'),
+    [
+        ('["shape_data/02954340/test0"', 'it is unreadable: '),
+        ('{"a": 1}', 'expected a JSON list of files, got dict'),
+        ('["02954340/test0"]', "each entry, got '02954340/test0'"),
+        ('["shape_data/00000000/test0"]', 'synset of one of the 16'),
+        ('[7]', 'each entry, got 7'),
+    ],
+)
+def test_damaged_lists(folder: Path, text: str, fault: str) -> None:
+    (folder / LISTS.format('test')).write_text(text)
+    with pytest.raises(ValueError, match=fault):
+        _build(folder, 'test')
+
+
+def test_other_categories(folder: Path) -> None:
+    path = folder / 'synsetoffset2category.txt'
+    path.write_text(path.read_text().replace('Bag', 'Sack'))
+    with pytest.raises(ValueError, match=r"got \('Sack', '02773838'\)"):
+        _build(folder, 'test')
+    path.unlink()
+    assert len(_build(folder, 'test')) == 4
+
+
+def test_requirements(folder: Path) -> None:
+    cfg = dict(type='ShapeNetPart', data_root=str(folder), split='trainval')
+    assert ShapeNetPart.check_requirements(cfg) == []
+    (folder / '03797390' / 'val0.txt').unlink()
+    (text,) = ShapeNetPart.check_requirements(cfg)
+    assert '1 of 6' in text
+    assert '03797390/val0.txt' in text
+    (folder / LISTS.format('val')).unlink()
+    (text,) = ShapeNetPart.check_requirements(cfg)
+    assert 'shuffled_val_file_list.json' in text
+    assert 'ACT_DATA_ROOT' in text
+
+
+def test_label_fraction_is_of_each_category(folder: Path) -> None:
+    dataset = _build(folder, 'train', label_fraction=0.5, label_seed=3)
+    assert [s['shape_category'] for s in dataset] == ['Cap', 'Mug']
+
+
+def _config(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv('ACT_DATA_ROOT', str(root))
+    path = ROOT / 'configs' / '_base_' / 'datasets' / f'{name}.py'
+    return Config.fromfile(path)
+
+
+def _from_config(cfg: dict) -> ShapeNetPart:
+    options = {k: v for k, v in cfg.items() if k != 'type'}
+    return ShapeNetPart(**options)
+
+
+def test_published_config(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = _config('shapenet_part', tmp_path, monkeypatch)
+    train = _from_config(cfg.train_dataloader.dataset)
+    assert (cfg.train_dataloader.batch_size, train.split) == (16, 'trainval')
+    first = [train[SampleIndex(0, epoch, 1)] for epoch in (0, 1, 0)]
+    clouds = [packed['inputs']['points'] for packed in first]
+    assert clouds[0].shape == (2048, 3)
+    assert torch.equal(clouds[0], clouds[2])
+    assert not torch.equal(clouds[0], clouds[1])
+    packed = first[0]
+    mask = packed['data_samples'].gt_pts_seg.pts_semantic_mask
+    assert mask.shape == (2048,)
+    assert set(mask.tolist()) == {6, 7}
+    assert packed['inputs']['shape_label'].tolist() == 2
+    assert packed['data_samples'].shape_category == 'Cap'
+
+    test = _from_config(cfg.val_dataloader.dataset)
+    cloud = test[0]['inputs']['points']
+    assert torch.equal(cloud, test[0]['inputs']['points'])
+    assert cloud.shape == (2048, 3)
+    # No augmentation: these are points of the cloud in the unit sphere.
+    stored = torch.from_numpy(np.loadtxt(folder / '02954340' / 'test0.txt'))
+    stored = stored[:, :3] - stored[:, :3].mean(0)
+    stored = (stored / stored.norm(dim=1).max()).float()
+    gaps = torch.cdist(cloud, stored).min(1)
+    assert gaps.values.max() < 1e-3
+    mask = test[0]['data_samples'].gt_pts_seg.pts_semantic_mask
+    labels = np.loadtxt(folder / '02954340' / 'test0.txt')[:, 6]
+    np.testing.assert_array_equal(mask, labels[gaps.indices])
+
+
+def test_tiny_config_keeps_points_and_patches(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = _config('shapenet_part_tiny', tmp_path, monkeypatch)
+    train = _from_config(cfg.train_dataloader.dataset)
+    both = [train[SampleIndex(1, epoch, 1)] for epoch in (0, 5)]
+    masks = [p['data_samples'].gt_pts_seg.pts_semantic_mask for p in both]
+    assert torch.equal(*masks)
+    assert torch.equal(*(p['inputs']['neighbor_indices'] for p in both))
+    assert not torch.equal(*(p['inputs']['points'] for p in both))
+
+
+def test_list_of_the_archive_is_read_as_it_is(folder: Path) -> None:
+    """Listed in another order than by name, and every one of them once."""
+    names = json.loads((folder / LISTS.format('train')).read_text())
+    assert names != sorted(names)
+    paths = [s['lidar_path'] for s in _build(folder, 'train')]
+    assert sorted(
+        f'shape_data/{Path(p).parent.name}/{Path(p).stem}' for p in paths
+    ) == sorted(names)
+    assert PART_FOLDER in paths[0]

@@ -1,0 +1,91 @@
+"""Mean IoU and accuracies of points."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.evaluation import SemanticSegMetric
+from mmdet3d_act.registry import METRICS
+
+CLASSES = ('floor', 'wall', 'chair', 'sofa')
+
+
+def metric(**options: object) -> SemanticSegMetric:
+    made = SemanticSegMetric(**options)
+    made.dataset_meta = dict(classes=CLASSES)
+    return made
+
+
+def sample(pred: list[int], target: list[int]) -> dict:
+    return dict(
+        pred_pts_seg=dict(pts_semantic_mask=torch.tensor(pred)),
+        gt_pts_seg=dict(pts_semantic_mask=torch.tensor(target)),
+    )
+
+
+# Floor: 3 hits of 3 labelled, 4 predicted; wall: 1 of 3, 1; chair: labelled
+# nowhere, predicted once; no sofa.
+SAMPLES = [sample([0, 0, 0, 1], [0, 0, 1, 1]), sample([0, 2], [0, 1])]
+EXPECTED = {
+    'miou': 100 * (3 / 4 + 1 / 3 + 0) / 3,
+    'mean_class_accuracy': 100 * (3 / 3 + 1 / 3) / 2,
+    'overall_accuracy': 100 * 4 / 6,
+}
+
+
+def test_worked_by_hand() -> None:
+    made = METRICS.build(dict(type='SemanticSegMetric', prefix='rooms'))
+    assert type(made) is SemanticSegMetric
+    made.dataset_meta = dict(classes=CLASSES)
+    for one in SAMPLES:
+        made.process(None, [one])
+    found = made.evaluate(2)
+    expected = {f'rooms/{name}': value for name, value in EXPECTED.items()}
+    assert found == pytest.approx(expected)
+
+
+def test_per_class() -> None:
+    made = metric(per_class=True)
+    made.process(None, SAMPLES)
+    found = made.evaluate(2)
+    assert found['iou/floor'] == pytest.approx(75)
+    assert found['iou/chair'] == 0
+    assert 'iou/sofa' not in found
+
+
+def test_released_arithmetic() -> None:
+    """Classes that do not occur are 0; whole batches of the first's size."""
+    made = metric(published_batch_size=4)
+    made.process(None, [*SAMPLES, sample([0], [0])])
+    found = made.evaluate(3)
+    assert found == pytest.approx(
+        {
+            'miou': 100 * (4 / 5 + 1 / 3 + 0 + 0) / 4,
+            'mean_class_accuracy': 100 * (4 / 4 + 1 / 3 + 0 + 0) / 4,
+            'overall_accuracy': 100 * 5 / (4 * 4),
+        },
+        rel=1e-5,
+    )
+
+
+def test_ignored_points_do_not_count() -> None:
+    made = metric(ignore_index=99)
+    made.process(None, SAMPLES)
+    made.process(None, [sample([3, 1], [99, 99])])
+    assert made.evaluate(3) == pytest.approx(EXPECTED)
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match='needs the names of the classes'):
+        SemanticSegMetric().process(None, SAMPLES)
+    with pytest.raises(ValueError, match='got no samples'):
+        metric().compute_metrics([])
+    with pytest.raises(ValueError, match=r'labels .* 0 to 3, got \[4\]'):
+        metric().process(None, [sample([0], [4])])
+    with pytest.raises(ValueError, match=r'predictions .* got \[-1\]'):
+        metric().process(None, [sample([-1], [0])])
+    with pytest.raises(ValueError, match=r'\(1,\) labels for 2 predicted'):
+        metric().process(None, [sample([0, 0], [0])])
+    with pytest.raises(ValueError, match='at least 1 or None, got 0'):
+        metric(published_batch_size=0)

@@ -1,0 +1,228 @@
+"""The classifier under every transfer protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+from mmdet3d_act.models.backbones import PointTransformer
+from mmdet3d_act.models.classifiers import TRANSFERS, PointClassifier
+from mmdet3d_act.models.heads import ClassificationHead
+from mmdet3d_act.models.necks import SideTuning
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+HEAD = dict(type='ClassificationHead', in_channels=64, num_classes=3)
+# A batch norm takes away what these add; their gradient is rounding noise.
+BEFORE_BATCH_NORM = (
+    'conv1.bias',
+    'conv2.bias',
+    'conv3.bias',
+    'head.layers.0.bias',
+    'head.layers.4.bias',
+)
+FROZEN = [name for name in TRANSFERS if name != 'full']
+
+
+def classifier(
+    transfer: str = 'full', backbone: dict | None = None, **changes: object
+) -> PointClassifier:
+    """Return a classifier whose parameters are all random, none zero."""
+    config = dict(
+        type='PointClassifier',
+        backbone={**toys.STUDENT, **(backbone or {})},
+        head=HEAD,
+        transfer=transfer,
+        **changes,
+    )
+    model = MODELS.build(config)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for param in model.parameters():
+            param.add_(0.02 * torch.randn_like(param))
+    return model
+
+
+def batch() -> tuple[dict, list[BaseDataElement]]:
+    samples = [
+        BaseDataElement(gt_label=torch.tensor([label])) for label in (2, 0)
+    ]
+    return dict(points=toys.points()), samples
+
+
+def stepped(model: PointClassifier) -> tuple[dict, dict]:
+    """Train a step; return the state before and after it."""
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    model.train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.1)
+    losses = model(*batch(), mode='loss')
+    model.parse_losses(losses)[0].backward()
+    optimizer.step()
+    return before, model.state_dict()
+
+
+def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
+    return {k for k in before if not torch.equal(before[k], after[k])}
+
+
+@pytest.mark.parametrize('transfer', TRANSFERS)
+def test_a_step_changes_what_the_protocol_trains(transfer: str) -> None:
+    model = classifier(transfer)
+    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+    statistics = {
+        name
+        for name, _ in model.named_buffers()
+        if name.endswith(('running_mean', 'running_var', 'tracked'))
+    }
+    before, after = stepped(model)
+    got = changed(before, after)
+    # Published: the frozen backbone's norms go on with their statistics.
+    assert got <= trained | statistics
+    lost = {name for name in trained if name.endswith(BEFORE_BATCH_NORM)}
+    assert got | lost == trained | statistics
+    assert any(name.startswith('backbone.') for name in statistics)
+    parts = {name.split('.')[0] for name in trained}
+    assert parts == {'backbone', 'head'} | (
+        {'neck'} if transfer == 'side' else set()
+    )
+
+
+@pytest.mark.parametrize('transfer', FROZEN)
+def test_strictly_frozen_means_all_of_it(transfer: str) -> None:
+    model = classifier(transfer, strict_freezing=True)
+    before, after = stepped(model)
+    assert model.training
+    assert not any(part.training for part in model.backbone.modules())
+    own = {n for n in changed(before, after) if n.startswith('backbone.')}
+    biases = {n for n in before if n.endswith('.bias') and 'backbone' in n}
+    assert own == (biases if transfer == 'bitfit' else set())
+    assert all(part.training for part in model.head.modules())
+    model.eval()
+    assert not model.training
+
+
+def test_published_freezing_leaves_stochastic_depth_on() -> None:
+    drop = dict(drop_path_rate=0.5)
+    published = classifier('mlp3', drop).train()
+    strict = classifier('mlp3', drop, strict_freezing=True).train()
+    inputs, _ = batch()
+    torch.manual_seed(0)
+    feats = [published.extract_feat(inputs) for _ in range(6)]
+    assert not all(torch.equal(feats[0], feat) for feat in feats)
+    feats = [strict.extract_feat(inputs) for _ in range(6)]
+    assert all(torch.equal(feats[0], feat) for feat in feats)
+
+
+def test_full_ignores_strict_freezing() -> None:
+    model = classifier('full', strict_freezing=True).train()
+    assert all(part.training for part in model.backbone.modules())
+    assert all(param.requires_grad for param in model.parameters())
+
+
+def test_features_are_class_token_and_maximum() -> None:
+    model = classifier().eval()
+    inputs, _ = batch()
+    encoded = model.backbone.encode(model.backbone.group(inputs['points']))
+    feats = model.extract_feat(inputs)
+    assert torch.equal(feats[:, :32], encoded.cls_token)
+    assert torch.equal(feats[:, 32:], encoded.features.amax(1))
+    assert torch.equal(model(inputs), model.head(feats))
+
+
+def test_without_class_token_the_maximum_is_left() -> None:
+    head = {**HEAD, 'in_channels': 32}
+    backbone = {**toys.STUDENT, 'with_cls_token': False}
+    model = PointClassifier(backbone, head).eval()
+    inputs, _ = batch()
+    features = model.backbone(inputs['points'])['features']
+    assert torch.equal(model.extract_feat(inputs), features.amax(2))
+
+
+def test_known_patches_are_not_searched_again() -> None:
+    model = classifier().eval()
+    inputs, _ = batch()
+    patches = model.backbone.group(inputs['points'])
+    known = dict(
+        inputs,
+        center_indices=patches.center_indices,
+        neighbor_indices=patches.neighbor_indices,
+    )
+    assert torch.equal(model(known), model(inputs))
+    flipped = {**known, 'neighbor_indices': 0 * patches.neighbor_indices}
+    assert not torch.equal(model(flipped), model(inputs))
+
+
+def test_predictions() -> None:
+    model = classifier().eval()
+    inputs, samples = batch()
+    logits = model(inputs)
+    for sample, row in zip(
+        model(inputs, samples, mode='predict'), logits, strict=True
+    ):
+        assert torch.equal(sample.pred_logits, row)
+        assert not sample.pred_logits.requires_grad
+        assert int(sample.pred_label) == int(row.argmax())
+
+
+def test_the_data_preprocessor_stacks() -> None:
+    model = classifier().eval()
+    inputs, samples = batch()
+    data = dict(inputs=dict(points=list(inputs['points'])))
+    (first, _) = model.test_step({**data, 'data_samples': samples})
+    assert torch.equal(first.pred_logits, model(inputs)[0])
+
+
+def test_the_head_follows_the_protocol() -> None:
+    assert len(classifier('linear').head.layers) == 1
+    assert len(classifier('mlp3').head.layers) == 9
+    side = classifier('side').neck
+    assert isinstance(side, SideTuning)
+    shape = side.patch_embed.conv1.weight.shape
+    assert shape == classifier().backbone.patch_embed.conv1.weight.shape
+    assert classifier().neck is None
+
+
+def test_parts_that_do_not_fit_the_protocol() -> None:
+    head = {**HEAD, 'hidden_dims': (8,)}
+    with pytest.raises(ValueError, match=r'linear head, got .*\(8,\)'):
+        PointClassifier(toys.STUDENT, head, transfer='linear')
+    with pytest.raises(ValueError, match='go together, got neck SideTuning'):
+        PointClassifier(toys.STUDENT, HEAD, neck=SideTuning(32))
+    built = ClassificationHead(64, 3)
+    with pytest.raises(ValueError, match="use transfer='mlp3'"):
+        PointClassifier(toys.student(), built, transfer='linear')
+    with pytest.raises(ValueError, match="got 'bit-fit'"):
+        PointClassifier(toys.STUDENT, HEAD, transfer='bit-fit')
+    with pytest.raises(ValueError, match=r"mode must be .*'features'"):
+        classifier()(batch()[0], mode='features')
+
+
+def test_the_pretrained_student_is_loaded(tmp_path: Path) -> None:
+    source = toys.randomize(toys.student(), seed=3)
+    state = {f'student.{k}': v for k, v in source.state_dict().items()}
+    torch.save(dict(state_dict=state), tmp_path / 'epoch_1.pth')
+    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path))
+    model = classifier('linear', dict(init_cfg=init))
+    head = [param.clone() for param in model.head.parameters()]
+    model.init_weights()
+    own = model.backbone.state_dict()
+    for name, value in source.state_dict().items():
+        assert torch.equal(own[name], value), name
+    assert all(map(torch.equal, head, model.head.parameters()))
+    assert isinstance(model.backbone, PointTransformer)
+
+
+def test_a_whole_classifier_is_loaded(tmp_path: Path) -> None:
+    source = classifier('side')
+    torch.save(dict(state_dict=source.state_dict()), tmp_path / 'a.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'))
+    model = PointClassifier(toys.STUDENT, HEAD, transfer='side', init_cfg=init)
+    model.init_weights()
+    for name, value in source.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name

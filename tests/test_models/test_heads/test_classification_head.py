@@ -1,0 +1,113 @@
+"""The head that predicts classes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.structures import BaseDataElement
+from torch import nn
+
+from mmdet3d_act.models.heads import ClassificationHead
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+
+def samples(*labels: int) -> list[BaseDataElement]:
+    return [
+        BaseDataElement(gt_label=torch.tensor([label])) for label in labels
+    ]
+
+
+def test_builds_from_its_config() -> None:
+    head = MODELS.build(
+        dict(type='ClassificationHead', in_channels=8, num_classes=5)
+    )
+    assert type(head) is ClassificationHead
+    kinds = [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout]
+    assert [type(layer) for layer in head.layers] == [*kinds * 2, nn.Linear]
+    assert [head.layers[i].out_features for i in (0, 4, 8)] == [256, 256, 5]
+    assert head.layers[3].p == head.layers[7].p == 0.5
+    assert head(torch.rand(2, 8)).shape == (2, 5)
+
+
+def test_without_hidden_layers_it_is_linear() -> None:
+    head = ClassificationHead(8, 5, hidden_dims=())
+    feats = torch.rand(3, 8)
+    (layer,) = head.layers
+    assert torch.equal(head(feats), layer(feats))
+    assert sum(p.numel() for p in head.parameters()) == 8 * 5 + 5
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.2])
+def test_loss_and_accuracy(smoothing: float) -> None:
+    head = ClassificationHead(
+        8, 5, hidden_dims=(16,), label_smoothing=smoothing
+    )
+    head = toys.randomize(head).eval()
+    feats = torch.rand(4, 8)
+    log_share = head(feats).log_softmax(-1)
+    predicted = log_share.argmax(-1).tolist()
+    labels = [*predicted[:3], (predicted[3] + 1) % 5]
+    losses = head.loss(feats, samples(*labels))
+    own = -log_share[range(4), labels]
+    expected = (1 - smoothing) * own - smoothing * log_share.mean(-1)
+    assert set(losses) == {'loss', 'accuracy'}
+    assert torch.allclose(losses['loss'], expected.mean())
+    assert losses['accuracy'] == 0.75
+    losses['loss'].backward()
+    assert all(p.grad.abs().sum() > 0 for p in head.parameters())
+
+
+def test_an_undecided_head_loses_the_log_of_the_classes() -> None:
+    head = ClassificationHead(8, 5, hidden_dims=())
+    nn.init.zeros_(head.layers[0].weight)
+    nn.init.zeros_(head.layers[0].bias)
+    loss = head.loss(torch.rand(2, 8), samples(0, 4))['loss']
+    assert loss.item() == pytest.approx(math.log(5))
+
+
+def test_predictions() -> None:
+    head = toys.randomize(ClassificationHead(8, 5)).eval()
+    feats = torch.rand(3, 8)
+    given = samples(0, 1, 2)
+    got = head.predict(feats, given)
+    for sample, row, own in zip(got, head(feats), given, strict=True):
+        assert sample is own
+        assert torch.equal(sample.pred_logits, row)
+        assert sample.pred_logits.dtype == torch.float32
+        assert sample.pred_label.dtype == torch.int64
+        assert sample.pred_label.tolist() == [int(row.argmax())]
+
+
+def test_the_loss_is_computed_in_full_precision() -> None:
+    head = toys.randomize(ClassificationHead(8, 5)).eval()
+    feats = torch.rand(2, 8)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        rough = head.loss(feats, samples(1, 2))['loss']
+        logits = head.predict(feats, samples(1, 2))[0].pred_logits
+    exact = F.cross_entropy(head(feats), torch.tensor([1, 2]))
+    assert rough.dtype == logits.dtype == torch.float32
+    assert float(rough) == pytest.approx(float(exact), rel=0.05)
+
+
+@pytest.mark.parametrize('label', [-1, 5])
+def test_labels_must_be_classes(label: int) -> None:
+    head = ClassificationHead(8, 5)
+    with pytest.raises(ValueError, match=rf'num_classes=5\), got .*{label}'):
+        head.loss(torch.rand(2, 8), samples(3, label))
+
+
+def test_labels_must_be_there() -> None:
+    head = ClassificationHead(8, 5)
+    with pytest.raises(ValueError, match='need gt_label to train'):
+        head.loss(torch.rand(2, 8), toys.samples())
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(ValueError, match='num_classes must be at least 2'):
+        ClassificationHead(8, 1)
+    with pytest.raises(ValueError, match=r'label_smoothing .* got 1.0'):
+        ClassificationHead(8, 5, label_smoothing=1.0)

@@ -1,0 +1,162 @@
+"""The head that gives every point a class."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmdet3d_act.models.backbones import PointTransformer
+from mmdet3d_act.models.heads import SemanticSegHead
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+
+SIZES = dict(in_channels=64, propagation_channels=(24, 16), channels=(16, 8))
+CLASSES = 5
+
+
+def head(**changes: object) -> SemanticSegHead:
+    torch.manual_seed(0)
+    return SemanticSegHead(CLASSES, **{**SIZES, **changes})
+
+
+def backbone(**changes: object) -> PointTransformer:
+    options = dict(
+        with_cls_token=False, out_indices=(0, 1), norm_hidden_states=True
+    )
+    return toys.student(**{**options, **changes}).eval()
+
+
+def targets(seed: int = 3) -> torch.Tensor:
+    generator = toys.seeded(seed)
+    return torch.randint(CLASSES, (2, toys.NUM_POINTS), generator=generator)
+
+
+def test_builds_from_its_config() -> None:
+    built = MODELS.build(dict(type='SemanticSegHead', num_classes=13))
+    assert type(built) is SemanticSegHead
+    # The published sizes: 1024 + 2 * 1152 channels, after 1155 of a point.
+    assert built.fc1.weight.shape == (512, 3328)
+    assert built.propagation.fcs[0].weight.shape == (1536, 1155)
+    assert built.fc3.weight.shape == (13, 256)
+
+
+@pytest.mark.parametrize('training', [False, True])
+def test_forward_is_the_published_arithmetic(training: bool) -> None:
+    """Layer by layer on [point, maximum, mean] of every point."""
+    one = toys.randomize(head(dropout_ratio=0.0)).train(training)
+    feats = backbone()(toys.points())
+    logits = one(feats)
+    tokens = torch.cat(feats['hidden_states'], 1).transpose(1, 2)
+    x = one.propagation(feats['sa_xyz'][0], feats['centers'], tokens)
+    cloud = torch.cat([tokens.amax(1), tokens.mean(1)], -1)
+    x = torch.cat([x, cloud.unsqueeze(1).expand(-1, x.shape[1], -1)], -1)
+    for fc, norm in ((one.fc1, one.norm1), (one.fc2, one.norm2)):
+        x = norm(fc(x).flatten(0, 1)).relu().unflatten(0, (2, -1))
+    expected = one.fc3(x).transpose(1, 2)
+    assert logits.shape == (2, CLASSES, toys.NUM_POINTS)
+    toys.assert_close(logits, expected, 1e-4)
+    assert torch.equal(one.predict(feats, [{}, {}], None), logits) or training
+
+
+def test_dropout_only_in_training() -> None:
+    feats = backbone()(toys.points())
+    one = head().eval()
+    assert torch.equal(one(feats), one(feats))
+    one.train()
+    assert not torch.equal(one(feats), one(feats))
+
+
+def test_backbones_of_mmdet3d_have_no_hidden_states() -> None:
+    feats = backbone(out_indices=())(toys.points())
+    assert feats['hidden_states'] == []
+    one = head(in_channels=32).eval()
+    expected = one(feats)
+    named = {key: feats[key] for key in ('sa_xyz', 'fp_xyz', 'fp_features')}
+    assert torch.equal(one(named), expected)
+
+
+def test_loss_is_the_weighted_mean_and_ignores() -> None:
+    weight = [1.0, 2.0, 0.5, 3.0, 0.0]
+    one = toys.randomize(head(class_weight=weight)).eval()
+    feats = backbone()(toys.points())
+    target = targets()
+    target[0, :7] = 255
+    logits = one(feats)
+    losses = one.loss(feats, toys.labelled(target), {})
+    counted = target != 255
+    expected = F.cross_entropy(
+        logits.transpose(1, 2)[counted],
+        target[counted],
+        torch.tensor(weight),
+    )
+    toys.assert_close(losses['loss_sem_seg'], expected)
+    right = (logits.argmax(1) == target)[counted].float().mean()
+    toys.assert_close(losses['accuracy'], right)
+
+
+def test_nothing_known_is_the_logarithm_of_the_classes() -> None:
+    one = head()
+    torch.nn.init.zeros_(one.fc3.weight)
+    losses = one.loss(backbone()(toys.points()), toys.labelled(targets()))
+    assert losses['loss_sem_seg'].item() == pytest.approx(math.log(CLASSES))
+
+
+def test_without_labelled_points_the_loss_is_zero() -> None:
+    ignored = torch.full((2, toys.NUM_POINTS), 255)
+    one = head()
+    losses = one.loss(backbone()(toys.points()), toys.labelled(ignored))
+    losses['loss_sem_seg'].backward()
+    assert losses['loss_sem_seg'] == 0
+    assert losses['accuracy'] == 0
+    assert not any(p.grad.any() for p in one.parameters())
+
+
+def test_gradient_reaches_everything() -> None:
+    one = toys.randomize(head(dropout_ratio=0.0)).eval()
+    student = backbone()
+    losses = one.loss(student(toys.points()), toys.labelled(targets()))
+    losses['loss_sem_seg'].backward()
+    assert toys.without_gradient(one) == []
+    assert student.patch_embed.conv1.weight.grad.any()
+
+
+def test_weights_are_not_in_the_state() -> None:
+    with_weights = head(class_weight=[1.0] * CLASSES)
+    assert set(with_weights.state_dict()) == set(head().state_dict())
+    one = head()
+    one.set_class_weight(range(CLASSES))
+    assert one.class_weight.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_errors() -> None:
+    feats = backbone()(toys.points())
+    with pytest.raises(ValueError, match=r'in_channels=96 .* got \[32, 32\]'):
+        head(in_channels=96)(feats)
+    with pytest.raises(ValueError, match='5 numbers >= 0'):
+        head(class_weight=[1.0, 2.0])
+    with pytest.raises(ValueError, match='5 numbers >= 0'):
+        head().set_class_weight([1, 1, 1, 1, -1])
+    with pytest.raises(ValueError, match=r'two layers .* got \(8,\)'):
+        head(channels=(8,))
+    wrong = targets()
+    wrong[1, 3] = CLASSES
+    with pytest.raises(ValueError, match=r'0 to 4, .* got \[5\]'):
+        head().loss(feats, toys.labelled(wrong))
+    with pytest.raises(ValueError, match=r'\(2, 40\), got \(2, 39\)'):
+        head().loss(feats, toys.labelled(targets()[:, 1:]))
+
+
+def test_computed_in_float32_under_autocast() -> None:
+    one = toys.randomize(head()).eval()
+    feats, target = backbone()(toys.points()), targets()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        logits = one(feats)
+        losses = one.loss_by_feat(logits, toys.labelled(target))
+    assert logits.dtype == torch.bfloat16
+    assert losses['loss_sem_seg'].dtype == torch.float32
+    expected = F.cross_entropy(logits.float(), target)
+    toys.assert_close(losses['loss_sem_seg'], expected)
+    toys.assert_close(logits.float(), one(feats), 0.1)

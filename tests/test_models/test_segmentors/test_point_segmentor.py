@@ -1,0 +1,269 @@
+"""The segmentor: wiring, predictions, windows, MMDetection3D's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from torch import nn
+
+import mmdet3d_act
+from mmdet3d_act.models.layers import make_patches
+from mmdet3d_act.models.segmentors import PointSegmentor
+from mmdet3d_act.registry import HAS_MMDET3D, MODELS, build_module
+from tests.test_models import toys
+from tests.test_models.test_segmentors import networks
+
+mmdet3d_act.compat.allow_mmengine_checkpoints()
+
+LABELS = torch.tensor([2, 0])
+
+
+def masks(classes: int = 5, num_points: int = toys.NUM_POINTS) -> torch.Tensor:
+    shape = (2, num_points)
+    return torch.randint(classes, shape, generator=toys.seeded(3))
+
+
+def test_builds_from_its_config() -> None:
+    model = MODELS.build(networks.PART)
+    assert type(model) is PointSegmentor
+    assert {name.split('.')[0] for name, _ in model.named_parameters()} == {
+        'backbone',
+        'decode_head',
+    }
+    again = PointSegmentor(model.backbone, model.decode_head)
+    assert again.backbone is model.backbone
+    assert again.neck is None
+
+
+def test_logits_are_the_heads_of_the_backbones_features() -> None:
+    model = networks.part().eval()
+    inputs = dict(points=toys.points(), shape_label=LABELS)
+    feats = {**model.backbone(inputs['points']), 'shape_label': LABELS}
+    logits = model(inputs)
+    assert logits.shape == (2, 6, toys.NUM_POINTS)
+    assert torch.equal(logits, model.decode_head(feats))
+
+
+def test_known_patches_are_taken() -> None:
+    model = networks.semantic().eval()
+    cloud = toys.points()
+    patches = make_patches(cloud.flip(1), toys.NUM_GROUPS, toys.GROUP_SIZE)
+    last = toys.NUM_POINTS - 1
+    inputs = dict(
+        points=cloud,
+        center_indices=last - patches.center_indices,
+        neighbor_indices=last - patches.neighbor_indices,
+    )
+    feats = model.extract_feat(inputs)
+    assert torch.equal(feats['centers'], patches.centers)
+    assert 'neighbor_indices' not in feats
+    assert not torch.equal(model(inputs), model(dict(points=cloud)))
+
+
+class Scale(nn.Module):
+    """A neck that changes the features."""
+
+    def forward(self, feats: dict) -> dict:
+        halves = [state / 2 for state in feats['hidden_states']]
+        return {**feats, 'hidden_states': halves}
+
+
+def test_a_neck_stands_between() -> None:
+    model = networks.semantic().eval()
+    own = PointSegmentor(model.backbone, model.decode_head, neck=Scale())
+    inputs = dict(points=toys.points())
+    feats = Scale()(model.backbone(inputs['points']))
+    assert torch.equal(own.eval()(inputs), model.decode_head(feats))
+
+
+def test_loss_in_training() -> None:
+    model = networks.part().train()
+    inputs = dict(points=toys.points(), shape_label=LABELS)
+    losses = model(inputs, toys.labelled(masks(6)), mode='loss')
+    assert set(losses) == {'decode.loss_sem_seg', 'decode.accuracy'}
+    total, logged = model.parse_losses(losses)
+    assert total == losses['decode.loss_sem_seg']
+    assert 0 <= logged['decode.accuracy'] <= 1
+    total.backward()
+    reached = {n for n, p in model.named_parameters() if p.grad is not None}
+    assert reached == {name for name, _ in model.named_parameters()}
+
+
+def test_predictions() -> None:
+    model = networks.part().eval()
+    inputs = dict(points=toys.points(), shape_label=LABELS)
+    samples = model(inputs, toys.labelled(masks(6)), mode='predict')
+    logits = model(inputs)
+    for sample, own in zip(samples, logits, strict=True):
+        assert torch.equal(sample.pts_seg_logits.pts_seg_logits, own)
+        pred = sample.pred_pts_seg.pts_semantic_mask
+        assert torch.equal(pred, own.argmax(0))
+        assert pred.dtype == torch.int64
+
+
+def room(num_points: int = 300) -> torch.Tensor:
+    generator = toys.seeded(0)
+    return torch.rand(1, num_points, 3, generator=generator) * 1.8
+
+
+SLIDE = dict(mode='slide', num_points=40, fusion='logits')
+
+
+def test_a_room_is_segmented_in_windows() -> None:
+    model = networks.semantic(test_cfg=SLIDE).eval()
+    cloud = room()
+    seen = []
+    model.backbone.register_forward_hook(
+        lambda module, args, out: seen.append(args[0])
+    )
+    (sample,) = model(dict(points=cloud), toys.samples(1), mode='predict')
+    logits = sample.pts_seg_logits.pts_seg_logits
+    assert logits.shape == (5, 300)
+    assert {one.shape[1] for one in seen} == {40}
+    assert torch.cat(seen)[..., :2].abs().max() <= 0.501
+    assert not torch.allclose(logits, model(dict(points=cloud))[0])
+    again = model(dict(points=cloud), toys.samples(1), mode='predict')
+    assert torch.equal(again[0].pts_seg_logits.pts_seg_logits, logits)
+
+
+def test_blocks_are_taken_at_once_in_either_mode() -> None:
+    blocks = dict(points=toys.points() * 0.49)
+    found = [
+        networks.semantic(test_cfg=cfg)
+        .eval()
+        .predict(blocks, toys.samples())[1]
+        .pts_seg_logits.pts_seg_logits
+        for cfg in (SLIDE, None, dict(mode='whole'))
+    ]
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_other_inputs_go_with_every_window() -> None:
+    model = networks.part(test_cfg=SLIDE).eval()
+    labels = []
+    model.decode_head.register_forward_pre_hook(
+        lambda module, args: labels.extend(args[0]['shape_label'].tolist())
+    )
+    both = torch.cat([room(), room() / 2])
+    inputs = dict(points=both, shape_label=LABELS)
+    model(inputs, toys.samples(), mode='predict')
+    assert labels == sorted(labels, reverse=True)
+    assert set(labels) == {0, 2}
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match="'whole', 'slide'"):
+        networks.semantic(test_cfg=dict(mode='sliding'))
+    with pytest.raises(ValueError, match='num_votes must be at least 1'):
+        networks.semantic(test_cfg=dict(mode='slide', num_votes=0))
+    with pytest.raises(ValueError, match="'tensor', 'loss' or 'predict'"):
+        networks.semantic()(dict(points=toys.points()), mode='x')
+
+
+def test_pretrained_student_fills_the_backbone(tmp_path: Path) -> None:
+    """With class token and under its prefix, as stage II leaves it."""
+    student = toys.randomize(toys.student(), seed=4)
+    state = {f'student.{k}': v for k, v in student.state_dict().items()}
+    torch.save(dict(state_dict=state), tmp_path / 'epoch_1.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path))
+    backbone = {**networks.BACKBONE, 'init_cfg': init_cfg}
+    model = MODELS.build({**networks.SEMANTIC, 'backbone': backbone})
+    model.init_weights()
+    own = model.backbone.state_dict()
+    assert all(torch.equal(v, student.state_dict()[k]) for k, v in own.items())
+    assert 'cls_token' not in own
+
+
+@pytest.mark.skipif(not HAS_MMDET3D, reason='MMDetection3D is not installed')
+def test_the_head_works_in_mmdet3ds_segmentor() -> None:
+    config = dict(
+        type='EncoderDecoder3D',
+        backbone=networks.BACKBONE,
+        decode_head=networks.SEMANTIC['decode_head'],
+        test_cfg=dict(mode='whole'),
+    )
+    theirs = toys.randomize(build_module(config)).eval()
+    ours = networks.semantic().eval()
+    theirs.load_state_dict(ours.state_dict())
+    points = toys.points()
+    samples = toys.labelled(masks())
+    losses = theirs.loss(dict(points=list(points)), samples)
+    assert losses == ours.loss(dict(points=points), samples)
+    assert set(losses) == {'decode.loss_sem_seg', 'decode.accuracy'}
+    found = theirs.encode_decode(points, [{}, {}])
+    assert torch.equal(found, ours(dict(points=points)))
+
+
+@pytest.mark.skipif(not HAS_MMDET3D, reason='MMDetection3D is not installed')
+def test_a_head_of_mmdet3d_works_in_ours() -> None:
+    """Its base class has the loss and the last layer of all stock heads."""
+    from mmdet3d.models.decode_heads.decode_head import Base3DDecodeHead
+
+    class NearestCenter(Base3DDecodeHead):
+        def forward(self, feats: dict) -> torch.Tensor:
+            distance = torch.cdist(feats['sa_xyz'][0], feats['fp_xyz'][-1])
+            rows = distance.argmin(-1).unsqueeze(1).expand(-1, 32, -1)
+            return self.cls_seg(feats['fp_features'][-1].gather(2, rows))
+
+    head = NearestCenter(channels=32, num_classes=5)
+    backbone = build_module(networks.BACKBONE)
+    model = PointSegmentor(backbone, head)
+    inputs = dict(points=toys.points())
+    losses = model.loss(inputs, toys.labelled(masks()))
+    losses['decode.loss_sem_seg'].backward()
+    assert model.backbone.norm.weight.grad.any()
+    (first, _) = model.eval().predict(inputs, toys.samples())
+    assert first.pts_seg_logits.pts_seg_logits.shape == (5, toys.NUM_POINTS)
+
+
+class Halves(torch.utils.data.Dataset):
+    """Clouds whose lower points are of one class, the upper of another."""
+
+    def __init__(self) -> None:
+        self.metainfo = dict(classes=tuple('abcde'))
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> dict:
+        points = toys.points(1, seed=index)[0]
+        mask = (points[:, 2] > 0).long()
+        (sample,) = toys.labelled(mask[None])
+        return dict(inputs=dict(points=points), data_samples=sample)
+
+
+def test_trains_and_is_scored_by_a_runner(tmp_path: Path) -> None:
+    loader = dict(
+        batch_size=2,
+        dataset=Halves(),
+        collate_fn=dict(type='pseudo_collate'),
+    )
+    runner = Runner(
+        model=PointSegmentor(
+            toys.student(
+                with_cls_token=False,
+                out_indices=(0, 1),
+                norm_hidden_states=True,
+            ),
+            networks.SEMANTIC['decode_head'],
+        ),
+        work_dir=str(tmp_path),
+        train_dataloader=dict(sampler=dict(type='InfiniteSampler'), **loader),
+        train_cfg=dict(by_epoch=False, max_iters=60, val_interval=60),
+        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=3e-3)),
+        val_dataloader=dict(sampler=dict(type='DefaultSampler'), **loader),
+        val_cfg=dict(),
+        val_evaluator=dict(type='SemanticSegMetric', prefix='blocks'),
+        default_scope='mmdet3d',
+        experiment_name='segmentor',
+        default_hooks=dict(logger=dict(type='LoggerHook', interval=60)),
+    )
+    runner.train()
+    found = runner.val_loop.run()
+    # Half of the points are of either class.
+    assert found['blocks/overall_accuracy'] > 75

@@ -1,0 +1,152 @@
+"""Windows of scenes: what they hold, and how they are merged."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.segmentors import SlidingWindows
+
+
+def scene(num_points: int = 900, seed: int = 0) -> torch.Tensor:
+    """Return points of a room of 2.3 m times 1.4 m, with a colour."""
+    generator = torch.Generator().manual_seed(seed)
+    size = torch.tensor([2.3, 1.4, 3.0, 1.0])
+    return torch.rand(num_points, 4, generator=generator) * size
+
+
+class Recorder:
+    """A network that notes what it sees, and says the half of the room."""
+
+    def __init__(self) -> None:
+        self.seen: list[torch.Tensor] = []
+
+    def __call__(self, windows: torch.Tensor) -> torch.Tensor:
+        self.seen.append(windows)
+        high = (windows[..., 2] > 1.5).float()
+        return torch.stack([1 - high, 3 * high, 0 * high], dim=1)
+
+
+def brute_force(points: torch.Tensor, size: float, stride: float) -> list:
+    """Return the rows of every column, as the published loops have it."""
+    low, high = points[:, :2].amin(0).double(), points[:, :2].amax(0).double()
+    counts = ((high - low - size) / stride).ceil().long() + 1
+    columns = []
+    for row in range(int(counts[1])):
+        for column in range(int(counts[0])):
+            start = low + stride * torch.tensor([column, row])
+            end = torch.minimum(start + size, high)
+            start = end - size
+            inside = (points[:, :2] >= start - 1e-3) & (
+                points[:, :2] <= end + 1e-3
+            )
+            rows = inside.all(1).nonzero().flatten()
+            if len(rows):
+                columns.append((rows, (start + end) / 2))
+    return columns
+
+
+def test_columns_are_the_published_ones() -> None:
+    points = scene()
+    windows = SlidingWindows(num_points=64, batch_size=1000)
+    expected = brute_force(points, 1.0, 0.5)
+    # 4 starts along x (0, 0.5, 1, 1.3), 2 along y.
+    assert len(expected) == 8
+    for (rows, middle), (own, where) in zip(
+        windows._columns(points), expected, strict=True
+    ):
+        assert torch.equal(rows, own)
+        assert torch.allclose(middle, where)
+
+
+def test_every_point_of_a_column_is_seen() -> None:
+    points = scene()
+    windows = SlidingWindows(num_points=64, batch_size=5)
+    network = Recorder()
+    out = windows(points, network)
+    assert out.shape == (3, 900)
+    assert max(len(seen) for seen in network.seen) == 5
+    seen = torch.cat(network.seen)
+    columns = brute_force(points, 1.0, 0.5)
+    assert len(seen) == sum(-(-len(rows) // 64) for rows, _ in columns)
+    assert seen.shape[1:] == (64, 4)
+    # Around the middle in x and y; height and colour as in the room.
+    assert seen[..., :2].abs().max() <= 0.5 + 2e-3
+    assert seen[..., 2].max() > 2.8
+    first, middle = columns[0]
+    share = seen[: -(-len(first) // 64)].flatten(0, 1)
+    back = share[:, :2] + middle.float()
+    distance = torch.cdist(
+        torch.cat([back, share[:, 2:]], 1), points[first], p=1.0
+    )
+    assert distance.min(1).values.max() < 1e-5
+    assert len(distance.argmin(1).unique()) == len(first)
+
+
+def test_votes_and_logits() -> None:
+    points = scene()
+    high = points[:, 2] > 1.5
+    votes = SlidingWindows(num_points=64)(points, Recorder())
+    assert torch.equal(votes.argmax(0), high.long())
+    # Whole numbers, one a window that has seen the point.
+    assert torch.equal(votes, votes.round())
+    assert votes.sum(0).min() >= 1
+    means = SlidingWindows(num_points=64, fusion='logits')(points, Recorder())
+    expected = torch.stack([(~high).float(), 3 * high.float(), 0 * high])
+    torch.testing.assert_close(means, expected)
+
+
+def test_more_votes_see_other_sets() -> None:
+    points = scene()
+    once, twice = Recorder(), Recorder()
+    SlidingWindows(num_points=64, batch_size=1000)(points, once)
+    SlidingWindows(num_points=64, batch_size=1000, num_votes=2)(points, twice)
+    (first,), (both,) = once.seen, twice.seen
+    assert len(both) == 2 * len(first)
+    assert torch.equal(both[: len(first)], first)
+    assert not torch.equal(both[len(first) :], first)
+
+
+def test_same_scene_same_result_whatever_the_global_seed() -> None:
+    seen = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        network = Recorder()
+        SlidingWindows(num_points=64)(scene(), network)
+        seen.append(torch.cat(network.seen))
+    assert torch.equal(*seen)
+    other = Recorder()
+    SlidingWindows(num_points=64, seed=1)(scene(), other)
+    assert not torch.equal(torch.cat(other.seen), seen[0])
+
+
+@pytest.mark.parametrize('num_points', [1, 10, 900])
+def test_scenes_smaller_than_a_window(num_points: int) -> None:
+    """Also with so few points that they are repeated more than once."""
+    points = scene(num_points) * 0.1
+    network = Recorder()
+    out = SlidingWindows(num_points=64)(points, network)
+    assert out.shape == (3, num_points)
+    assert out.sum(0).min() >= 1
+    assert all(seen.shape[1] == 64 for seen in network.seen)
+
+
+def test_blocks_are_known() -> None:
+    windows = SlidingWindows(num_points=64)
+    block = scene(64)[None] * 0.4 - 0.45
+    assert windows.are_blocks(block[:, :, :3])
+    assert not windows.are_blocks(block + 0.5)
+    assert not windows.are_blocks(scene(65)[None] * 0)
+
+
+def test_errors() -> None:
+    for name in ('num_points', 'batch_size', 'num_votes'):
+        with pytest.raises(ValueError, match=f'{name} must be at least 1'):
+            SlidingWindows(**{name: 0})
+    with pytest.raises(ValueError, match='block_size must be > 0'):
+        SlidingWindows(block_size=0)
+    for rate in (0, 1.5):
+        with pytest.raises(ValueError, match='never seen'):
+            SlidingWindows(sample_rate=rate)
+    with pytest.raises(ValueError, match="'votes', 'logits'"):
+        SlidingWindows(fusion='sum')

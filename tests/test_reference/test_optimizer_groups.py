@@ -1,0 +1,95 @@
+"""Learning rate, decay and what is decayed equal the published groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from torch import nn
+
+from mmdet3d_act.converters import keys
+from mmdet3d_act.converters.published_classifier import CLASSIFIER
+from mmdet3d_act.converters.published_teacher import teacher_names
+from tests.config_files import CONFIGS, load
+from tests.test_reference import networks
+from tests.test_reference.harness import Reference
+from tests.test_reference.test_autoencoders import autoencoder_of
+from tests.test_reference.test_classifiers import TRANSFERS, full_size, listed
+from tests.test_reference.test_distill import distiller_of
+
+FILE = 'optimizer_groups.json'
+SCHEDULES = CONFIGS / '_base_' / 'schedules'
+
+
+def assert_groups(
+    entry: Mapping, model: nn.Module, cfg: Config, ours: Mapping[str, str]
+) -> None:
+    """Compare an optimiser with a published one.
+
+    Args:
+        entry: The published groups.
+        model: With all and only the parameters that are trained.
+        cfg: Config of our optimiser wrapper.
+        ours: Official name to ours.
+    """
+    optimizer = build_optim_wrapper(model, cfg).optimizer
+    own = {id(param): name for name, param in model.named_parameters()}
+    got = {
+        group['weight_decay']: {own[id(param)] for param in group['params']}
+        for group in optimizer.param_groups
+    }
+    # Two official parameters may be one of ours: a set has it once.
+    expected = {
+        group['weight_decay']: {ours[n] for n in group['names'] if n in ours}
+        for group in entry['groups']
+    }
+    assert got == expected
+    assert {group['lr'] for group in optimizer.param_groups} == {entry['lr']}
+    assert list(optimizer.defaults['betas']) == entry['betas']
+    assert optimizer.defaults['eps'] == entry['eps']
+
+
+@pytest.mark.parametrize('transfer', ['full', 'linear', 'bit-fit', 'side'])
+def test_fine_tuning(transfer: str) -> None:
+    entry = listed(FILE)[f'finetune_{transfer}']
+    variant = '' if transfer == 'full' else f'_{TRANSFERS[transfer]}'
+    cfg = load(f'act/act_cls_modelnet40{variant}.py')
+    names = [name for group in entry['groups'] for name in group['names']]
+    ours = networks.renamed(names, CLASSIFIER)
+    assert set(ours) == set(names)
+    assert_groups(entry, full_size(transfer), cfg.optim_wrapper, ours)
+
+
+def names_of(reference: Reference, name: str, start: str) -> tuple[dict, list]:
+    """Return a published optimiser and its names, if the fixture is there."""
+    if name not in reference.names():
+        pytest.skip(f'the folder lacks the fixture {name} of this list')
+    listing = listed(FILE)
+    entry = next(v for k, v in listing.items() if k.startswith(start))
+    return entry, [n for group in entry['groups'] for n in group['names']]
+
+
+def test_stage_1(reference: Reference) -> None:
+    entry, names = names_of(reference, 'act_vit_deep', 'stage1_act_vit_deep')
+    model, _ = autoencoder_of(reference, 'act_vit_deep')
+    teacher = {
+        name: new[0] if isinstance(new, tuple) else new
+        for name, new in teacher_names(names).items()
+    }
+    rest = [name for name in names if name not in teacher]
+    ours = {**teacher, **networks.renamed(rest, keys.AUTOENCODER)}
+    assert set(ours) == set(names)
+    cfg = Config.fromfile(SCHEDULES / 'act_dvae_300e.py')
+    assert_groups(entry, model, cfg.optim_wrapper, ours)
+
+
+def test_stage_2(reference: Reference) -> None:
+    entry, names = names_of(reference, 'distill', 'stage2_distill')
+    ours = networks.renamed(names, keys.ACT_PRETRAINING)
+    # The heads that no gradient reaches are not in our networks.
+    assert all('_head.' in name for name in set(names) - set(ours))
+    cfg = Config.fromfile(SCHEDULES / 'act_pretrain_300e.py')
+    model = distiller_of(reference, 'distill')
+    assert_groups(entry, model, cfg.optim_wrapper, ours)

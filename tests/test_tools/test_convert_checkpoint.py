@@ -1,0 +1,111 @@
+"""The command line of the converter."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmdet3d_act.converters.formats import TASKS
+from mmdet3d_act.models.backbones import PointTransformer
+from tests.test_converters import published
+
+from .loading import TOOLS, load_tool, run_script
+
+tool = load_tool('model_converters.convert_checkpoint')
+HEADS = ['--cfg-options', 'num_heads=4', 'group_size=16']
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    state = published.values(published.shapes('small_pointmae'))
+    return str(published.write(tmp_path / 'src.pth', state))
+
+
+def test_backbone(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out, config = str(tmp_path / 'dst.pth'), str(tmp_path / 'sub/model.py')
+    words = [source, out, '--task=backbone', '--up-axis=z', '--names']
+    words += ['--model-config', config, *HEADS]
+    assert tool.main(words) == 0
+    text = capsys.readouterr().out
+    assert 'Point-MAE, pretraining; backbone taken' in text
+    assert 'part of the distiller: --task distiller takes it' in text
+    assert '    MAE_decoder.norm.bias\n' in text
+    assert 'sha256: ' in text
+    assert 'up_axis: z' in text
+    assert f'Written: {out}' in text
+    model = Config.fromfile(config).model
+    assert model.pop('type') == 'PointTransformer'
+    init_cfg = dict(type='Pretrained', checkpoint=out)
+    backbone = PointTransformer(**model, init_cfg=init_cfg)
+    backbone.init_weights()
+    state = torch.load(out, weights_only=True)['state_dict']
+    assert torch.equal(backbone.norm.bias, state['norm.bias'])
+
+
+def test_looking_only(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = [source, '--cfg-options', 'student.num_heads=4']
+    words += ['objectives.point_mae.neck.num_heads=3']
+    assert tool.main(words) == 0
+    assert 'Written' not in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ['src.pth']
+
+
+def test_unexpected_parameters(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    state = published.values(published.shapes('small_pointmae'))
+    state['extra'] = torch.ones(1)
+    source = str(published.write(tmp_path / 'src.pth', state))
+    out = tmp_path / 'dst.pth'
+    words = [source, str(out), '--task=backbone', *HEADS]
+    assert tool.main(words) == 2
+    captured = capsys.readouterr()
+    assert '1 parameters are not explained' in captured.err
+    assert '  unexpected  1\n    extra' in captured.out
+    assert not out.exists()
+    assert tool.main([*words, '--allow-unexpected']) == 0
+    assert '    extra\n' in capsys.readouterr().out
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ('words', 'problem'),
+    [
+        (['absent.pth', 'dst.pth'], 'absent.pth does not exist'),
+        (['{src}', '--task=classifier'], 'which holds no classifier; choose'),
+        (['{src}', '--cfg-options', 'student.num_heads=5'], 'num_heads'),
+    ],
+)
+def test_problems_are_named(
+    source: str, words: list[str], problem: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert tool.main([word.format(src=source) for word in words]) == 2
+    assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'words', [['a', 'a'], ['a', '--model-config=b.txt'], ['a', '--task=x'], []]
+)
+def test_usage(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        tool.main(words)
+
+
+def test_tasks_are_those_of_the_package() -> None:
+    assert tool.TASKS == TASKS
+
+
+def test_script(source: str, tmp_path: Path) -> None:
+    script = str(TOOLS / 'model_converters' / 'convert_checkpoint.py')
+    words = [script, source, 'b.pth', '--task=backbone', *HEADS]
+    run = run_script(tmp_path, sys.executable, *words)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / 'b.pth').is_file()

@@ -1,0 +1,49 @@
+"""The command line of the extraction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.test_converters.test_extraction import save
+from tests.test_models import toys
+
+from .loading import load_tool
+
+tool = load_tool('model_converters.extract_backbone')
+
+
+def test_a_student(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    source, out = tmp_path / 'epoch_7.pth', tmp_path / 'sub' / 'student.pth'
+    student = save(source, cfg=dict(model=dict(student=toys.STUDENT)))
+    assert tool.main([str(source), str(out)]) == 0
+    text = capsys.readouterr().out
+    assert 'epoch_7.pth: ' in text
+    assert '1 of other parts left' in text
+    assert 'num_heads=4' in text
+    loaded = torch.load(out, weights_only=True)
+    assert set(loaded['state_dict']) == set(student.state_dict())
+    assert loaded['meta']['extracted']['epoch'] == 7
+
+
+def test_heads_that_are_not_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    save(tmp_path / 'a.pth', prefix='net.')
+    words = [str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth')]
+    assert tool.main(words) == 2
+    assert "looked for 'patch_embed" in capsys.readouterr().err
+    assert tool.main([*words, '--prefix=net.']) == 0
+    assert 'give num_heads yourself' in capsys.readouterr().out
+
+
+def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert tool.main([str(tmp_path / 'a'), str(tmp_path / 'b.pth')]) == 2
+    assert 'no checkpoint at' in capsys.readouterr().err
+    torch.save(dict(state_dict=toys.vae().state_dict()), tmp_path / 'v.pth')
+    words = [str(tmp_path / 'v.pth'), str(tmp_path / 'b.pth')]
+    assert tool.main(words) == 2
+    assert 'no whole point Transformer' in capsys.readouterr().err
+    assert not (tmp_path / 'b.pth').exists()

@@ -1,0 +1,103 @@
+"""tools/few_shot.py on trainings of milliseconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean, stdev
+
+import pytest
+
+from tests.test_apis.experimenting import write_experiment
+from tests.test_tools.experiments import results, rows, run_tool
+from tests.test_tools.loading import load_tool
+
+TOOL = 'few_shot'
+OUT = ['--work-dir', 'out']
+SMALL = ['--way', '2', '3', '--shot', '4', '8', '--folds', '2', *OUT]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_experiment(tmp_path)
+    return tmp_path
+
+
+def test_all_settings(folder, monkeypatch, capsys) -> None:
+    assert run_tool(monkeypatch, TOOL, 'toy.py', 'a=backbone.pth', *SMALL) == 0
+    runs = results('out')['runs']
+    settings = [(way, shot) for way in (2, 3) for shot in (4, 8)]
+    assert [(r['way'], r['shot'], r['fold']) for r in runs] == [
+        (*setting, fold) for setting in settings for fold in (0, 1)
+    ]
+    assert [r['num_train'] for r in runs[::2]] == [8, 16, 12, 24]
+    # Folds have data of their own.
+    assert runs[0]['records'] != runs[1]['records']
+    summary = results('out')['summary']
+    for setting, entry in zip(settings, summary[::2], strict=True):
+        own = [r for r in runs if (r['way'], r['shot']) == setting]
+        last = [r['records'][-1]['metrics']['accuracy'] for r in own]
+        assert (entry['way'], entry['shot']) == setting
+        assert entry['metric'] == 'accuracy'
+        assert entry['folds'] == [0, 1]
+        assert entry['last']['mean'] == pytest.approx(fmean(last))
+        assert entry['last']['std'] == pytest.approx(stdev(last))
+    assert rows('out')[0][:4] == ['a', '2-way 4-shot', '2', 'accuracy']
+    assert '| a | 3-way 8-shot | 2 | accuracy |' in capsys.readouterr().out
+    # Forty checkpoints would fill a disk.
+    assert not list(folder.glob('out/**/*.pth'))
+    assert (folder / 'out/a/3way_8shot/fold1/record.json').is_file()
+
+
+def test_goes_on_with_more_folds_and_starts(monkeypatch, capsys) -> None:
+    setting = ['--way', '2', '--shot', '4', *OUT, '--folds']
+    first = ['toy.py', 'scratch', *setting, '1']
+    assert run_tool(monkeypatch, TOOL, *first) == 0
+    record = results('out')['runs'][0]
+    capsys.readouterr()
+    more = ['toy.py', 'scratch', 'a=backbone.pth', *setting, '2']
+    assert run_tool(monkeypatch, TOOL, *more) == 0
+    printed = capsys.readouterr().out
+    assert '[1/4] scratch/2way_4shot/fold0: is there already' in printed
+    runs = results('out')['runs']
+    assert runs[0] == record
+    assert [run['row'] for run in runs] == ['scratch', 'scratch', 'a', 'a']
+    assert [row[0] for row in rows('out')[::2]] == ['a', 'scratch']
+
+
+def test_published_settings_are_the_default() -> None:
+    args = load_tool(TOOL).parse_args(['toy.py', 'scratch'])
+    trials = load_tool(TOOL).make_trials(args)
+    assert len(trials) == 40
+    assert trials[0].name == 'scratch/5way_10shot/fold0'
+    assert trials[-1].data == dict(way=10, shot=20, fold=9)
+
+
+def test_folds_that_are_drawn_have_a_seed() -> None:
+    tool = load_tool(TOOL)
+    args = tool.parse_args(['toy.py', 'scratch', '--fold-seed', '3'])
+    assert tool.make_trials(args)[0].data['seed'] == 3
+
+
+def test_head_has_as_many_classes_as_a_fold(folder) -> None:
+    head = "\nmodel['head'] = dict(type='Linear', num_classes=2)\n"
+    write_experiment(folder, extra=head)
+    tool = load_tool(TOOL)
+    options = ['--cfg-options', 'train_cfg.max_epochs=1']
+    args = tool.parse_args(['toy.py', 'scratch', *options])
+    trials = tool.make_trials(args)
+    assert [trial.options for trial in trials[::10]] == [
+        {'train_cfg.max_epochs': 1, 'model.head.num_classes': way}
+        for way in (5, 5, 10, 10)
+    ]
+
+
+def test_faults_are_explained(folder, monkeypatch, capsys) -> None:
+    command = ['toy.py', 'scratch', *OUT]
+    assert run_tool(monkeypatch, TOOL, *command, '--way', '9') == 2
+    assert 'way must be <= 4, got 9' in capsys.readouterr().err
+    assert run_tool(monkeypatch, TOOL, *command, '--fold-seed', '1') == 2
+    assert 'has way, shot, fold, seed' in capsys.readouterr().err
+    assert run_tool(monkeypatch, TOOL, 'toy.py', 'gone/x.pth', *OUT) == 2
+    assert 'no checkpoint at gone/x.pth' in capsys.readouterr().err
+    assert not Path('out').exists()

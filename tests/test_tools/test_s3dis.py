@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.datasets import S3DISBlocks
+from mmdet3d_act.datasets.s3dis_raw import list_raw_rooms, read_raw_room
+from tests.raw_rooms import write_raw
+
+from .loading import load_tool
+
+tool = load_tool('dataset_converters.s3dis')
+
+NAMES = ['Area_1_WC_1', 'Area_1_office_2', 'Area_5_hallway_6']
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """Stanford's folder with three rooms."""
+    return write_raw(tmp_path)
+
+
+def _main(raw: Path, out: Path, *options: str) -> int:
+    return tool.main([str(raw), str(out), *options])
+
+
+def _times(out: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in out.glob('*.npy')}
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_rooms_and_report(
+    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture, dtype: str
+) -> None:
+    out = tmp_path / 'data' / 's3dis'
+    assert _main(raw, out, '--dtype', dtype) == 0
+    printed = capsys.readouterr().out
+    assert 'Area_5_hallway_6/Annotations/ceiling_1.txt row 4: ' in printed
+    assert r"185\x00187 182' -> '22.350 6.692" in printed
+    assert 'Area_1_office_2/Annotations/wall_3 (1).txt: left out' in printed
+    assert 'bad rows: 1, files left out as copies: 1, objects' in printed
+    assert 'counted as clutter: 1; see conversion.json' in printed
+    assert sorted(path.stem for path in out.glob('*.npy')) == NAMES
+    report = json.loads((out / tool.REPORT).read_text())['rooms']
+    assert list(report) == NAMES
+    total = 0
+    for room in list_raw_rooms(raw):
+        rows = np.load(out / f'{room.name}.npy')
+        table = read_raw_room(room)
+        assert rows.dtype == dtype
+        np.testing.assert_array_equal(rows, table.rows.astype(dtype))
+        assert report[room.name]['num_points'] == len(rows)
+        assert sum(report[room.name]['label_counts'].values()) == len(rows)
+        total += len(rows)
+    assert f'3 rooms, {total} points' in printed
+    assert report['Area_5_hallway_6']['label_counts']['ceiling'] == 7
+
+
+def test_rooms_can_be_read(tmp_path: Path, raw: Path) -> None:
+    _main(raw, tmp_path / 'out')
+    dataset = S3DISBlocks(
+        str(tmp_path / 'out'),
+        'test',
+        samples='rooms',
+        pipeline=[dict(type='LoadRoom')],
+    )
+    assert len(dataset) == 1
+    assert set(dataset[0]['pts_semantic_mask'].tolist()) == {0, 6}
+
+
+def test_what_is_done_is_left_alone(
+    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / 'out'
+    assert _main(raw, out, '--areas', '1') == 0
+    first = _times(out)
+    assert sorted(first) == ['Area_1_WC_1.npy', 'Area_1_office_2.npy']
+    assert _main(raw, out) == 0
+    second = _times(out)
+    assert len(second) == 3
+    assert first.items() <= second.items()
+    capsys.readouterr()
+    assert _main(raw, out) == 0
+    assert _times(out) == second
+    # Still listed, though nothing was done.
+    assert 'ceiling_1.txt row 4' in capsys.readouterr().out
+    assert _main(raw, out, '--dtype', 'float64') == 0
+    assert np.load(out / 'Area_1_WC_1.npy').dtype == np.float64
+
+
+def test_interrupted_call_goes_on(
+    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A room with a row that nobody can mend stops the call."""
+    out = tmp_path / 'out'
+    bad = raw / 'Area_1/office_2/Annotations/wall_3.txt'
+    bad.write_text(bad.read_text() + '1 2 3\n')
+    assert _main(raw, out) == 2
+    error = capsys.readouterr().err
+    assert 'wall_3.txt: row 8: ' in error
+    assert '--drop-bad-rows' in error
+    assert 'What is done is kept; the same command goes on' in error
+    assert list(_times(out)) == ['Area_1_WC_1.npy']
+    assert not list(out.glob('*.partial'))
+    before = _times(out)
+    assert _main(raw, out, '--drop-bad-rows') == 0
+    assert before.items() <= _times(out).items()
+    assert "row 8: '1 2 3' dropped" in capsys.readouterr().out
+
+
+def test_a_room_without_its_line_in_the_report_is_made_again(
+    tmp_path: Path, raw: Path
+) -> None:
+    out = tmp_path / 'out'
+    _main(raw, out)
+    (out / tool.REPORT).unlink()
+    (out / 'Area_1_WC_1.npy').write_bytes(b'half')
+    assert _main(raw, out) == 0
+    assert np.load(out / 'Area_1_WC_1.npy').shape[1] == 7
+
+
+def test_several_processes_give_the_same(tmp_path: Path, raw: Path) -> None:
+    _main(raw, tmp_path / 'one')
+    assert _main(raw, tmp_path / 'two', '--workers', '2') == 0
+    for name in (*(f'{name}.npy' for name in NAMES), tool.REPORT):
+        one, two = (tmp_path / part / name for part in ('one', 'two'))
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_bad_rows_in_another_process(
+    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (raw / 'Area_1/WC_1/Annotations/floor_1.txt').write_text('1 2 3\n')
+    out = tmp_path / 'out'
+    assert _main(raw, out, '--areas', '1', '--workers', '1') == 2
+    assert 'floor_1.txt: row 1: ' in capsys.readouterr().err
+    assert not (out / 'Area_1_WC_1.npy').exists()
+
+
+def test_process_that_dies(
+    tmp_path: Path,
+    raw: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def end(*_: object) -> Iterator[None]:
+        raise tool.BrokenProcessPool('killed')
+        yield
+
+    monkeypatch.setattr(tool, 'iter_converted', end)
+    assert _main(raw, tmp_path / 'out', '--workers', '2') == 2
+    assert 'use fewer --workers' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (('--areas', '2', '5'), 'no rooms of the areas [2], only of [1, 5]'),
+        ((), 'found no room in'),
+    ],
+)
+def test_missing_folders(
+    tmp_path: Path,
+    raw: Path,
+    capsys: pytest.CaptureFixture,
+    options: tuple,
+    text: str,
+) -> None:
+    source = raw if options else tmp_path / 'none'
+    assert _main(source, tmp_path / 'out', *options) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert 'goes on' not in error
+    assert not (tmp_path / 'out').exists()
+
+
+def test_other_report(
+    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / tool.REPORT).write_text('[]')
+    assert _main(raw, out) == 2
+    assert 'is no report of this tool' in capsys.readouterr().err
+
+
+def test_negative_workers(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        _main(tmp_path, tmp_path, '--workers', '-1')
