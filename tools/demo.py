@@ -370,7 +370,9 @@ def print_closing(
         '',
         '  next:',
         '    your own clouds      python tools/demo.py --clouds FOLDER '
-        '--out work_dirs/mine',
+        '--out work_dirs/mine'
+        if probed
+        else '    other settings       docs/data.md, configs/act/*_folder*.py',
         "    your own MM config   backbone=dict(type='PointTransformer',",
         '                           embed_dims=128, num_layers=4,',
         '                           num_heads=4,',

@@ -93,7 +93,8 @@ class PointFolder(PointCloudDataset):
     SPLITS = (None, *SPLIT_NAMES, 'trainval')
     REMEDY = (
         "Set data_root in the data set's config to the folder with your "
-        'clouds.'
+        'clouds; configs/act/act_*_folder*.py take it from the environment '
+        'variable ACT_CLOUDS.'
     )
 
     def __init__(
@@ -302,7 +303,7 @@ class PointFolder(PointCloudDataset):
             values = {key: self._metainfo[key] for key in assumed}
             _log_once(
                 f'{self.data_root}: assumed, as nothing is stated: {values}; '
-                f'state them in the config, or {AUTO!r} to guess',
+                f'state them as options of PointFolder, or {AUTO!r} to guess',
                 logging.WARNING,
             )
         if AUTO in stated.values():

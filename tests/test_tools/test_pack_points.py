@@ -71,7 +71,12 @@ def test_verify_names_what_is_damaged(
     root: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert _by_class(root, '--split=train', '--verify') == 2
-    assert 'ShapeNet55_train.pack' in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert 'ShapeNet55_train.pack: nothing was packed there' in error
+    (root / 'ShapeNet55_train.pack.partial').touch()
+    assert _by_class(root, '--split=train', '--verify') == 2
+    assert 'it is not finished; run the same' in capsys.readouterr().err
+    (root / 'ShapeNet55_train.pack.partial').unlink()
     _by_class(root, '--split=train')
     path = root / 'ShapeNet55_train.pack'
     data = bytearray(path.read_bytes())

@@ -211,6 +211,13 @@ def verify(job: PackJob) -> None:
     from mmdet3d_act.datasets.point_pack import PackError, PointPack
 
     print(f'{job.path}:', flush=True)
+    if not Path(job.path).is_file():
+        begun = Path(f'{job.path}.partial').exists()
+        raise FileNotFoundError(
+            f'no pack to verify at {job.path}: '
+            + ('it is not finished' if begun else 'nothing was packed there')
+            + '; run the same command without --verify'
+        )
     bad = []
     number = 0
     for sample, is_good in PointPack(job.path).iter_checked():
