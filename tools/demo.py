@@ -179,7 +179,7 @@ def count_clouds(folder: str) -> int:
     from mmdet3d_act.engine.launch import UsageError
 
     if not Path(folder).is_dir():
-        raise UsageError(f'no such folder: {folder}')
+        raise UsageError(f'--clouds takes a folder, got {folder}')
     dataset = PointFolder(folder, lazy_init=True)
     files = [sample['lidar_path'] for sample in dataset.list_samples()]
     bad = 0

@@ -319,6 +319,13 @@ class PointFolder(PointCloudDataset):
 
     def _guess(self, keys: list[str]) -> dict[str, Guess]:
         """Return guesses from clouds of all splits, so that these agree."""
+        if set(keys) <= set(self.packed_guesses):
+            # The files are gone; this is what they were taken for.
+            return {
+                key: Guess(value, reason, False)
+                for key, (value, reason) in self.packed_guesses.items()
+                if key in (*keys, 'unit')
+            }
         files = self.layout.find_files()
         if not files:
             files = [s['lidar_path'] for s in self.load_data_list()]
@@ -343,7 +350,7 @@ class PointFolder(PointCloudDataset):
             raise ValueError(
                 f'none of the {len(picked)} files looked at in '
                 f'{self.data_root} can be read, so nothing can be guessed; '
-                f'state {keys}'
+                f'state {keys} as options of PointFolder'
             )
         guesses = {}
         if 'up_axis' in keys:
