@@ -417,13 +417,15 @@ def comparisons(rows: list[str]) -> list[tuple[str, str]]:
 
     Returns:
         A teacher and the same one randomly initialised, a teacher and none,
-        no teacher and no training, a changed row and the unchanged one.
+        no teacher and no training, a changed row and the unchanged one, and
+        the same change of a randomly initialised teacher.
     """
     pairs = []
     for row in rows:
         name, plus, _ = row.partition('+')
         if plus:
-            pairs.append((row, name))
+            change = row.removeprefix(name)
+            pairs += [(row, name), (row, f'{name}-random{change}')]
         elif row == 'no-teacher':
             pairs.append((row, 'untrained'))
         elif name in TEACHERS or name.removesuffix('-random') in TEACHERS:

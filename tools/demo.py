@@ -179,7 +179,7 @@ def count_clouds(folder: str) -> int:
     from mmdet3d_act.engine.launch import UsageError
 
     if not Path(folder).is_dir():
-        raise UsageError(f'no such folder: {folder}')
+        raise UsageError(f'--clouds takes a folder, got {folder}')
     dataset = PointFolder(folder, lazy_init=True)
     files = [sample['lidar_path'] for sample in dataset.list_samples()]
     bad = 0
@@ -370,7 +370,9 @@ def print_closing(
         '',
         '  next:',
         '    your own clouds      python tools/demo.py --clouds FOLDER '
-        '--out work_dirs/mine',
+        '--out work_dirs/mine'
+        if probed
+        else '    other settings       docs/data.md, configs/act/*_folder*.py',
         "    your own MM config   backbone=dict(type='PointTransformer',",
         '                           embed_dims=128, num_layers=4,',
         '                           num_heads=4,',

@@ -200,11 +200,16 @@ def install_mmcv(environment: Environment) -> None:
 
 
 def install_package(environment: Environment) -> None:
-    """Install this checkout, editable."""
+    """Install this checkout, editable.
+
+    By its path, not by setuptools' import hook: with that, Python started
+    beside the checkout takes its folder for the package.
+    """
     run_logged(
         pip_command(
             environment.python,
-            'install --no-deps --no-build-isolation --no-index --editable',
+            'install --no-deps --no-build-isolation --no-index '
+            '--config-settings editable_mode=compat --editable',
             [str(ROOT)],
         ),
         environment.log,

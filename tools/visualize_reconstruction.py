@@ -47,7 +47,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--indices', type=int, nargs='+', help='which clouds instead'
     )
     parser.add_argument(
-        '--up-axis', choices=['x', 'y', 'z'], help='of --data (default: y)'
+        '--up-axis',
+        choices=['x', 'y', 'z'],
+        help='of --data (default: a guess)',
     )
     parser.add_argument('--seed', type=int, default=0, help='of the masks')
     parser.add_argument(
@@ -98,7 +100,7 @@ def visualize(args: argparse.Namespace) -> None:
     checkpoint = resolve_checkpoint(args.checkpoint)
     model = load_model(cfg, checkpoint, args.config, args.device)
     if args.data:
-        dataset = build_folder(cfg, args.data, up_axis=args.up_axis or 'y')
+        dataset = build_folder(cfg, args.data, up_axis=args.up_axis or 'auto')
     else:
         dataset = build_dataset(cfg, args.config, args.part)
     beside = Path(checkpoint).with_name(f'pictures_{Path(checkpoint).stem}')

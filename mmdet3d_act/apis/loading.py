@@ -198,7 +198,7 @@ def build_folder(
     folder: str,
     *,
     classes: Sequence[str] | None = None,
-    up_axis: str = 'y',
+    up_axis: str = 'auto',
 ) -> Dataset:
     """Return a folder of point files as a data set for a config's model.
 
@@ -210,7 +210,8 @@ def build_folder(
         folder: The folder.
         classes: Names of its sub-folders, in the order of their labels; None
             gives no labels.
-        up_axis: Axis that points up, 'x', 'y' or 'z'.
+        up_axis: Axis that points up, 'x', 'y' or 'z'; 'auto' guesses and
+            says so.
 
     Raises:
         UsageError: If there is nothing to read.

@@ -55,6 +55,7 @@ class PackedSamplesMixin:
         """
         self.packed = packed
         self._packs: list[PointPack] = []
+        self.packed_guesses: dict[str, list] = {}
         self._reads_files = False
 
     def pack_parts(self) -> tuple[str | None, ...]:
@@ -277,6 +278,7 @@ class PackedSamplesMixin:
 
     def _list_packed_samples(self, packs: list[OpenPack]) -> list[dict]:
         self._metainfo['classes'] = tuple(packs[0].header['classes'])
+        self.packed_guesses = packs[0].header.get('guesses', {})
         infos = [dict(s['info']) for opened in packs for s in opened.samples]
         for info in infos:
             info['lidar_path'] = self._to_path(info['lidar_path'])

@@ -160,6 +160,10 @@ def plan_pack(dataset: PointCloudDataset) -> tuple[dict, list[dict]]:
         classes=list(dataset.metainfo.get('classes', ())),
         list_options=dataset.list_options(),
         loaders=loader_options(dataset.loaders()),
+        guesses={
+            key: [dataset.metainfo[key], reason]
+            for key, reason in dataset.metainfo.get('guessed', {}).items()
+        },
         sources={
             to_name(path): checksum_of(path)
             for path in dataset.list_sources()

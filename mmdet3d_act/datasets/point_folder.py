@@ -93,7 +93,8 @@ class PointFolder(PointCloudDataset):
     SPLITS = (None, *SPLIT_NAMES, 'trainval')
     REMEDY = (
         "Set data_root in the data set's config to the folder with your "
-        'clouds.'
+        'clouds; configs/act/act_*_folder*.py take it from the environment '
+        'variable ACT_CLOUDS.'
     )
 
     def __init__(
@@ -302,7 +303,7 @@ class PointFolder(PointCloudDataset):
             values = {key: self._metainfo[key] for key in assumed}
             _log_once(
                 f'{self.data_root}: assumed, as nothing is stated: {values}; '
-                f'state them in the config, or {AUTO!r} to guess',
+                f'state them as options of PointFolder, or {AUTO!r} to guess',
                 logging.WARNING,
             )
         if AUTO in stated.values():
@@ -318,6 +319,13 @@ class PointFolder(PointCloudDataset):
 
     def _guess(self, keys: list[str]) -> dict[str, Guess]:
         """Return guesses from clouds of all splits, so that these agree."""
+        if set(keys) <= set(self.packed_guesses):
+            # The files are gone; this is what they were taken for.
+            return {
+                key: Guess(value, reason, False)
+                for key, (value, reason) in self.packed_guesses.items()
+                if key in (*keys, 'unit')
+            }
         files = self.layout.find_files()
         if not files:
             files = [s['lidar_path'] for s in self.load_data_list()]
@@ -342,7 +350,7 @@ class PointFolder(PointCloudDataset):
             raise ValueError(
                 f'none of the {len(picked)} files looked at in '
                 f'{self.data_root} can be read, so nothing can be guessed; '
-                f'state {keys}'
+                f'state {keys} as options of PointFolder'
             )
         guesses = {}
         if 'up_axis' in keys:

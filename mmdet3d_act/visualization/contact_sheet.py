@@ -10,15 +10,15 @@ import numpy as np
 
 from .arrays import prepare_path, to_colors, upright
 from .html import write_html
-from .rasterizer import Frame, draw_points, fit_frame
+from .rasterizer import Frame, draw_points, filled_share, fit_frame
 from .sheet import Cell, compose_sheet
 
 if TYPE_CHECKING:
     from mmdet3d_act.datasets.browsing import Step, Trace
 
-# A cloud is drawn on the common scale if it is neither larger nor smaller
-# than what the model is fed by these factors.
-_LARGEST, _SMALLEST = 1.5, 0.3
+# A cloud that fills less of its panel is drawn on a scale of its own, as one
+# that would be cut off is.
+_SMALLEST = 0.25
 _NOTE = (
     'Numbers: extent of the cloud and middle of its box, along x, y, z. All '
     'panels have the same scale and place but for those on their own scale. '
@@ -162,5 +162,4 @@ def _cell(step: Step, frame: Frame | None, up_axis: str, panel: int) -> Cell:
 
 def _fits(points: np.ndarray, frame: Frame) -> bool:
     """Return whether a cloud is seen well in a frame."""
-    reach = float(np.linalg.norm(points - frame.center, axis=1).max())
-    return _SMALLEST <= reach / frame.radius <= _LARGEST
+    return _SMALLEST <= filled_share(points, frame) <= 1

@@ -53,6 +53,20 @@ def fit_frame(points: np.ndarray) -> Frame:
     return Frame((low + high) / 2 @ axes, max(1.15 * radius, 1e-9))
 
 
+def filled_share(points: np.ndarray, frame: Frame) -> float:
+    """Return how far a cloud reaches from a picture's middle to its edge.
+
+    Args:
+        points: (N, 3), z up.
+        frame: What the picture shows.
+
+    Returns:
+        1 if the farthest point is on the edge, more if it is outside.
+    """
+    places = _project(points, frame, 2)[:, :2]
+    return float(np.abs(places - 1).max())
+
+
 def _project(points: np.ndarray, frame: Frame, size: int) -> np.ndarray:
     """Return (N, 3): column, row and depth in radii (0 at the centre)."""
     local = (points - frame.center) / frame.radius @ _view_axes(frame).T

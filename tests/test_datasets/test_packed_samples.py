@@ -99,6 +99,24 @@ def test_same_samples_without_reading_a_file(
     assert [w for w in warned if 'pack' in w] == []
 
 
+def test_guesses_are_packed(tmp_path: Path) -> None:
+    guess = dict(up_axis='auto', normalization='auto')
+    case = write_case('folder', tmp_path / 'data') | guess
+    plain = build(case, packed=None)
+    assert {'up_axis', 'normalization'} <= set(plain.metainfo['guessed'])
+    pack(case)
+    _remove_originals(case)
+    assert build(case).metainfo == plain.metainfo
+
+
+def test_guesses_that_were_not_packed_are_to_be_stated(tmp_path: Path) -> None:
+    case = write_case('folder', tmp_path / 'data')
+    pack(case)
+    _remove_originals(case)
+    with pytest.raises(ValueError, match=r"state \['up_axis'\] as options"):
+        build(case, up_axis='auto')
+
+
 def test_same_samples_beside_a_static_pipeline(
     shapenet: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:

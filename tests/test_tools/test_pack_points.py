@@ -71,7 +71,12 @@ def test_verify_names_what_is_damaged(
     root: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert _by_class(root, '--split=train', '--verify') == 2
-    assert 'ShapeNet55_train.pack' in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert 'ShapeNet55_train.pack: nothing was packed there' in error
+    (root / 'ShapeNet55_train.pack.partial').touch()
+    assert _by_class(root, '--split=train', '--verify') == 2
+    assert 'it is not finished; run the same' in capsys.readouterr().err
+    (root / 'ShapeNet55_train.pack.partial').unlink()
     _by_class(root, '--split=train')
     path = root / 'ShapeNet55_train.pack'
     data = bytearray(path.read_bytes())
@@ -82,6 +87,11 @@ def test_verify_names_what_is_damaged(
     captured = capsys.readouterr()
     assert 'damaged: shapenet_pc/03001627-m1.npy' in captured.out
     assert '1 of 8 clouds are damaged; delete it and pack' in captured.err
+    # The other packs are looked at all the same.
+    _by_class(root, '--split=test')
+    capsys.readouterr()
+    assert _by_class(root, '--split', 'train', 'test', '--verify') == 2
+    assert 'all checksums agree' in capsys.readouterr().out
 
 
 def test_full_disk_is_reported_and_the_work_goes_on(

@@ -54,6 +54,12 @@ def test_steps_share_the_scale_of_what_is_fed(tmp_path: Path) -> None:
     assert width(column(got, 1)) < 0.8 * width(column(got, 2))
 
 
+def test_what_would_be_cut_off_has_its_own_scale(tmp_path: Path) -> None:
+    got = drawn(tmp_path, [trace(step(1.4), step())])
+    widths = [width(column(got, index)) for index in (1, 2)]
+    assert max(widths) - min(widths) < 6
+
+
 def test_what_is_far_off_has_its_own_scale(tmp_path: Path) -> None:
     got = drawn(tmp_path, [trace(step(1000.0), step(0.001), step())])
     widths = [width(column(got, index)) for index in (1, 2, 3)]

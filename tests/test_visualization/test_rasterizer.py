@@ -6,6 +6,7 @@ import pytest
 from mmdet3d_act.visualization.rasterizer import (
     Frame,
     draw_points,
+    filled_share,
     fit_frame,
 )
 
@@ -69,6 +70,18 @@ def test_fit_frame_shows_all_of_a_cloud_and_fills_the_picture() -> None:
     assert np.ptp(where, axis=0).max() > 75
     moved = fit_frame(cube - 7).radius
     assert fit_frame(cube).radius == pytest.approx(moved)
+
+
+def test_filled_share_is_one_at_the_edge() -> None:
+    frame = fit_frame(np.array([[-1.0, -1, -1], [1, 1, 1]]))
+    axis = np.array([[0, 0, 0.5], [0, 0, -0.5]])
+    whole, half = filled_share(2 * axis, frame), filled_share(axis, frame)
+    assert 0 < half < whole < 1
+    edge = draw_points(
+        2 * axis / whole, np.full((2, 3), 0.2), 100, ball=0.01, frame=frame
+    )
+    where = ink(edge)[:, 0]
+    assert where.min() <= 5 or where.max() >= 94
 
 
 def test_one_point_and_points_outside_are_no_trouble() -> None:

@@ -211,6 +211,13 @@ def verify(job: PackJob) -> None:
     from mmdet3d_act.datasets.point_pack import PackError, PointPack
 
     print(f'{job.path}:', flush=True)
+    if not Path(job.path).is_file():
+        begun = Path(f'{job.path}.partial').exists()
+        raise FileNotFoundError(
+            f'no pack to verify at {job.path}: '
+            + ('it is not finished' if begun else 'nothing was packed there')
+            + '; run the same command without --verify'
+        )
     bad = []
     number = 0
     for sample, is_good in PointPack(job.path).iter_checked():
@@ -229,11 +236,12 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UsageError: If something is missing, damaged or cannot be written.
     """
+    from mmdet3d_act.datasets.point_pack import PackError
     from mmdet3d_act.datasets.readers import BadSampleError
     from mmdet3d_act.engine.launch import UsageError
 
     job = None
-    missing = []
+    missing, damaged = [], []
     try:
         jobs = find_jobs(args)
         if not jobs:
@@ -241,8 +249,15 @@ def run(args: argparse.Namespace) -> None:
         for job in jobs:
             try:
                 verify(job) if args.verify else pack(job, args)
+            except PackError as error:
+                if not args.verify:
+                    raise
+                damaged.append(str(error))
             except FileNotFoundError as error:
-                missing.append(str(error))
+                text = str(error)
+                if not args.verify and Path(job.path).is_file():
+                    text += f'\n{job.path} stays as it is; see --verify'
+                missing.append(text)
                 print('  not there, see below')
     except (OSError, KeyError, TypeError, ValueError) as error:
         text = str(error)
@@ -256,8 +271,8 @@ def run(args: argparse.Namespace) -> None:
             )
         # The progress bar has not ended its line.
         raise UsageError(f'\n{text}') from error
-    if missing:
-        raise UsageError('\n'.join(missing))
+    if missing or damaged:
+        raise UsageError('\n'.join(missing + damaged))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,7 +19,6 @@ autoencoder = dict(
     teacher=dict(
         type='TimmTeacher',
         model_name='vit_tiny_patch16_224.augreg_in21k_ft_in1k',
-        weights='vit_tiny_patch16_224.pth',
         num_layers=3,
         num_prompts=16,
         prompt_mode='deep',
