@@ -269,6 +269,10 @@ def fill_model(
             'config that it was trained with, or convert a published file '
             f'first: `{CONVERTER}`.\n{error}'
         ) from error
+    print_log(
+        f'{type(model).__name__}: all tensors loaded from {checkpoint}',
+        logger='current',
+    )
 
 
 def compare_dataset_meta(pretrained: Mapping) -> None:
