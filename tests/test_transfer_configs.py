@@ -73,8 +73,12 @@ def test_every_row_is_there() -> None:
         rows |= {f'{method}/{method}_cls_{d}.py' for d in OBJECTS + SHAPES}
     rows |= {
         f'point-mae/point-mae_cls_{data}_{variant}.py'
-        for data in OBJECTS
+        for data in [*OBJECTS, 'modelnet40']
         for variant in ('linear', 'mlp3')
+    }
+    rows |= {
+        f'point-transformer/point-transformer_cls_{data}_noaug.py'
+        for data in OBJECTS
     }
     assert rows <= set(LEAVES)
 
@@ -93,6 +97,26 @@ def test_a_protocol_is_one_switch_and_its_rate(
         warmup, cosine = one.param_scheduler
         assert warmup.start_factor * rate == pytest.approx(1e-6)
         assert (warmup.end, cosine.end, cosine.eta_min) == (10, 300, 1e-7)
+
+
+@pytest.mark.parametrize('protocol', ['linear', 'mlp3'])
+@pytest.mark.parametrize(
+    ('row', 'name'),
+    [
+        (
+            'point-mae/point-mae_cls_modelnet40',
+            'point-mae/point-mae_cls_modelnet40_{}',
+        ),
+        (
+            'act/act_fewshot_modelnet40_drawn',
+            'act/act_fewshot_modelnet40_drawn-{}',
+        ),
+    ],
+)
+def test_protocols_of_other_rows(row: str, name: str, protocol: str) -> None:
+    frozen = f'{name.format(protocol)}.py'
+    assert differences(f'{row}.py', frozen) == PROTOCOL_KEYS
+    assert peek(frozen).model.transfer == protocol
 
 
 def test_few_shot_takes_half_as_long() -> None:
@@ -121,6 +145,8 @@ def test_augmentation_of_the_rows(data: str) -> None:
         protocol = PROTOCOL_KEYS if row != 'noaug' else set()
         pipeline = {'train_dataloader.dataset.pipeline'}
         assert changed == pipeline | protocol
+    scratch = f'point-transformer/point-transformer_cls_{data}_noaug.py'
+    assert augmentation(scratch) == []
     point_mae = f'point-mae/point-mae_cls_{data}.py'
     assert augmentation(point_mae) == ['RandomPointScaleShift']
     for shapes in SHAPES:

@@ -207,7 +207,7 @@ def write_results(
         entries: The table's rows.
         runs: The records.
     """
-    from mmdet3d_act.engine.hooks.metric_history_hook import write_json
+    from mmdet3d_act.files import write_json
 
     write_json(folder / 'results.json', dict(head, summary=entries, runs=runs))
     (folder / 'results.md').write_text(table + '\n', encoding='utf-8')

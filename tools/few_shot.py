@@ -32,6 +32,8 @@ if (ROOT / 'mmdet3d_act').is_dir():
 
 # A fold has as many classes as the setting says.
 HEAD = 'model.head.num_classes'
+# A larger head may predict a class that the fold does not have.
+FOREIGN = 'val_evaluator.allow_foreign'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -65,6 +67,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--seed', type=int, default=0, help='seed of the trainings'
     )
+    parser.add_argument(
+        '--keep-head',
+        action='store_true',
+        help="leave the config's head, which may have more classes than a "
+        'fold; predictions of the others are wrong',
+    )
     return parser.parse_args(argv)
 
 
@@ -75,14 +83,14 @@ def make_trials(args: argparse.Namespace) -> list[Trial]:
 
     drawn = {} if args.fold_seed is None else dict(seed=args.fold_seed)
     own = args.cfg_options or {}
-    sized = has_sized_head(args)
+    heads = head_options(args)
     return [
         Trial(
             f'{start.name}/{way}way_{shot}shot/fold{fold}',
             args.config,
             seed=args.seed,
             start=start.checkpoint,
-            options=own | ({HEAD: way} if sized else {}),
+            options=own | heads[way],
             epochs=args.epochs,
             data=dict(way=way, shot=shot, fold=fold, **drawn),
             facts=dict(row=start.name, way=way, shot=shot, fold=fold),
@@ -94,13 +102,29 @@ def make_trials(args: argparse.Namespace) -> list[Trial]:
     ]
 
 
-def has_sized_head(args: argparse.Namespace) -> bool:
-    """Return whether the model has a head with a number of classes."""
+def head_options(args: argparse.Namespace) -> dict[int, dict]:
+    """Return the options for head and metric, by the number of classes."""
     from mmdet3d_act.engine import launch
 
     cfg = launch.load_config(args.config, args.cfg_options)
     launch.require(cfg, ['model'], args.config)
-    return 'num_classes' in (cfg.model.get('head') or {})
+    size = (cfg.model.get('head') or {}).get('num_classes')
+    if size is None:
+        return {way: {} for way in args.way}
+    if not args.keep_head:
+        return {way: {HEAD: way} for way in args.way}
+    if size < max(args.way):
+        raise launch.UsageError(
+            f'--keep-head: the head of {args.config} has {size} classes, '
+            f'fewer than --way {max(args.way)}; enlarge it, as released by '
+            f'--cfg-options {HEAD}=40'
+        )
+    metric = cfg.get('val_evaluator')
+    known = (
+        isinstance(metric, dict)
+        and metric.get('type') == 'ClassificationMetric'
+    )
+    return {way: {FOREIGN: True} if known else {} for way in args.way}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -127,6 +151,7 @@ def run(args: argparse.Namespace) -> None:
         checkpoints=args.checkpoint,
         seed=args.seed,
         fold_seed=args.fold_seed,
+        keep_head=args.keep_head,
     )
     shared.write_results(folder, head, text, entries, runs)
 

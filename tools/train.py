@@ -123,7 +123,7 @@ def train(args: argparse.Namespace) -> None:
         return
 
     runner = launch.build_runner(cfg)
-    runner.train()
+    launch.start_training(runner)
     checkpoint = launch.last_checkpoint(runner.work_dir)
     print_log(
         f'Done. Checkpoint: {checkpoint or "none was saved"}; log: '

@@ -1,8 +1,4 @@
 # Without any augmentation.
 _base_ = './act_cls_scanobjectnn-objbg.py'
 
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[*_base_.train_sampling, dict(type='PackPointInputs')]
-    )
-)
+train_dataloader = dict(dataset=dict(pipeline=_base_.not_augmented))

@@ -4,8 +4,4 @@ _base_ = './act_cls_scanobjectnn-objonly.py'
 model = dict(transfer='mlp3')
 optim_wrapper = dict(optimizer=dict(lr=_base_.frozen_lr))
 param_scheduler = _base_.frozen_param_scheduler
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[*_base_.train_sampling, dict(type='PackPointInputs')]
-    )
-)
+train_dataloader = dict(dataset=dict(pipeline=_base_.not_augmented))

@@ -7,12 +7,4 @@ _base_ = [
 ]
 
 # Its augmentation.
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            *_base_.train_sampling,
-            *_base_.scale_shift,
-            dict(type='PackPointInputs'),
-        ]
-    )
-)
+train_dataloader = dict(dataset=dict(pipeline=_base_.scaled_and_shifted))

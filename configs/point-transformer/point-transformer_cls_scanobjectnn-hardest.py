@@ -1,7 +1,4 @@
 # The control row: from scratch on ScanObjectNN, PB_T50_RS.
-_base_ = [
-    '../_base_/models/scratch_classifier.py',
-    '../_base_/datasets/scanobjectnn.py',
-    '../_base_/schedules/finetune_300e.py',
-    '../_base_/classification_runtime.py',
-]
+_base_ = '../act/act_cls_scanobjectnn-hardest.py'
+
+model = dict(backbone=dict(init_cfg=None))

@@ -1,10 +1,4 @@
 # The control row: from scratch, few-shot ModelNet40 on the published folds.
-_base_ = [
-    '../_base_/models/scratch_classifier.py',
-    '../_base_/datasets/modelnet40_fewshot.py',
-    '../_base_/schedules/finetune_150e.py',
-    '../_base_/classification_runtime.py',
-]
+_base_ = '../act/act_fewshot_modelnet40.py'
 
-# As many classes as a fold has; tools/few_shot.py sets it.
-model = dict(backbone=dict(num_groups=64), head=dict(num_classes=5))
+model = dict(backbone=dict(init_cfg=None))

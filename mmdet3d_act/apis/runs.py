@@ -106,11 +106,14 @@ def train(cfg: Config, progress: RunProgress | None = None) -> str:
     Args:
         cfg: From :func:`prepare_config`.
         progress: Reports the progress.
+
+    Raises:
+        UsageError: If the training samples make no batch.
     """
     runner = _build_runner(cfg)
     if progress is not None:
         runner.register_hook(progress)
-    runner.train()
+    launch.start_training(runner)
     return str(launch.last_checkpoint(runner.work_dir))
 
 

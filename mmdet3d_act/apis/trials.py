@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from mmengine.config import Config
 from mmdet3d_act.apis.loading import build_dataset
 from mmdet3d_act.apis.runs import RunProgress, prepare_config, train
 from mmdet3d_act.apis.variations import (
-    is_pretrained,
+    reads_checkpoint,
     set_data,
     set_epochs,
     set_labels,
@@ -25,8 +24,8 @@ from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.hooks.metric_history_hook import (
     HISTORY_FILE,
     read_history,
-    write_json,
 )
+from mmdet3d_act.files import file_hash, write_json
 from mmdet3d_act.models.backbones import find_checkpoint
 
 RECORD_FILE = 'record.json'
@@ -53,7 +52,6 @@ _OUTCOME_PARTS = (
 )
 _WITHOUT_EFFECT = ('num_workers', 'persistent_workers', 'pin_memory')
 _SHOWN_CHANGES = 4
-_CHUNK = 1 << 20
 _NOTHING: Mapping = MappingProxyType({})
 
 
@@ -176,8 +174,7 @@ def run_trial(
     cfg = prepare_trial(
         trial, folder, amp=amp, keep_checkpoints=keep_checkpoints
     )
-    if trial.data or trial.label_fraction is not None:
-        _fit_batch(cfg, trial)
+    _fit_batch(cfg, trial)
     check_settings(cfg, folder)
     record = read_record(folder)
     if record is not None:
@@ -271,12 +268,17 @@ def outcome_settings(cfg: Config) -> dict[str, str]:
     found = {}
     for key in _OUTCOME_PARTS:
         _flatten(key, cfg.get(key), found)
+    if cfg.get('load_from'):
+        found['load_from'] = _digest(cfg.load_from)
+    scaling = cfg.get('auto_scale_lr') or {}
+    if scaling.get('enable'):
+        _flatten('auto_scale_lr', scaling, found)
     return found
 
 
 def _flatten(name: str, node: object, found: dict[str, str]) -> None:
     if isinstance(node, Mapping):
-        pretrained = is_pretrained(node)
+        pretrained = reads_checkpoint(node)
         for key, value in node.items():
             if pretrained and key == 'checkpoint':
                 value = _digest(value)
@@ -292,10 +294,4 @@ def _flatten(name: str, node: object, found: dict[str, str]) -> None:
 def _digest(checkpoint: str) -> str:
     """Return the sha256 of a file, or of a folder's last checkpoint."""
     path = find_checkpoint(checkpoint)
-    if path is None:
-        return checkpoint
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return checkpoint if path is None else file_hash(path)

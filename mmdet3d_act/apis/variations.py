@@ -46,7 +46,13 @@ def set_epochs(cfg: Config, epochs: int, config: str) -> None:
             end = schedule['end'] = epochs
         if schedule.get('T_max') == old - begin:
             schedule['T_max'] = epochs - begin
-        if begin >= epochs or (end is not None and end > epochs):
+        if schedule.get('num_epochs') in (old - 1, old):
+            # A ReleasedCosineLR, whose last epoch may be one too many.
+            schedule['num_epochs'] += epochs - old
+            begin = schedule.get('warmup_epochs', 0)
+            end = schedule['num_epochs']
+        end = epochs if end is None else end
+        if begin >= end or end > epochs:
             raise launch.UsageError(
                 f'{epochs} epochs are too few for {config}: its '
                 f'{schedule.get("type")} is from epoch {begin} to {end}'
@@ -91,10 +97,10 @@ def set_start(cfg: Config, start: str, config: str) -> None:
 
 def _without_pretrained(init_cfg: Mapping | list) -> list | None:
     each = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
-    return [one for one in each if not is_pretrained(one)] or None
+    return [one for one in each if not reads_checkpoint(one)] or None
 
 
-def is_pretrained(init_cfg: Mapping) -> bool:
+def reads_checkpoint(init_cfg: Mapping) -> bool:
     """Return whether an ``init_cfg`` reads a file, MMEngine's way or ours.
 
     Args:
@@ -123,10 +129,12 @@ def set_data(cfg: Config, arguments: Mapping, config: str) -> None:
         for node in found:
             node.update(arguments)
         if not found and key != 'test_dataloader':
+            # Only folds that are drawn have a seed.
+            drawn = '_drawn' if 'seed' in arguments else ''
             raise launch.UsageError(
                 f'no data set in {key} of {config} has '
                 f'{", ".join(arguments)}; give a config whose data set does, '
-                'such as configs/act/act_fewshot_modelnet40.py'
+                f'such as configs/act/act_fewshot_modelnet40{drawn}.py'
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from mmdet3d_act import compat
+from mmdet3d_act.files import file_hash
 
 # Under which names files keep the weights: ACT, Point-MAE, Point-BERT,
 # MaskPoint and ReCon; 3DETR; the segmentation scripts; others.
@@ -98,19 +98,6 @@ def read_published(path: str | Path) -> PublishedFile:
         if wrapper is None
         else {name: kind for name, kind in kinds.items() if name != wrapper},
     )
-
-
-def file_hash(path: str | Path) -> str:
-    """Return the sha256 of a file.
-
-    Args:
-        path: The file.
-    """
-    digest = hashlib.sha256()
-    with Path(path).open('rb') as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _wrapper(loaded: Mapping) -> str | None:

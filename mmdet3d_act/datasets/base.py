@@ -237,6 +237,7 @@ class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
 
     SPLITS: tuple[str, ...] = ()
     REMEDY = ''
+    LABELS_OF_EVERY_CLASS = True
 
     def __init__(
         self,
@@ -302,6 +303,7 @@ class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
             [self.label_of(sample) for sample in samples],
             self.label_fraction,
             self.label_seed,
+            every_class=self.LABELS_OF_EVERY_CLASS,
         )
         print_log(
             f'{type(self).__name__} ({self.split}): label_fraction='

@@ -29,7 +29,11 @@ def check_label_fraction(fraction: float, seed: int) -> None:
 
 
 def draw_label_subset(
-    labels: Sequence[Hashable], fraction: float, seed: int = 0
+    labels: Sequence[Hashable],
+    fraction: float,
+    seed: int = 0,
+    *,
+    every_class: bool = True,
 ) -> list[int]:
     """Return the indices of a share of the samples of every class.
 
@@ -37,11 +41,18 @@ def draw_label_subset(
     its samples, not on other classes. A larger share holds the smaller ones
     of the same seed.
 
+    Where samples are few and large, such as rooms, one of each class may be
+    far more than the share. With ``every_class=False`` the number of all
+    samples is right instead: the classes get their seats by the method of
+    Sainte-Lague, for which too a larger share holds the smaller ones.
+
     Args:
         labels: The class of each sample: numbers or names.
         fraction: Share of each class, in (0, 1], rounded to the nearest
             number of samples, at least one.
         seed: Seed of the draw.
+        every_class: Whether the rounding is that of each class; otherwise it
+            is that of all samples, and small classes may get none.
 
     Returns:
         Indices into ``labels``, ascending.
@@ -58,14 +69,27 @@ def draw_label_subset(
     for index, label in enumerate(labels):
         members.setdefault(label, []).append(index)
     kept: list[int] = []
+    seats: list[tuple[float, float, int]] = []
     for label, indices in members.items():
-        count = max(1, math.floor(fraction * len(indices) + 0.5))
         generator = np.random.default_rng(
             (seed, zlib.crc32(str(label).encode()))
         )
         order = generator.permutation(len(indices))
-        kept += [indices[position] for position in order[:count]]
+        kept += [indices[i] for i in order[: _count(fraction, len(indices))]]
+        # Classes of one size take turns in a random order.
+        turn = generator.random()
+        seats += [
+            ((position + 0.5) / len(indices), turn, indices[i])
+            for position, i in enumerate(order)
+        ]
+    if not every_class:
+        count = _count(fraction, len(labels))
+        kept = [index for _, _, index in sorted(seats)[:count]]
     return sorted(kept)
+
+
+def _count(fraction: float, number: int) -> int:
+    return max(1, math.floor(fraction * number + 0.5))
 
 
 def keep_label_fraction(
@@ -73,6 +97,8 @@ def keep_label_fraction(
     labels: Sequence[Hashable | None],
     fraction: float,
     seed: int = 0,
+    *,
+    every_class: bool = True,
 ) -> list[dict]:
     """Return a share of the samples of every class.
 
@@ -81,6 +107,7 @@ def keep_label_fraction(
         labels: The class of each; None stands for none.
         fraction: Share of each class, see `draw_label_subset`.
         seed: Seed of the draw.
+        every_class: Whether each class has a sample at least.
 
     Returns:
         Some of the samples, in their order.
@@ -94,5 +121,5 @@ def keep_label_fraction(
             f'label_fraction={fraction} divides labelled samples, {path} has '
             'no label; give the data set classes, or leave label_fraction out'
         )
-    kept = draw_label_subset(labels, fraction, seed)
+    kept = draw_label_subset(labels, fraction, seed, every_class=every_class)
     return [samples[index] for index in kept]

@@ -64,7 +64,7 @@ class S3DISBlocks(PointCloudDataset):
         num_points: Points of a block, on which the number of blocks depends.
         sample_rate: Share of the points that an epoch of blocks has.
         **kwargs: Arguments of `PointCloudDataset`; a ``label_fraction`` is
-            one of the rooms, in each kind of them.
+            one of the rooms, spread over their kinds.
 
     Raises:
         ValueError: If an area or ``samples`` is unknown, or a number is not
@@ -102,6 +102,8 @@ class S3DISBlocks(PointCloudDataset):
         normalization='none',
     )
     SPLITS = ('train', 'test')
+    # One room of each of 11 kinds is 5 % of them.
+    LABELS_OF_EVERY_CLASS = False
     REMEDY = (
         'The files are made from Stanford3dDataset_v1.2_Aligned_Version by: '
         f'python {CONVERTER} RAW OUT.'

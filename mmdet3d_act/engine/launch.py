@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
@@ -273,7 +275,13 @@ def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
     Raises:
         UsageError: If it has no such parts, or ``rounds`` is below 1.
     """
-    require(cfg, ('tta_model', 'tta_dataloader', 'tta_cfg'), config)
+    require(
+        cfg,
+        ('tta_model', 'tta_dataloader', 'tta_cfg'),
+        config,
+        remedy='copy them from configs/act/act_cls_modelnet40.py, or test '
+        'without --tta',
+    )
     if rounds is not None and rounds < 1:
         raise UsageError(f'--votes must be >= 1, got {rounds}')
     cfg.model = dict(**cfg.tta_model, module=cfg.model)
@@ -297,20 +305,28 @@ def forget_pretrained(cfg: Config) -> None:
             part.init_cfg = None
 
 
-def require(cfg: Config, keys: Iterable[str], config: str) -> None:
+def require(
+    cfg: Config,
+    keys: Iterable[str],
+    config: str,
+    *,
+    remedy: str | None = None,
+) -> None:
     """Check that a config has the parts that a tool runs.
 
     Args:
         cfg: The config.
         keys: Names of the parts.
         config: Name of the config file.
+        remedy: What to do where one is absent.
 
     Raises:
         UsageError: If one is absent.
     """
     absent = [key for key in keys if cfg.get(key) is None]
     if absent:
-        raise UsageError(f'the config {config} has no {", ".join(absent)}')
+        problem = f'the config {config} has no {", ".join(absent)}'
+        raise UsageError(f'{problem}; {remedy}' if remedy else problem)
 
 
 def check_requirements(
@@ -341,3 +357,32 @@ def build_runner(cfg: Config) -> Runner:
     fit_amp_to_device(cfg)
     prepare_distributed(cfg)
     return Runner.from_cfg(cfg)
+
+
+def start_training(runner: Runner) -> None:
+    """Train, unless an epoch would have no batch at all.
+
+    Args:
+        runner: From :func:`build_runner`.
+
+    Raises:
+        UsageError: If there are no training samples, or fewer than a batch
+            and incomplete batches are dropped. MMEngine would count epochs
+            and save checkpoints of a model that no step has changed.
+    """
+    loader = runner.train_dataloader
+    if len(loader) == 0 and not isinstance(loader.sampler, InfiniteSampler):
+        count = len(loader.sampler)
+        if count == 0:
+            raise UsageError(
+                'train_dataloader has no samples; check the data set of the '
+                'config'
+            )
+        share = ' of each process' if get_world_size() > 1 else ''
+        raise UsageError(
+            f'nothing to train with: {count} samples{share} are fewer than '
+            f'batch_size {loader.batch_size} with drop_last=True: set '
+            f'train_dataloader.batch_size<={count} or '
+            'train_dataloader.drop_last=False'
+        )
+    runner.train()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mmdet3d_act.models.backbones import find_checkpoint
+from mmdet3d_act.models.backbones import PretrainedModel, find_checkpoint
 from mmdet3d_act.registry import registered_classes
 
 
@@ -87,6 +87,14 @@ def _pretrained_problems(cfg: Mapping) -> Iterator[str]:
         )
 
 
+def _fills_its_parts(cfg: Mapping) -> bool:
+    """Say whether a model's checkpoint makes those of its parts needless."""
+    return is_pretrained(cfg.get('init_cfg')) and any(
+        issubclass(cls, PretrainedModel)
+        for cls in registered_classes(cfg['type'])
+    )
+
+
 def _expanded(path: str) -> str:
     return str(Path(path).expanduser())
 
@@ -114,9 +122,14 @@ def collect_problems(
     # A list of (key, value) pairs: Config has items(), but is no Mapping.
     nodes = [value for _, value in parts.items()]
     found = [_missing_file(parts.get('load_from'), 'load_from')]
+    filled: set[int] = set()
     for typed in iter_typed(nodes):
         found.extend(_class_problems(typed))
+        if id(typed) in filled:
+            continue
         found.extend(_pretrained_problems(typed))
+        if _fills_its_parts(typed):
+            filled.update(map(id, iter_typed(typed)))
     problems: list[str] = []
     for problem in found:
         # Training and validation miss the same folder; the latter's text

@@ -10,6 +10,8 @@ from mmengine.logging import print_log
 
 from mmdet3d_act.registry import METRICS
 
+FOREIGN = '(another)'
+
 
 @METRICS.register_module()
 class ClassificationMetric(BaseMetric):
@@ -26,6 +28,10 @@ class ClassificationMetric(BaseMetric):
     Args:
         per_class: Whether the results also have an entry for each class with
             samples, named ``accuracy/chair``.
+        allow_foreign: Whether a prediction may be none of the data set's
+            classes, as of a head that is larger than they are many. It is
+            wrong, and counted as the class ``FOREIGN``, the last one;
+            otherwise it is an error.
         collect_device: As in MMEngine.
         prefix: As in MMEngine.
         collect_dir: As in MMEngine.
@@ -44,12 +50,14 @@ class ClassificationMetric(BaseMetric):
         self,
         *,
         per_class: bool = False,
+        allow_foreign: bool = False,
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
         self.per_class = per_class
+        self.allow_foreign = allow_foreign
         self.confusion: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
 
@@ -97,7 +105,9 @@ class ClassificationMetric(BaseMetric):
                 'data'
             )
         pairs = np.array(results)
-        self.classes = self._names(int(pairs.max()) + 1)
+        self.classes = self._names(pairs)
+        if self.allow_foreign:
+            pairs[:, 1] = np.minimum(pairs[:, 1], len(self.classes) - 1)
         self.confusion = count_pairs(pairs, len(self.classes))
         counts = self.confusion.sum(1)
         right = np.diag(self.confusion)
@@ -115,17 +125,20 @@ class ClassificationMetric(BaseMetric):
             }
         return metrics
 
-    def _names(self, num_used: int) -> tuple[str, ...]:
-        names = (self.dataset_meta or {}).get('classes') or ()
+    def _names(self, pairs: np.ndarray) -> tuple[str, ...]:
+        names = tuple((self.dataset_meta or {}).get('classes') or ())
+        used = int(pairs.max()) + 1
         if not names:
-            return tuple(str(index) for index in range(num_used))
-        if num_used > len(names):
+            return tuple(str(index) for index in range(used))
+        if self.allow_foreign:
+            used = int(pairs[:, 0].max()) + 1
+        if used > len(names):
             raise ValueError(
                 f'the data set has {len(names)} classes, got the class index '
-                f'{num_used - 1}; set num_classes of the head to the number '
-                'of its classes'
+                f'{used - 1}; set num_classes of the head to the number of '
+                'its classes'
             )
-        return tuple(names)
+        return (*names, FOREIGN) if self.allow_foreign else names
 
     def _log_table(
         self, seen: np.ndarray, recall: np.ndarray, metrics: dict[str, float]

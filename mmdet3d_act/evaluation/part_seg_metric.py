@@ -101,6 +101,9 @@ class PartSegMetric(BaseMetric):
             logits = logits.detach().cpu()
             counted = target != self.ignore_index
             if not counted.any():
+                # One result a sample, or collecting over processes would
+                # keep samples that only fill up the last batch.
+                self.results.append(None)
                 continue
             logits, target = logits[:, counted], target[counted]
             category = self._category(sample, target, parts)
@@ -120,7 +123,8 @@ class PartSegMetric(BaseMetric):
 
         Args:
             results: Category, number of points, IoU of its parts, right and
-                labelled points by part, of all objects.
+                labelled points by part, of all objects; None of those
+                without labelled points.
 
         Returns:
             Percentages by name.
@@ -128,6 +132,7 @@ class PartSegMetric(BaseMetric):
         Raises:
             ValueError: If there are no results.
         """
+        results = [one for one in results if one is not None]
         if not results:
             raise ValueError(
                 'PartSegMetric got no labelled samples; check the validation '

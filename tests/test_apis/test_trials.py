@@ -129,6 +129,26 @@ def test_what_changes_no_outcome_may_change():
         run_trial(moved, 'out/one')
 
 
+def test_weights_to_begin_with_and_scaled_rates_are_compared():
+    run_trial(TRIAL, 'out/start')
+    shutil.copy('out/start/epoch_1.pth', 'whole.pth')
+    loaded = TRIAL._replace(options=dict(load_from='whole.pth'))
+    record = run_trial(loaded, 'out/one')
+    shutil.copy('whole.pth', 'moved.pth')
+    moved = TRIAL._replace(options=dict(load_from='moved.pth'))
+    assert run_trial(moved, 'out/one') == record
+    shutil.copy('out/start/epoch_2.pth', 'moved.pth')
+    with pytest.raises(UsageError, match=r'load_from: [0-9a-f]{64} then'):
+        run_trial(moved, 'out/one')
+    with pytest.raises(UsageError, match='load_from: absent then'):
+        run_trial(loaded, 'out/start')
+    scaled = dict(auto_scale_lr=dict(base_batch_size=2, enable=True))
+    with pytest.raises(UsageError, match='base_batch_size: absent then, 2'):
+        run_trial(TRIAL._replace(options=scaled), 'out/start')
+    unused = dict(auto_scale_lr=dict(base_batch_size=2, enable=False))
+    run_trial(TRIAL._replace(options=unused), 'out/start')
+
+
 def test_start_reaches_the_backbone():
     frozen = {'optim_wrapper.optimizer.lr': 0.0}
     expected = weights('backbone.pth')['layer.weight']
@@ -149,6 +169,13 @@ def test_fewer_samples_than_a_batch_are_one_batch():
     assert [one['iter'] for one in record['records']] == [1, 2, 3]
     settings = json.loads(Path('out/settings.json').read_text())
     assert settings['train_dataloader.batch_size'] == '4'
+
+
+def test_few_labels_by_an_option_are_one_batch():
+    options = {'train_dataloader.dataset.label_fraction': 0.25}
+    record = run_trial(TRIAL._replace(options=options), 'out')
+    assert record['num_train'] == 4
+    assert [one['iter'] for one in record['records']] == [1, 2, 3]
 
 
 def test_checkpoints_go_when_they_are_not_wanted():

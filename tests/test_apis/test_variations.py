@@ -89,6 +89,22 @@ def test_other_lengths_have_schedules_that_fit(experiment):
         prepare_trial(trial, 'out')
 
 
+@pytest.mark.parametrize('more', [0, 1])
+def test_released_schedules_end_with_the_training(experiment, more):
+    """They train an epoch more than the cosine has, or do not."""
+    released = (
+        "\nparam_scheduler = [dict(type='ReleasedCosineLR', num_epochs=300, "
+        'warmup_epochs=10)]\n'
+        f'train_cfg = dict(by_epoch=True, max_epochs={300 + more})\n'
+    )
+    write_experiment(experiment, extra=released)
+    cfg = prepare_trial(TRIAL._replace(epochs=30), 'out')
+    assert cfg.train_cfg.max_epochs == 30
+    assert cfg.param_scheduler[0].num_epochs == 30 - more
+    with pytest.raises(UsageError, match=r'too few .* from epoch 10 to 10'):
+        prepare_trial(TRIAL._replace(epochs=10 + more), 'out')
+
+
 def test_data_arguments_reach_all_data_sets():
     data = dict(way=3, shot=4, fold=2)
     cfg = prepare_trial(TRIAL._replace(data=data), 'out')

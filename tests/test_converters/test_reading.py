@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mmdet3d_act import compat
-from mmdet3d_act.converters.reading import file_hash, read_published
+from mmdet3d_act.converters.reading import read_published
 from tests.test_converters import published
 
 STATE = {'norm.weight': torch.ones(3), 'norm.bias': torch.zeros(3)}
@@ -122,8 +122,3 @@ def test_a_tensor_alone(tmp_path: Path) -> None:
     torch.save(torch.ones(3), tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='type Tensor, expected a dict'):
         read_published(tmp_path / 'a.pth')
-
-
-def test_file_hash(tmp_path: Path) -> None:
-    (tmp_path / 'a').write_bytes(b'abc')
-    assert file_hash(tmp_path / 'a').startswith('ba7816bf')

@@ -70,6 +70,32 @@ def test_mixed_order() -> None:
     assert Counter(labels[i] for i in kept) == dict.fromkeys(range(4), 3)
 
 
+# The training rooms of S3DIS by kind, without area 5.
+ROOMS = (114, 49, 21, 8, 7, 4, 3, 3, 2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ('fraction', 'total'),
+    [(0.001, 1), (0.01, 2), (0.05, 11), (0.1, 21), (0.2, 43), (1.0, 214)],
+)
+def test_the_number_of_all_samples_can_be_right_instead(
+    fraction: float, total: int
+) -> None:
+    labels = [kind for kind, count in enumerate(ROOMS) for _ in range(count)]
+    kept = draw_label_subset(labels, fraction, 3, every_class=False)
+    assert kept == sorted(set(kept))
+    assert len(kept) == total
+    found = Counter(labels[index] for index in kept)
+    for kind, count in enumerate(ROOMS):
+        assert found[kind] == pytest.approx(fraction * count, abs=1.5)
+    more = draw_label_subset(
+        labels, min(1, 1.3 * fraction), 3, every_class=False
+    )
+    assert set(kept) <= set(more)
+    other = draw_label_subset(labels, fraction, 4, every_class=False)
+    assert (kept == other) == (fraction == 1)
+
+
 @pytest.mark.parametrize('fraction', [0, -0.1, 1.01, 20, float('nan')])
 def test_no_share(fraction: float) -> None:
     with pytest.raises(ValueError, match=r'must be in \(0, 1\], such as 0.01'):

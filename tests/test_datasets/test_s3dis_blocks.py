@@ -93,6 +93,9 @@ def test_label_fraction_is_one_of_rooms(folder: Path) -> None:
     }
     assert len(rooms) == 2
     assert len(dataset) == pytest.approx(12000 / 256, abs=1)
+    # One of four rooms, not one of each kind.
+    quarter = _build(folder, 'train', label_fraction=0.25)
+    assert len(set(_rooms(quarter))) == 1
 
 
 def test_class_weights(folder: Path) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from torch.utils.data import DataLoader
 
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.launch import UsageError
+from tests.small_data import ROOT
 
 
 def config(**kwargs) -> Config:
@@ -223,8 +228,12 @@ def test_voting_replaces_model_data_and_loop(rounds, expected):
 
 def test_voting_needs_its_parts():
     cfg = voting_config(tta_dataloader=None)
-    with pytest.raises(UsageError, match=r'a\.py has no tta_dataloader'):
+    message = r'a\.py has no tta_dataloader; copy them from (\S+), or test wi'
+    with pytest.raises(UsageError, match=message) as caught:
         launch.enable_tta(cfg, 'a.py')
+    example = re.search(message, str(caught.value))[1]
+    theirs = Config.fromfile(ROOT / example)
+    launch.enable_tta(theirs, example)
     with pytest.raises(UsageError, match='--votes must be >= 1, got 0'):
         launch.enable_tta(voting_config(), 'a.py', 0)
 
@@ -247,3 +256,21 @@ def test_what_training_begins_with_is_left_out():
     assert cfg.model.teacher.init_cfg == init
     assert cfg.model.head.init_cfg == dict(type='Normal')
     launch.forget_pretrained(config(model=dict(type='A')))
+
+
+@pytest.mark.parametrize('endless', [False, True])
+def test_training_needs_a_batch_unless_samples_never_end(endless):
+    kind = InfiniteSampler if endless else DefaultSampler
+    loader = DataLoader(
+        range(3), batch_size=4, drop_last=True, sampler=kind(range(3))
+    )
+    calls = []
+    runner = SimpleNamespace(
+        train_dataloader=loader, train=lambda: calls.append(1)
+    )
+    if endless:
+        launch.start_training(runner)
+    else:
+        with pytest.raises(UsageError, match='3 samples are fewer than batch'):
+            launch.start_training(runner)
+    assert len(calls) == endless

@@ -172,6 +172,30 @@ def test_checkpoints_of_a_pretraining(tmp_path):
     assert collect_problems(cfg) == []
 
 
+@pytest.mark.parametrize(
+    ('kind', 'needed'), [('PointClassifier', False), ('Anything', True)]
+)
+def test_a_whole_file_makes_those_of_the_parts_needless(
+    kind, needed, tmp_path
+):
+    (tmp_path / 'whole.pth').touch()
+    absent = dict(type='Pretrained', checkpoint='absent/student.pth')
+    whole = dict(type='Pretrained', checkpoint=str(tmp_path / 'whole.pth'))
+    model = dict(
+        type=kind,
+        backbone=dict(type='B', init_cfg=absent),
+        init_cfg=whole,
+    )
+    assert bool(collect_problems(Config(dict(model=model)))) == needed
+    # Only below that model, and only where it exists.
+    model['init_cfg'] = dict(type='Pretrained', checkpoint='absent/whole.pth')
+    cfg = dict(model=model, other=dict(type='B', init_cfg=absent))
+    problems = collect_problems(Config(cfg))
+    assert 'absent/whole.pth' in problems[0]
+    assert 'absent/student.pth' in problems[-1]
+    assert len(problems) == 2
+
+
 def test_what_loads_a_checkpoint():
     pretrained = dict(type='Pretrained', checkpoint='a.pth')
     assert is_pretrained(pretrained)

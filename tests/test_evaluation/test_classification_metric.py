@@ -138,6 +138,26 @@ def test_a_head_with_other_classes_is_named() -> None:
         evaluate([0], [4])
 
 
+def test_classes_that_the_data_do_not_have_are_wrong_if_allowed(
+    log: list[str],
+) -> None:
+    guesses = [*PREDICTED[:5], 39]
+    metric, results = evaluate(TRUE, guesses, allow_foreign=True)
+    assert results['overall_accuracy'] == pytest.approx(100 * 4 / 6)
+    assert results['mean_class_accuracy'] == pytest.approx(100 * 1.5 / 3)
+    assert metric.classes == (*CLASSES, '(another)')
+    assert metric.confusion.shape == (5, 5)
+    assert metric.confusion[3].tolist() == [0, 0, 0, 0, 1]
+    assert ['sofa', '1', '0.00', '(another)'] in [
+        line.split() for line in log[0].splitlines()
+    ]
+    # Nothing foreign, nothing changed.
+    _, same = evaluate(TRUE, PREDICTED, allow_foreign=True)
+    assert same == evaluate(TRUE, PREDICTED)[1]
+    with pytest.raises(ValueError, match='has 4 classes, got the class ind'):
+        evaluate([4], [4], allow_foreign=True)
+
+
 def test_no_samples() -> None:
     with pytest.raises(ValueError, match='got no samples'):
         ClassificationMetric().compute_metrics([])

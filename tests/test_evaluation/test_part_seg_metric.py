@@ -90,9 +90,16 @@ def test_ignored_points_do_not_count() -> None:
     clean, noisy = metric(), metric(ignore_index=99)
     clean.process(None, SAMPLES[:1])
     more = sample([1, 0, 0, 0, 1], [99, 0, 0, 1, 1], 'Cap')
-    # An object without any labelled point is left out.
-    noisy.process(None, [more, sample([2], [99], 'Chair')])
+    # An object without any labelled point is left out, but has its place:
+    # what follows the first `size` results is padding of other processes.
+    ignored = sample([2], [99], 'Chair')
+    noisy.process(None, [ignored, more])
+    assert len(noisy.results) == 2
+    noisy.process(None, SAMPLES[1:])
     assert noisy.evaluate(2) == clean.evaluate(1)
+    noisy.process(None, [ignored])
+    with pytest.raises(ValueError, match='no labelled samples'):
+        noisy.evaluate(1)
 
 
 def test_table(caplog: pytest.LogCaptureFixture) -> None:

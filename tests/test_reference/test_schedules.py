@@ -131,25 +131,38 @@ def test_learning_rates(reference: Reference, name: str) -> None:
 
 @pytest.mark.parametrize('name', fixture_params(*COVERS))
 @pytest.mark.parametrize(
-    ('config', 'row'), [('act_dvae', 'stage1'), ('act_pretrain', 'stage2')]
+    ('config', 'row'),
+    [
+        ('act_dvae_300e', 'stage1'),
+        ('act_pretrain_300e', 'stage2'),
+        ('finetune_300e', 'finetune_full'),
+        ('partseg_300e', 'partseg'),
+        ('semseg_60e', 's3dis'),
+    ],
 )
 def test_released_schedule_of_the_configs(
     reference: Reference, name: str, config: str, row: str
 ) -> None:
     arrays, meta = reference.load(name)
-    if row not in meta['rows']:
+    if DURING + row not in arrays:
         pytest.skip(f'{name} has no row {row}')
-    cfg = Config.fromfile(SCHEDULES / f'{config}_300e_released.py')
-    base, epochs, warmup, count = meta['rows'][row]
-    if epochs != cfg.max_epochs:
-        pytest.skip(f'{name} is of {epochs} epochs, the configs of 300')
+    wanted = arrays[DURING + row]
+    cfg = Config.fromfile(SCHEDULES / f'{config}_released.py')
     (scheduler,) = cfg.param_scheduler
     arguments = {k: v for k, v in scheduler.items() if k != 'type'}
+    if row in meta['rows']:
+        base, epochs, warmup, count = meta['rows'][row]
+        assert count == len(wanted)
+    else:
+        base, known = schedule_arguments(arrays[VALUE + row])
+        epochs, warmup = known['num_epochs'], known['warmup_epochs']
+    if epochs != cfg.max_epochs:
+        pytest.skip(f'{name} is of {epochs} epochs, {config} of others')
     assert scheduler.type == ReleasedCosineLR.__name__
-    assert (cfg.base_lr, cfg.warmup_epochs) == (base, warmup)
-    assert cfg.train_cfg.max_epochs == count
-    found = rates_in_force(base, arguments, count)
-    np.testing.assert_allclose(found, arrays[DURING + row], rtol=1e-9)
+    assert (cfg.base_lr, cfg.warmup_epochs) == (pytest.approx(base), warmup)
+    assert cfg.train_cfg.max_epochs == len(wanted)
+    found = rates_in_force(cfg.base_lr, arguments, len(wanted))
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
 
 
 # The networks behind the lists, and the config that trains each.

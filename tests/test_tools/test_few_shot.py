@@ -92,12 +92,36 @@ def test_head_has_as_many_classes_as_a_fold(folder) -> None:
     ]
 
 
+def test_the_head_of_the_config_can_be_kept(folder, monkeypatch, capsys):
+    head = "\nmodel['head'] = dict(type='Linear', num_classes=5)\n"
+    metric = "val_evaluator = dict(type='ClassificationMetric')\n"
+    write_experiment(folder, extra=head + metric)
+    tool = load_tool(TOOL)
+    size = 'model.head.num_classes'
+    larger = ['--cfg-options', f'{size}=40']
+    command = ['toy.py', 'scratch', '--keep-head']
+    trials = tool.make_trials(tool.parse_args([*command, *larger]))
+    assert {trial.data['way'] for trial in trials} == {5, 10}
+    wanted = {size: 40, 'val_evaluator.allow_foreign': True}
+    assert all(trial.options == wanted for trial in trials)
+    # A metric of another kind has no such option.
+    write_experiment(folder, extra=head)
+    (trial, *_) = tool.make_trials(tool.parse_args([*command, *larger]))
+    assert trial.options == {size: 40}
+    assert run_tool(monkeypatch, TOOL, *command, *OUT) == 2
+    error = capsys.readouterr().err
+    assert 'has 5 classes, fewer than --way 10' in error
+    assert '--cfg-options model.head.num_classes=40' in error
+
+
 def test_faults_are_explained(folder, monkeypatch, capsys) -> None:
     command = ['toy.py', 'scratch', *OUT]
     assert run_tool(monkeypatch, TOOL, *command, '--way', '9') == 2
     assert 'way must be <= 4, got 9' in capsys.readouterr().err
     assert run_tool(monkeypatch, TOOL, *command, '--fold-seed', '1') == 2
-    assert 'has way, shot, fold, seed' in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert 'has way, shot, fold, seed; give' in error
+    assert 'configs/act/act_fewshot_modelnet40_drawn.py' in error
     assert run_tool(monkeypatch, TOOL, 'toy.py', 'gone/x.pth', *OUT) == 2
     assert 'no checkpoint at gone/x.pth' in capsys.readouterr().err
     assert not Path('out').exists()

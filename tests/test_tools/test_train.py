@@ -118,6 +118,25 @@ def test_options_reach_the_config(folder, monkeypatch):
     assert cfg.custom_hooks == [dict(type='IterationSeedHook')]
 
 
+def test_samples_that_make_no_batch_are_refused(folder, capsys):
+    write_config(folder)
+    few = ['--cfg-options', 'train_dataloader.dataset.length=3']
+    assert run_here('train', 'toy.py', *few) == 2
+    assert (
+        '3 samples are fewer than batch_size 4 with drop_last=True: set '
+        'train_dataloader.batch_size<=3 or train_dataloader.drop_last=False'
+    ) in capsys.readouterr().err
+    assert not list(folder.glob('**/*.pth'))
+    none = [
+        'train_dataloader.dataset.length=0',
+        'train_dataloader.sampler.type=DefaultSampler',
+    ]
+    assert run_here('train', 'toy.py', few[0], *none) == 2
+    assert 'train_dataloader has no samples' in capsys.readouterr().err
+    whole = 'train_dataloader.drop_last=False'
+    assert run_here('train', 'toy.py', *few, whole) == 0
+
+
 def test_absent_config_is_named_without_a_traceback(tmp_path):
     tool = str(ROOT / 'tools' / 'train.py')
     result = run_script(tmp_path, sys.executable, tool, 'absent.py')

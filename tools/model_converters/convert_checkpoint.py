@@ -28,19 +28,12 @@ if (ROOT / 'mmdet3d_act').is_dir():
     # The package of this checkout, also where another one is installed.
     sys.path.insert(0, str(ROOT))
 
-TASKS = (
-    'backbone',
-    'autoencoder',
-    'distiller',
-    'classifier',
-    'part_seg',
-    'semantic_seg',
-)
-
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
     from mmengine.config import DictAction
+
+    from mmdet3d_act.converters.formats import TASKS
 
     parser = argparse.ArgumentParser(
         description=__doc__,

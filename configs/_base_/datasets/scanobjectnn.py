@@ -1,7 +1,7 @@
 # ScanObjectNN, 2048 points as they are stored. The variant is PB_T50_RS;
 # scanobjectnn-objbg.py and scanobjectnn-objonly.py are the others. A config
-# changes the augmentation by pipeline=[*_base_.train_sampling,
-# *_base_.scale_shift, dict(type='PackPointInputs')], or leaves it out.
+# changes the augmentation by pipeline=_base_.scaled_and_shifted, or leaves it
+# out by pipeline=_base_.not_augmented.
 scanobjectnn_root = '{{$ACT_DATA_ROOT:data/}}/ScanObjectNN'
 
 # All points, in another order in each epoch: it decides where the sampling of
@@ -18,6 +18,12 @@ scale_shift = [
         scale_range=(2 / 3, 3 / 2),
         shift_range=0.2,
     ),
+]
+not_augmented = [*train_sampling, dict(type='PackPointInputs')]
+scaled_and_shifted = [
+    *train_sampling,
+    *scale_shift,
+    dict(type='PackPointInputs'),
 ]
 
 train_dataloader = dict(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import numbers
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 
+from mmdet3d_act.files import write_json
 from mmdet3d_act.registry import HOOKS
 
 HISTORY_FILE = 'metric_history.json'
@@ -50,7 +50,10 @@ class MetricHistoryHook(Hook):
         if is_main_process():
             write_json(path, dict(num_train=samples, records=records))
         known = {record['iter'] for record in records}
-        if _is_due(runner) and runner.iter not in known:
+        # Processes of other machines may not see the file.
+        missed = [_is_due(runner) and runner.iter not in known]
+        broadcast_object_list(missed)
+        if missed[0]:
             runner.val_loop.run()
 
     def after_val_epoch(
@@ -124,18 +127,3 @@ def read_history(path: str | Path) -> dict:
     if not path.is_file():
         return dict(num_train=None, records=[])
     return json.loads(path.read_text(encoding='utf-8'))
-
-
-def write_json(path: str | Path, value: object) -> None:
-    """Write a JSON file so that it is never seen half written.
-
-    Args:
-        path: The file.
-        value: What JSON can hold.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    text = json.dumps(value, indent=1)
-    part.write_text(f'{text}\n', encoding='utf-8')
-    part.replace(path)

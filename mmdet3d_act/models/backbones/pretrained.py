@@ -14,7 +14,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 from mmengine.logging import print_log
-from mmengine.model import PretrainedInit
+from mmengine.model import BaseModule, PretrainedInit
 from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
@@ -226,7 +226,8 @@ class PretrainedModel:
         others = [c for c in cfgs if c and c['type'] not in PRETRAINED_TYPES]
         # First, so that the parts know that they need nothing; and again over
         # what their own initialisation did.
-        fill_model(self, **_loading(pretrained[-1]))
+        names = fill_model(self, **_loading(pretrained[-1]))
+        _mark_filled(self, names)
         self.init_cfg = others or None
         try:
             super().init_weights()
@@ -241,7 +242,7 @@ def fill_model(
     *,
     prefix: str | None = None,
     map_location: str = 'cpu',
-) -> None:
+) -> set[str]:
     """Fill every parameter and buffer of a model from a checkpoint.
 
     Args:
@@ -249,6 +250,10 @@ def fill_model(
         checkpoint: See :func:`read_checkpoint`.
         prefix: What stands before the model's names; nothing when None.
         map_location: Where the tensors are loaded to.
+
+    Returns:
+        The names that the checkpoint holds. Frozen parts may be filled from
+        elsewhere, and not be among them.
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
@@ -273,6 +278,7 @@ def fill_model(
         f'{type(model).__name__}: all tensors loaded from {checkpoint}',
         logger='current',
     )
+    return set(state)
 
 
 def compare_dataset_meta(pretrained: Mapping) -> None:
@@ -312,6 +318,14 @@ def _training_dataset_meta() -> dict:
 def _weights(checkpoint: Mapping) -> Mapping:
     """Return the state dict of a loaded file."""
     return checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
+
+
+def _mark_filled(model: nn.Module, names: set[str]) -> None:
+    """Mark the parts of a model that a file filled as initialised."""
+    for prefix, part in model.named_modules():
+        own = {f'{prefix}.{name}' for name, _ in part.named_parameters()}
+        if prefix and own and own <= names and isinstance(part, BaseModule):
+            part.is_init = True
 
 
 def _loading(cfg: Mapping) -> dict:

@@ -1,4 +1,4 @@
-"""Building blocks shared by backbones, teachers, autoencoders and heads."""
+"""Building blocks shared by backbones, teachers, autoencoders and others."""
 
 from mmdet3d_act.models.layers.dgcnn import EdgeConv, PatchDGCNN
 from mmdet3d_act.models.layers.folding import FoldingDecoder
@@ -16,6 +16,7 @@ from mmdet3d_act.models.layers.point_patches import (
 from mmdet3d_act.models.layers.pooling import max_pool
 from mmdet3d_act.models.layers.positional import PositionMLP
 from mmdet3d_act.models.layers.propagation import FeaturePropagation
+from mmdet3d_act.models.layers.sliding_windows import SlidingWindows
 from mmdet3d_act.models.layers.transformer import (
     POSITION_MODES,
     Attention,
@@ -40,6 +41,7 @@ __all__ = [
     'PointPatches',
     'PositionMLP',
     'RandomPatchMask',
+    'SlidingWindows',
     'TransformerBlock',
     'TransformerEncoder',
     'attend',

@@ -4,6 +4,5 @@ from mmdet3d_act.models.segmentors.average_seg_logits_tta import (
     AverageSegLogitsTTA,
 )
 from mmdet3d_act.models.segmentors.point_segmentor import PointSegmentor
-from mmdet3d_act.models.segmentors.sliding_windows import SlidingWindows
 
-__all__ = ['AverageSegLogitsTTA', 'PointSegmentor', 'SlidingWindows']
+__all__ = ['AverageSegLogitsTTA', 'PointSegmentor']

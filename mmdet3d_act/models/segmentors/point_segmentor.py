@@ -5,13 +5,15 @@ Letters: B batch, N points, C classes.
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmdet3d_act.models.backbones import PretrainedModel
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
-from mmdet3d_act.models.segmentors.sliding_windows import SlidingWindows
+from mmdet3d_act.models.layers import SlidingWindows
 from mmdet3d_act.registry import MODELS, build_module, point_data
 
 MODES = ('whole', 'slide')
@@ -48,12 +50,15 @@ class PointSegmentor(PretrainedModel, BaseModel):
         test_cfg: ``mode``: ``'whole'``, every cloud at once (the default), or
             ``'slide'``: scenes in windows, blocks at once, with the further
             options of
-            :class:`~mmdet3d_act.models.segmentors.SlidingWindows`.
+            :class:`~mmdet3d_act.models.layers.SlidingWindows`, which do
+            nothing with ``'whole'``. MMDetection3D's
+            ``use_normalized_coord`` may be there, and be False.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Initialisation config.
 
     Raises:
-        ValueError: If ``test_cfg`` has an unknown mode or option.
+        ValueError: If ``test_cfg`` has an unknown mode or option, or a value
+            out of its range.
     """
 
     def __init__(
@@ -178,6 +183,18 @@ def _windows(test_cfg: dict | None) -> SlidingWindows | None:
     mode = options.pop('mode', 'whole')
     if mode not in MODES:
         raise ValueError(f'test_cfg.mode must be one of {MODES}, got {mode!r}')
-    if mode == 'whole':
-        return None
-    return SlidingWindows(**options)
+    if options.pop('use_normalized_coord', False):
+        raise ValueError(
+            'test_cfg.use_normalized_coord must be False, got True: the '
+            'backbone reads coordinates and features as they are, without '
+            'normalised copies of the coordinates'
+        )
+    known = inspect.signature(SlidingWindows).parameters
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(
+            f'test_cfg has unknown options {unknown}; besides mode it takes '
+            f'{list(known)}'
+        )
+    windows = SlidingWindows(**options)
+    return windows if mode == 'slide' else None

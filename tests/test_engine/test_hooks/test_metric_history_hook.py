@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ from mmdet3d_act.engine.hooks.metric_history_hook import (
     HISTORY_FILE,
     read_history,
     scalars,
-    write_json,
 )
+from mmdet3d_act.files import write_json
 from tests.test_engine.toy import ToyMean, write_config
 
 VALIDATED = """
@@ -101,6 +101,35 @@ def test_a_new_training_begins_a_new_history():
     assert history('here') == second[:2]
 
 
+@pytest.mark.parametrize('missed', [False, True])
+def test_the_main_process_decides_for_all(monkeypatch, missed):
+    """Another process sees another file, or none."""
+
+    def broadcast(data: list) -> None:
+        assert data == [not missed]
+        data[0] = missed
+
+    monkeypatch.setattr(
+        metric_history_hook, 'broadcast_object_list', broadcast
+    )
+    monkeypatch.setattr(metric_history_hook, 'is_main_process', lambda: False)
+    if missed:
+        one = dict(epoch=2, iter=8, metrics={})
+        write_json(HISTORY_FILE, dict(num_train=16, records=[one]))
+    calls = []
+    loop = SimpleNamespace(
+        dataloader=[], epoch=2, max_epochs=4, val_begin=1, val_interval=1
+    )
+    runner = SimpleNamespace(
+        work_dir='.',
+        iter=8,
+        train_loop=loop,
+        val_loop=SimpleNamespace(run=lambda: calls.append(1)),
+    )
+    metric_history_hook.MetricHistoryHook().before_train(runner)
+    assert len(calls) == missed
+
+
 def test_trainings_that_count_iterations():
     options = {
         'train_cfg': dict(
@@ -127,16 +156,5 @@ def test_single_numbers_are_kept():
     assert all(type(value) is float for value in found.values())
 
 
-def test_files_are_never_half_written(tmp_path, monkeypatch):
-    path = tmp_path / 'deep' / 'file.json'
-    write_json(path, dict(a=1))
-
-    def full(*args, **kwargs):
-        raise OSError('no space left')
-
-    with monkeypatch.context() as patch:
-        patch.setattr(metric_history_hook.Path, 'write_text', full)
-        with pytest.raises(OSError, match='no space left'):
-            write_json(path, dict(a=2))
-    assert json.loads(path.read_text()) == dict(a=1)
+def test_no_file_has_no_records(tmp_path):
     assert read_history(tmp_path / 'absent')['records'] == []

@@ -35,6 +35,8 @@ def test_published_sizes() -> None:
     assert student.patch_embed.conv4.weight.shape == (384, 512)
     assert student.cls_token.std().item() == pytest.approx(0.02, rel=0.2)
     assert student.cls_pos.std().item() == pytest.approx(0.02, rel=0.2)
+    weight = student.blocks[0].mlp.fc1.weight
+    assert weight.std().item() == pytest.approx(0.02, rel=0.02)
 
 
 @pytest.mark.parametrize('channels', [3, 6])

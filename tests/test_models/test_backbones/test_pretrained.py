@@ -359,6 +359,16 @@ def test_a_whole_model_is_filled(
     assert not network.head.bias.any()
 
 
+def test_parts_that_the_whole_file_fills_need_none(
+    tmp_path: Path, whole: Network
+) -> None:
+    cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'whole.pth'))
+    network = Network(str(tmp_path / 'gone.pth'), cfg)
+    network.init_weights()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+
+
 def test_a_whole_model_without_it_is_mmengines(
     tmp_path: Path, whole: Network
 ) -> None:

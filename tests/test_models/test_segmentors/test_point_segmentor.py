@@ -164,6 +164,18 @@ def test_errors() -> None:
         networks.semantic()(dict(points=toys.points()), mode='x')
 
 
+@pytest.mark.parametrize('mode', ['whole', 'slide'])
+def test_options_of_the_test(mode: str) -> None:
+    theirs = dict(mode=mode, num_points=64, use_normalized_coord=False)
+    windows = networks.semantic(test_cfg=theirs).windows
+    assert (windows is None) == (mode == 'whole')
+    message = r"unknown options \['stride'\]; besides mode .*'sample_rate'"
+    with pytest.raises(ValueError, match=message):
+        networks.semantic(test_cfg=dict(mode=mode, stride=0.5))
+    with pytest.raises(ValueError, match='coord must be False, got True: the'):
+        networks.semantic(test_cfg={**theirs, 'use_normalized_coord': True})
+
+
 def test_pretrained_student_fills_the_backbone(tmp_path: Path) -> None:
     """With class token and under its prefix, as stage II leaves it."""
     student = toys.randomize(toys.student(), seed=4)

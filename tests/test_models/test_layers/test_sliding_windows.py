@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmdet3d_act.models.segmentors import SlidingWindows
+from mmdet3d_act.models.layers import SlidingWindows
 
 
 def scene(num_points: int = 900, seed: int = 0) -> torch.Tensor:
