@@ -24,6 +24,11 @@ from mmdet3d_act.converters.published_backbones import (
     RECON_PRETRAINING,
 )
 from mmdet3d_act.converters.published_classifier import CLASSIFIER
+from mmdet3d_act.converters.published_detector import (
+    DETECTOR,
+    ENCODER,
+    MASKPOINT_ENCODER,
+)
 from mmdet3d_act.converters.published_segmentor import (
     PART_SEGMENTOR,
     SEMANTIC_SEGMENTOR,
@@ -36,8 +41,10 @@ TASKS = (
     'classifier',
     'part_seg',
     'semantic_seg',
+    'detector',
 )
 OBJECTS = {'up_axis': 'y', 'normalization': 'unit_sphere'}
+SCENES = {'up_axis': 'z', 'normalization': 'none'}
 IN_DISTILLER = 'objectives.act.target_generator.autoencoder.module.'
 
 Ignored = list[tuple[str, str]]
@@ -110,6 +117,14 @@ MOMENTUM: Ignored = [
     (r'transformer_q\.mask_token', 'token of the masked patches'),
     (r'transformer_q\.decoder\..+', "decoder of MaskPoint's objective"),
 ]
+SCENE_TOKENS: Ignored = [
+    (
+        r'transformer_q\.(?:cls_token|cls_pos|pos_embed\..+'
+        r'|(?:blocks\.)?norm\..+)',
+        "class token, positions and last norm, which 3DETR's encoder does not "
+        'have',
+    )
+]
 GLOBAL_TOKENS: Ignored = [
     (
         r'(?:MAE_encoder\.)?(?:cls|img|text)_(?:token|pos)',
@@ -178,9 +193,10 @@ FORMATS: dict[str, Format] = {
     'maskpoint_scannet': Format(
         'MaskPoint, pretraining on ScanNet',
         (r'transformer_q\.encoder\.mlp_module\.',),
-        refusal='it holds the encoder of a 3DETR detector, set abstraction '
-        'and post-norm layers, which is not a point Transformer; its ShapeNet '
-        'checkpoint is converted',
+        parts={'backbone': Part(MASKPOINT_ENCODER)},
+        ignored=[*MOMENTUM, *SCENE_TOKENS],
+        num_groups=2048,
+        dataset_meta=SCENES,
     ),
     'maskpoint_pretrain': Format(
         'MaskPoint, pretraining',
@@ -218,7 +234,7 @@ FORMATS: dict[str, Format] = {
         (r'propagation_0',),
         parts={'semantic_seg': Part(SEMANTIC_SEGMENTOR), 'backbone': _BARE},
         num_groups=128,
-        dataset_meta={'up_axis': 'z', 'normalization': 'none'},
+        dataset_meta=SCENES,
     ),
     'recon_classifier': Format(
         'ReCon, fine-tuned',
@@ -243,7 +259,9 @@ FORMATS: dict[str, Format] = {
     '3detr': Format(
         '3DETR, detector',
         (r'pre_encoder\.', r'mlp_heads\.'),
-        refusal='it is a detector, of which this tool has no table of names',
+        parts={'detector': Part(DETECTOR), 'backbone': Part(ENCODER)},
+        num_groups=2048,
+        dataset_meta=SCENES,
     ),
     'clipcap': Format(
         'ClipCap, captioning model',

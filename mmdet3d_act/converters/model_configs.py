@@ -12,6 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmdet3d_act.converters.detector_configs import (
+    detector_config,
+    encoder_config,
+)
 from mmdet3d_act.converters.keys import with_prefix
 from mmdet3d_act.models.backbones.settings import backbone_sizes
 from mmdet3d_act.registry import registered_classes
@@ -52,6 +56,7 @@ def model_config(state: State, task: str, **known: Any) -> dict[str, Any]:
         'classifier': _classifier,
         'part_seg': _segmentor,
         'semantic_seg': _segmentor,
+        'detector': detector_config,
     }
     try:
         return makers[task](state, **known)
@@ -121,6 +126,8 @@ def build_network(node: object) -> object:
 def _backbone(
     state: State, num_groups: int = 64, residual: str = 'input', **_: Any
 ) -> dict[str, Any]:
+    if 'set_abstraction.fcs.0.weight' in state:
+        return encoder_config(state, num_groups)
     sizes = backbone_sizes(state)
     return dict(
         type='PointTransformer',

@@ -5,6 +5,12 @@ stays) whatever autocast says, returns int64 indices, and answers input that
 it cannot work on with a ValueError that names the argument and the offender.
 """
 
+from mmdet3d_act.ops.boxes3d import (
+    box_corners,
+    box_hulls,
+    count_points_in_boxes,
+    points_in_boxes,
+)
 from mmdet3d_act.ops.chamfer import (
     NearestDistances,
     chamfer_distance,
@@ -13,6 +19,7 @@ from mmdet3d_act.ops.chamfer import (
 )
 from mmdet3d_act.ops.grouping import PointGroups, gather_points, group_points
 from mmdet3d_act.ops.interpolation import three_interpolate, three_nn
+from mmdet3d_act.ops.iou3d import giou3d, iou3d
 from mmdet3d_act.ops.neighbors import ball_query, knn
 from mmdet3d_act.ops.sampling import farthest_point_sample
 
@@ -20,13 +27,19 @@ __all__ = [
     'NearestDistances',
     'PointGroups',
     'ball_query',
+    'box_corners',
+    'box_hulls',
     'chamfer_distance',
+    'count_points_in_boxes',
     'f_score',
     'farthest_point_sample',
     'gather_points',
+    'giou3d',
     'group_points',
+    'iou3d',
     'knn',
     'nearest_distances',
+    'points_in_boxes',
     'three_interpolate',
     'three_nn',
 ]

@@ -39,18 +39,20 @@ def _view_axes(frame: Frame) -> np.ndarray:
     return np.stack([right, np.cross(toward, right), -toward])
 
 
-def fit_frame(points: np.ndarray) -> Frame:
+def fit_frame(points: np.ndarray, elevation: float = _ELEVATION) -> Frame:
     """Return the frame that a cloud fills.
 
     Args:
         points: (N, 3), z up.
+        elevation: Height of the eye above the horizon, radians.
     """
-    axes = _view_axes(Frame(np.zeros(3), 1.0))
+    axes = _view_axes(Frame(np.zeros(3), 1.0, elevation=elevation))
     local = points @ axes.T
     low, high = local.min(axis=0), local.max(axis=0)
     radius = float((high - low).max()) / 2
     # The eye's perspective enlarges what is near, by up to a fifth.
-    return Frame((low + high) / 2 @ axes, max(1.15 * radius, 1e-9))
+    center = (low + high) / 2 @ axes
+    return Frame(center, max(1.15 * radius, 1e-9), elevation=elevation)
 
 
 def filled_share(points: np.ndarray, frame: Frame) -> float:

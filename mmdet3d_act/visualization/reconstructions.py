@@ -182,9 +182,9 @@ def _autoencoder_stages(
     if mask_ratio is not None:
         mask = RandomPatchMask(mask_ratio)(patches.centers)
         stages.append(_visible_stage(patches, mask))
-    codes = output.logits.argmax(-1)
+    codes = output.codes
     counts = [f'{len(row.unique())} in use' for row in codes]
-    title = f'codes ({output.logits.shape[-1]})'
+    title = f'codes ({len(model.codebook)})'
     stages.append(
         Stage(
             title, stages[1].points, _spread(_ranked(codes), patches), counts

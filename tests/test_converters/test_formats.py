@@ -29,10 +29,13 @@ KNOWN = {
     'maskpoint_cls_scanobjectnn': 'other_classifier',
     'recon_pretrain_base': 'recon_pretrain',
     'recon_cls_modelnet40': 'recon_classifier',
+    'maskpoint_pretrain_scannet_enc3': 'maskpoint_scannet',
+    '3detr_scannet': '3detr',
+    '3detr_m_scannet_color': '3detr',
+    '3detr_sunrgbd': '3detr',
+    '3detr_maskpoint_enc12_scannet': '3detr',
 }
 REFUSED = {
-    'maskpoint_pretrain_scannet_enc3': 'not a point Transformer',
-    '3detr_scannet': 'it is a detector',
     'clipcap_gpt2_mlp': 'it is a captioning model',
 }
 

@@ -29,8 +29,11 @@ class Centered(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, tokens: Tensor, centers: Tensor) -> Tensor:
-        logits = self.module(tokens, centers)
+    def mix(self, tokens: Tensor, centers: Tensor) -> Tensor:
+        return self.module.mix(tokens, centers)
+
+    def project(self, mixed: Tensor) -> Tensor:
+        logits = self.module.project(mixed)
         return logits - logits.mean(dim=1, keepdim=True)
 
 

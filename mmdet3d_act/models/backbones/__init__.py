@@ -8,10 +8,12 @@ from mmdet3d_act.models.backbones.pretrained import (
     PretrainedModel,
     find_checkpoint,
 )
+from mmdet3d_act.models.backbones.threedetr_encoder import ThreeDETREncoder
 
 __all__ = [
     'EncodedPatches',
     'PointTransformer',
     'PretrainedModel',
+    'ThreeDETREncoder',
     'find_checkpoint',
 ]

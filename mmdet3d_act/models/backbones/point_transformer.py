@@ -76,6 +76,8 @@ class PointTransformer(BaseModule):
 
     Args:
         in_channels: Channels of a point, coordinates included.
+        ignore_features: Whether further channels of the points (colours,
+            heights) are left out instead of being an error.
         embed_dims: Width C.
         num_layers: Number of blocks.
         num_heads: Attention heads.
@@ -115,6 +117,7 @@ class PointTransformer(BaseModule):
         self,
         in_channels: int = 3,
         *,
+        ignore_features: bool = False,
         embed_dims: int = 384,
         num_layers: int = 12,
         num_heads: int = 6,
@@ -148,6 +151,7 @@ class PointTransformer(BaseModule):
                 f'{num_layers}, got {frozen_stages}'
             )
         self.in_channels = in_channels
+        self.ignore_features = ignore_features
         self.embed_dims = embed_dims
         self.num_heads = num_heads
         self.residual = residual
@@ -204,14 +208,9 @@ class PointTransformer(BaseModule):
 
     def init_weights(self) -> None:
         """Load the pretrained weights where ``init_cfg`` names them."""
-        cfgs = (
-            self.init_cfg
-            if isinstance(self.init_cfg, list)
-            else [self.init_cfg]
-        )
-        pretrained = [
-            cfg for cfg in cfgs if cfg and cfg['type'] in PRETRAINED_TYPES
-        ]
+        given = self.init_cfg
+        cfgs = given if isinstance(given, list) else [given]
+        pretrained = [c for c in cfgs if c and c['type'] in PRETRAINED_TYPES]
         if not pretrained:
             super().init_weights()
             return
@@ -255,11 +254,13 @@ class PointTransformer(BaseModule):
         Raises:
             ValueError: If the points do not have ``in_channels`` channels.
         """
+        if self.ignore_features:
+            points = points[..., : self.in_channels]
         if points.shape[-1] != self.in_channels:
             raise ValueError(
                 f'expected points with in_channels={self.in_channels} '
-                f'channels, got {points.shape[-1]}; choose them with '
-                'use_dim in the pipeline or change in_channels'
+                f'channels, got {points.shape[-1]}; choose them with use_dim '
+                'in the pipeline, change in_channels, or set ignore_features'
             )
         return make_patches(
             points,

@@ -1,7 +1,12 @@
 """Building blocks shared by backbones, teachers, autoencoders and others."""
 
+from mmdet3d_act.models.layers.cross_attention import (
+    CrossAttention,
+    CrossAttentionBlock,
+)
 from mmdet3d_act.models.layers.dgcnn import EdgeConv, PatchDGCNN
 from mmdet3d_act.models.layers.folding import FoldingDecoder
+from mmdet3d_act.models.layers.fourier import FourierPosition
 from mmdet3d_act.models.layers.masking import (
     BlockPatchMask,
     RandomPatchMask,
@@ -16,7 +21,19 @@ from mmdet3d_act.models.layers.point_patches import (
 from mmdet3d_act.models.layers.pooling import max_pool
 from mmdet3d_act.models.layers.positional import PositionMLP
 from mmdet3d_act.models.layers.propagation import FeaturePropagation
+from mmdet3d_act.models.layers.set_abstraction import (
+    AbstractedPoints,
+    SetAbstraction,
+)
 from mmdet3d_act.models.layers.sliding_windows import SlidingWindows
+from mmdet3d_act.models.layers.threedetr_layers import (
+    QueryAttention,
+    ReLUFeedForward,
+    ThreeDETRDecoder,
+    ThreeDETRDecoderLayer,
+    ThreeDETREncoderLayer,
+    xavier_matrices,
+)
 from mmdet3d_act.models.layers.transformer import (
     POSITION_MODES,
     Attention,
@@ -29,19 +46,29 @@ from mmdet3d_act.models.layers.transformer import (
 
 __all__ = [
     'POSITION_MODES',
+    'AbstractedPoints',
     'Attention',
     'BlockPatchMask',
+    'CrossAttention',
+    'CrossAttentionBlock',
     'DropPath',
     'EdgeConv',
     'FeaturePropagation',
     'FeedForward',
     'FoldingDecoder',
+    'FourierPosition',
     'MiniPointNet',
     'PatchDGCNN',
     'PointPatches',
     'PositionMLP',
+    'QueryAttention',
     'RandomPatchMask',
+    'ReLUFeedForward',
+    'SetAbstraction',
     'SlidingWindows',
+    'ThreeDETRDecoder',
+    'ThreeDETRDecoderLayer',
+    'ThreeDETREncoderLayer',
     'TransformerBlock',
     'TransformerEncoder',
     'attend',
@@ -49,4 +76,5 @@ __all__ = [
     'max_pool',
     'patches_in_place',
     'select',
+    'xavier_matrices',
 ]

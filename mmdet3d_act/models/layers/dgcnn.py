@@ -93,6 +93,18 @@ class PatchDGCNN(nn.Module):
         Raises:
             ValueError: If there are fewer patches than neighbours.
         """
+        return self.project(self.mix(x, centers))
+
+    def mix(self, x: Tensor, centers: Tensor) -> Tensor:
+        """Return what all edge convolutions give, (B, G, sum of widths).
+
+        Args:
+            x: (B, G, in).
+            centers: (B, G, 3).
+
+        Raises:
+            ValueError: If there are fewer patches than neighbours.
+        """
         if centers.shape[1] < self.num_neighbors:
             raise ValueError(
                 f'the graph needs at least num_neighbors='
@@ -105,6 +117,13 @@ class PatchDGCNN(nn.Module):
         for layer in self.layers:
             x = layer(x, neighbors)
             outputs.append(x)
-        x = self.fuse(torch.cat(outputs, dim=-1))
-        x = self.norm(x.transpose(1, 2))
+        return torch.cat(outputs, dim=-1)
+
+    def project(self, mixed: Tensor) -> Tensor:
+        """Return the result of the last layer, (B, G, out).
+
+        Args:
+            mixed: From :meth:`mix`.
+        """
+        x = self.norm(self.fuse(mixed).transpose(1, 2))
         return F.leaky_relu(x, 0.2).transpose(1, 2)

@@ -19,13 +19,14 @@ class SlidingWindows:
 
     Columns of ``block_size`` times ``block_size`` metres and all of the
     scene's height stand on a grid of ``block_size * sample_rate`` metres;
-    the last of a row ends where the scene ends. The points of a column are
-    shuffled and dealt out in sets of ``num_points``, so that each of them is
-    seen at least once; what is lacking in the last set are repetitions. x and
-    y are relative to the column's middle, z and the features stay as they
-    are, as in the blocks that networks are trained on. Draws come from a
-    generator of its own: the same scene gives the same result. What is such
-    a block already, see :meth:`are_blocks`, need not be cut.
+    the last of a row ends where the scene ends. Without a ``block_size`` one
+    column is the whole scene. The points of a column are shuffled and dealt
+    out in sets of ``num_points``, so that each of them is seen at least once;
+    what is lacking in the last set are repetitions. x and y are relative to
+    the column's middle, z and the features stay as they are, as in the blocks
+    that networks are trained on. Draws come from a generator of its own: the
+    same scene gives the same result. What is such a block already, see
+    :meth:`are_blocks`, need not be cut.
 
     Source: whole-scene test of the released code of ACT (its
     ``semantic_segmentation/main_test.py``, commit 508019c), which is
@@ -33,7 +34,7 @@ class SlidingWindows:
 
     Args:
         num_points: Points P that the network sees at once.
-        block_size: Side of a column, metres.
+        block_size: Side of a column, metres; None: the whole scene.
         sample_rate: Distance of the columns as a fraction of their side, up
             to 1.
         batch_size: Windows that the network gets at once.
@@ -51,7 +52,7 @@ class SlidingWindows:
         self,
         *,
         num_points: int = 2048,
-        block_size: float = 1.0,
+        block_size: float | None = 1.0,
         sample_rate: float = 0.5,
         batch_size: int = 32,
         num_votes: int = 1,
@@ -66,8 +67,11 @@ class SlidingWindows:
         ):
             if count < 1:
                 raise ValueError(f'{name} must be at least 1, got {count}')
-        if block_size <= 0:
-            raise ValueError(f'block_size must be > 0, got {block_size}')
+        if block_size is not None and block_size <= 0:
+            raise ValueError(
+                'block_size must be > 0, or None for the whole scene, got '
+                f'{block_size}'
+            )
         if not 0 < sample_rate <= 1:
             raise ValueError(
                 'sample_rate must be above 0 and at most 1, or points between '
@@ -79,7 +83,7 @@ class SlidingWindows:
             )
         self.num_points = num_points
         self.block_size = block_size
-        self.stride = block_size * sample_rate
+        self.sample_rate = sample_rate
         self.batch_size = batch_size
         self.num_votes = num_votes
         self.fusion = fusion
@@ -115,14 +119,20 @@ class SlidingWindows:
         """Return whether clouds are blocks as the network is trained on.
 
         These have up to ``num_points`` points, all in the column around the
-        origin.
+        origin, or, without a ``block_size``, around it: their x and y have
+        the origin in the middle.
 
         Args:
             points: (B, N, 3+F), metres, z up.
         """
+        if points.shape[1] > self.num_points:
+            return False
+        ground = points[..., :2]
+        if self.block_size is None:
+            middle = (ground.amin(1) + ground.amax(1)) / 2
+            return bool((middle.abs() <= self.padding).all())
         reach = self.block_size / 2 + self.padding
-        small = points.shape[1] <= self.num_points
-        return small and bool((points[..., :2].abs() <= reach).all())
+        return bool((ground.abs() <= reach).all())
 
     def _run(
         self,
@@ -167,6 +177,9 @@ class SlidingWindows:
         """Yield the rows in each column that has some, and its middle."""
         ground = points[:, :2].detach().double().cpu()
         low, high = ground.amin(0), ground.amax(0)
+        if self.block_size is None:
+            yield torch.arange(len(points)), (low + high) / 2
+            return
         half = self.block_size / 2
         reach = half + self.padding
         for y in self._middles(float(low[1]), float(high[1])):
@@ -180,8 +193,9 @@ class SlidingWindows:
     def _middles(self, low: float, high: float) -> list[float]:
         """Return where the columns stand along one axis."""
         size = self.block_size
-        count = max(1, math.ceil((high - low - size) / self.stride) + 1)
-        ends = (low + index * self.stride + size for index in range(count))
+        stride = size * self.sample_rate
+        count = max(1, math.ceil((high - low - size) / stride) + 1)
+        ends = (low + index * stride + size for index in range(count))
         return [min(end, high) - size / 2 for end in ends]
 
     def _deal(

@@ -46,7 +46,11 @@ class DropPath(nn.Module):
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, dropout_p: float = 0.0
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    dropout_p: float = 0.0,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """Return scaled dot-product attention.
 
@@ -60,6 +64,8 @@ def attend(
         key: (B, H, S, C/H).
         value: (B, H, S, C/H).
         dropout_p: Probability of dropping an attention weight.
+        seen: Bool, (B, H, L, S) or what expands to it: which keys a query
+            attends to; all where None.
 
     Returns:
         (B, H, L, C/H), in the type of ``query``.
@@ -67,15 +73,21 @@ def attend(
     reduced = query.dtype in (torch.bfloat16, torch.float16)
     if not reduced or query.is_cuda or not torch.is_grad_enabled():
         return F.scaled_dot_product_attention(
-            query, key, value, dropout_p=dropout_p
+            query, key, value, attn_mask=seen, dropout_p=dropout_p
         )
     with torch.autocast(query.device.type, enabled=False):
         if query.shape[-2] * key.shape[-2] <= SHORT_SEQUENCE**2:
             query = query * query.shape[-1] ** -0.5
-            weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
-            return F.dropout(weights, dropout_p) @ value
+            logits = query @ key.transpose(-2, -1)
+            if seen is not None:
+                logits = logits.masked_fill(~seen, float('-inf'))
+            return F.dropout(logits.softmax(dim=-1), dropout_p) @ value
         attended = F.scaled_dot_product_attention(
-            query.float(), key.float(), value.float(), dropout_p=dropout_p
+            query.float(),
+            key.float(),
+            value.float(),
+            attn_mask=seen,
+            dropout_p=dropout_p,
         )
     return attended.to(query.dtype)
 

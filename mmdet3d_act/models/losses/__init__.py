@@ -1,6 +1,14 @@
 """Losses: tensors in, a scalar out."""
 
 from mmdet3d_act.models.losses.chamfer_loss import PatchChamferLoss
+from mmdet3d_act.models.losses.detection_set_loss import DetectionSetLoss
+from mmdet3d_act.models.losses.detection_sets import (
+    DetectionTargets,
+    SetAssignment,
+    center_distances,
+    pair_giou,
+    upright_boxes,
+)
 from mmdet3d_act.models.losses.feature_loss import (
     CosineFeatureLoss,
     FeatureLoss,
@@ -19,13 +27,19 @@ from mmdet3d_act.models.losses.kl_loss import kl_to_uniform
 __all__ = [
     'BarlowTwinsFeatureLoss',
     'CosineFeatureLoss',
+    'DetectionSetLoss',
+    'DetectionTargets',
     'FeatureLoss',
     'MSEFeatureLoss',
     'NTXentFeatureLoss',
     'PatchChamferLoss',
+    'SetAssignment',
     'SmoothL1FeatureLoss',
     'barlow_twins',
+    'center_distances',
     'cosine_distance',
     'kl_to_uniform',
     'nt_xent',
+    'pair_giou',
+    'upright_boxes',
 ]

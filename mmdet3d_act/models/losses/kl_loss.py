@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 
-def kl_to_uniform(logits: Tensor) -> Tensor:
-    """Return KL(uniform || mean code posterior), averaged over the clouds.
+def kl_to_uniform(logits: Tensor, *, reduction: str = 'mean') -> Tensor:
+    """Return KL(uniform || mean code posterior) of the clouds.
 
     The posterior of a cloud is the mean over its patches of softmax(logits),
     at temperature 1. Computed in float32, in the log domain.
@@ -19,12 +19,21 @@ def kl_to_uniform(logits: Tensor) -> Tensor:
 
     Args:
         logits: (B, G, T).
+        reduction: ``'mean'`` over the clouds, or ``'none'``.
 
     Returns:
-        A scalar in [0, inf): 0 where all codes are equally likely.
+        A scalar, or (B,); in [0, inf): 0 where all codes are equally likely.
+
+    Raises:
+        ValueError: If ``reduction`` is neither.
     """
+    if reduction not in ('mean', 'none'):
+        raise ValueError(
+            f"reduction must be 'mean' or 'none', got {reduction!r}"
+        )
     with torch.autocast(logits.device.type, enabled=False):
         num_groups, num_codes = logits.shape[-2:]
         log_posterior = logits.float().log_softmax(dim=-1)
         log_mean = log_posterior.logsumexp(dim=-2) - math.log(num_groups)
-        return (-math.log(num_codes) - log_mean).mean()
+        divergence = (-math.log(num_codes) - log_mean).mean(dim=-1)
+        return divergence.mean() if reduction == 'mean' else divergence

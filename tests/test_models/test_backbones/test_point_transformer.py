@@ -310,6 +310,17 @@ def test_too_few_channels_are_refused() -> None:
         student(toys.points())
 
 
+def test_features_are_ignored_where_that_is_said() -> None:
+    points = toys.points(channels=5)
+    plain, student = toys.student(), toys.student(ignore_features=True)
+    expected = plain.eval()(points[..., :3].contiguous())
+    feats = student.eval()(points)
+    assert torch.equal(feats['features'], expected['features'])
+    # The raw features are there for who wants them.
+    raw = points[..., 3:].transpose(1, 2)
+    assert torch.equal(feats['sa_features'][0], raw)
+
+
 @pytest.mark.parametrize('index', [2, -1])
 def test_out_indices_out_of_range_are_refused(index: int) -> None:
     with pytest.raises(ValueError, match='num_layers - 1 = 1, got'):

@@ -46,6 +46,37 @@ def brute_force(points: torch.Tensor, size: float, stride: float) -> list:
     return columns
 
 
+def test_without_a_block_size_the_scene_is_one_column() -> None:
+    points, network = scene(), Recorder()
+    windows = SlidingWindows(
+        num_points=200, block_size=None, fusion='logits', batch_size=2
+    )
+    logits = windows(points, network)
+    seen = torch.cat(network.seen)
+    # 900 points in sets of 200, x and y about the middle of the scene.
+    assert seen.shape == (5, 200, 4)
+    middle = (points.amin(0) + points.amax(0))[:2] / 2
+    expected = points.clone()
+    expected[:, :2] -= middle
+    rows = torch.unique(seen.flatten(0, 1), dim=0)
+    assert rows.shape == (900, 4)
+    rows, expected = (x[x[:, 3].argsort()] for x in (rows, expected))
+    assert torch.allclose(rows, expected, atol=1e-6)
+    assert torch.equal(logits.argmax(0), (points[:, 2] > 1.5).long())
+
+
+def test_a_centered_scene_is_a_block_without_a_block_size() -> None:
+    windows = SlidingWindows(num_points=900, block_size=None)
+    points = scene().unsqueeze(0)
+    assert not windows.are_blocks(points)
+    middle = (points.amin(1) + points.amax(1))[:, :2] / 2
+    points[..., :2] -= middle
+    assert windows.are_blocks(points)
+    assert not SlidingWindows(num_points=899, block_size=None).are_blocks(
+        points
+    )
+
+
 def test_columns_are_the_published_ones() -> None:
     points = scene()
     windows = SlidingWindows(num_points=64, batch_size=1000)

@@ -59,3 +59,13 @@ def test_computed_in_float32_under_autocast() -> None:
         value = kl_to_uniform(logits)
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, kl_to_uniform(logits.float()))
+
+
+def test_each_cloud_for_itself() -> None:
+    logits = torch.randn(3, 5, 7)
+    each = kl_to_uniform(logits, reduction='none')
+    assert each.shape == (3,)
+    for cloud, value in zip(logits, each, strict=True):
+        torch.testing.assert_close(kl_to_uniform(cloud[None]), value)
+    with pytest.raises(ValueError, match="'mean' or 'none', got 'sum'"):
+        kl_to_uniform(logits, reduction='sum')

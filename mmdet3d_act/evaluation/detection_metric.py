@@ -1,0 +1,330 @@
+"""How well the objects of scenes are found.
+
+Letters: S scenes, D detections of a scene, M true boxes of a scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from torch import Tensor
+
+from mmdet3d_act.evaluation.average_precision import (
+    ClassScores,
+    SceneMatches,
+    class_scores,
+    match_scene,
+)
+from mmdet3d_act.registry import METRICS, gravity_boxes
+
+
+@METRICS.register_module()
+class PublishedIndoorMetric(BaseMetric):
+    """Average precision and recall, as the papers on 3DETR report them.
+
+    The same numbers as the released evaluation, see
+    :func:`~mmdet3d_act.evaluation.average_precision.class_scores`. The means
+    ``mAP_0.25`` and ``mAR_0.25`` are over the classes that occur or are
+    detected, ``mAP_0.25_present`` and ``mAR_0.25_present`` over those that
+    occur: on a few scenes, where most classes are absent, only the latter say
+    how much is found. Values are shares of 1 with the names that
+    MMDetection3D's `IndoorMetric` has, which makes the mean NaN where a class
+    is detected that does not occur. A table with a row per class is logged.
+
+    Args:
+        iou_thr: Thresholds that the IoU must exceed.
+        per_class: Whether the results also have entries per class, named
+            ``chair_AP_0.25`` and ``chair_rec_0.25``.
+        collect_device: As in MMEngine.
+        prefix: As in MMEngine.
+        collect_dir: As in MMEngine.
+
+    Raises:
+        ValueError: If there is no threshold, or one is not in [0, 1).
+
+    Example:
+        >>> PublishedIndoorMetric(iou_thr=0.25).iou_thr
+        (0.25,)
+    """
+
+    default_prefix = 'published'
+
+    def __init__(
+        self,
+        iou_thr: float | Sequence[float] = (0.25, 0.5),
+        *,
+        per_class: bool = True,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix, collect_dir)
+        single = isinstance(iou_thr, (int, float))
+        self.iou_thr = (iou_thr,) if single else tuple(iou_thr)
+        if not self.iou_thr or not all(0 <= one < 1 for one in self.iou_thr):
+            raise ValueError(
+                'iou_thr must be one or more numbers in [0, 1), got '
+                f'{iou_thr!r}'
+            )
+        self.per_class = per_class
+
+    def process(
+        self, data_batch: object, data_samples: Sequence[dict]
+    ) -> None:
+        """Find the best true box of every detection.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Each with ``pred_instances_3d`` (``bboxes_3d``,
+                ``scores_3d``, ``labels_3d``) and the true boxes, in
+                ``eval_ann_info`` as MMDetection3D's data sets have them when
+                they are tested, or in ``gt_instances_3d``.
+
+        Raises:
+            ValueError: If one is absent, or a label is no class of the data
+                set.
+        """
+        number = len(_classes(self))
+        for sample in data_samples:
+            found = sample.get('pred_instances_3d')
+            if found is None:
+                raise ValueError(
+                    f'sample {_name(sample)} has no pred_instances_3d, only '
+                    f'{sorted(sample)}; a detector predicts it'
+                )
+            gt_boxes, gt_labels = true_boxes(sample)
+            labels = torch.as_tensor(found['labels_3d']).cpu()
+            for what, values in (('label', gt_labels), ('detection', labels)):
+                wrong = values[(values < 0) | (values >= number)]
+                if len(wrong):
+                    raise ValueError(
+                        f'sample {_name(sample)} has a {what} of class '
+                        f'{int(wrong[0])}, there are {number}; the data set '
+                        'and the head must have the same classes'
+                    )
+            self.results.append(
+                match_scene(
+                    gravity_boxes(found['bboxes_3d']).detach().cpu(),
+                    labels,
+                    torch.as_tensor(found['scores_3d']).detach().cpu(),
+                    gt_boxes,
+                    gt_labels,
+                )
+            )
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Compute the averages, and log the table of the classes.
+
+        Args:
+            results: Matches of all scenes.
+
+        Returns:
+            Shares of 1 by name.
+
+        Raises:
+            ValueError: If there are no results.
+        """
+        if not results:
+            raise ValueError(
+                'PublishedIndoorMetric got no samples; check the validation '
+                'data'
+            )
+        # MMEngine hands them over as plain tuples.
+        scenes = [SceneMatches(*one) for one in results]
+        names = _classes(self)
+        metrics: dict[str, float] = {}
+        columns = {}
+        for threshold in self.iou_thr:
+            scores = class_scores(scenes, len(names), threshold)
+            columns[threshold] = scores
+            for what, values in (('AP', scores.ap), ('AR', scores.recall)):
+                key = f'm{what}_{threshold:.2f}'
+                metrics[key] = mean_of_known(values)
+                present = values[scores.num_boxes > 0]
+                metrics[f'{key}_present'] = mean_of_known(present)
+            if self.per_class:
+                metrics.update(_by_class(names, scores, threshold))
+        print_log(_table(names, columns, metrics), 'current')
+        return metrics
+
+
+@METRICS.register_module()
+class PresentIndoorMetric(BaseMetric):
+    """MMDetection3D's `IndoorMetric`, and means over the classes that occur.
+
+    Beside its results are ``mAP_0.25_present`` and ``mAR_0.25_present``. The
+    others are as it computes them; ``mAP_0.25`` is NaN where a class is
+    detected that does not occur.
+
+    Args:
+        iou_thr: Thresholds that the IoU must exceed.
+        collect_device: As in MMEngine.
+        prefix: As in MMEngine.
+        collect_dir: As in MMEngine.
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        iou_thr: float | Sequence[float] = (0.25, 0.5),
+        *,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix, collect_dir)
+        single = isinstance(iou_thr, (int, float))
+        self.iou_thr = [float(iou_thr)] if single else list(iou_thr)
+        self._metric: BaseMetric | None = None
+
+    @property
+    def metric(self) -> BaseMetric:
+        """MMDetection3D's metric."""
+        if self._metric is None:
+            self._metric = METRICS.build(
+                dict(type='mmdet3d.IndoorMetric', iou_thr=self.iou_thr)
+            )
+        return self._metric
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:  # noqa: ANN401
+        """Keep predictions and true boxes, as `IndoorMetric` does.
+
+        Args:
+            data_batch: A batch of data.
+            data_samples: Each with ``pred_instances_3d`` and
+                ``eval_ann_info``.
+        """
+        self.metric.process(data_batch, data_samples)
+        self.results.extend(self.metric.results)
+        self.metric.results.clear()
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Let `IndoorMetric` compute, and add the means.
+
+        Args:
+            results: True boxes and predictions of all scenes.
+
+        Returns:
+            Shares of 1 by name.
+        """
+        self.metric.dataset_meta = self.dataset_meta
+        metrics = dict(self.metric.compute_metrics(results))
+        names = _classes(self)
+        present = {
+            names[int(label)]
+            for annotation, _ in results
+            for label in annotation['gt_labels_3d']
+        }
+        for threshold in self.iou_thr:
+            for mean, own in (('mAP', 'AP'), ('mAR', 'rec')):
+                values = [
+                    metrics[f'{name}_{own}_{threshold:.2f}']
+                    for name in present
+                ]
+                metrics[f'{mean}_{threshold:.2f}_present'] = mean_of_known(
+                    np.array(values)
+                )
+        return metrics
+
+
+def true_boxes(sample: dict) -> tuple[Tensor, Tensor]:
+    """Return the true boxes of a sample, (M, 7), and their labels, (M,).
+
+    Args:
+        sample: A data sample as a dict, with ``eval_ann_info`` or
+            ``gt_instances_3d``.
+
+    Raises:
+        ValueError: If it has neither.
+    """
+    known = sample.get('eval_ann_info') or {}
+    if 'gt_bboxes_3d' in known:
+        boxes, labels = known['gt_bboxes_3d'], known['gt_labels_3d']
+    else:
+        known = sample.get('gt_instances_3d') or {}
+        if 'bboxes_3d' not in known:
+            raise ValueError(
+                f'sample {_name(sample)} has neither eval_ann_info.'
+                'gt_bboxes_3d nor gt_instances_3d.bboxes_3d; set test_mode of '
+                'the data set, and let the pipeline keep annotations'
+            )
+        boxes, labels = known['bboxes_3d'], known['labels_3d']
+    labels = torch.as_tensor(labels).long().cpu()
+    return gravity_boxes(boxes).detach().cpu(), labels
+
+
+def mean_of_known(values: np.ndarray) -> float:
+    """Return the mean of what is not NaN; NaN where nothing is.
+
+    Args:
+        values: (n,).
+    """
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float('nan')
+
+
+def _name(sample: dict) -> str:
+    return str(sample.get('lidar_path') or sample.get('sample_idx', '?'))
+
+
+def _classes(metric: BaseMetric) -> tuple[str, ...]:
+    meta = metric.dataset_meta or {}
+    if not meta.get('classes'):
+        raise ValueError(
+            f'{type(metric).__name__} needs the names of the classes in the '
+            f'meta information of the data set, got {sorted(meta)}; add '
+            "metainfo=dict(classes=('cabinet', ...)) to the data set"
+        )
+    return tuple(meta['classes'])
+
+
+def _by_class(
+    names: tuple[str, ...], scores: ClassScores, threshold: float
+) -> dict[str, float]:
+    """Return the entries of the classes that occur or are detected."""
+    metrics = {}
+    for name, ap, recall in zip(names, scores.ap, scores.recall, strict=True):
+        if not np.isnan(ap):
+            metrics[f'{name}_AP_{threshold:.2f}'] = float(ap)
+            metrics[f'{name}_rec_{threshold:.2f}'] = float(recall)
+    return metrics
+
+
+def _table(
+    names: tuple[str, ...],
+    columns: dict[float, ClassScores],
+    metrics: dict[str, float],
+) -> str:
+    """Return a row per class that occurs or is detected, in percent."""
+    width = max(12, *(len(name) for name in names))
+    head = [f'{"boxes":>8}{"detections":>12}']
+    head += [f'{f"{w}_{t:.2f}":>10}' for t in columns for w in ('AP', 'AR')]
+    lines = ['detection', f'{"class":<{width}}{"".join(head)}']
+    first = next(iter(columns.values()))
+    for index, name in enumerate(names):
+        if np.isnan(first.ap[index]):
+            continue
+        cells = [
+            f'{first.num_boxes[index]:>8}{first.num_detections[index]:>12}'
+        ]
+        for scores in columns.values():
+            cells += [
+                f'{100 * values[index]:>10.2f}'
+                for values in (scores.ap, scores.recall)
+            ]
+        lines.append(f'{name:<{width}}{"".join(cells)}')
+    for title, end in (('mean', ''), ('of present', '_present')):
+        cells = [f'{first.num_boxes.sum():>8}{first.num_detections.sum():>12}']
+        cells += [
+            f'{100 * metrics[f"m{what}_{threshold:.2f}{end}"]:>10.2f}'
+            for threshold in columns
+            for what in ('AP', 'AR')
+        ]
+        lines.append(f'{title:<{width}}{"".join(cells)}')
+    return '\n'.join(lines)

@@ -1,0 +1,187 @@
+"""The detector: modes, odd scenes, and where its parameters come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from mmdet3d_act.models.detectors import ThreeDETR
+from mmdet3d_act.models.detectors.three_detr import stack_scenes
+from mmdet3d_act.models.heads import ThreeDETRHead
+from mmdet3d_act.registry import HAS_MMDET3D
+from tests.test_models import toys
+from tests.test_models.test_detectors import scenes
+
+pytestmark = pytest.mark.skipif(
+    not HAS_MMDET3D, reason='MMDetection3D is not installed'
+)
+ENCODERS = [scenes.student, scenes.encoder]
+BOX = (0.0, 0, 0, 1, 1, 1)
+
+
+def total(losses: dict[str, Tensor]) -> Tensor:
+    return sum(value for key, value in losses.items() if 'loss' in key)
+
+
+@pytest.mark.parametrize('backbone', ENCODERS)
+def test_modes(backbone: type[nn.Module]) -> None:
+    model = scenes.detector(backbone())
+    inputs = {'points': scenes.points()}
+    samples = [scenes.scene(BOX), scenes.scene(BOX, BOX)]
+    raw = model(inputs)
+    assert raw['center_offset'].shape == (2, 2, 5, 3)
+    assert torch.isfinite(total(model(inputs, samples, mode='loss')))
+    found = model.eval()(inputs, samples, mode='predict')
+    assert found is samples
+    for sample in found:
+        boxes = sample.pred_instances_3d.bboxes_3d
+        assert type(boxes).__name__ == 'DepthInstance3DBoxes'
+        assert len(boxes) == len(sample.pred_instances_3d.scores_3d)
+        assert sample.pred_instances_3d.labels_3d.dtype == torch.int64
+    with pytest.raises(ValueError, match="'tensor', 'loss' or 'predict'"):
+        model(inputs, mode='train')
+
+
+@pytest.mark.parametrize('backbone', ENCODERS)
+@pytest.mark.parametrize('number', [0, 1, 3])
+def test_fewer_points_than_patches(
+    backbone: type[nn.Module], number: int
+) -> None:
+    model = scenes.detector(backbone())
+    inputs = {'points': [scenes.points(1, number)[0], scenes.points(1)[0]]}
+    samples = [scenes.scene(), scenes.scene(BOX)]
+    loss = total(model.train()(inputs, samples, mode='loss'))
+    loss.backward()
+    assert torch.isfinite(loss)
+    for parameter in model.parameters():
+        assert parameter.grad is None or torch.isfinite(parameter.grad).all()
+    for sample in model.eval()(inputs, samples, mode='predict'):
+        assert torch.isfinite(sample.pred_instances_3d.scores_3d).all()
+        assert torch.isfinite(sample.pred_instances_3d.bboxes_3d.tensor).all()
+
+
+@pytest.mark.parametrize('backbone', ENCODERS)
+def test_scenes_without_boxes_and_flat_ones(
+    backbone: type[nn.Module],
+) -> None:
+    model = scenes.detector(backbone()).train()
+    flat = scenes.points()
+    flat[..., 2] = 0.5
+    empty = [scenes.scene(), scenes.scene()]
+    point_like = scenes.scene((0, 0, 0, 0, 0, 0))
+    for samples in (empty, [point_like, scenes.scene(BOX)]):
+        model.zero_grad()
+        loss = total(model({'points': flat}, samples, mode='loss'))
+        loss.backward()
+        assert torch.isfinite(loss)
+        norm = sum(
+            p.grad.norm() for p in model.parameters() if p.grad is not None
+        )
+        assert torch.isfinite(norm)
+        assert norm > 0
+
+
+def test_stack_scenes() -> None:
+    long, short = torch.rand(5, 4), torch.rand(2, 4)
+    stacked = stack_scenes([long, short])
+    assert torch.equal(stacked[0], long)
+    assert torch.equal(stacked[1], short[[0, 1, 0, 1, 0]])
+    assert stack_scenes([long, short], 7).shape == (2, 7, 4)
+    assert not stack_scenes([long[:0]], 3).any()
+    whole = torch.rand(2, 5, 3)
+    assert stack_scenes(whole, 5) is whole
+    assert torch.equal(stack_scenes(whole, 6)[:, 5], whole[:, 0])
+
+
+def test_it_learns_a_box() -> None:
+    torch.manual_seed(0)
+    model = ThreeDETR(scenes.encoder(), ThreeDETRHead(**scenes.HEAD)).train()
+    inputs = {'points': scenes.points()}
+    samples = [
+        scenes.scene((0.2, 0.4, 0.1, 1, 0.8, 1.2), labels=(1,)),
+        scenes.scene((1.0, 0, 0.5, 0.5, 0.5, 0.5), labels=(3,)),
+    ]
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    history = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = total(model(inputs, samples, mode='loss'))
+        loss.backward()
+        optimizer.step()
+        history.append(loss.item())
+    assert history[-1] < 0.65 * history[0]
+
+
+def pretrained(folder: Path, **changes: object) -> tuple[str, nn.Module]:
+    """Return the checkpoint of a pretraining, and its student."""
+    student = toys.randomize(scenes.student(with_cls_token=True, **changes))
+    state = {f'student.{k}': v for k, v in student.state_dict().items()}
+    state['objectives.act.head.proj.weight'] = torch.ones(3, 3)
+    path = folder / 'epoch_1.pth'
+    torch.save({'state_dict': state, 'meta': {}}, path)
+    return str(path), student
+
+
+def test_which_parameters_are_the_students(tmp_path: Path) -> None:
+    path, student = pretrained(tmp_path)
+    init_cfg = dict(type='Pretrained', checkpoint=path)
+    model = ThreeDETR(
+        scenes.student(init_cfg=init_cfg),
+        scenes.detector(scenes.encoder()).bbox_head,
+    )
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    model.init_weights()
+    known = student.state_dict()
+    came, stayed = set(), set()
+    for name, value in model.state_dict().items():
+        part, _, own = name.partition('.')
+        if part == 'backbone':
+            assert torch.equal(value, known[own]), name
+            came.add(own)
+        else:
+            assert torch.equal(value, before[name]), name
+            stayed.add(part)
+    # All of the student but its class token, and nothing of the head.
+    assert came == set(known) - {'cls_token', 'cls_pos'}
+    assert stayed == {'bbox_head'}
+    changed = {k for k in came if not torch.equal(
+        before[f'backbone.{k}'], known[k])}  # fmt: skip
+    assert {'patch_embed.conv1.weight', 'blocks.1.mlp.fc2.weight'} <= changed
+
+
+def test_a_student_of_other_sizes_is_refused(tmp_path: Path) -> None:
+    path, _ = pretrained(tmp_path, num_layers=1)
+    init_cfg = dict(type='Pretrained', checkpoint=path)
+    model = ThreeDETR(
+        scenes.student(init_cfg=init_cfg),
+        scenes.detector(scenes.encoder()).bbox_head,
+    )
+    with pytest.raises(ValueError, match='num_layers=1'):
+        model.init_weights()
+
+
+def test_whole_detectors_load_exactly(tmp_path: Path) -> None:
+    source = scenes.detector(scenes.encoder())
+    path = tmp_path / 'detector.pth'
+    torch.save({'state_dict': source.state_dict()}, path)
+    cfg = dict(type='Pretrained', checkpoint=str(path))
+    model = scenes.detector(scenes.encoder())
+    model.init_cfg = cfg
+    model.init_weights()
+    points = {'points': scenes.points()}
+    samples = [BaseDataElement(), BaseDataElement()]
+    first = source.eval()(points, samples, mode='predict')
+    scores = [s.pred_instances_3d.scores_3d.clone() for s in first]
+    second = model.eval()(points, samples, mode='predict')
+    for score, sample in zip(scores, second, strict=True):
+        assert torch.equal(score, sample.pred_instances_3d.scores_3d)
+    del source.bbox_head.decoder
+    torch.save({'state_dict': source.state_dict()}, path)
+    other = scenes.detector(scenes.encoder())
+    other.init_cfg = cfg
+    with pytest.raises(ValueError, match='does not fill ThreeDETR'):
+        other.init_weights()

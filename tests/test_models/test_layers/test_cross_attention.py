@@ -1,0 +1,72 @@
+"""Cross-attention against PyTorch's own, and its block written out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mmdet3d_act.models.layers import CrossAttention, CrossAttentionBlock
+from tests.test_models import toys
+
+
+def tokens() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    return torch.randn(2, 5, 32), torch.randn(2, 7, 32)
+
+
+def test_agrees_with_pytorch() -> None:
+    own = toys.randomize(CrossAttention(32, 4, qkv_bias=True))
+    other = nn.MultiheadAttention(32, 4, batch_first=True)
+    with torch.no_grad():
+        other.in_proj_weight[:32] = own.query.weight
+        other.in_proj_weight[32:] = own.key_value.weight
+        other.in_proj_bias[:32] = own.query.bias
+        other.in_proj_bias[32:] = own.key_value.bias
+        other.out_proj.load_state_dict(own.proj.state_dict())
+    x, context = tokens()
+    expected, _ = other(x, context, context)
+    toys.assert_close(own(x, context), expected)
+
+
+def test_order_of_what_is_read_does_not_matter() -> None:
+    attention = toys.randomize(CrossAttention(32, 4))
+    x, context = tokens()
+    out = attention(x, context)
+    toys.assert_close(attention(x, context.flip(1)), out)
+    assert not torch.allclose(attention(x, context[:, 1:]), out)
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ValueError, match='got 32 and 5'):
+        CrossAttention(32, 5)
+
+
+@pytest.mark.parametrize('self_attention', [False, True])
+def test_block_written_out(self_attention: bool) -> None:
+    block = CrossAttentionBlock(32, 4, self_attention=self_attention)
+    block = toys.randomize(block).eval()
+    x, context = tokens()
+    out = block(x, context)
+    if self_attention:
+        x = block.norm0(x + block.self_attn(x))
+    x = block.norm1(x + block.cross_attn(x, context))
+    expected = block.norm2(x + block.mlp.fc2(F.gelu(block.mlp.fc1(x))))
+    toys.assert_close(out, expected)
+
+
+def test_gradient_reaches_everything() -> None:
+    block = toys.randomize(CrossAttentionBlock(32, 4, self_attention=True))
+    x, context = tokens()
+    context.requires_grad_()
+    block(x, context).pow(3).sum().backward()
+    assert toys.without_gradient(block) == []
+    assert context.grad.any()
+
+
+def test_dropped_steps_leave_the_norms() -> None:
+    block = CrossAttentionBlock(32, 4, drop_path=0.999).train()
+    x, context = tokens()
+    torch.manual_seed(0)
+    toys.assert_close(block(x, context), block.norm2(block.norm1(x)))

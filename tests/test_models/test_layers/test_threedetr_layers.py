@@ -1,0 +1,118 @@
+"""3DETR's layers against PyTorch's attention."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mmdet3d_act.models.layers import (
+    QueryAttention,
+    ThreeDETRDecoder,
+    ThreeDETREncoderLayer,
+)
+
+DIMS, HEADS = 16, 4
+
+
+def twin_of(attention: QueryAttention) -> nn.MultiheadAttention:
+    twin = nn.MultiheadAttention(DIMS, HEADS, batch_first=True)
+    with torch.no_grad():
+        twin.in_proj_weight.copy_(attention.qkv.weight)
+        twin.in_proj_bias.copy_(attention.qkv.bias)
+    twin.out_proj.load_state_dict(attention.proj.state_dict())
+    return twin
+
+
+def inputs(*lengths: int) -> list[Tensor]:
+    torch.manual_seed(1)
+    return [torch.randn(2, length, DIMS) for length in lengths]
+
+
+def test_attention_is_the_usual_one() -> None:
+    attention = QueryAttention(DIMS, HEADS)
+    query, key, value = inputs(5, 7, 7)
+    want, _ = twin_of(attention)(query, key, value)
+    torch.testing.assert_close(attention(query, key, value), want)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_blocked_tokens_are_not_seen(dtype: torch.dtype) -> None:
+    attention = QueryAttention(DIMS, HEADS).to(dtype)
+    query, key, value = (x.to(dtype) for x in inputs(5, 7, 7))
+    mask = torch.rand(2, 5, 7) > 0.5
+    mask[..., 0] = False
+    got = attention(query, key, value, mask)
+    twin = twin_of(attention).to(dtype)
+    blocked = mask.repeat_interleave(HEADS, 0)
+    want, _ = twin(query, key, value, attn_mask=blocked)
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(got, want, atol=tolerance, rtol=tolerance)
+    only_first = torch.ones(2, 5, 7, dtype=torch.bool)
+    only_first[..., 0] = False
+    changed = value.clone()
+    changed[:, 1:] += 1
+    torch.testing.assert_close(
+        attention(query, key, value, only_first),
+        attention(query, key, changed, only_first),
+    )
+
+
+def test_dropout_only_in_training() -> None:
+    attention = QueryAttention(DIMS, HEADS, dropout=0.5)
+    (x,) = inputs(6)
+    assert not torch.equal(attention(x, x, x), attention(x, x, x))
+    attention.eval()
+    assert torch.equal(attention(x, x, x), attention(x, x, x))
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ValueError, match='multiple of num_heads'):
+        QueryAttention(10, 4)
+
+
+def test_encoder_layer_is_pre_norm() -> None:
+    layer = ThreeDETREncoderLayer(DIMS, HEADS, 24).eval()
+    (x,) = inputs(6)
+    normed = layer.norm1(x)
+    after = x + layer.attn(normed, normed, normed)
+    want = after + layer.mlp(layer.norm2(after))
+    torch.testing.assert_close(layer(x), want)
+
+
+def test_decoder_gives_every_layer() -> None:
+    torch.manual_seed(0)
+    decoder = ThreeDETRDecoder(DIMS, 3, HEADS, 24).eval()
+    query_pos, scene, scene_pos = inputs(4, 9, 9)
+    out = decoder(query_pos, scene, scene_pos)
+    assert out.shape == (3, 2, 4, DIMS)
+    # A query sees the scene in any order, and one norm ends every layer.
+    order = torch.randperm(9)
+    shuffled = decoder(query_pos, scene[:, order], scene_pos[:, order])
+    torch.testing.assert_close(out, shuffled)
+    assert out.mean(-1).abs().max() < 1e-5
+    shorter = ThreeDETRDecoder(DIMS, 1, HEADS, 24).eval()
+    shorter.load_state_dict(decoder.state_dict(), strict=False)
+    torch.testing.assert_close(shorter(query_pos, scene, scene_pos)[0], out[0])
+
+
+def test_values_have_no_position() -> None:
+    decoder = ThreeDETRDecoder(DIMS, 1, HEADS, 24).eval()
+    nn.init.zeros_(decoder.layers[0].cross_attn.qkv.weight[: 2 * DIMS])
+    query_pos, scene, scene_pos = inputs(4, 9, 9)
+    # Without keys and queries the scene is averaged: places do not matter.
+    torch.testing.assert_close(
+        decoder(query_pos, scene, scene_pos),
+        decoder(query_pos, scene, 2 * scene_pos),
+    )
+
+
+def test_initial_weights() -> None:
+    decoder = ThreeDETRDecoder(64, 1, HEADS, 96)
+    attention = decoder.layers[0].self_attn
+    limit = (6 / (64 + 3 * 64)) ** 0.5
+    assert 0.9 * limit < attention.qkv.weight.abs().max() <= limit
+    assert not attention.qkv.bias.any()
+    assert not attention.proj.bias.any()
+    with pytest.raises(ValueError, match='num_layers must be at least 1'):
+        ThreeDETRDecoder(DIMS, 0, HEADS, 24)

@@ -1,0 +1,156 @@
+"""From the boxes of all queries to detections."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.task_modules import (
+    DetectionPostProcessing,
+    ThreeDETRBoxCoder,
+)
+from mmdet3d_act.models.task_modules.detection_post_processing import suppress
+from mmdet3d_act.registry import TASK_UTILS, gravity_boxes
+from tests.test_models.detections import raw_outputs
+
+pytest.importorskip('mmdet3d')
+
+# Two boxes that overlap (IoU 1/3), of other classes; one above the first;
+# one that is no object; one without points.
+BOXES = torch.tensor(
+    [
+        [0.0, 0, 0, 1, 1, 1, 0],
+        [0.5, 0, 0, 1, 1, 1, 0],
+        [0.0, 0, 3, 1, 1, 1, 0],
+        [4.0, 0, 0, 1, 1, 1, 0],
+        [9.0, 9, 9, 1, 1, 1, 0],
+    ]
+)
+CLASSES = torch.tensor(
+    [[0.6, 0.1], [0.2, 0.5], [0.7, 0.1], [0.3, 0.3], [0.1, 0.8]]
+)
+OBJECTNESS = torch.tensor([0.7, 0.9, 0.8, 0.04, 0.95])
+POINTS = BOXES[:4, None, :3] + torch.linspace(-0.2, 0.2, 6)[:, None]
+
+
+def scene(**options: object) -> list[tuple]:
+    """Return (query, label, score) of the detections."""
+    found = DetectionPostProcessing(**options).scene(
+        BOXES, CLASSES, OBJECTNESS, POINTS.flatten(0, 1)
+    )
+    centers = gravity_boxes(found.bboxes_3d)[:, :3]
+    queries = (centers[:, None] == BOXES[:, :3]).all(-1).int().argmax(1)
+    return [
+        (query, label, round(score, 4))
+        for query, label, score in zip(
+            queries.tolist(),
+            found.labels_3d.tolist(),
+            found.scores_3d.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def queries(**options: object) -> list[int]:
+    return [query for query, *_ in scene(scoring='objectness', **options)]
+
+
+def test_default_scores_every_class() -> None:
+    assert scene() == [
+        (0, 0, 0.42),
+        (1, 0, 0.18),
+        (2, 0, 0.56),
+        (0, 1, 0.07),
+        (1, 1, 0.45),
+        (2, 1, 0.08),
+    ]
+
+
+def test_scores_of_the_best_class() -> None:
+    best = [(0, 0, 0.6), (1, 1, 0.5), (2, 0, 0.7)]
+    assert scene(scoring='best_class') == best
+    assert scene(scoring='objectness') == [
+        (0, 0, 0.7),
+        (1, 1, 0.9),
+        (2, 0, 0.8),
+    ]
+
+
+def test_switches() -> None:
+    assert queries() == [0, 1, 2]
+    assert queries(min_points=0) == [0, 1, 2, 4]
+    assert queries(score_threshold=0.0) == [0, 1, 2, 3]
+    assert queries(suppression='class_agnostic') == [1, 2]
+    assert queries(suppression='birds_eye') == [1]
+    assert queries(suppression='class_agnostic', overlap_threshold=0.4) == [
+        0,
+        1,
+        2,
+    ]
+    assert queries(
+        suppression='class_agnostic', overlap_threshold=0.4, overlap_of='own'
+    ) == [1, 2]
+    assert queries(suppression='none', score_threshold=0.85) == [1]
+
+
+def test_most_detections() -> None:
+    assert scene(max_detections=2) == [(2, 0, 0.56), (1, 1, 0.45)]
+
+
+def test_the_likeliest_stays_where_all_are_empty() -> None:
+    process = DetectionPostProcessing()
+    for points in (torch.rand(9, 3) + 50, torch.zeros(0, 3)):
+        found = process.scene(BOXES, CLASSES, OBJECTNESS, points)
+        assert found.labels_3d.tolist() == [0, 1]
+        assert found.bboxes_3d.gravity_center[0].tolist() == [9, 9, 9]
+
+
+def test_nothing_is_likely() -> None:
+    found = DetectionPostProcessing(score_threshold=1.0).scene(
+        BOXES, CLASSES, OBJECTNESS, POINTS.flatten(0, 1)
+    )
+    assert len(found.bboxes_3d) == len(found.scores_3d) == 0
+    assert found.labels_3d.dtype == torch.int64
+
+
+@pytest.mark.parametrize('bins', [1, 4])
+def test_layers_and_angles(bins: int) -> None:
+    decoded = ThreeDETRBoxCoder(bins).decode(raw_outputs(bins=bins))
+    points = 4 * torch.rand(2, 300, 4)
+    process = TASK_UTILS.build(dict(type='DetectionPostProcessing'))
+    found = process(decoded, points)
+    last = {name: value[-1] for name, value in decoded.items()}
+    again = process(last, list(points))
+    assert len(found) == 2
+    for one, other in zip(found, again, strict=True):
+        assert torch.equal(one.scores_3d, other.scores_3d)
+        boxes = gravity_boxes(one.bboxes_3d)
+        assert boxes.any()
+        assert bool(boxes[:, 6].any()) == (bins > 1)
+        assert not one.scores_3d.requires_grad
+    yaw = gravity_boxes(found[0].bboxes_3d)[:, 6]
+    angles = -decoded['angles'][-1, 0].detach()
+    assert all((angles - one).abs().min() < 1e-6 for one in yaw)
+
+
+def test_suppression_prefers_the_last_of_equals() -> None:
+    boxes = BOXES[[0, 0, 0]]
+    assert suppress(boxes, torch.tensor([0.5, 0.5, 0.1]), 0.25).tolist() == [1]
+    flat = torch.zeros(3, 6)
+    assert len(suppress(flat, torch.rand(3), 0.25)) == 3
+    assert suppress(BOXES[:0], torch.rand(0), 0.25).tolist() == []
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(suppression='2d'),
+        dict(scoring='all'),
+        dict(overlap_of='hull'),
+        dict(min_points=-1),
+        dict(max_detections=0),
+    ],
+)
+def test_unknown_options_are_refused(options: dict) -> None:
+    with pytest.raises(ValueError, match='must be'):
+        DetectionPostProcessing(**options)

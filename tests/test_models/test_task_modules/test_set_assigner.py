@@ -1,0 +1,115 @@
+"""Which query is to predict which box."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.task_modules import (
+    HungarianSetAssigner,
+    ThreeDETRBoxCoder,
+)
+from mmdet3d_act.registry import TASK_UTILS
+from tests.test_models.detections import instances, raw_outputs, scene_range
+
+BOXES = [[1.0, 1, 1, 1, 1, 1], [2.0, 2, 2, 1, 2, 1], [3.0, 1, 2, 1, 1, 2]]
+SCENES = [instances(BOXES, [0, 1, 2]), instances(BOXES[:1], [1])]
+
+
+def drawn(bins: int = 1) -> tuple:
+    coder = ThreeDETRBoxCoder(bins)
+    return (
+        coder.decode(raw_outputs(bins=bins)),
+        coder.encode(SCENES, scene_range()),
+    )
+
+
+def test_the_sum_of_costs_is_least() -> None:
+    decoded, targets = drawn()
+    assigner = TASK_UTILS.build(
+        dict(type='HungarianSetAssigner', center_cost=1.0, objectness_cost=0.5)
+    )
+    costs = assigner.costs(decoded, targets)
+    assert costs.shape == (2, 2, 5, 3)
+    found = assigner.assign(decoded, targets)
+    assert found.matched.sum(-1).tolist() == [[3, 1], [3, 1]]
+    for layer in range(2):
+        table = costs[layer, 0]
+        best = min(
+            sum(float(table[row, box]) for box, row in enumerate(rows))
+            for rows in permutations(range(5), 3)
+        )
+        rows = found.matched[layer, 0].nonzero().squeeze(1)
+        boxes = found.boxes[layer, 0, rows]
+        assert boxes.sort().values.tolist() == [0, 1, 2]
+        total = float(table[rows, boxes].sum())
+        assert total == pytest.approx(best)
+    assert not found.boxes[~found.matched].any()
+
+
+def test_costs_by_hand() -> None:
+    decoded, targets = drawn()
+    only = dict(cls_cost=0.0, giou_cost=0.0)
+    scores = HungarianSetAssigner(cls_cost=2.0, giou_cost=0.0).costs(
+        decoded, targets
+    )
+    assert float(scores[1, 0, 3, 2]) == pytest.approx(
+        -2 * float(decoded['class_scores'][1, 0, 3, 2])
+    )
+    objects = HungarianSetAssigner(**only, objectness_cost=1.0).costs(
+        decoded, targets
+    )
+    torch.testing.assert_close(objects[..., 0], -decoded['objectness'])
+    centers = HungarianSetAssigner(**only, center_cost=1.0).costs(
+        decoded, targets
+    )
+    delta = decoded['centers'].detach()[0, 0, 4] - torch.tensor(BOXES[1][:3])
+    assert float(centers[0, 0, 4, 1]) == pytest.approx(
+        float(delta.abs().sum() / 4)
+    )
+
+
+@pytest.mark.parametrize('rotation', ['exact', 'released'])
+def test_turned_boxes(rotation: str) -> None:
+    decoded, targets = drawn(bins=4)
+    found = HungarianSetAssigner(rotation=rotation).assign(decoded, targets)
+    assert found.matched.sum() == 8
+
+
+def test_one_layer_alone() -> None:
+    decoded, targets = drawn()
+    last = {name: value[-1] for name, value in decoded.items()}
+    assigner = HungarianSetAssigner()
+    whole, alone = (assigner.assign(one, targets) for one in (decoded, last))
+    assert torch.equal(alone.boxes, whole.boxes[-1])
+    assert torch.equal(alone.matched, whole.matched[-1])
+
+
+def test_more_boxes_than_queries() -> None:
+    coder = ThreeDETRBoxCoder()
+    decoded = coder.decode(raw_outputs(queries=2))
+    found = HungarianSetAssigner().assign(
+        decoded, coder.encode(SCENES, scene_range())
+    )
+    assert found.matched.sum(-1).tolist() == [[2, 1], [2, 1]]
+
+
+def test_no_boxes_at_all() -> None:
+    coder = ThreeDETRBoxCoder()
+    targets = coder.encode([instances([], [])] * 2, scene_range())
+    found = HungarianSetAssigner().assign(coder.decode(raw_outputs()), targets)
+    assert not found.matched.any()
+
+
+def test_diverged_predictions_are_refused() -> None:
+    decoded, targets = drawn()
+    decoded['class_scores'] = decoded['class_scores'] * float('nan')
+    with pytest.raises(ValueError, match='predicts NaN or infinity'):
+        HungarianSetAssigner().assign(decoded, targets)
+
+
+def test_unknown_rotation_is_refused() -> None:
+    with pytest.raises(ValueError, match='rotation must be one of'):
+        HungarianSetAssigner(rotation='pretest').assign(*drawn())
