@@ -9,6 +9,7 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from mmdet3d_act.datasets.transforms.per_point import (
+    MASK_KEYS,
     PER_POINT_KEYS,
     check_per_point,
 )
@@ -17,8 +18,29 @@ from mmdet3d_act.registry import TRANSFORMS
 if TYPE_CHECKING:
     from mmdet3d.structures import Det3DDataSample
 
-INPUT_KEYS = ('points', 'center_indices', 'neighbor_indices', 'shape_label')
-META_KEYS = ('sample_idx', 'split', 'category', 'shape_category', 'lidar_path')
+INPUT_KEYS = (
+    'points',
+    'center_indices',
+    'neighbor_indices',
+    'shape_label',
+    'images',
+    'pixels',
+    'vectors',
+)
+META_KEYS = (
+    'sample_idx',
+    'pair_key',
+    'split',
+    'category',
+    'shape_category',
+    'lidar_path',
+    'axis_align_matrix',
+    'box_mode_3d',
+    'box_type_3d',
+    'pcd_horizontal_flip',
+    'pcd_rotation_angle',
+    'pcd_vertical_flip',
+)
 
 
 @TRANSFORMS.register_module()
@@ -54,18 +76,23 @@ class PackPointInputs(BaseTransform):
         Args:
             results: With ``points`` (N, 3 + F), and where known ``gt_label``
                 (int), ``shape_label`` (int), ``center_indices`` (G,),
-                ``neighbor_indices`` (G, K), and per point
-                ``pts_semantic_mask`` and ``pts_instance_mask`` (N,).
+                ``neighbor_indices`` (G, K), of the paired image ``images``
+                (3, S, S), uint8, ``pixels`` (N, 2) and ``vectors`` (D,), per
+                point ``pts_semantic_mask`` and ``pts_instance_mask`` (N,),
+                boxes ``gt_bboxes_3d`` with ``gt_labels_3d`` (M,), and what a
+                metric of MMDetection3D compares with, ``eval_ann_info``.
 
         Returns:
             ``inputs``, a dict of tensors, and ``data_samples``, a
-            `Det3DDataSample` with ``gt_label`` (1,), int64, and
-            ``gt_pts_seg`` with the masks (N,), int64.
+            `Det3DDataSample` with ``gt_label`` (1,), int64,
+            ``gt_pts_seg`` with the masks (N,), int64, ``gt_instances_3d``
+            with ``bboxes_3d`` and ``labels_3d`` (M,), int64, and
+            ``eval_ann_info``, each where known.
 
         Raises:
             KeyError: If the sample has no points.
-            ValueError: If a mask has not as many entries as there are
-                points.
+            ValueError: If a mask or the pixels have not as many entries as
+                there are points.
         """
         from mmdet3d.structures import Det3DDataSample
         from mmdet3d.structures.points import BasePoints
@@ -75,6 +102,9 @@ class PackPointInputs(BaseTransform):
                 "PackPointInputs needs results['points']; put LoadPointCloud "
                 'before it'
             )
+        for key in PER_POINT_KEYS:
+            if key in results:
+                check_per_point(results, key)
         inputs = {}
         for key in self.input_keys:
             if key in results:
@@ -91,6 +121,7 @@ class PackPointInputs(BaseTransform):
                 [results['gt_label']], dtype=torch.int64
             )
         self._pack_masks(results, sample)
+        self._pack_boxes(results, sample)
         return dict(inputs=inputs, data_samples=sample)
 
     @staticmethod
@@ -99,9 +130,23 @@ class PackPointInputs(BaseTransform):
         from mmdet3d.structures import PointData
 
         masks = {}
-        for key in PER_POINT_KEYS:
+        for key in MASK_KEYS:
             if key in results:
-                check_per_point(results, key)
                 masks[key] = torch.as_tensor(results[key], dtype=torch.int64)
         if masks:
             sample.gt_pts_seg = PointData(**masks)
+
+    @staticmethod
+    def _pack_boxes(results: dict, sample: Det3DDataSample) -> None:
+        """Add boxes, and the annotations for the metric, where known."""
+        from mmengine.structures import InstanceData
+
+        if 'gt_bboxes_3d' in results:
+            labels = torch.as_tensor(
+                results['gt_labels_3d'], dtype=torch.int64
+            )
+            sample.gt_instances_3d = InstanceData(
+                bboxes_3d=results['gt_bboxes_3d'], labels_3d=labels
+            )
+        if 'eval_ann_info' in results:
+            sample.eval_ann_info = results['eval_ann_info']

@@ -12,6 +12,7 @@ from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.registry import TRANSFORMS
 
 METHODS = ('random', 'fps', 'first')
+TOO_FEW = ('error', 'repeat', 'keep')
 
 
 @TRANSFORMS.register_module()
@@ -27,8 +28,9 @@ class SamplePoints(BaseTransform):
             (`ModelNet40`'s packed files) its first points are these.
             ``'first'``: the first ones.
         per_epoch: Whether a random choice differs from epoch to epoch.
-        on_too_few: For a cloud with fewer points: ``'error'``, or
-            ``'repeat'``: all of its points, then those again.
+        on_too_few: For a cloud with fewer points: ``'error'``,
+            ``'repeat'``: all of its points, then those again, or ``'keep'``:
+            all of them, fewer than ``num_points``.
         replace: Whether a random choice may take a point several times, as
             the published part segmentation does. No cloud is too small then.
 
@@ -56,9 +58,9 @@ class SamplePoints(BaseTransform):
             raise ValueError(
                 f'method must be one of {METHODS}, got {method!r}'
             )
-        if on_too_few not in ('error', 'repeat'):
+        if on_too_few not in TOO_FEW:
             raise ValueError(
-                f"on_too_few must be 'error' or 'repeat', got {on_too_few!r}"
+                f'on_too_few must be one of {TOO_FEW}, got {on_too_few!r}'
             )
         if replace and method != 'random':
             raise ValueError(
@@ -77,7 +79,7 @@ class SamplePoints(BaseTransform):
             results: With ``points`` (N, 3 + F).
 
         Returns:
-            The sample with ``points`` (num_points, 3 + F).
+            The sample with ``points`` (num_points, 3 + F), or all of them.
 
         Raises:
             BadSampleError: If there are too few points and ``on_too_few`` is
@@ -98,7 +100,9 @@ class SamplePoints(BaseTransform):
                 f"{len(points)}; set on_too_few='repeat' in SamplePoints to "
                 'use points several times',
             )
-        chosen = np.resize(self._order(results), self.num_points)
+        chosen = self._order(results)
+        if self.on_too_few != 'keep':
+            chosen = np.resize(chosen, self.num_points)
         take_points(results, chosen)
         return results
 

@@ -6,13 +6,18 @@ C channels.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmdet3d_act.models.autoencoders.quantization import (
+    Reconstruction,
+    choose_codes,
+    map_clouds,
+    quantize,
+    with_gumbel_noise,
+)
 from mmdet3d_act.models.autoencoders.statistics import (
     code_statistics,
     variance_share,
@@ -27,25 +32,9 @@ from mmdet3d_act.models.layers import (
     make_patches,
     patches_in_place,
 )
-from mmdet3d_act.models.losses import PatchChamferLoss, kl_to_uniform
+from mmdet3d_act.models.losses import PatchChamferLoss
 from mmdet3d_act.models.teachers import TokenTeacher, refuse_prompts
 from mmdet3d_act.registry import MODELS, build_module
-
-
-class Reconstruction(NamedTuple):
-    """A batch as the autoencoder reconstructs it.
-
-    Attributes:
-        coarse: (B, G, K/4, 3), relative to the patch centre.
-        fine: (B, G, K, 3), relative to the patch centre.
-        logits: Code logits, (B, G, T).
-        features: What the decoder read, (B, G, C).
-    """
-
-    coarse: Tensor
-    fine: Tensor
-    logits: Tensor
-    features: Tensor
 
 
 @MODELS.register_module()
@@ -88,6 +77,9 @@ class DiscreteVAE(PretrainedModel, BaseModel):
             distinct from the start, for short trainings.
         skip_origin: Whether farthest point sampling skips points close to the
             origin, as released code does.
+        chunk_size: Clouds whose code logits, (B, G, T), are held at once, see
+            :func:`~mmdet3d_act.models.autoencoders.quantization.map_clouds`;
+            for many patches. None: all.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Initialisation config.
     """
@@ -109,9 +101,12 @@ class DiscreteVAE(PretrainedModel, BaseModel):
         kl_weight: float = 0.0,
         logit_scale: float = 1.0,
         skip_origin: bool = False,
+        chunk_size: int | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError(f'chunk_size must be >= 1, got {chunk_size}')
         super().__init__(
             build_module(data_preprocessor) or PointCloudPreprocessor(),
             init_cfg,
@@ -122,6 +117,7 @@ class DiscreteVAE(PretrainedModel, BaseModel):
         self.kl_weight = kl_weight
         self.logit_scale = logit_scale
         self.skip_origin = skip_origin
+        self.chunk_size = chunk_size
         self.patch_embed = MiniPointNet(
             embed_dims, channels=tuple(patch_channels)
         )
@@ -186,8 +182,14 @@ class DiscreteVAE(PretrainedModel, BaseModel):
 
     def get_logits(self, patches: PointPatches) -> Tensor:
         """Return the code logits, (B, G, T), of ``patches``."""
+        return self._logits(self._mix(patches))
+
+    def _mix(self, patches: PointPatches) -> Tensor:
         tokens = self.patch_embed(patches.neighborhoods[..., :3])
-        return self.to_logits(tokens, patches.centers) * self.logit_scale
+        return self.to_logits.mix(tokens, patches.centers)
+
+    def _logits(self, mixed: Tensor) -> Tensor:
+        return self.to_logits.project(mixed) * self.logit_scale
 
     def quantize(
         self,
@@ -197,29 +199,17 @@ class DiscreteVAE(PretrainedModel, BaseModel):
         noise: bool,
         temperature: float = 1.0,
     ) -> Tensor:
-        """Return the codes of ``logits``, in float32.
+        """Return the codes of ``logits`` (B, G, T), (B, G, code_dims).
 
-        Args:
-            logits: (B, G, T).
-            hard: One code each (its gradient that of the soft mixture), or a
-                mixture of codes.
-            noise: Whether Gumbel noise is added.
-            temperature: Of the softmax.
-
-        Returns:
-            (B, G, code_dims).
+        See :func:`~mmdet3d_act.models.autoencoders.quantization.quantize`.
         """
-        with torch.autocast(logits.device.type, enabled=False):
-            logits = _with_noise(logits) if noise else logits.float()
-            if hard and not torch.is_grad_enabled():
-                return F.embedding(logits.argmax(-1), self.codebook)
-            weights = (logits / temperature).softmax(dim=-1)
-            if hard:
-                one_hot = torch.zeros_like(weights).scatter_(
-                    -1, weights.argmax(-1, keepdim=True), 1.0
-                )
-                weights = one_hot - weights.detach() + weights
-            return weights @ self.codebook
+        return quantize(
+            logits,
+            self.codebook,
+            hard=hard,
+            noise=noise,
+            temperature=temperature,
+        )
 
     def get_codes(self, patches: PointPatches, noise: bool = False) -> Tensor:
         """Return the index of the code of every patch, int64 (B, G).
@@ -228,8 +218,13 @@ class DiscreteVAE(PretrainedModel, BaseModel):
             patches: The whole cloud's patches.
             noise: Whether the codes are drawn, see :meth:`encode`.
         """
-        logits = self.get_logits(patches)
-        return (_with_noise(logits) if noise else logits).argmax(-1)
+
+        def choose(mixed: Tensor) -> tuple[Tensor]:
+            draw = with_gumbel_noise if noise else torch.Tensor.float
+            return (draw(self._logits(mixed)).argmax(-1),)
+
+        with torch.no_grad():
+            return map_clouds(choose, self._mix(patches), self.chunk_size)[0]
 
     def encode(
         self,
@@ -249,8 +244,12 @@ class DiscreteVAE(PretrainedModel, BaseModel):
         Returns:
             (B, G, C); C is ``decoder_dims``, or ``code_dims`` where local.
         """
-        logits = self.get_logits(patches)
-        codes = self.quantize(logits, hard=True, noise=noise)
+
+        def choose(mixed: Tensor) -> tuple[Tensor]:
+            logits = self._logits(mixed)
+            return (self.quantize(logits, hard=True, noise=noise),)
+
+        (codes,) = map_clouds(choose, self._mix(patches), self.chunk_size)
         return self._contextualize(codes, patches.centers, local=local)
 
     def _contextualize(
@@ -308,13 +307,24 @@ class DiscreteVAE(PretrainedModel, BaseModel):
             noise: See :meth:`quantize`.
             temperature: See :meth:`quantize`.
         """
-        logits = self.get_logits(patches)
-        codes = self.quantize(
-            logits, hard=hard, noise=noise, temperature=temperature
+        settings = dict(hard=hard, noise=noise, temperature=temperature)
+
+        def choose(mixed: Tensor) -> tuple[Tensor, ...]:
+            logits = self._logits(mixed)
+            chosen = choose_codes(logits, self.codebook, **settings)
+            return chosen if self.chunk_size else (*chosen, logits)
+
+        tokens, codes, divergence, *logits = map_clouds(
+            choose, self._mix(patches), self.chunk_size
         )
-        features = self._contextualize(codes, patches.centers)
-        coarse, fine = self.decoder(features)
-        return Reconstruction(coarse, fine, logits, features)
+        features = self._contextualize(tokens, patches.centers)
+        return Reconstruction(
+            *self.decoder(features),
+            logits[0] if logits else None,
+            features,
+            codes,
+            divergence,
+        )
 
     def forward(
         self,
@@ -356,7 +366,7 @@ class DiscreteVAE(PretrainedModel, BaseModel):
         output = self.reconstruct(
             patches, hard=False, noise=True, temperature=self.temperature
         )
-        divergence = kl_to_uniform(output.logits)
+        divergence = output.divergence.mean()
         return {
             'loss_coarse': self.chamfer(output.coarse, patches.neighborhoods),
             'loss_fine': self.chamfer(output.fine, patches.neighborhoods),
@@ -364,7 +374,7 @@ class DiscreteVAE(PretrainedModel, BaseModel):
             'kl': divergence.detach(),
             'temperature': torch.tensor(self.temperature),
             'kl_weight': torch.tensor(self.kl_weight),
-            **code_statistics(output.logits.detach()),
+            **code_statistics(output.codes, len(self.codebook)),
             'target_variance': variance_share(output.features.detach()),
         }
 
@@ -388,9 +398,3 @@ class DiscreteVAE(PretrainedModel, BaseModel):
             sample.gt_patches = places[2][index]
             sample.eval_points = inputs['points'][index]
         return data_samples
-
-
-def _with_noise(logits: Tensor) -> Tensor:
-    """Return the logits in float32 with Gumbel noise added."""
-    logits = logits.float()
-    return logits - torch.empty_like(logits).exponential_().log()

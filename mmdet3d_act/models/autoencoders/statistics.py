@@ -9,19 +9,18 @@ import torch
 from torch import Tensor
 
 
-def code_statistics(logits: Tensor) -> dict[str, Tensor]:
+def code_statistics(codes: Tensor, num_codes: int) -> dict[str, Tensor]:
     """Return how many codes a batch uses, and how evenly.
 
     Args:
-        logits: (B, G, T).
+        codes: Index of each patch's most likely code, int64 (B, G).
+        num_codes: Codes T.
 
     Returns:
-        ``codes_used``: distinct most likely codes; ``perplexity``: 2 to the
+        ``codes_used``: distinct codes; ``perplexity``: 2 to the
         entropy of their frequencies in bits, 1 where a single code is used.
     """
-    counts = torch.bincount(
-        logits.argmax(-1).flatten(), minlength=logits.shape[-1]
-    ).float()
+    counts = torch.bincount(codes.flatten(), minlength=num_codes).float()
     share = counts / counts.sum()
     entropy = -(share * share.clamp_min(1e-12).log()).sum()
     return {

@@ -5,7 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from mmdet3d.structures import Det3DDataSample, PointData
+from mmdet3d.structures import (
+    DepthInstance3DBoxes,
+    Det3DDataSample,
+    PointData,
+)
 
 from mmdet3d_act.datasets.transforms import GroupPoints, PackPointInputs
 
@@ -77,4 +81,43 @@ def test_mask_of_another_number_of_points(
     with pytest.raises(
         ValueError, match=r'cloud.npy: .*shape \(50,\).*got \(51,\)'
     ):
+        PackPointInputs()(results)
+
+
+def test_boxes_and_what_the_metric_compares(
+    sample: Callable, cloud: np.ndarray
+) -> None:
+    boxes = DepthInstance3DBoxes(
+        torch.rand(2, 6), box_dim=6, with_yaw=False, origin=(0.5, 0.5, 0.5)
+    )
+    results = sample(cloud) | dict(
+        gt_bboxes_3d=boxes,
+        gt_labels_3d=np.array([4, 2]),
+        eval_ann_info=dict(gt_labels_3d=np.array([4, 2])),
+        box_type_3d=DepthInstance3DBoxes,
+    )
+    data = PackPointInputs()(results)['data_samples']
+    assert data.gt_instances_3d.bboxes_3d is boxes
+    assert data.gt_instances_3d.labels_3d.tolist() == [4, 2]
+    assert data.gt_instances_3d.labels_3d.dtype == torch.int64
+    assert data.eval_ann_info['gt_labels_3d'].tolist() == [4, 2]
+    assert data.metainfo['box_type_3d'] is DepthInstance3DBoxes
+
+
+def test_pairs(sample: Callable, cloud: np.ndarray) -> None:
+    results = sample(cloud) | dict(
+        images=torch.zeros(3, 8, 8, dtype=torch.uint8),
+        pixels=np.full((50, 2), 0.5, np.float32),
+        vectors=np.arange(4, dtype=np.float32),
+        pair_key='scene0000_00/000025',
+    )
+    packed = PackPointInputs()(results)
+    inputs = packed['inputs']
+    assert inputs['images'].dtype == torch.uint8
+    assert inputs['pixels'].shape == (50, 2)
+    assert inputs['vectors'].tolist() == [0, 1, 2, 3]
+    assert packed['data_samples'].pair_key == 'scene0000_00/000025'
+    assert 'gt_pts_seg' not in packed['data_samples']
+    results['pixels'] = results['pixels'][:49]
+    with pytest.raises(ValueError, match=r'pixels of shape \(50, 2\)'):
         PackPointInputs()(results)

@@ -44,3 +44,26 @@ def test_mask_that_lags_behind(sample: Callable, cloud: np.ndarray) -> None:
         check_per_point(results, 'pts_semantic_mask')
     with pytest.raises(ValueError, match='changed the points alone'):
         take_points(results, np.arange(3))
+
+
+def test_what_a_metric_compares_goes_too(
+    sample: Callable, cloud: np.ndarray
+) -> None:
+    results = _sample(sample, cloud)
+    truth = dict(pts_semantic_mask=np.arange(50), gt_labels_3d=np.arange(3))
+    results['eval_ann_info'] = truth
+    take_points(results, np.array([7, 0, 7]))
+    assert truth['pts_semantic_mask'].tolist() == [7, 0, 7]
+    assert truth['gt_labels_3d'].tolist() == [0, 1, 2]
+
+
+def test_pixels_go_with_their_points(
+    sample: Callable, cloud: np.ndarray
+) -> None:
+    pixels = np.random.default_rng(0).random((50, 2), dtype=np.float32)
+    results = sample(cloud) | dict(pixels=pixels)
+    take_points(results, np.array([4, 4, 9]))
+    assert np.array_equal(results['pixels'], pixels[[4, 4, 9]])
+    results['pixels'] = pixels[:3, 0]
+    with pytest.raises(ValueError, match=r'pixels of shape \(3, 2\)'):
+        take_points(results, np.array([0]))

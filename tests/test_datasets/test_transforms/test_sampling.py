@@ -89,7 +89,7 @@ def test_after_grouping(sample: Callable) -> None:
     [
         (dict(num_points=0), 'num_points must be >= 1, got 0'),
         (dict(method='grid'), "method must .*got 'grid'"),
-        (dict(on_too_few='pad'), "'repeat', got 'pad'"),
+        (dict(on_too_few='pad'), "'keep'.*got 'pad'"),
     ],
 )
 def test_wrong_options(options: dict, text: str) -> None:
@@ -124,3 +124,10 @@ def test_replacement_can_be_the_same_in_every_epoch(sample: Callable) -> None:
 def test_replacement_is_for_random_choices() -> None:
     with pytest.raises(ValueError, match="for method 'random', got 'fps'"):
         SamplePoints(3, 'fps', replace=True)
+
+
+def test_all_points_of_a_small_cloud_may_be_kept(sample: Callable) -> None:
+    transform = SamplePoints(20, on_too_few='keep')
+    few = _chosen(transform(sample(_numbered(7))))
+    assert sorted(few) == list(range(7))
+    assert len(set(_chosen(transform(sample(_numbered(30)))))) == 20

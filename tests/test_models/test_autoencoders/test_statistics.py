@@ -13,10 +13,6 @@ from mmdet3d_act.models.autoencoders.statistics import (
 )
 
 
-def one_hot_logits(codes: list[int], num_codes: int = 8) -> torch.Tensor:
-    return torch.eye(num_codes)[torch.tensor(codes)].unsqueeze(0)
-
-
 @pytest.mark.parametrize(
     ('codes', 'used', 'perplexity'),
     [
@@ -28,7 +24,7 @@ def one_hot_logits(codes: list[int], num_codes: int = 8) -> torch.Tensor:
 def test_collapse_shows_in_the_codes(
     codes: list[int], used: int, perplexity: float
 ) -> None:
-    statistics = code_statistics(one_hot_logits(codes))
+    statistics = code_statistics(torch.tensor([codes]), num_codes=8)
     assert statistics['codes_used'].item() == used
     assert statistics['perplexity'].item() == pytest.approx(perplexity)
 

@@ -1,0 +1,274 @@
+"""Clouds of objects with renders of them, or with vectors of the renders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmdet3d_act.datasets.base import PointCloudDataset, build_transforms
+from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
+from mmdet3d_act.datasets.paired import PairedImagesMixin
+from mmdet3d_act.datasets.readers import POINT_FILE_SUFFIXES
+from mmdet3d_act.datasets.readers.images import IMAGE_SUFFIXES
+from mmdet3d_act.datasets.readers.vectors import VECTOR_KINDS, read_vectors
+from mmdet3d_act.datasets.transforms import LoadImage
+from mmdet3d_act.registry import DATASETS
+
+_LAYOUT = (
+    'points/<id>.npy, images/<id>/<view>.png and, for precomputed vectors, '
+    'vectors/<name>.npz; {train,test}.txt with an id per line'
+)
+
+
+class _ChooseView(BaseTransform):
+    """Takes one of an object's views, and its vector.
+
+    Args:
+        draw: Whether at random; the first one otherwise.
+    """
+
+    def __init__(self, draw: bool) -> None:
+        self.draw = draw
+
+    def transform(self, results: dict) -> dict:
+        """Return the sample with one view's image and vector."""
+        views = results.pop('views')
+        view = views[np.random.randint(len(views)) if self.draw else 0]
+        results['pair_key'] = view['pair_key']
+        if 'img_path' in view:
+            results['img_path'] = view['img_path']
+        if 'vectors' in view:
+            rows = view['vectors']
+            row = np.random.randint(len(rows)) if self.draw else 0
+            results['vectors'] = rows[row]
+        return results
+
+
+@DATASETS.register_module()
+class ObjectRenders(PairedImagesMixin, PointCloudDataset):
+    """Objects as clouds, with renders of them or vectors of the renders.
+
+    In training one of an object's views is drawn for each (seed, epoch,
+    index), in testing it is the first. A pair's name is ``<id>/<view>``.
+
+    Args:
+        data_root: The folder, such as ``object_renders``.
+        split: ``'train'``, ``'test'``, or ``'trainval'``, both lists in this
+            order (each sample keeps the split of its list).
+        vectors: Name of a file in ``vectors/``, ``azure`` for
+            ``azure.npz``: its vectors are the samples' ``vectors`` (D,).
+        vector_kind: ``'image'``: the vector of the view. ``'caption'``: that
+            of one of the view's captions, drawn as views are. ``'query'``:
+            that of the text about the object.
+        pipeline: Transforms of each access.
+        **kwargs: Arguments of `PointCloudDataset`.
+
+    Raises:
+        ValueError: If ``vector_kind`` is unknown, or the pipeline that runs
+            once reads images.
+
+    Example:
+        >>> pipeline = [
+        ...     dict(type='LoadPointCloud'),
+        ...     dict(type='NormalizeToUnitSphere'),
+        ...     dict(type='PackPointInputs')]
+        >>> data = ObjectRenders(
+        ...     'data/object_renders', vectors='azure', pipeline=pipeline)
+        >>> data[0]['inputs']['vectors'].shape
+        torch.Size([1024])
+    """
+
+    METAINFO: ClassVar[dict] = dict(up_axis='y', normalization='unit_sphere')
+    SPLITS = ('train', 'test', 'trainval')
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        *,
+        vectors: str | None = None,
+        vector_kind: str = 'image',
+        pipeline: Sequence[dict | Callable] | None = None,
+        **kwargs: object,
+    ) -> None:
+        if vector_kind not in VECTOR_KINDS:
+            raise ValueError(
+                f'vector_kind must be one of {VECTOR_KINDS}, got '
+                f'{vector_kind!r}'
+            )
+        self.vectors = vectors
+        self.vector_kind = vector_kind
+        self._rows: dict[str, np.ndarray] = {}
+        choose = _ChooseView(draw=not kwargs.get('test_mode', False))
+        super().__init__(
+            data_root,
+            split,
+            pipeline=[choose, *build_transforms(pipeline)],
+            **kwargs,
+        )
+        once = self.static_pipeline.transforms
+        if any(isinstance(transform, LoadImage) for transform in once):
+            raise ValueError(
+                'LoadImage is in static_pipeline, which runs once for all '
+                'epochs, while each draws its view; put it into pipeline'
+            )
+
+    def pack_parts(self) -> tuple[str, ...]:
+        """Return the splits that are packed: none.
+
+        Returns:
+            Nothing.
+        """
+        return ()
+
+    def list_sources(self) -> list[str]:
+        """Return the lists of objects.
+
+        Returns:
+            Their paths.
+        """
+        return list(self._list_files().values())
+
+    def find_problems(self) -> list[str]:
+        """Return what of the layout is missing.
+
+        Returns:
+            Messages with the expected path and the remedy.
+        """
+        needed = [('its points', os.path.join(self.data_root, 'points'))]
+        needed += [
+            (f'its list of {part} objects', path)
+            for part, path in self._list_files().items()
+        ]
+        if self.vectors is not None:
+            needed.append(('its vectors', self._vector_file()))
+        for what, path in needed:
+            if not os.path.exists(path):
+                return [self.describe_missing(what, path, _LAYOUT)]
+        if self.on_error == 'skip':
+            return []
+        names = [
+            self._point_file(name)
+            for path in self._list_files().values()
+            for name in read_lines(path)
+        ]
+        folder = os.path.join(self.data_root, 'points')
+        return describe_missing_files(type(self).__name__, folder, names)
+
+    def list_samples(self) -> list[dict]:
+        """Return the information of every object.
+
+        Returns:
+            One dict per object, with ``lidar_path``, ``split``, ``object_id``
+            and ``views``, each with ``pair_key``, and ``img_path`` and
+            ``vector_names`` where there are images and vectors.
+
+        Raises:
+            FileNotFoundError: If an object has neither.
+        """
+        if self.vectors is not None:
+            self._rows = read_vectors(self._vector_file(), self.vector_kind)
+        samples, without = [], []
+        for part, path in self._list_files().items():
+            for name in read_lines(path):
+                views = self._find_views(name)
+                if not views:
+                    without.append(name)
+                    continue
+                file = os.path.join('points', self._point_file(name))
+                samples.append(
+                    dict(
+                        lidar_path=os.path.join(self.data_root, file),
+                        split=part,
+                        object_id=name,
+                        views=views,
+                    )
+                )
+        if without and self.on_error == 'raise':
+            wanted = 'a vector' if self.vectors else 'an image'
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {len(without)} objects in '
+                f'{self.data_root} have no view with {wanted}, for example '
+                f'{without[0]}. Expected layout: {_LAYOUT}. '
+                "on_error='skip' leaves them out."
+            )
+        return samples
+
+    def get_data_info(self, idx: int) -> dict:
+        """Return an object's information.
+
+        Args:
+            idx: Index of the object.
+
+        Returns:
+            The information, with the vectors of its views.
+        """
+        info = super().get_data_info(idx)
+        for view in info['views']:
+            if 'vector_names' in view:
+                rows = [self._rows[name] for name in view['vector_names']]
+                view['vectors'] = rows
+        return info
+
+    def find_pairs(self) -> dict[str, dict]:
+        """Return where the image of every view is, by the pair's name."""
+        infos = {}
+        for index in range(len(self)):
+            for view in self.get_data_info(index)['views']:
+                infos[view['pair_key']] = view
+        return infos
+
+    def _find_views(self, name: str) -> list[dict]:
+        """Return the views of an object, by their names."""
+        folder = os.path.join(self.data_root, 'images', name)
+        files = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        views = {}
+        for file in files:
+            stem, suffix = os.path.splitext(file)
+            if suffix.lower() in IMAGE_SUFFIXES:
+                views[stem] = dict(
+                    pair_key=f'{name}/{stem}',
+                    img_path=os.path.join(folder, file),
+                )
+        if self.vectors is None:
+            return list(views.values())
+        if self.vector_kind == 'image' and not views:
+            stems = [key.split('/', 1)[1] for key in self._keys_of(name)]
+            views = {s: dict(pair_key=f'{name}/{s}') for s in sorted(stems)}
+        views = views or {'': dict(pair_key=name)}
+        for stem, view in views.items():
+            view['vector_names'] = self._vector_names(name, stem)
+        return [view for view in views.values() if view['vector_names']]
+
+    def _keys_of(self, name: str) -> list[str]:
+        return [key for key in self._rows if key.split('/', 1)[0] == name]
+
+    def _vector_names(self, name: str, stem: str) -> list[str]:
+        """Return the names of the vectors of a view."""
+        keys = self._keys_of(name)
+        if self.vector_kind == 'image':
+            return [key for key in keys if key == f'{name}/{stem}']
+        own = [key for key in keys if key.startswith(f'{name}/view{stem}_')]
+        return own or keys
+
+    def _list_files(self) -> dict[str, str]:
+        both = self.split == 'trainval'
+        parts = ('train', 'test') if both else (self.split,)
+        return {
+            part: os.path.join(self.data_root, f'{part}.txt') for part in parts
+        }
+
+    def _vector_file(self) -> str:
+        return os.path.join(self.data_root, 'vectors', f'{self.vectors}.npz')
+
+    def _point_file(self, name: str) -> str:
+        """Return the name of an object's cloud, `.npy` if there is none."""
+        folder = os.path.join(self.data_root, 'points')
+        for suffix in POINT_FILE_SUFFIXES:
+            if os.path.isfile(os.path.join(folder, name + suffix)):
+                return name + suffix
+        return f'{name}.npy'

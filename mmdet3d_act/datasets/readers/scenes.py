@@ -1,0 +1,222 @@
+"""Reading scenes of MMDetection3D's ScanNet format: lists, points, masks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmdet3d_act.datasets.packed import read_arrays_pickle
+from mmdet3d_act.datasets.readers.checks import check_points
+from mmdet3d_act.datasets.readers.errors import BadSampleError
+
+MASKS = ('pts_semantic_mask', 'pts_instance_mask')
+_FLOAT, _INT = np.dtype('<f4'), np.dtype('<i8')
+_PREPARE = 'python tools/create_data.py scannet of MMDetection3D'
+_OLD_FORMAT = (
+    'it is a list of scenes as MMDetection3D wrote before 1.0; bring it up to '
+    'date with its tools/dataset_converters/update_infos_to_v2.py'
+)
+
+
+def read_scene_infos(path: str, num_classes: int) -> list[dict]:
+    """Return what a ``scannet_infos_<split>.pkl`` says of each scene.
+
+    The pickle is read without running what is in it: containers, numbers,
+    texts and arrays, nothing else.
+
+    Args:
+        path: The file.
+        num_classes: Number of classes that boxes are labelled with.
+
+    Returns:
+        A dict per scene: ``lidar_points`` (``lidar_path``,
+        ``num_pts_feats``), ``axis_align_matrix`` (4, 4), float32, its third
+        row and column exactly those of a rotation about z; ``instances``,
+        dicts of ``bbox_3d`` (x, y, z, dx, dy, dz, metres, and a yaw where
+        there is one) and ``bbox_label_3d``, -1 for none; and
+        ``pts_semantic_mask_path`` and ``pts_instance_mask_path``, empty
+        where the file names none.
+
+    Raises:
+        BadSampleError: If the file is none of these, or a scene in it is
+            wrong.
+    """
+    try:
+        content = read_arrays_pickle(path)
+    except (OSError, ValueError) as error:
+        raise BadSampleError(path, f'unreadable: {error}') from error
+    if isinstance(content, list):
+        raise BadSampleError(path, _OLD_FORMAT)
+    if not isinstance(content, dict) or not isinstance(
+        content.get('data_list'), list | tuple
+    ):
+        raise BadSampleError(
+            path,
+            "expected a dict with a list 'data_list', one dict per scene, got "
+            f'{_outline(content)}; make it with {_PREPARE}',
+        )
+    return [
+        _check_info(info, number, path, num_classes)
+        for number, info in enumerate(content['data_list'])
+    ]
+
+
+def _outline(content: object) -> str:
+    if isinstance(content, dict):
+        return f'a dict with the keys {sorted(map(str, content))[:8]}'
+    return f'a {type(content).__name__}'
+
+
+def _check_info(
+    info: object, number: int, path: str, num_classes: int
+) -> dict:
+    """Return the complete information of a scene, or refuse it by name."""
+    try:
+        name = info['lidar_points']['lidar_path']
+        if not isinstance(name, str) or not name:
+            raise TypeError('lidar_path is no text')
+        return {
+            **info,
+            'lidar_points': {'num_pts_feats': 6, **info['lidar_points']},
+            'instances': _check_boxes(info.get('instances', ()), num_classes),
+            'axis_align_matrix': _check_alignment(
+                info.get('axis_align_matrix', np.eye(4))
+            ),
+            **{f'{m}_path': info.get(f'{m}_path') or '' for m in MASKS},
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadSampleError(
+            path,
+            f'scene {number} of its data_list is wrong: '
+            f'{type(error).__name__}: {error}; make the file again with '
+            f'{_PREPARE}',
+        ) from error
+
+
+def _check_boxes(instances: Sequence[dict], num_classes: int) -> list[dict]:
+    checked = []
+    for number, instance in enumerate(instances):
+        label = int(instance['bbox_label_3d'])
+        box = np.asarray(instance['bbox_3d'], np.float64)
+        if not -1 <= label < num_classes:
+            raise ValueError(
+                f'box {number} has the label {label}, expected 0 to '
+                f'{num_classes - 1}'
+            )
+        sound = box.shape in ((6,), (7,)) and np.isfinite(box).all()
+        if not sound or (box[3:6] < 0).any():
+            raise ValueError(
+                f'box {number} should be 6 or 7 finite numbers x, y, z, dx, '
+                f'dy, dz >= 0, got {box.tolist()}'
+            )
+        checked.append(dict(bbox_3d=box.tolist(), bbox_label_3d=label))
+    lengths = {len(one['bbox_3d']) for one in checked}
+    if len(lengths) > 1:
+        raise ValueError(f'its boxes have {lengths} numbers, expected one')
+    return checked
+
+
+def _check_alignment(value: Sequence) -> np.ndarray:
+    """Return the matrix that turns a scene about z and moves it, (4, 4)."""
+    matrix = np.asarray(value, np.float64)
+    sound = matrix.shape == (4, 4) and np.isfinite(matrix).all()
+    if sound:
+        turn = matrix[:3, :3]
+        sound = (
+            np.allclose(turn @ turn.T, np.eye(3), atol=1e-3)
+            and np.allclose(turn[2], (0, 0, 1), atol=1e-3)
+            and np.linalg.det(turn) > 0
+        )
+    if not sound:
+        raise ValueError(
+            'axis_align_matrix should be (4, 4), a rotation about z and a '
+            f'shift, got {matrix.tolist()}'
+        )
+    # MMDetection3D compares these exactly.
+    matrix[2, :2] = matrix[:2, 2] = 0
+    matrix[2, 2] = 1
+    return matrix.astype(np.float32)
+
+
+def read_scene_points(path: str, num_columns: int = 6) -> np.ndarray:
+    """Return the points of a scene's ``.bin`` file.
+
+    Args:
+        path: Rows of float32 without a header.
+        num_columns: Numbers of a row, 3 or more.
+
+    Returns:
+        (N, num_columns), float32: x, y, z in metres; in ScanNet then red,
+        green, blue from 0 to 255.
+
+    Raises:
+        BadSampleError: If the file is missing, no whole number of rows,
+            empty, or has values that are not finite.
+    """
+    numbers = _read_numbers(path, _FLOAT, 'points')
+    if len(numbers) % num_columns:
+        raise BadSampleError(
+            path,
+            f'truncated, or not rows of {num_columns}: expected a multiple '
+            f'of {num_columns} float32 numbers, got {len(numbers)}; make it '
+            f'again with {_PREPARE}',
+        )
+    return check_points(numbers.reshape(-1, num_columns), path)
+
+
+def read_scene_mask(
+    path: str, num_points: int, num_labels: int | None = None
+) -> np.ndarray:
+    """Return the labels of a scene's points.
+
+    Args:
+        path: A ``.bin`` file of int64 without a header.
+        num_points: Number of the scene's points.
+        num_labels: Labels are below this number. None takes any.
+
+    Returns:
+        (num_points,), int64.
+
+    Raises:
+        BadSampleError: If the file is missing, has another length, or a
+            label out of range.
+    """
+    labels = _read_numbers(path, _INT, 'labels')
+    if len(labels) != num_points:
+        raise BadSampleError(
+            path,
+            f'expected an int64 label for each of {num_points} points, got '
+            f'{len(labels)}; points and masks must come from the same run of '
+            f'{_PREPARE}',
+        )
+    wrong = labels < 0
+    if num_labels is not None:
+        wrong |= labels >= num_labels
+    if wrong.any():
+        limit = 'more' if num_labels is None else num_labels - 1
+        raise BadSampleError(
+            path,
+            f'expected labels from 0 to {limit}, {int(wrong.sum())} are not, '
+            f'the first is {labels[wrong.argmax()]} of point '
+            f'{int(wrong.argmax())}',
+        )
+    return labels
+
+
+def _read_numbers(path: str, dtype: np.dtype, what: str) -> np.ndarray:
+    """Return the numbers of a file without a header."""
+    if not os.path.isfile(path):
+        raise BadSampleError(
+            path or 'a scene', f'there is no file with its {what}'
+        )
+    size = os.path.getsize(path)
+    if size % dtype.itemsize:
+        raise BadSampleError(
+            path,
+            f'truncated: expected {dtype.name} numbers of {dtype.itemsize} '
+            f'bytes, got {size} bytes',
+        )
+    numbers = np.fromfile(path, dtype)
+    return numbers.astype(dtype.newbyteorder('='), copy=False)

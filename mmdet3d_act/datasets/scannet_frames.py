@@ -1,0 +1,304 @@
+"""RGB-D frames of ScanNet: a cloud and the image of the same view."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar
+
+from mmengine.logging import print_log
+
+from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.listing import read_lines
+from mmdet3d_act.datasets.paired import PairedImagesMixin
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.frames import (
+    FrameEntry,
+    find_scene,
+    list_scenes,
+    open_scene,
+)
+from mmdet3d_act.datasets.transforms import NormalizeToUnitSphere
+from mmdet3d_act.datasets.transforms.frames import COORDINATES, LoadFrame
+from mmdet3d_act.registry import DATASETS
+
+# Folders in which the lists of scenes are looked for.
+_LIST_FOLDERS = ('', 'meta_data', os.path.join('..', 'scannet', 'meta_data'))
+_PARTS = dict(trainval=('train', 'val'))
+_LAYOUT = (
+    '<scene>/{color/I.jpg, depth/I.png, pose/I.txt, intrinsic/'
+    'intrinsic_{color,depth}.txt} as ScanNet exports it, or '
+    '<scene>/<scene>.sens'
+)
+
+
+@DATASETS.register_module()
+class ScanNetFrames(PairedImagesMixin, PointCloudDataset):
+    """Every k-th frame of ScanNet's videos, as a cloud with its image.
+
+    Exported folders and `.sens` files may stand side by side. Frames whose
+    pose is invalid are left out, and counted in the log and in ``skipped``.
+    A pair's name is ``<scene>/<number of six digits>``, the same from both.
+
+    Args:
+        data_root: Folder of the scenes.
+        split: ``'train'``, ``'val'``, ``'test'``, ``'trainval'``, the scenes
+            in ``scannetv2_<split>.txt``, which is looked for in the folder,
+            its ``meta_data/`` and ``../scannet/meta_data/``; ``'all'``: all
+            scenes there are.
+        frame_stride: Frames are taken whose number is a multiple of it.
+        scene_list: Path of the list of scenes, in the place of those.
+        holdout: Where no list is found: the share of each scene's frames,
+            its last ones, that are ``'val'``, the others ``'train'``. None
+            makes the missing list an error.
+        **kwargs: Arguments of `PointCloudDataset`.
+
+    Raises:
+        ValueError: If ``frame_stride`` or ``holdout`` is out of range.
+
+    Example:
+        >>> pipeline = [
+        ...     dict(type='LoadFrame'),
+        ...     dict(type='LoadImage'),
+        ...     dict(type='PrepareImage', size=224),
+        ...     dict(type='SamplePoints', num_points=4096),
+        ...     dict(type='NormalizeToUnitSphere'),
+        ...     dict(type='PackPointInputs')]
+        >>> data = ScanNetFrames('data/scannet_frames', pipeline=pipeline)
+        >>> data[0]['data_samples'].pair_key
+        'scene0000_00/000000'
+
+    Source: PROTOCOLS.md, "Concept distillation"; Dai et al., ScanNet:
+    Richly-annotated 3D Reconstructions of Indoor Scenes, CVPR 2017.
+    """
+
+    SPLITS = ('train', 'val', 'test', 'trainval', 'all')
+    METAINFO: ClassVar[dict] = {}
+    REMEDY = (
+        'To prepare frames from .sens files: python '
+        'tools/dataset_converters/scannet_frames.py SCANS OUT. Synthetic '
+        'rooms of this layout: '
+        'tools/dataset_converters/make_synthetic_scenes.py.'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        *,
+        frame_stride: int = 25,
+        scene_list: str | None = None,
+        holdout: float | None = None,
+        **kwargs: object,
+    ) -> None:
+        if frame_stride < 1:
+            raise ValueError(f'frame_stride must be >= 1, got {frame_stride}')
+        if holdout is not None and not 0 < holdout < 1:
+            raise ValueError(f'holdout must be in (0, 1), got {holdout}')
+        self.frame_stride = frame_stride
+        self.scene_list = scene_list
+        self.holdout = holdout
+        self.skipped: Counter = Counter()
+        lazy_init = kwargs.pop('lazy_init', False)
+        super().__init__(data_root, split, lazy_init=True, **kwargs)
+        self._state_coordinates()
+        if not lazy_init:
+            self.full_init()
+
+    def _state_coordinates(self) -> None:
+        """Say in the meta information what clouds are after the pipeline."""
+        load = self.first_transform(LoadFrame)
+        coordinates = 'camera' if load is None else load.coordinates
+        normalized = self.first_transform(NormalizeToUnitSphere) is not None
+        stated = dict(
+            up_axis=COORDINATES[coordinates],
+            normalization='unit_sphere' if normalized else 'none',
+        )
+        self._metainfo = {**stated, **self._metainfo}
+
+    def pack_parts(self) -> tuple[str, ...]:
+        """Return the splits that are packed: none.
+
+        Returns:
+            Nothing.
+        """
+        return ()
+
+    def label_of(self, sample: dict) -> str:
+        """Return the kind by which ``label_fraction`` divides frames: one.
+
+        Args:
+            sample: A frame's information.
+
+        Returns:
+            The same of every frame.
+        """
+        return 'frame'
+
+    def list_sources(self) -> list[str]:
+        """Return the lists of scenes that are used.
+
+        Returns:
+            Their paths.
+        """
+        return list(self._find_lists().values())
+
+    def find_problems(self) -> list[str]:
+        """Return what of the layout is missing.
+
+        Returns:
+            At most one message, with the expected path and the remedy.
+        """
+        root = self.data_root
+        if not os.path.isdir(root):
+            return [self.describe_missing('its frames', root, _LAYOUT)]
+        lists = self._find_lists()
+        for part in self._parts():
+            if part not in lists and not self._can_hold_out():
+                path = self.scene_list or os.path.join(
+                    root, f'scannetv2_{part}.txt'
+                )
+                text = self.describe_missing(
+                    f'the list of {part} scenes', path, 'a scene per line'
+                )
+                return [
+                    f"{text} Without lists: split='all', or holdout=0.2, the "
+                    'last fifth of the frames of each scene for validation.'
+                ]
+        if not list_scenes(root):
+            return [self.describe_missing('its scenes', root, _LAYOUT)]
+        return self._find_absent_scenes(lists)
+
+    def _find_absent_scenes(self, lists: dict[str, str]) -> list[str]:
+        names = [n for path in lists.values() for n in read_lines(path)]
+        absent = [n for n in names if find_scene(self.data_root, n) is None]
+        some_left = len(absent) < len(names)
+        if not absent or (self.on_error == 'skip' and some_left):
+            return []
+        return [
+            f'{type(self).__name__}: {len(absent)} of {len(names)} listed '
+            f'scenes are not in {self.data_root}, for example {absent[0]}. '
+            "Complete the data, or set on_error='skip' in the data set's "
+            'config to go on with those that are there.'
+        ]
+
+    def list_samples(self) -> list[dict]:
+        """Return the information of every frame.
+
+        Returns:
+            One dict per frame, with ``pair_key``, ``scene_path``,
+            ``frame_place``, ``lidar_path`` (the scene) and ``split``.
+
+        Raises:
+            BadSampleError: If a scene cannot be read.
+        """
+        self.skipped = Counter()
+        samples = []
+        for part, scenes in self._scenes().items():
+            for scene in scenes:
+                path = find_scene(self.data_root, scene)
+                if path is None:
+                    self.skipped['scenes that are not there'] += 1
+                    continue
+                samples += [
+                    dict(
+                        pair_key=f'{scene}/{entry.number:06d}',
+                        scene_path=path,
+                        frame_place=entry.place,
+                        lidar_path=path,
+                        split=part,
+                    )
+                    for entry in self._part_of(part, self._entries(path))
+                ]
+        self._report(samples)
+        return samples
+
+    def _entries(self, path: str) -> list[FrameEntry]:
+        """Return a scene's frames; of a damaged one those before the fault."""
+        entries = []
+        try:
+            for entry in open_scene(path).entries(
+                self.frame_stride, self.skipped
+            ):
+                entries.append(entry)
+        except BadSampleError as error:
+            if self.on_error == 'raise':
+                raise BadSampleError(
+                    error.path,
+                    f"{error.fault}; or set on_error='skip' in the data "
+                    "set's config to go on without it",
+                ) from error
+            print_log(
+                f'{type(self).__name__}: only {len(entries)} frames of '
+                f'{path}: {error}',
+                logger='current',
+            )
+        return entries
+
+    def _part_of(
+        self, part: str, entries: Sequence[FrameEntry]
+    ) -> Sequence[FrameEntry]:
+        if self._find_lists() or part not in ('train', 'val'):
+            return entries
+        held_out = max(1, round(self.holdout * len(entries)))
+        first = len(entries) - held_out
+        return entries[:first] if part == 'train' else entries[first:]
+
+    def _parts(self) -> tuple[str, ...]:
+        if self.split == 'all':
+            return ()
+        return _PARTS.get(self.split, (self.split,))
+
+    def _can_hold_out(self) -> bool:
+        return (
+            self.holdout is not None
+            and self.scene_list is None
+            and self.split != 'test'
+            and not self._lists_of(('train', 'val'))
+        )
+
+    def _find_lists(self) -> dict[str, str]:
+        """Return the lists of scenes that are there, by their part."""
+        if self.scene_list is not None:
+            named = {self.split: self.scene_list}
+            return {k: p for k, p in named.items() if os.path.isfile(p)}
+        return self._lists_of(self._parts())
+
+    def _lists_of(self, parts: Sequence[str]) -> dict[str, str]:
+        lists = {}
+        for part in parts:
+            for folder in reversed(_LIST_FOLDERS):
+                path = os.path.normpath(
+                    os.path.join(
+                        self.data_root, folder, f'scannetv2_{part}.txt'
+                    )
+                )
+                if os.path.isfile(path):
+                    lists[part] = path
+        return lists
+
+    def _scenes(self) -> dict[str, list[str]]:
+        """Return the names of the scenes of each part."""
+        lists = self._find_lists()
+        if lists:
+            return {part: read_lines(path) for part, path in lists.items()}
+        scenes = list_scenes(self.data_root)
+        return dict.fromkeys(self._parts() or (self.split,), scenes)
+
+    def _report(self, samples: list[dict]) -> None:
+        left_out = ', '.join(
+            f'{count} {reason}'
+            for reason, count in sorted(self.skipped.items())
+        )
+        scenes = len({sample['scene_path'] for sample in samples})
+        print_log(
+            f'{type(self).__name__} ({self.split}): {len(samples)} frames of '
+            f'{scenes} scenes; left out: {left_out or "none"}',
+            logger='current',
+        )
+
+    def find_pairs(self) -> dict[str, dict]:
+        """Return where the image of every frame is, by its name."""
+        infos = (self.get_data_info(index) for index in range(len(self)))
+        return {info['pair_key']: info for info in infos}

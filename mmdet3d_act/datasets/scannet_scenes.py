@@ -1,0 +1,273 @@
+"""ScanNet as MMDetection3D prepares it, for detection and segmentation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.arrays import read_npy
+from mmdet3d_act.datasets.readers.scenes import read_scene_infos
+from mmdet3d_act.registry import DATASETS
+
+# The data set of MMDetection3D that says what a task's annotations are.
+SOURCES = dict(detection='ScanNetDataset', segmentation='ScanNetSegDataset')
+BOX_TYPE = 'Depth'
+_FOLDERS = dict(
+    pts='points',
+    pts_instance_mask='instance_mask',
+    pts_semantic_mask='semantic_mask',
+)
+_LAYOUT = (
+    'scannet_infos_<train|val>.pkl, points/<scene>.bin and, for '
+    'segmentation, semantic_mask/<scene>.bin'
+)
+
+
+@DATASETS.register_module()
+class ScanNetScenes(PointCloudDataset):
+    """ScanNet: scenes in metres, z up, with boxes or classes of points.
+
+    The samples are those of MMDetection3D's `ScanNetDataset` (18 classes of
+    boxes) or `ScanNetSegDataset` (20 classes of points), which it builds and
+    asks for each scene's annotations, so that all transforms and metrics of
+    MMDetection3D work on them. Different are: what a sample looks like
+    depends on (seed, epoch, index) alone; scenes that have boxes and no
+    masks, or masks and no boxes, can be used; files are checked, and faults
+    are named; a part of the scenes can be taken. `LoadScene` reads them.
+
+    Args:
+        data_root: The folder ``scannet``.
+        split: ``'train'`` or ``'val'``.
+        ann_file: List of the scenes, from the folder. None:
+            ``scannet_infos_<split>.pkl``.
+        task: ``'detection'`` or ``'segmentation'``.
+        samples_per_scene: Samples of a scene in an epoch, each with its own
+            random choices: other crops of it.
+        scene_idxs: A sample per entry: the number of its scene in the list,
+            so that large scenes come more often; or a ``.npy`` file of them,
+            from the folder. None: every scene once.
+        metainfo: May hold ``classes``, some of those of the task; boxes of
+            others are left out, points of others get the label for none.
+        **kwargs: Arguments of `PointCloudDataset`; a ``label_fraction`` is
+            one of the scenes.
+
+    Raises:
+        ValueError: If ``task`` is unknown or ``samples_per_scene`` below 1.
+
+    Example:
+        >>> pipeline = [
+        ...     dict(type='LoadScene', with_boxes=True),
+        ...     dict(type='GlobalAlignment', rotation_axis=2),
+        ...     dict(type='SamplePoints', num_points=40000),
+        ...     dict(type='PackPointInputs')]
+        >>> data = ScanNetScenes('data/scannet', 'train', pipeline=pipeline)
+        >>> data[0]['data_samples'].gt_instances_3d.bboxes_3d.tensor.shape
+        torch.Size([27, 7])
+
+    Source: Dai et al., ScanNet: Richly-annotated 3D Reconstructions of
+    Indoor Scenes, CVPR 2017; format of MMDetection3D 1.x.
+    """
+
+    METAINFO: ClassVar[dict] = dict(up_axis='z', normalization='none')
+    SPLITS = ('train', 'val')
+    LABELS_OF_EVERY_CLASS = False
+    REMEDY = (
+        'To prepare ScanNet: data/scannet/README.md of MMDetection3D and its '
+        'tools/create_data.py scannet. Synthetic rooms of this layout: '
+        'tools/dataset_converters/make_synthetic_scenes.py.'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        *,
+        ann_file: str | None = None,
+        task: str = 'detection',
+        samples_per_scene: int = 1,
+        scene_idxs: str | Sequence[int] | None = None,
+        metainfo: dict | None = None,
+        **kwargs: object,
+    ) -> None:
+        if task not in SOURCES:
+            raise ValueError(
+                f'task must be one of {tuple(SOURCES)}, got {task!r}'
+            )
+        if samples_per_scene < 1:
+            raise ValueError(
+                f'samples_per_scene must be >= 1, got {samples_per_scene}'
+            )
+        self.task = task
+        self.samples_per_scene = samples_per_scene
+        self.scene_idxs = scene_idxs
+        self._num_listed = 0
+        super().__init__(
+            data_root,
+            split,
+            ann_file=ann_file or f'scannet_infos_{split}.pkl',
+            metainfo=metainfo,
+            **kwargs,
+        )
+
+    def pack_parts(self) -> tuple[str, ...]:
+        """Return the splits that are packed: none, as scenes are binary.
+
+        Returns:
+            Nothing.
+        """
+        return ()
+
+    def label_of(self, sample: dict) -> str:
+        """Return the kind by which ``label_fraction`` divides scenes: one.
+
+        Args:
+            sample: A scene's information.
+
+        Returns:
+            The same of every scene.
+        """
+        return 'scene'
+
+    def find_problems(self) -> list[str]:
+        """Return what of the layout is missing.
+
+        Returns:
+            At most one message, with the expected path and the remedy.
+        """
+        needed = [
+            ('the list of its scenes', self.ann_file, os.path.isfile),
+            ('the folder of points', self._folder('pts'), os.path.isdir),
+        ]
+        if self.task == 'segmentation':
+            path = self._folder('pts_semantic_mask')
+            needed.append(('the folder of classes', path, os.path.isdir))
+        if isinstance(self.scene_idxs, str):
+            path = os.path.join(self.data_root, self.scene_idxs)
+            needed.append(('the list scene_idxs', path, os.path.isfile))
+        for what, path, exists in needed:
+            if not exists(path):
+                return [self.describe_missing(what, path, _LAYOUT)]
+        return []
+
+    def list_samples(self) -> list[dict]:
+        """Return the information of every scene, as MMDetection3D's is.
+
+        Returns:
+            One dict per scene, with ``lidar_path``, ``split`` and ``scene``,
+            its number in the list.
+        """
+        source = self._build_source()
+        infos = read_scene_infos(
+            self.ann_file, len(type(source).METAINFO['classes'])
+        )
+        self._metainfo = {
+            **source.metainfo,
+            **self._metainfo,
+            'box_type_3d': BOX_TYPE,
+        }
+        self._num_listed = len(infos)
+        samples = []
+        for number, info in enumerate(infos):
+            sample = source.parse_data_info(info)
+            for key in ('ann_info', 'eval_ann_info'):
+                if 'gt_labels_3d' in sample.get(key, ()):
+                    _drop_other_classes(sample[key])
+            samples.append(dict(sample, split=self.split, scene=number))
+        return samples
+
+    def load_data_list(self) -> list[dict]:
+        """Return the information of every sample.
+
+        Returns:
+            One dict per sample; those of a scene are alike.
+
+        Raises:
+            BadSampleError: If ``scene_idxs`` is not what it should be.
+            ValueError: If it names no scene that is left.
+        """
+        scenes = super().load_data_list()
+        if self.scene_idxs is not None:
+            by_number = {scene['scene']: scene for scene in scenes}
+            scenes = [
+                by_number[number]
+                for number in self._read_scene_idxs()
+                if number in by_number
+            ]
+            if not scenes:
+                raise ValueError(
+                    f'scene_idxs={self.scene_idxs!r} names none of the '
+                    f'{len(by_number)} scenes in {self.ann_file} that '
+                    f'label_fraction={self.label_fraction} keeps; raise it, '
+                    'or set scene_idxs to None'
+                )
+        return [
+            dict(scene)
+            for scene in scenes
+            for _ in range(self.samples_per_scene)
+        ]
+
+    def get_data_info(self, idx: int) -> dict:
+        """Return a sample's information.
+
+        Args:
+            idx: Index of the sample.
+
+        Returns:
+            The information, with the types of boxes that MMDetection3D's
+            transforms ask for.
+        """
+        from mmdet3d.structures import get_box_type
+
+        info = super().get_data_info(idx)
+        info['box_type_3d'], info['box_mode_3d'] = get_box_type(BOX_TYPE)
+        return info
+
+    def _folder(self, name: str) -> str:
+        return os.path.join(self.data_root, _FOLDERS[name])
+
+    def _build_source(self) -> BaseDataset:
+        """Return MMDetection3D's data set, without its list."""
+        cls = DATASETS.get(SOURCES[self.task])
+        classes = self._metainfo.get('classes', cls.METAINFO['classes'])
+        return cls(
+            data_root=self.data_root,
+            ann_file=self.ann_file,
+            metainfo=dict(classes=tuple(classes)),
+            data_prefix=dict(_FOLDERS),
+            test_mode=self.test_mode,
+            lazy_init=True,
+        )
+
+    def _read_scene_idxs(self) -> list[int]:
+        """Return the number of the scene of every sample."""
+        values, path = self.scene_idxs, 'scene_idxs'
+        if isinstance(values, str):
+            path = os.path.join(self.data_root, values)
+            try:
+                values = read_npy(path)
+            except (OSError, ValueError) as error:
+                raise BadSampleError(path, f'unreadable: {error}') from error
+        numbers = np.asarray(values)
+        count = self._num_listed
+        sound = numbers.ndim == 1 and numbers.dtype.kind in 'iu'
+        if not sound or not np.isin(numbers, range(count)).all():
+            raise BadSampleError(
+                path,
+                f'expected numbers of scenes from 0 to {count - 1}, as many '
+                f'as there are scenes in {self.ann_file}, got {numbers!r}',
+            )
+        return numbers.tolist()
+
+
+def _drop_other_classes(annotations: dict) -> None:
+    """Leave out boxes with the label -1, those of classes not asked for."""
+    kept = annotations['gt_labels_3d'] >= 0
+    for key in ('gt_labels_3d', 'gt_bboxes_3d'):
+        annotations[key] = annotations[key][kept]
+    annotations.pop('instances', None)

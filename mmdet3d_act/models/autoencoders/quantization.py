@@ -1,0 +1,135 @@
+"""From code logits to codes, a few clouds at a time where memory is short.
+
+Letters: B batch, G patches, K points of a patch, T codes, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from mmdet3d_act.models.losses import kl_to_uniform
+
+
+class Reconstruction(NamedTuple):
+    """A batch as the autoencoder reconstructs it.
+
+    Attributes:
+        coarse: (B, G, K/4, 3), relative to the patch centre.
+        fine: (B, G, K, 3), relative to the patch centre.
+        logits: Code logits, (B, G, T); None where ``chunk_size`` is set.
+        features: What the decoder read, (B, G, C).
+        codes: Index of the most likely code, int64 (B, G).
+        divergence: KL divergence of the codes of each cloud, (B,), see
+            :func:`~mmdet3d_act.models.losses.kl_to_uniform`.
+    """
+
+    coarse: Tensor
+    fine: Tensor
+    logits: Tensor | None
+    features: Tensor
+    codes: Tensor
+    divergence: Tensor
+
+
+def with_gumbel_noise(logits: Tensor) -> Tensor:
+    """Return logits in float32 with Gumbel noise added.
+
+    Args:
+        logits: Any shape.
+
+    Returns:
+        The same shape.
+    """
+    logits = logits.float()
+    return logits - torch.empty_like(logits).exponential_().log()
+
+
+def quantize(
+    logits: Tensor,
+    codebook: Tensor,
+    *,
+    hard: bool,
+    noise: bool,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Return the codes of logits, in float32.
+
+    Args:
+        logits: (B, G, T).
+        codebook: (T, C).
+        hard: One code each (its gradient that of the soft mixture), or a
+            mixture of codes.
+        noise: Whether Gumbel noise is added.
+        temperature: Of the softmax.
+
+    Returns:
+        (B, G, C).
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        logits = with_gumbel_noise(logits) if noise else logits.float()
+        if hard and not torch.is_grad_enabled():
+            return F.embedding(logits.argmax(-1), codebook)
+        weights = (logits / temperature).softmax(dim=-1)
+        if hard:
+            one_hot = torch.zeros_like(weights).scatter_(
+                -1, weights.argmax(-1, keepdim=True), 1.0
+            )
+            weights = one_hot - weights.detach() + weights
+        return weights @ codebook
+
+
+def choose_codes(
+    logits: Tensor, codebook: Tensor, **settings: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the codes of logits, and how the logits choose.
+
+    Args:
+        logits: (B, G, T).
+        codebook: (T, C).
+        **settings: Of :func:`quantize`.
+
+    Returns:
+        Codes (B, G, C); the index of the most likely one, int64 (B, G); the
+        divergence of each cloud's codes (B,).
+    """
+    tokens = quantize(logits, codebook, **settings)
+    divergence = kl_to_uniform(logits, reduction='none')
+    return tokens, logits.argmax(-1), divergence
+
+
+def map_clouds(
+    function: Callable[[Tensor], tuple[Tensor, ...]],
+    batch: Tensor,
+    chunk_size: int | None,
+) -> tuple[Tensor, ...]:
+    """Return what a function makes of a batch, some clouds at a time.
+
+    What the function keeps for the gradient is thrown away after each part
+    and computed again in the backward pass, with the same random numbers. So
+    the memory is that of one part, the values and gradients are those of the
+    whole batch, and the function runs twice in training.
+
+    Args:
+        function: From (b, ...) to tensors (b, ...); it treats the clouds
+            independently.
+        batch: (B, ...).
+        chunk_size: Clouds of a part. None: the whole batch, and nothing is
+            computed again.
+
+    Returns:
+        Tensors (B, ...).
+    """
+    if chunk_size is None:
+        return function(batch)
+    parts = batch.split(chunk_size)
+    if torch.is_grad_enabled():
+        results = [checkpoint(function, p, use_reentrant=False) for p in parts]
+    else:
+        results = [function(part) for part in parts]
+    return tuple(torch.cat(values) for values in zip(*results, strict=True))

@@ -1,0 +1,97 @@
+"""Small rooms on disk in MMDetection3D's ScanNet layout, for tests."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+
+# Name, NYU40 id, label of the boxes, size in metres.
+FURNITURE = (
+    ('bed', 4, 1, (1.9, 1.5, 0.6)),
+    ('chair', 5, 2, (0.5, 0.5, 0.9)),
+    ('table', 7, 4, (1.2, 0.8, 0.7)),
+)
+WALL, FLOOR = 1, 2
+ROOM = np.array([5.0, 4.0, 2.4])
+
+
+def _surface(rng: np.random.Generator, size: np.ndarray, count: int) -> tuple:
+    """Return points on the surface of a box about the origin."""
+    points = rng.uniform(-0.5, 0.5, (count, 3))
+    axis = rng.integers(3, size=count)
+    points[np.arange(count), axis] = rng.choice([-0.5, 0.5], count)
+    return points * size
+
+
+def room(rng: np.random.Generator, num_points: int) -> dict:
+    """Return a room's points (N, 6), masks (N,) and boxes (M, 6)."""
+    share = num_points // 6
+    floor = rng.uniform(0, 1, (2 * share, 3)) * ROOM * [1, 1, 0]
+    wall = rng.uniform(0, 1, (num_points - 5 * share, 3)) * ROOM * [1, 0, 1]
+    parts, semantic = [floor, wall], [FLOOR, WALL]
+    boxes = []
+    for number, (_, nyu_id, _, size) in enumerate(FURNITURE):
+        size = np.array(size) * rng.uniform(0.9, 1.1)
+        center = np.array(
+            [0.9 + 1.6 * number, rng.uniform(1.0, 3.0), size[2] / 2]
+        )
+        parts.append(_surface(rng, size, share) + center)
+        semantic.append(nyu_id)
+        boxes.append([*center, *size])
+    counts = [len(part) for part in parts]
+    coords = np.concatenate(parts)
+    colors = rng.integers(0, 256, coords.shape)
+    return dict(
+        points=np.concatenate([coords, colors], 1).astype(np.float32),
+        semantic_mask=np.repeat(semantic, counts).astype(np.int64),
+        # From 1 on, 0 is no object.
+        instance_mask=np.repeat([0, 0, 1, 2, 3], counts).astype(np.int64),
+        boxes=boxes,
+    )
+
+
+def write_scannet(
+    root: Path, num_scenes: int = 2, num_points: int = 6000
+) -> Path:
+    """Write rooms, the same for training and validation.
+
+    Args:
+        root: Folder that gets ``scannet/``.
+        num_scenes: Rooms of a split.
+        num_points: Points of a room.
+
+    Returns:
+        The folder ``scannet``.
+    """
+    folder = root / 'scannet'
+    infos = []
+    for number in range(num_scenes):
+        name = f'scene{number:04d}_00.bin'
+        made = room(np.random.default_rng(number), num_points)
+        for kind in ('points', 'semantic_mask', 'instance_mask'):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            made[kind].tofile(folder / kind / name)
+        infos.append(
+            dict(
+                lidar_points=dict(num_pts_feats=6, lidar_path=name),
+                instances=[
+                    dict(bbox_3d=box, bbox_label_3d=label)
+                    for box, (_, _, label, _) in zip(
+                        made['boxes'], FURNITURE, strict=True
+                    )
+                ],
+                pts_semantic_mask_path=name,
+                pts_instance_mask_path=name,
+                axis_align_matrix=np.eye(4).tolist(),
+            )
+        )
+    listed = dict(metainfo=dict(DATASET='SCANNET'), data_list=infos)
+    for split in ('train', 'val'):
+        path = folder / f'scannet_infos_{split}.pkl'
+        path.write_bytes(pickle.dumps(listed))
+    (folder / 'seg_info').mkdir(exist_ok=True)
+    idxs = np.repeat(np.arange(num_scenes), 2)
+    np.save(folder / 'seg_info' / 'train_resampled_scene_idxs.npy', idxs)
+    return folder

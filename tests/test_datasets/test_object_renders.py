@@ -1,0 +1,192 @@
+"""Objects with renders or vectors."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet3d_act.datasets import BadSampleError, ObjectRenders, SampleIndex
+from tests.rgbd_files import encode
+
+CLOUD = [
+    dict(type='LoadPointCloud'),
+    dict(type='SamplePoints', num_points=16, per_epoch=False),
+]
+IMAGE = [dict(type='LoadImage'), dict(type='PrepareImage', size=8)]
+PACK = [dict(type='PackPointInputs')]
+TRAIN, TEST = ['cup', 'jar', 'pot'], ['mug', 'urn']
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Five objects, three views each, two kinds of vectors."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / 'object_renders'
+    (root / 'points').mkdir(parents=True)
+    (root / 'vectors').mkdir()
+    rows = {kind: {} for kind in ('image', 'caption', 'query')}
+    for number, name in enumerate(TRAIN + TEST):
+        np.save(root / 'points' / name, rng.normal(size=(40, 3)))
+        rows['query'][name] = [number, 0, 0]
+        (root / 'images' / name).mkdir(parents=True)
+        for view in (1, 2, 3):
+            rows['image'][f'{name}/{view}'] = [number, view, 0]
+            for writer in (1, 2):
+                key = f'{name}/view{view}_writer{writer}'
+                rows['caption'][key] = [number, view, writer]
+            image = np.full((10, 12, 3), 10 * number + view, np.uint8)
+            path = root / 'images' / name / f'{view}.png'
+            path.write_bytes(encode(image, 'PNG'))
+    arrays = {kind: list(named.values()) for kind, named in rows.items()}
+    keys = {f'{kind}_key': list(named) for kind, named in rows.items()}
+    vectors = {k: np.array(v, np.float16) for k, v in arrays.items()}
+    names = {k: np.array(v) for k, v in keys.items()}
+    np.savez(root / 'vectors' / 'small.npz', **vectors, **names)
+    (root / 'train.txt').write_text('\n'.join(TRAIN))
+    (root / 'test.txt').write_text('\n'.join(TEST))
+    return root
+
+
+def _views(dataset: ObjectRenders, index: int, epochs: int = 60) -> list:
+    samples = [dataset[SampleIndex(index, e)] for e in range(epochs)]
+    return [sample['data_samples'].pair_key for sample in samples]
+
+
+def test_a_view_is_drawn_in_each_epoch(root: Path) -> None:
+    dataset = ObjectRenders(str(root), pipeline=[*CLOUD, *IMAGE, *PACK])
+    assert len(dataset) == 3
+    counts = Counter(_views(dataset, 1))
+    assert set(counts) == {'jar/1', 'jar/2', 'jar/3'}
+    assert min(counts.values()) > 8
+    again = pickle.loads(pickle.dumps(dataset))
+    assert _views(again, 1, 9) == _views(dataset, 1, 9)
+    for epoch in range(4):
+        sample = dataset[SampleIndex(1, epoch)]
+        view = int(sample['data_samples'].pair_key[-1])
+        images = sample['inputs']['images']
+        assert torch.equal(images, torch.full((3, 8, 8), 10 + view).byte())
+    assert sample['inputs']['points'].shape == (16, 3)
+
+
+def test_the_first_view_in_testing(root: Path) -> None:
+    dataset = ObjectRenders(
+        str(root), 'test', test_mode=True, pipeline=[*CLOUD, *IMAGE, *PACK]
+    )
+    assert _views(dataset, 0, 5) == ['mug/1'] * 5
+    assert dataset.metainfo['up_axis'] == 'y'
+    assert dataset.metainfo['normalization'] == 'unit_sphere'
+
+
+def test_splits_and_some_of_the_objects(root: Path) -> None:
+    dataset = ObjectRenders(
+        str(root), 'trainval', indices=[4, 0], pipeline=[*CLOUD, *PACK]
+    )
+    samples = [dataset[i]['data_samples'] for i in range(2)]
+    assert [s.pair_key.split('/')[0] for s in samples] == ['urn', 'cup']
+    assert [s.split for s in samples] == ['test', 'train']
+    assert len(dataset.pair_keys()) == 6
+
+
+def test_images_of_all_views_by_their_names(root: Path) -> None:
+    dataset = ObjectRenders(
+        str(root), 'test', pipeline=[*CLOUD, dict(type='PrepareImage', size=8)]
+    )
+    keys = dataset.pair_keys()
+    assert keys == [f'{name}/{view}' for name in TEST for view in (1, 2, 3)]
+    values = [int(dataset.prepared_image(key).unique()) for key in keys]
+    assert values == [31, 32, 33, 41, 42, 43]
+
+
+@pytest.mark.parametrize('kept_in_memory', [False, True])
+def test_the_vector_is_that_of_the_view(
+    root: Path, kept_in_memory: bool
+) -> None:
+    static, own = (CLOUD, PACK) if kept_in_memory else ([], CLOUD + PACK)
+    dataset = ObjectRenders(
+        str(root), vectors='small', static_pipeline=static, pipeline=own
+    )
+    seen = set()
+    for epoch in range(20):
+        sample = dataset[SampleIndex(2, epoch)]
+        view = int(sample['data_samples'].pair_key[-1])
+        vectors = sample['inputs']['vectors']
+        assert vectors.dtype == torch.float32
+        assert vectors.tolist() == [2, view, 0]
+        seen.add(view)
+    assert seen == {1, 2, 3}
+
+
+def test_captions_of_the_view_and_texts_of_the_object(root: Path) -> None:
+    dataset = ObjectRenders(
+        str(root),
+        vectors='small',
+        vector_kind='caption',
+        pipeline=[*CLOUD, *PACK],
+    )
+    writers = set()
+    for epoch in range(20):
+        sample = dataset[SampleIndex(0, epoch)]
+        number, view, writer = sample['inputs']['vectors'].tolist()
+        assert (number, view) == (0, int(sample['data_samples'].pair_key[-1]))
+        writers.add(writer)
+    assert writers == {1, 2}
+    dataset = ObjectRenders(
+        str(root), vectors='small', vector_kind='query', pipeline=CLOUD + PACK
+    )
+    assert dataset[1]['inputs']['vectors'].tolist() == [1, 0, 0]
+
+
+def test_vectors_without_images(root: Path) -> None:
+    shutil.rmtree(root / 'images')
+    options = dict(vectors='small', pipeline=[*CLOUD, *PACK])
+    dataset = ObjectRenders(str(root), **options)
+    assert dataset.pair_keys()[:3] == ['cup/1', 'cup/2', 'cup/3']
+    view = int(dataset[0]['data_samples'].pair_key[-1])
+    assert dataset[0]['inputs']['vectors'].tolist() == [0, view, 0]
+    dataset = ObjectRenders(str(root), vector_kind='query', **options)
+    assert dataset.pair_keys() == TRAIN
+    with pytest.raises(FileNotFoundError, match=r'3 objects .* an image, for'):
+        ObjectRenders(str(root))
+
+
+def test_objects_without_a_view(root: Path) -> None:
+    for path in (root / 'images' / 'jar').iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r'1 objects .* jar'):
+        ObjectRenders(str(root))
+    dataset = ObjectRenders(str(root), on_error='skip')
+    assert [key[:3] for key in dataset.pair_keys()] == ['cup'] * 3 + [
+        'pot'
+    ] * 3
+
+
+def test_what_is_missing(root: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'its points at .*nowhere'):
+        ObjectRenders(str(root / 'nowhere'))
+    with pytest.raises(FileNotFoundError, match=r'its vectors at .*big\.npz'):
+        ObjectRenders(str(root), vectors='big')
+    (root / 'points' / 'pot.npy').unlink()
+    with pytest.raises(FileNotFoundError, match=r'1 of 3 listed .*pot'):
+        ObjectRenders(str(root))
+
+
+def test_a_damaged_render(root: Path) -> None:
+    (root / 'images' / 'cup' / '1.png').write_bytes(b'GIF8')
+    dataset = ObjectRenders(
+        str(root), test_mode=True, pipeline=[*CLOUD, *IMAGE]
+    )
+    with pytest.raises(BadSampleError, match=r'1\.png: unreadable'):
+        dataset[0]
+
+
+def test_wrong_arguments(root: Path) -> None:
+    with pytest.raises(ValueError, match=r"vector_kind .*'text'"):
+        ObjectRenders(str(root), vector_kind='text')
+    with pytest.raises(ValueError, match='LoadImage is in static_pipeline'):
+        ObjectRenders(str(root), static_pipeline=IMAGE)

@@ -1,0 +1,236 @@
+"""Frames of several scenes as pairs of a cloud and an image."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet3d_act.datasets import BadSampleError, SampleIndex, ScanNetFrames
+from tests.rgbd_files import LOST, make_video, write_exported, write_sens
+
+READ = [
+    dict(type='LoadFrame', min_points=16),
+    dict(type='LoadImage'),
+    dict(type='PrepareImage', size=16),
+]
+PIPELINE = [
+    *READ,
+    dict(type='SamplePoints', num_points=32),
+    dict(type='NormalizeToUnitSphere'),
+    dict(type='PackPointInputs'),
+]
+NUMBERS = [0, 25, 30, 50, 75, 100]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two exported scenes and a file, with lists of scenes."""
+    root = tmp_path / 'scannet_frames'
+    for seed, name in enumerate(('scene0000_00', 'scene0001_00')):
+        write_exported(root / name, make_video(6, seed), NUMBERS)
+    scene = root / 'scene0002_00' / 'scene0002_00.sens'
+    write_sens(scene, make_video(51, 2))
+    train = 'scene0000_00\nscene0002_00\n'
+    (root / 'scannetv2_train.txt').write_text(train)
+    (root / 'scannetv2_val.txt').write_text('scene0001_00\n')
+    return root
+
+
+def _keys(root: Path, split: str, **settings: object) -> list[str]:
+    return ScanNetFrames(str(root), split, **settings).pair_keys()
+
+
+def test_every_25th_frame_of_the_scenes_of_a_split(root: Path) -> None:
+    first = [f'scene0000_00/{n:06d}' for n in (0, 25, 50, 75, 100)]
+    third = [f'scene0002_00/{n:06d}' for n in (0, 25, 50)]
+    second = [key.replace('0000_00/', '0001_00/') for key in first]
+    assert _keys(root, 'train') == first + third
+    assert _keys(root, 'val') == second
+    assert _keys(root, 'trainval') == first + third + second
+    assert _keys(root, 'all') == first + second + third
+    assert len(_keys(root, 'val', frame_stride=10)) == 4
+    other = root.parent / 'few.txt'
+    other.write_text('scene0002_00')
+    assert _keys(root, 'train', scene_list=str(other)) == third
+
+
+@pytest.mark.parametrize('place', ['meta_data', '../scannet/meta_data'])
+def test_lists_in_other_places(root: Path, place: str) -> None:
+    folder = Path(os.path.normpath(root / place))
+    folder.mkdir(parents=True)
+    (root / 'scannetv2_val.txt').rename(folder / 'scannetv2_val.txt')
+    assert len(_keys(root, 'val')) == 5
+
+
+def test_a_sample(root: Path) -> None:
+    dataset = ScanNetFrames(str(root), 'trainval', pipeline=PIPELINE)
+    assert len(dataset) == 13
+    packed = dataset[6]
+    inputs, sample = packed['inputs'], packed['data_samples']
+    assert sample.pair_key == 'scene0002_00/000025'
+    assert sample.split == 'train'
+    assert inputs['points'].shape == (32, 3)
+    assert inputs['images'].shape == (3, 16, 16)
+    assert inputs['pixels'].shape == (32, 2)
+    assert inputs['pixels'].dtype == torch.float32
+    radius = inputs['points'].norm(dim=1).max()
+    assert float(radius) == pytest.approx(1, abs=1e-5)
+    assert dataset.metainfo['up_axis'] == 'y'
+    assert dataset.metainfo['normalization'] == 'unit_sphere'
+
+
+def test_what_the_meta_information_says(root: Path) -> None:
+    pipeline = [dict(type='LoadFrame', coordinates='world')]
+    dataset = ScanNetFrames(str(root), pipeline=pipeline)
+    assert dataset.metainfo['up_axis'] == 'z'
+    assert dataset.metainfo['normalization'] == 'none'
+    stated = ScanNetFrames(str(root), pipeline=pipeline, up_axis='x')
+    assert stated.metainfo['up_axis'] == 'x'
+
+
+def test_a_sample_depends_on_seed_epoch_and_index(root: Path) -> None:
+    dataset = ScanNetFrames(str(root), pipeline=PIPELINE)
+    other = pickle.loads(pickle.dumps(dataset))
+
+    def points(data: ScanNetFrames, epoch: int, seed: int) -> torch.Tensor:
+        return data[SampleIndex(1, epoch, seed)]['inputs']['points']
+
+    first = points(dataset, 0, 0)
+    assert torch.equal(first, points(other, 0, 0))
+    assert not torch.equal(first, points(dataset, 1, 0))
+    assert not torch.equal(first, points(dataset, 0, 1))
+
+
+def test_images_by_their_names(root: Path) -> None:
+    dataset = ScanNetFrames(str(root), 'val', pipeline=PIPELINE)
+    keys = dataset.pair_keys()
+    for index, key in enumerate(keys):
+        packed = dataset[index]
+        assert packed['data_samples'].pair_key == key
+        image = dataset.prepared_image(key)
+        assert torch.equal(image, packed['inputs']['images'])
+    assert dataset.image_preparation == dict(size=16, crop='center')
+
+
+def test_frames_without_a_pose_are_counted(
+    root: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    video = make_video(6)
+    video.poses[1] = video.poses[3] = LOST
+    write_exported(root / 'scene0001_00', video, NUMBERS)
+    (root / 'scene0001_00' / 'depth' / '100.png').unlink()
+    dataset = ScanNetFrames(str(root), 'val')
+    assert [key[-3:] for key in dataset.pair_keys()] == ['000', '075']
+    assert dataset.skipped == {
+        'frames with an invalid pose': 2,
+        'frames without depth or pose': 1,
+    }
+    assert (
+        '2 frames of 1 scenes; left out: 2 frames with an inv' in logged.text
+    )
+
+
+def test_last_frames_are_held_out_without_lists(root: Path) -> None:
+    for path in root.glob('*.txt'):
+        path.unlink()
+    train = _keys(root, 'train', holdout=0.4)
+    val = _keys(root, 'val', holdout=0.4)
+    assert [k for k in val if '0000' in k] == [
+        'scene0000_00/000075',
+        'scene0000_00/000100',
+    ]
+    assert len([k for k in val if '0002' in k]) == 1
+    assert not set(train) & set(val)
+    assert sorted(train + val) == _keys(root, 'all')
+    with pytest.raises(FileNotFoundError, match=r'train scenes .* holdout=0'):
+        _keys(root, 'train')
+
+
+def test_a_list_of_one_part_is_not_mixed_with_held_out_frames(
+    root: Path,
+) -> None:
+    (root / 'scannetv2_val.txt').unlink()
+    with pytest.raises(FileNotFoundError, match='the list of val scenes'):
+        _keys(root, 'val', holdout=0.2)
+
+
+def test_what_is_missing(root: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'nowhere\. .*scannet_frames'):
+        ScanNetFrames(str(root / 'nowhere'))
+    (root / 'scannetv2_train.txt').write_text('scene0000_00\nscene0009_00\n')
+    with pytest.raises(FileNotFoundError, match=r'1 of 2 listed .*scene0009'):
+        ScanNetFrames(str(root))
+    dataset = ScanNetFrames(str(root), on_error='skip')
+    assert len(dataset) == 5
+    assert dataset.skipped == {'scenes that are not there': 1}
+    (problem,) = ScanNetFrames.check_requirements(
+        dict(type='ScanNetFrames', data_root=str(root))
+    )
+    assert 'scene0009_00' in problem
+
+
+def test_truncated_file(root: Path, logged: pytest.LogCaptureFixture) -> None:
+    path = root / 'scene0002_00' / 'scene0002_00.sens'
+    path.write_bytes(path.read_bytes()[:-8000])
+    with pytest.raises(BadSampleError, match=r'truncated.*on_error'):
+        ScanNetFrames(str(root))
+    dataset = ScanNetFrames(str(root), on_error='skip')
+    assert [key for key in dataset.pair_keys() if '0002' in key] == [
+        'scene0002_00/000000',
+        'scene0002_00/000025',
+    ]
+    assert 'only 2 frames of' in logged.text
+
+
+def test_a_damaged_frame_is_replaced_where_wanted(root: Path) -> None:
+    (root / 'scene0001_00' / 'color' / '25.png').write_bytes(b'no image')
+    dataset = ScanNetFrames(str(root), 'val', pipeline=PIPELINE)
+    with pytest.raises(BadSampleError, match=r'25\.png: unreadable'):
+        dataset[1]
+    dataset = ScanNetFrames(
+        str(root), 'val', pipeline=PIPELINE, on_error='skip'
+    )
+    assert dataset[1]['data_samples'].pair_key != 'scene0001_00/000025'
+
+
+def test_share_of_the_frames(root: Path) -> None:
+    dataset = ScanNetFrames(str(root), label_fraction=0.5)
+    assert len(dataset) == 4
+
+
+@pytest.mark.parametrize(
+    'settings', [dict(frame_stride=0), dict(holdout=1.0), dict(split='part')]
+)
+def test_wrong_arguments(root: Path, settings: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        ScanNetFrames(str(root), **settings)
+
+
+def _neighbours(first: np.ndarray, second: np.ndarray) -> float:
+    distance = torch.cdist(torch.from_numpy(first), torch.from_numpy(second))
+    return float(distance.min(dim=1).values.median())
+
+
+def test_real_frames_meet_in_the_world() -> None:
+    """Frames of one room lie on each other by their poses alone."""
+    root = os.path.join(
+        os.environ.get('ACT_DATA_ROOT', 'data'), 'scannet_frames'
+    )
+    if not os.path.isdir(os.path.join(root, 'scene7000_00')):
+        pytest.skip(f'no real frames in {root}')
+
+    def clouds(coordinates: str) -> list[np.ndarray]:
+        pipeline = [
+            dict(type='LoadFrame', coordinates=coordinates),
+            dict(type='SamplePoints', num_points=4000),
+        ]
+        data = ScanNetFrames(root, 'all', pipeline=pipeline)
+        return [data[i]['points'].tensor.numpy() for i in (0, 1)]
+
+    assert _neighbours(*clouds('world')) < 0.05
+    assert _neighbours(*clouds('camera')) > 0.05

@@ -1,0 +1,308 @@
+"""ScanNet's scenes as samples of MMDetection3D's kind."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmdet3d.structures import DepthInstance3DBoxes
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmdet3d_act.datasets import BadSampleError, EpochSampler, ScanNetScenes
+from mmdet3d_act.registry import DATASETS, METRICS
+from tests.mini_scannet import FURNITURE, write_scannet
+from tests.test_datasets.clouds import read_epoch, same
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
+REAL = os.path.join(os.environ.get('ACT_DATA_ROOT', 'data'), 'scannet')
+DETECT = (
+    dict(type='LoadScene', with_boxes=True),
+    dict(type='GlobalAlignment', rotation_axis=2),
+    dict(type='RandomCuboidCrop', min_points=800),
+    dict(type='SamplePoints', num_points=500),
+    dict(
+        type='RandomFlip3D',
+        sync_2d=False,
+        flip_ratio_bev_horizontal=0.5,
+        flip_ratio_bev_vertical=0.5,
+    ),
+    dict(type='PackPointInputs'),
+)
+SEGMENT = (
+    dict(type='LoadScene', with_semantic_mask=True),
+    dict(type='PointSegClassMapping'),
+    dict(type='PackPointInputs'),
+)
+IDXS = 'seg_info/train_resampled_scene_idxs.npy'
+
+
+@pytest.fixture(autouse=True)
+def _scope() -> Iterator[None]:
+    with DefaultScope.overwrite_default_scope('mmdet3d'):
+        yield
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three rooms, the same for both splits."""
+    return write_scannet(tmp_path, num_scenes=3, num_points=1200)
+
+
+def change(root: Path, split: str, edit: callable) -> None:
+    """Change the list of a split."""
+    path = root / f'scannet_infos_{split}.pkl'
+    content = pickle.loads(path.read_bytes())
+    edit(content['data_list'])
+    path.write_bytes(pickle.dumps(content))
+
+
+def detection(root: Path, **options: object) -> ScanNetScenes:
+    return ScanNetScenes(str(root), **{'pipeline': DETECT, **options})
+
+
+def test_boxes_of_training(root: Path) -> None:
+    data = detection(root)
+    assert len(data) == 3
+    assert data.metainfo['classes'][2] == 'chair'
+    assert len(data.metainfo['classes']) == 18
+    assert data.metainfo['up_axis'] == 'z'
+    assert data.metainfo['normalization'] == 'none'
+    sample = data[0]
+    assert sample['inputs']['points'].shape == (500, 3)
+    instances = sample['data_samples'].gt_instances_3d
+    assert isinstance(instances.bboxes_3d, DepthInstance3DBoxes)
+    assert instances.labels_3d.dtype == torch.int64
+    assert 1 <= len(instances.bboxes_3d) == len(instances.labels_3d) <= 3
+    assert 'eval_ann_info' not in sample['data_samples']
+
+
+def test_boxes_for_the_metric(root: Path) -> None:
+    data = detection(root, split='val', test_mode=True)
+    sample = data[1]['data_samples']
+    assert 'gt_instances_3d' not in sample
+    truth = sample.eval_ann_info
+    assert truth['gt_labels_3d'].tolist() == [one[2] for one in FURNITURE]
+    sizes = truth['gt_bboxes_3d'].dims
+    expected = torch.tensor([one[3] for one in FURNITURE])
+    # Written with up to a tenth more or less.
+    assert ((sizes / expected - 1).abs() < 0.11).all()
+    metric = METRICS.build(dict(type='IndoorMetric'))
+    metric.dataset_meta = data.metainfo
+    found = dict(
+        bboxes_3d=truth['gt_bboxes_3d'],
+        labels_3d=torch.from_numpy(truth['gt_labels_3d']),
+        scores_3d=torch.ones(3),
+    )
+    metric.process({}, [dict(pred_instances_3d=found, eval_ann_info=truth)])
+    assert metric.evaluate(1)['mAP_0.50'] == pytest.approx(1)
+
+
+def test_boxes_turn_with_the_alignment(root: Path) -> None:
+    """Boxes are aligned in the file, points are not."""
+    turn = np.array(
+        [[0.0, -1, 0, 2], [1, 0, 0, 3], [0, 0, 1, 0.5], [0, 0, 0, 1]]
+    )
+
+    def edit(scenes: list) -> None:
+        scenes[0]['axis_align_matrix'] = turn.tolist()
+
+    steps = [DETECT[0], DETECT[1], DETECT[-1]]
+    before = detection(root, pipeline=steps)[0]
+    change(root, 'train', edit)
+    after = detection(root, pipeline=steps)[0]
+    points = before['inputs']['points'].double().numpy()
+    moved = points @ turn[:3, :3].T + turn[:3, 3]
+    np.testing.assert_allclose(
+        after['inputs']['points'].numpy(), moved, atol=1e-5
+    )
+    boxes = [
+        one['data_samples'].gt_instances_3d.bboxes_3d.tensor
+        for one in (before, after)
+    ]
+    assert torch.equal(*boxes)
+
+
+def test_classes_of_points(root: Path) -> None:
+    for split, test_mode in (('train', False), ('val', True)):
+        data = ScanNetScenes(
+            str(root),
+            split,
+            task='segmentation',
+            pipeline=SEGMENT,
+            test_mode=test_mode,
+        )
+        sample = data[0]['data_samples']
+        labels = sample.gt_pts_seg.pts_semantic_mask
+        assert labels.unique().tolist() == [0, 1, 3, 4, 6]
+        assert ('eval_ann_info' in sample) == test_mode
+    assert data.metainfo['ignore_index'] == 20
+    metric = METRICS.build(dict(type='SegMetric'))
+    metric.dataset_meta = data.metainfo
+    pred = dict(pts_semantic_mask=labels)
+    truth = sample.eval_ann_info
+    metric.process({}, [dict(pred_pts_seg=pred, eval_ann_info=truth)])
+    assert metric.evaluate(1)['acc'] == pytest.approx(1)
+
+
+def test_masks_for_the_metric_go_with_the_points(root: Path) -> None:
+    steps = [*SEGMENT]
+    steps.insert(2, dict(type='SamplePoints', num_points=300))
+    data = ScanNetScenes(
+        str(root), 'val', task='segmentation', pipeline=steps, test_mode=True
+    )
+    sample = data[0]['data_samples']
+    truth = sample.eval_ann_info['pts_semantic_mask']
+    assert truth.tolist() == sample.gt_pts_seg.pts_semantic_mask.tolist()
+    assert len(truth) == 300
+
+
+def test_samples_are_functions_of_seed_epoch_and_index(root: Path) -> None:
+    data = detection(root, samples_per_scene=2)
+    assert len(data) == 6
+    sampler = EpochSampler(data, seed=3)
+    first = read_epoch(data, sampler)
+    assert same(first, read_epoch(data, sampler, num_workers=2))
+    # Two samples of a scene are two crops of it.
+    assert not torch.equal(first[0], first[1])
+    sampler.set_epoch(1)
+    other = read_epoch(data, sampler)
+    assert not any(torch.equal(first[i], other[i]) for i in range(6))
+
+
+def test_a_share_of_the_scenes(tmp_path: Path) -> None:
+    root = write_scannet(tmp_path, num_scenes=20, num_points=60)
+    kept = {}
+    for share in (0.1, 0.2, 0.5, 1.0):
+        data = detection(root, label_fraction=share, label_seed=4)
+        kept[share] = {
+            data.get_data_info(i)['scene'] for i in range(len(data))
+        }
+        assert len(kept[share]) == len(data) == 20 * share
+    assert kept[0.1] < kept[0.2] < kept[0.5]
+    other = detection(root, label_fraction=0.5, label_seed=5)
+    scenes = {other.get_data_info(i)['scene'] for i in range(10)}
+    assert scenes != kept[0.5]
+    # The same scenes for both tasks, each as often as it is listed.
+    parts = ScanNetScenes(
+        str(root),
+        task='segmentation',
+        label_fraction=0.2,
+        label_seed=4,
+        scene_idxs=IDXS,
+    )
+    listed = [parts.get_data_info(i)['scene'] for i in range(len(parts))]
+    assert sorted(listed) == sorted([*kept[0.2], *kept[0.2]])
+
+
+def test_some_classes_only(root: Path) -> None:
+    data = detection(root, metainfo=dict(classes=('table', 'bed')))
+    assert data.metainfo['classes'] == ('table', 'bed')
+    labels = data.get_data_info(0)['ann_info']['gt_labels_3d']
+    assert labels.tolist() == [1, 0]
+    boxes = data.get_data_info(0)['ann_info']['gt_bboxes_3d']
+    assert boxes.dims[0, 0] > 1.5
+
+
+def test_scenes_without_boxes(root: Path) -> None:
+    change(root, 'train', lambda scenes: scenes[1].pop('instances'))
+    instances = detection(root)[1]['data_samples'].gt_instances_3d
+    assert instances.bboxes_3d.tensor.shape == (0, 7)
+    assert instances.labels_3d.shape == (0,)
+
+
+def test_a_bad_scene_is_named_or_left_out(root: Path) -> None:
+    (root / 'points' / 'scene0001_00.bin').write_bytes(b'123')
+    data = detection(root)
+    with pytest.raises(BadSampleError, match=r'scene0001_00.bin: truncated'):
+        data[1]
+    data = detection(root, on_error='skip')
+    assert data[1]['inputs']['points'].shape == (500, 3)
+
+
+@pytest.mark.parametrize(
+    ('idxs', 'fault'),
+    [([0, 3], 'numbers of scenes from 0 to 2'), ([0.5], 'from 0 to 2')],
+)
+def test_wrong_scene_idxs(root: Path, idxs: list, fault: str) -> None:
+    with pytest.raises(BadSampleError, match=fault):
+        detection(root, scene_idxs=idxs)
+    np.save(root / 'idxs.npy', idxs)
+    with pytest.raises(BadSampleError, match=f'idxs.npy: .*{fault}'):
+        detection(root, scene_idxs='idxs.npy')
+
+
+def test_idxs_of_no_scene_that_is_left(root: Path) -> None:
+    kept = detection(root, label_fraction=0.3).get_data_info(0)['scene']
+    with pytest.raises(ValueError, match='names none of the 1 scenes'):
+        detection(root, label_fraction=0.3, scene_idxs=[(kept + 1) % 3])
+
+
+@pytest.mark.parametrize(
+    ('gone', 'what'),
+    [
+        ('scannet_infos_train.pkl', 'the list of its scenes'),
+        ('points', 'the folder of points'),
+        ('semantic_mask', 'the folder of classes'),
+        (IDXS, 'the list scene_idxs'),
+    ],
+)
+def test_what_is_missing_is_said_in_advance(
+    root: Path, gone: str, what: str
+) -> None:
+    cfg = dict(
+        type='ScanNetScenes',
+        data_root=str(root),
+        task='segmentation',
+        scene_idxs=IDXS,
+    )
+    assert ScanNetScenes.check_requirements(cfg) == []
+    (root / gone).rename(root / 'elsewhere')
+    (problem,) = ScanNetScenes.check_requirements(cfg)
+    assert f'needs {what} at {root / gone}' in problem
+    assert 'create_data.py scannet' in problem
+    with pytest.raises(FileNotFoundError, match=what):
+        DATASETS.build(cfg)
+
+
+@pytest.mark.parametrize(
+    ('options', 'fault'),
+    [
+        (dict(task='parts'), r"one of \('detection', 'segmentation'\)"),
+        (dict(samples_per_scene=0), 'samples_per_scene must be >= 1'),
+        (dict(split='test'), r"one of \('train', 'val'\)"),
+        (dict(label_fraction=0.0), 'label_fraction must be in'),
+    ],
+)
+def test_wrong_options(root: Path, options: dict, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        detection(root, **options)
+
+
+def is_demo_scene(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) == 40684 * 6 * 4
+
+
+@pytest.mark.skipif(
+    not is_demo_scene(f'{REAL}/points/scene0000_00.bin'),
+    reason="ACT_DATA_ROOT has no scene0000_00 of MMDetection3D's demo",
+)
+def test_a_real_scene() -> None:
+    cfg = Config.fromfile(CONFIGS / 'scannet_det.py')
+    train = DATASETS.build(cfg.train_dataloader.dataset)
+    sample = train[0]
+    assert sample['inputs']['points'].shape == (40000, 3)
+    boxes = sample['data_samples'].gt_instances_3d.bboxes_3d
+    assert 1 <= len(boxes) <= 27
+    test = DATASETS.build(cfg.test_dataloader.dataset)[0]
+    truth = test['data_samples'].eval_ann_info['gt_bboxes_3d']
+    assert len(truth) == 27
+    # Every box holds points, once these are aligned.
+    offset = test['inputs']['points'][:, None] - truth.gravity_center
+    inside = (offset.abs() <= truth.dims / 2).all(-1)
+    assert inside.sum(0).min() > 100

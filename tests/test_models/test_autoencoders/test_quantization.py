@@ -1,0 +1,155 @@
+"""Codes from logits, and the same codes a few clouds at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mmdet3d_act.models.autoencoders import DiscreteVAE, quantization
+from mmdet3d_act.models.autoencoders.quantization import (
+    choose_codes,
+    map_clouds,
+    quantize,
+    with_gumbel_noise,
+)
+from mmdet3d_act.models.losses import kl_to_uniform
+from tests.test_models import toys
+
+
+def pair(
+    chunk_size: int, **changes: object
+) -> tuple[DiscreteVAE, DiscreteVAE]:
+    """Return the same network, without chunks and with."""
+    whole = toys.randomize(toys.vae(**changes))
+    parts = toys.vae(chunk_size=chunk_size, **changes)
+    parts.load_state_dict(whole.state_dict())
+    return whole, parts
+
+
+def test_noise_is_of_the_gumbel_distribution() -> None:
+    torch.manual_seed(0)
+    noise = with_gumbel_noise(torch.zeros(20000))
+    assert noise.mean().item() == pytest.approx(0.5772, abs=0.03)
+    assert noise.std().item() == pytest.approx(1.2825, abs=0.03)
+
+
+def test_a_hand_worked_choice() -> None:
+    codebook = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    logits = torch.tensor([[[0.0, torch.log(torch.tensor(3.0))]]])
+    settings = dict(noise=False, temperature=1.0)
+    soft, codes, divergence = choose_codes(
+        logits, codebook, hard=False, **settings
+    )
+    toys.assert_close(soft, torch.tensor([[[0.25, 1.5]]]))
+    assert codes.tolist() == [[1]]
+    toys.assert_close(divergence, kl_to_uniform(logits)[None])
+    hard = quantize(logits, codebook, hard=True, **settings)
+    toys.assert_close(hard, torch.tensor([[[0.0, 2.0]]]))
+
+
+@pytest.mark.parametrize('chunk_size', [1, 2, 5])
+@pytest.mark.parametrize('hard', [True, False])
+def test_chunks_change_neither_values_nor_gradients(
+    chunk_size: int, hard: bool
+) -> None:
+    grads, outputs = [], []
+    for vae in pair(chunk_size):
+        patches = vae.group(toys.points(batch=3))
+        out = vae.reconstruct(patches, hard=hard, temperature=0.7)
+        assert (out.logits is None) == (vae.chunk_size is not None)
+        total = out.fine.square().sum() + 3 * out.divergence.mean()
+        total.backward()
+        grads.append({n: p.grad for n, p in vae.named_parameters()})
+        outputs.append(out)
+    for name in ('coarse', 'fine', 'features', 'codes', 'divergence'):
+        first, second = (getattr(out, name) for out in outputs)
+        torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
+    assert all(grad is not None for grad in grads[0].values())
+    assert grads[0]['to_logits.fuse.weight'].abs().sum() > 0
+    assert grads[0]['codebook'].abs().sum() > 0
+    for name, grad in grads[0].items():
+        scale = max(grad.abs().max().item(), 1e-3)
+        torch.testing.assert_close(
+            grads[1][name] / scale, grad / scale, rtol=1e-4, atol=2e-5
+        )
+
+
+def test_chunks_give_the_same_losses_codes_and_targets() -> None:
+    whole, parts = pair(1)
+    patches = whole.group(toys.points(batch=3))
+    assert torch.equal(whole.get_codes(patches), parts.get_codes(patches))
+    toys.assert_close(
+        whole.encode(patches, noise=False), parts.encode(patches, noise=False)
+    )
+
+
+def test_drawn_codes_are_the_same_in_the_backward_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Tensor] = []
+
+    def note(logits: Tensor) -> Tensor:
+        drawn = with_gumbel_noise(logits)
+        seen.append((drawn - logits).detach())
+        return drawn
+
+    monkeypatch.setattr(quantization, 'with_gumbel_noise', note)
+    _, vae = pair(1)
+    torch.manual_seed(3)
+    losses = vae(dict(points=toys.points(batch=2)), mode='loss')
+    total, _ = vae.parse_losses(losses)
+    total.backward()
+    # Two clouds forward; each again, from the last, backward.
+    first, second, *again = seen
+    again = sorted(again, key=lambda noise: not torch.equal(noise, first))
+    assert len(again) == 2
+    torch.testing.assert_close(again[0], first, rtol=0, atol=1e-5)
+    torch.testing.assert_close(again[1], second, rtol=0, atol=1e-5)
+    assert not torch.equal(first, second)
+
+
+def test_only_one_part_is_kept() -> None:
+    """Nothing as wide as the codes is saved for the backward pass."""
+    kept: dict[int | None, int] = {}
+    for vae in pair(1, num_codes=20):
+        wide: list[tuple[int, ...]] = []
+
+        def note(tensor: Tensor, wide: list[Any] = wide) -> Tensor:
+            if tensor.ndim == 3 and 20 in tensor.shape:
+                wide.append(tuple(tensor.shape))
+            return tensor
+
+        patches = vae.group(toys.points(batch=3))
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+            vae.reconstruct(patches, hard=False, noise=True)
+        kept[vae.chunk_size] = len(wide)
+    assert kept[None] >= 4
+    assert kept[1] == 0
+
+
+def test_without_gradient_the_function_runs_once() -> None:
+    calls = []
+
+    def square(part: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(len(part))
+        return part.square(), part.sum(-1)
+
+    batch = nn.Parameter(torch.arange(10.0).view(5, 2))
+    with torch.no_grad():
+        squared, sums = map_clouds(square, batch, 2)
+    assert calls == [2, 2, 1]
+    toys.assert_close(squared, batch.square())
+    toys.assert_close(sums, batch.sum(-1))
+    squared, _ = map_clouds(square, batch, 2)
+    squared.sum().backward()
+    assert calls[:6] == [2, 2, 1] * 2
+    assert sorted(calls[6:]) == [1, 2, 2]
+    toys.assert_close(batch.grad, 2 * batch)
+
+
+def test_a_chunk_has_a_cloud_at_least() -> None:
+    with pytest.raises(ValueError, match='chunk_size must be >= 1, got 0'):
+        toys.vae(chunk_size=0)
