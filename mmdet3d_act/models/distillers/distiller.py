@@ -5,112 +5,20 @@ Letters: B batch, G patches, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
-from mmengine.model import BaseModel, BaseModule, ModuleDict
+from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
 from mmdet3d_act.models.backbones.pretrained import PretrainedModel
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
+from mmdet3d_act.models.distillers.objective import Objective
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.registry import MODELS, build_module
 
 MASK_TOKEN_PLACES = ('decoder', 'input')
-
-
-@MODELS.register_module()
-class Objective(BaseModule):
-    """One thing that the student learns: a target, a neck and a head.
-
-    Args:
-        target_generator: Turns a batch into the detached target (config or
-            module).
-        neck: From the encoded patches to predictions.
-        head: From predictions and target to losses.
-        target_norm: Normalises the targets, see
-            :class:`~mmdet3d_act.models.target_generators.TargetNorm`.
-        weight: Factor of the head's losses and of their baselines.
-    """
-
-    def __init__(
-        self,
-        target_generator: dict | nn.Module,
-        neck: dict | nn.Module,
-        head: dict | nn.Module,
-        *,
-        target_norm: dict | nn.Module | None = None,
-        weight: float = 1.0,
-    ) -> None:
-        super().__init__()
-        self.target_generator = build_module(target_generator)
-        self.target_norm = build_module(target_norm)
-        self.neck = build_module(neck)
-        self.head = build_module(head)
-        self.weight = weight
-
-    @torch.no_grad()
-    def get_target(
-        self, inputs: dict, patches: PointPatches, data_samples: list | None
-    ) -> Tensor:
-        """Return the detached, normalised target of a batch."""
-        target = self.target_generator(inputs, patches, data_samples)
-        return target if self.target_norm is None else self.target_norm(target)
-
-    def loss(
-        self,
-        inputs: dict,
-        patches: PointPatches,
-        mask: Tensor | None,
-        encoded: object,
-        data_samples: list | None,
-    ) -> dict[str, Tensor]:
-        """Return the weighted losses of a batch.
-
-        Args:
-            inputs: The stacked inputs of the batch.
-            patches: The whole cloud's patches.
-            mask: Bool (B, G), True = masked.
-            encoded: What the student made of the visible patches.
-            data_samples: One a cloud.
-        """
-        target = self.get_target(inputs, patches, data_samples)
-        preds = self.neck(encoded, patches, mask)
-        losses = self.head.loss(preds, target, mask)
-        return {
-            name: value * self.weight if _is_weighted(name) else value
-            for name, value in losses.items()
-        }
-
-    @property
-    def needs_preparation(self) -> bool:
-        """Whether targets or their statistics must be computed first."""
-        fits = self.target_norm is not None and self.target_norm.needs_fit
-        return fits or hasattr(self.target_generator, 'store')
-
-    def prepare(self, batches: Iterable[tuple]) -> None:
-        """Compute what must be known of all targets before training.
-
-        Args:
-            batches: (inputs, patches, data samples) of the training set,
-                without augmentation.
-        """
-        cache = self.target_generator
-        keeps = hasattr(cache, 'store')
-        generator = cache.generator if keeps else cache
-
-        def targets() -> Iterable[Tensor]:
-            for inputs, patches, data_samples in batches:
-                target = generator(inputs, patches, data_samples)
-                if keeps:
-                    cache.store(target, patches, data_samples)
-                yield target
-
-        if self.target_norm is not None and self.target_norm.needs_fit:
-            self.target_norm.fit(targets())
-        else:
-            for _ in targets():
-                pass
+PREDICTIONS = ('features', 'targets', 'losses')
 
 
 @MODELS.register_module()
@@ -131,6 +39,12 @@ class Distiller(PretrainedModel, BaseModel):
             ``'input'``: the student reads mask tokens in their place, as the
             text of ACT's unified objective has it. A ``MaskDecoder`` takes
             the same option.
+        frozen_student: Whether the student stays as it is, in evaluation
+            mode, and necks and heads are trained only: a probe of what its
+            features tell.
+        predicts: What :meth:`predict` gives, any of ``'features'``: for
+            probing; ``'targets'``: what the objectives predict of every
+            cloud and their targets, for retrieval; ``'losses'``.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Initialisation config.
     """
@@ -142,6 +56,8 @@ class Distiller(PretrainedModel, BaseModel):
         *,
         mask: dict | nn.Module | None = None,
         mask_tokens: str = 'decoder',
+        frozen_student: bool = False,
+        predicts: Sequence[str] = ('features',),
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -154,6 +70,10 @@ class Distiller(PretrainedModel, BaseModel):
                 f'mask_tokens must be one of {MASK_TOKEN_PLACES}, got '
                 f'{mask_tokens!r}'
             )
+        if not set(predicts) <= set(PREDICTIONS):
+            raise ValueError(
+                f'predicts must be some of {PREDICTIONS}, got {predicts!r}'
+            )
         if not objectives:
             raise ValueError(
                 'a Distiller needs at least one objective, got none'
@@ -164,7 +84,12 @@ class Distiller(PretrainedModel, BaseModel):
                 f"names of objectives must not contain 'loss', got {summed}; "
                 'MMEngine would sum everything that is logged under them'
             )
+        self.predicts = tuple(predicts)
+        self.frozen_student = frozen_student
         self.student = build_module(student)
+        if frozen_student:
+            self.student.requires_grad_(False)
+            self.student.eval()
         # MMEngine's, which passes init_weights on to its members.
         self.objectives = ModuleDict(
             {name: _objective(cfg) for name, cfg in objectives.items()}
@@ -175,6 +100,13 @@ class Distiller(PretrainedModel, BaseModel):
             dims = self.student.embed_dims
             self.mask_token = nn.Parameter(torch.zeros(1, 1, dims))
             nn.init.trunc_normal_(self.mask_token, std=0.02)
+
+    def train(self, mode: bool = True) -> Distiller:
+        """Switch the mode; a frozen student stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen_student:
+            self.student.eval()
+        return self
 
     def forward(
         self,
@@ -197,7 +129,7 @@ class Distiller(PretrainedModel, BaseModel):
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
-            return self.student.encode(self.get_patches(inputs))
+            return self._encode(self.get_patches(inputs))
         raise ValueError(
             f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
         )
@@ -214,29 +146,70 @@ class Distiller(PretrainedModel, BaseModel):
         """Return the losses of all objectives, named ``objective.loss``."""
         patches = self.get_patches(inputs)
         mask = None if self.mask is None else self.mask(patches.centers)
-        encoded = self.student.encode(patches, mask, self.mask_token)
+        # What the student sees, once for each kind of objective.
+        kinds = {
+            mask is None or objective.whole_cloud
+            for objective in self.objectives.values()
+        }
+        seen = {
+            whole: (None, self._encode(patches))
+            if whole
+            else (mask, self._encode(patches, mask, self.mask_token))
+            for whole in sorted(kinds)
+        }
         losses = {}
         for name, objective in self.objectives.items():
+            own_mask, encoded = seen[mask is None or objective.whole_cloud]
             values = objective.loss(
-                inputs, patches, mask, encoded, data_samples
+                inputs, patches, own_mask, encoded, data_samples
             )
             losses.update(
                 {f'{name}.{key}': value for key, value in values.items()}
             )
         return losses
 
+    def _encode(self, patches: PointPatches, *masking: Tensor) -> object:
+        with torch.set_grad_enabled(
+            torch.is_grad_enabled() and not self.frozen_student
+        ):
+            return self.student.encode(patches, *masking)
+
     @torch.no_grad()
     def predict(self, inputs: dict, data_samples: list) -> list:
-        """Return the data samples with ``pred_feats`` for probing.
+        """Return the data samples with what ``predicts`` names.
 
-        ``pred_feats`` is a dict of ``cls`` (where there is a class token),
-        ``max`` and ``mean`` over the patches, each (C,).
+        ``pred_feats``, for probing, is a dict of ``cls`` (where there is a
+        class token), ``max`` and ``mean`` over the patches, each (C,).
+        ``pred_targets`` is a dict of the objectives' (prediction, target),
+        each (D,). ``pred_losses`` is a dict of the batch's losses and
+        baselines.
         """
-        pooled = self.student.encode(self.get_patches(inputs)).pooled()
-        for index, sample in enumerate(data_samples):
-            sample.pred_feats = {
-                name: value[index].float() for name, value in pooled.items()
+        patches = self.get_patches(inputs)
+        encoded = self._encode(patches)
+        if 'features' in self.predicts:
+            pooled = encoded.pooled()
+            for index, sample in enumerate(data_samples):
+                sample.pred_feats = {
+                    name: value[index].float()
+                    for name, value in pooled.items()
+                }
+        if 'targets' in self.predicts:
+            pairs = {
+                name: objective.predict(inputs, patches, encoded, data_samples)
+                for name, objective in self.objectives.items()
+                if hasattr(objective.head, 'predict')
             }
+            for index, sample in enumerate(data_samples):
+                sample.pred_targets = {
+                    name: (pred[index].float(), target[index].float())
+                    for name, (pred, target) in pairs.items()
+                }
+        if 'losses' in self.predicts:
+            losses = self.loss(inputs, data_samples)
+            for sample in data_samples:
+                sample.pred_losses = {
+                    name: float(value) for name, value in losses.items()
+                }
         return data_samples
 
     @property
@@ -266,11 +239,6 @@ class Distiller(PretrainedModel, BaseModel):
             data = self.data_preprocessor(data)
             inputs = data['inputs']
             yield inputs, self.get_patches(inputs), data['data_samples']
-
-
-def _is_weighted(name: str) -> bool:
-    # A baseline is there to be compared with the loss beside it.
-    return 'loss' in name or name.endswith('baseline')
 
 
 def _objective(cfg: dict | nn.Module) -> nn.Module:

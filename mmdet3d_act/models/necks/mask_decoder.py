@@ -17,6 +17,8 @@ from mmdet3d_act.models.layers import (
 )
 from mmdet3d_act.registry import MODELS
 
+MASK_TOKEN_PLACES = ('decoder', 'input', 'encoded')
+
 
 @MODELS.register_module()
 class MaskDecoder(BaseModule):
@@ -41,10 +43,12 @@ class MaskDecoder(BaseModule):
             ``out_indices``. None leaves the second pass out.
         mask_tokens: Where mask tokens enter: ``'decoder'``, here, or
             ``'input'``, before the student, whose features of all patches are
-            decoded then. The same as the distiller's.
+            decoded then; the same as the distiller's. ``'encoded'``: here
+            too, but the student saw the whole cloud, and what it made of the
+            masked patches is left out; the mask is then the objective's own.
 
     Raises:
-        ValueError: If ``mask_tokens`` is another, or ``'input'`` with a
+        ValueError: If ``mask_tokens`` is another, or not ``'decoder'`` with a
             shallow branch, which reads visible patches only.
     """
 
@@ -62,8 +66,9 @@ class MaskDecoder(BaseModule):
         super().__init__()
         self._check_places(mask_tokens, shallow_index)
         self.shallow_index = shallow_index
+        self.place = mask_tokens
         self.mask_token = None
-        if mask_tokens == 'decoder':
+        if mask_tokens != 'input':
             self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
             nn.init.trunc_normal_(self.mask_token, std=0.02)
         self.pos_embed = PositionMLP(embed_dims)
@@ -86,15 +91,15 @@ class MaskDecoder(BaseModule):
 
     @staticmethod
     def _check_places(mask_tokens: str, shallow_index: int | None) -> None:
-        if mask_tokens not in ('decoder', 'input'):
+        if mask_tokens not in MASK_TOKEN_PLACES:
             raise ValueError(
-                "mask_tokens must be 'decoder' or 'input', got "
+                f'mask_tokens must be one of {MASK_TOKEN_PLACES}, got '
                 f'{mask_tokens!r}'
             )
-        if mask_tokens == 'input' and shallow_index is not None:
+        if mask_tokens != 'decoder' and shallow_index is not None:
             raise ValueError(
                 'the shallow branch reads visible patches only, which '
-                "mask_tokens='input' does not keep apart; leave out "
+                f'mask_tokens={mask_tokens!r} does not keep apart; leave out '
                 "shallow_index or use mask_tokens='decoder'"
             )
 
@@ -120,7 +125,10 @@ class MaskDecoder(BaseModule):
             x, _ = self.blocks(encoded.features, pos)
             return [self.norm(select(x, mask))]
         pos = torch.cat([select(pos, ~mask), select(pos, mask)], dim=1)
-        predictions = [self._decode(encoded.features, pos)]
+        visible = encoded.features
+        if self.place == 'encoded':
+            visible = select(visible, ~mask)
+        predictions = [self._decode(visible, pos)]
         if self.shallow_index is not None:
             tokens, own = self._shallow_input(encoded)
             pos = torch.cat([own.expand(len(pos), -1, -1), pos], dim=1)
@@ -135,11 +143,18 @@ class MaskDecoder(BaseModule):
                 'ratio=0.8), or use another neck'
             )
         complete = encoded.features.shape[1] == mask.shape[1]
-        if complete != (self.mask_token is None):
-            place = 'input' if complete else 'decoder'
+        if complete != (self.place != 'decoder'):
+            place = "input' or 'encoded" if complete else 'decoder'
+            if self.place == 'encoded':
+                raise ValueError(
+                    f'the student read {encoded.features.shape[1]} of '
+                    f"{mask.shape[1]} patches, but mask_tokens='encoded' "
+                    'masks what it made of the whole cloud; give the mask to '
+                    'the objective, not to the Distiller'
+                )
             raise ValueError(
                 f'the student read {encoded.features.shape[1]} of '
-                f'{mask.shape[1]} patches, as with mask_tokens={place!r}; '
+                f"{mask.shape[1]} patches, as with mask_tokens='{place}'; "
                 'give MaskDecoder the same mask_tokens as the Distiller'
             )
 

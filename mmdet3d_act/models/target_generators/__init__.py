@@ -5,15 +5,35 @@ from mmdet3d_act.models.target_generators.autoencoder_target import (
     AutoencoderTarget,
 )
 from mmdet3d_act.models.target_generators.cached_target import CachedTarget
+from mmdet3d_act.models.target_generators.image_target import (
+    CaptionPrefixTarget,
+    ImageEmbeddingTarget,
+    ImagePatchTarget,
+    PairedImageTarget,
+)
 from mmdet3d_act.models.target_generators.patch_coordinates import (
     PatchCoordinates,
 )
+from mmdet3d_act.models.target_generators.stored_target import StoredTarget
 from mmdet3d_act.models.target_generators.target_norm import TargetNorm
+from mmdet3d_act.models.target_generators.target_store import (
+    StoreError,
+    TargetStore,
+)
+from mmdet3d_act.models.target_generators.vector_target import VectorTarget
 
 __all__ = [
     'AutoencoderCodes',
     'AutoencoderTarget',
     'CachedTarget',
+    'CaptionPrefixTarget',
+    'ImageEmbeddingTarget',
+    'ImagePatchTarget',
+    'PairedImageTarget',
     'PatchCoordinates',
+    'StoreError',
+    'StoredTarget',
     'TargetNorm',
+    'TargetStore',
+    'VectorTarget',
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmdet3d_act.models.teachers import language_files
-from mmdet3d_act.models.teachers.open_clip_models import (
+from mmdet3d_act.models.teachers.open_clip_files import (
     find_file as find_open_clip_file,
 )
 from mmdet3d_act.models.teachers.timm_models import (

@@ -1,17 +1,15 @@
-"""Models of open_clip: their towers, and where weights are."""
+"""Models of open_clip and their towers."""
 
 from __future__ import annotations
 
 import copy
 import difflib
-import os
-from pathlib import Path
+from collections.abc import Mapping
 from types import ModuleType
 
-from torch import nn
+from torch import Tensor, nn
 
 from mmdet3d_act.models.teachers.teacher_encoder import TeacherEncoder
-from mmdet3d_act.models.teachers.timm_models import in_hub_cache
 from mmdet3d_act.models.teachers.vit_encoder import (
     EncoderNames,
     TakenEncoder,
@@ -19,11 +17,9 @@ from mmdet3d_act.models.teachers.vit_encoder import (
     take_encoder,
     try_blocks,
 )
-from mmdet3d_act.models.teachers.weights import find_named, teacher_folder
 
 TOWERS = ('visual', 'text')
 QUICK_GELU = '-quickgelu'
-HUB_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 
 
 def import_open_clip() -> ModuleType:
@@ -155,6 +151,22 @@ def take_tower(
     return build(name, config['embed_dim'], sizes, quick_gelu, num_layers)
 
 
+def build_visual(out_dims: int, sizes: dict, quick_gelu: bool) -> nn.Module:
+    """Return a visual tower, its weights random.
+
+    Args:
+        out_dims: Width of its embedding.
+        sizes: Its ``vision_cfg``.
+        quick_gelu: Whether its MLPs have quick-GELU.
+    """
+    # open_clip's create_model() would build the text tower too, which may
+    # ask a hub for its config; it builds the visual one by this function.
+    from open_clip.model import _build_vision_tower
+
+    sizes = {**sizes, 'timm_model_pretrained': False}
+    return _build_vision_tower(out_dims, sizes, quick_gelu)
+
+
 def _visual_tower(
     name: str,
     out_dims: int,
@@ -162,12 +174,7 @@ def _visual_tower(
     quick_gelu: bool,
     num_layers: int | None,
 ) -> TakenEncoder:
-    # open_clip's create_model() would build the text tower too, which may
-    # ask a hub for its config; it builds the visual one by this function.
-    from open_clip.model import _build_vision_tower
-
-    sizes['timm_model_pretrained'] = False
-    network = _build_vision_tower(out_dims, sizes, quick_gelu)
+    network = build_visual(out_dims, sizes, quick_gelu)
     if hasattr(network, 'trunk'):
         taken = take_encoder(network.trunk, name, num_layers)
         names = EncoderNames(
@@ -233,59 +240,33 @@ def _text_tower(
     return TakenEncoder(TeacherEncoder(blocks, network.ln_final), names, width)
 
 
-def find_file(name: str, tag: str | None = None) -> Path | None:
-    """Return the weights file of a model in the teacher folder.
+def of_tower(state: Mapping[str, Tensor], tower: str) -> Mapping[str, Tensor]:
+    """Return a state dict in which a bare name is the tower's.
+
+    Names without ``visual.`` are those of the text tower where a whole model
+    was saved, and of the visual one where that alone was.
 
     Args:
-        name: Name of the model.
-        tag: Name of its weights. The file is called as the model, followed by
-            a dot and the tag, or as the model alone.
+        state: Name to tensor.
+        tower: One of ``TOWERS``.
     """
-    names = [name] if tag is None else [f'{name}.{tag}', name]
-    return find_named(names)
+    if tower == 'text' or not any('token_embedding' in name for name in state):
+        return state
+    return {k: v for k, v in state.items() if k.startswith('visual.')}
 
 
-def is_downloaded(name: str, tag: str) -> bool:
-    """Return whether open_clip has weights in one of its caches.
+def activation_problem(name: str) -> str | None:
+    """Say that a file does not tell its activation; None where it is clear.
 
     Args:
-        name: Name of the model.
-        tag: Name of its weights.
+        name: Name of the model, of which neither weights nor activation were
+            named.
     """
-    return cached_file(name, tag) is not None
-
-
-def cached_file(name: str, tag: str) -> str | None:
-    """Return where open_clip has weights, without fetching them.
-
-    Args:
-        name: Name of the model.
-        tag: Name of its weights.
-
-    Returns:
-        ``'the hub'`` where the cache of the hub has them, the path of a file
-        that was fetched by its address, or None.
-    """
-    config = import_open_clip().get_pretrained_cfg(name, tag)
-    repository, _, file = config.get('hf_hub', '').rpartition('/')
-    if repository and in_hub_cache(repository, (file,) if file else HUB_FILES):
-        return 'the hub'
-    url = config.get('url', '')
-    path = Path(os.path.expanduser('~/.cache/clip')) / url.rpartition('/')[2]
-    return str(path) if url and path.is_file() else None
-
-
-def how_to_get(name: str, tag: str | None) -> str:
-    """Say that weights are missing, and how to get them."""
-    file = teacher_folder() / f'{name}{"" if tag is None else f".{tag}"}.pth'
-    if tag is None:
-        return (
-            f'{name} needs weights: say which by pretrained_tag (see '
-            f'`open_clip.list_pretrained()`), or put a state dict at {file}'
-        )
+    if not ambiguous_activation(name):
+        return None
     return (
-        f'the weights {tag} of the teacher {name} are not on this machine; '
-        'where there is a network, run `python -c "import open_clip; '
-        'open_clip.download_pretrained(open_clip.get_pretrained_cfg('
-        f"'{name}', '{tag}'))\"`, or put a state dict at {file}"
+        f'weights of {name} come with GELU and with quick-GELU (OpenAI, DFN, '
+        'MetaCLIP), which a file does not say; GELU is used. Give '
+        'pretrained_tag, quick_gelu=True or False, or the model '
+        f'{name}{QUICK_GELU}'
     )

@@ -12,15 +12,17 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmdet3d_act.models.teachers.image_teacher import ImageTeacher
-from mmdet3d_act.models.teachers.open_clip_models import (
-    QUICK_GELU,
-    ambiguous_activation,
-    current_name,
+from mmdet3d_act.models.teachers.open_clip_files import (
     find_file,
-    how_to_get,
-    import_open_clip,
     is_downloaded,
-    pretrained_config,
+    missing_weights,
+    read_state,
+)
+from mmdet3d_act.models.teachers.open_clip_models import (
+    activation_problem,
+    current_name,
+    import_open_clip,
+    of_tower,
     take_tower,
     uses_quick_gelu,
 )
@@ -29,12 +31,6 @@ from mmdet3d_act.models.teachers.prompted_blocks import (
     library_block,
 )
 from mmdet3d_act.models.teachers.vit_encoder import TakenEncoder, fill_encoder
-from mmdet3d_act.models.teachers.weights import (
-    as_state_dict,
-    find_weights,
-    missing_file,
-    read_weights,
-)
 from mmdet3d_act.registry import MODELS
 
 
@@ -197,72 +193,32 @@ class OpenCLIPTeacher(ImageTeacher):
         )
         if refused or not cfg.get('pretrained', True):
             return refused
-        weights = cfg.get('weights')
-        if isinstance(weights, str | Path):
-            return [] if find_weights(weights) else [missing_file(weights)]
-        name = current_name(cfg['model_name'])
-        tag = cfg.get('pretrained_tag')
-        if weights is not None or find_file(name, tag):
-            return []
-        pretrained_config(name, tag)
-        if tag is not None and is_downloaded(name, tag):
-            return []
-        return [how_to_get(name, tag)]
+        problem = missing_weights(
+            current_name(cfg['model_name']),
+            cfg.get('pretrained_tag'),
+            cfg.get('weights'),
+        )
+        return [] if problem is None else [problem]
 
     def read_pretrained(self) -> str | None:
         """Fill blocks and norms; see :class:`TokenTeacher`."""
-        weights, source = self.weights, None
-        if isinstance(weights, Mapping):
-            state = as_state_dict(weights)
-        else:
-            path = find_file(self.model_name, self.pretrained_tag)
-            if weights is not None:
-                path = find_weights(weights)
-                if path is None:
-                    raise FileNotFoundError(missing_file(weights))
-            if path is None:
-                source = f'{self.model_name}.{self.pretrained_tag}'
-                path = self._download()
-            else:
-                source = path.name
-            state = read_weights(path)
+        state, source = read_state(
+            self.model_name, self.pretrained_tag, self.weights
+        )
         self._warn_of_activation()
         fill_encoder(
             self.transformer,
-            _of_tower(state, self.tower),
+            of_tower(state, self.tower),
             self.names,
             source or 'the state dict',
         )
         return source
 
-    def _download(self) -> Path:
-        """Return the file of the weights that open_clip has, or fetches."""
-        name, tag = self.model_name, self.pretrained_tag
-        if tag is None:
-            raise FileNotFoundError(how_to_get(name, tag))
-        library = import_open_clip()
-        try:
-            return Path(
-                library.download_pretrained(pretrained_config(name, tag))
-            )
-        except Exception as error:
-            raise FileNotFoundError(
-                f'{how_to_get(name, tag)} (open_clip said '
-                f'{type(error).__name__}: {error})'
-            ) from error
-
     def _warn_of_activation(self) -> None:
         known = self.quick_gelu is not None or self.pretrained_tag is not None
-        if known or not ambiguous_activation(self.model_name):
-            return
-        print_log(
-            f'weights of {self.model_name} come with GELU and with '
-            'quick-GELU (OpenAI, DFN, MetaCLIP), which a file does not say; '
-            'GELU is used. Give pretrained_tag, quick_gelu=True or False, or '
-            f'the model {self.model_name}{QUICK_GELU}',
-            logger='current',
-            level=logging.WARNING,
-        )
+        problem = None if known else activation_problem(self.model_name)
+        if problem is not None:
+            print_log(problem, logger='current', level=logging.WARNING)
 
     def _run_block(self, block: nn.Module, x: Tensor) -> Tensor:
         if self.published_batch_attention:
@@ -278,14 +234,3 @@ class OpenCLIPTeacher(ImageTeacher):
         if self.published_batch_attention:
             return None
         return super()._prompted_block(block)
-
-
-def _of_tower(state: Mapping[str, Tensor], tower: str) -> Mapping[str, Tensor]:
-    """Return a state dict in which a bare name is the tower's.
-
-    Names without ``visual.`` are those of the text tower where a whole model
-    was saved, and of the visual one where that alone was.
-    """
-    if tower == 'text' or not any('token_embedding' in name for name in state):
-        return state
-    return {k: v for k, v in state.items() if k.startswith('visual.')}

@@ -14,7 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmdet3d_act.models.teachers.weights import find_named, teacher_folder
+from mmdet3d_act.models.teachers.weights import (
+    find_named,
+    find_weights,
+    missing_file,
+    read_given,
+    teacher_folder,
+)
 
 # Names of the published configs (timm 0.5), and what they mean in timm 1.0.
 RELEASED_NAMES = {
@@ -165,6 +171,57 @@ def how_to_get(name: str) -> str:
         f'timm/{name}), or put a state dict at '
         f'{teacher_folder() / name}.pth'
     )
+
+
+def missing_weights(
+    given: str, weights: str | Path | Mapping[str, Tensor] | None
+) -> str | None:
+    """Say that the weights of a model are not here; None where they are.
+
+    Args:
+        given: See :func:`find_file`.
+        weights: A file or a state dict that is to be used instead.
+    """
+    if isinstance(weights, str | Path):
+        return None if find_weights(weights) else missing_file(weights)
+    name = current_name(given)
+    if weights is not None or find_file(given) or is_downloaded(name):
+        return None
+    return how_to_get(name)
+
+
+def read_state(
+    given: str,
+    weights: str | Path | Mapping[str, Tensor] | None,
+    model_args: Mapping[str, Any],
+) -> tuple[dict[str, Tensor], str | None]:
+    """Return the pretrained weights of a model, and what they are called.
+
+    Args:
+        given: See :func:`find_file`.
+        weights: A file or a state dict to be used; None for the file in the
+            teacher folder, or else timm's own download.
+        model_args: Further arguments of ``timm.create_model``.
+
+    Returns:
+        The tensors by name, and the name of the file or of the model; None
+        for that of a state dict.
+
+    Raises:
+        FileNotFoundError: If the weights are neither here nor to be had.
+        ValueError: If the file cannot be read.
+    """
+    given_state = read_given(weights, find_file(given))
+    if given_state is not None:
+        return given_state
+    name = current_name(given)
+    try:
+        network = create_network(name, pretrained=True, **model_args)
+    except Exception as error:
+        raise FileNotFoundError(
+            f'{how_to_get(name)} (timm said {type(error).__name__}: {error})'
+        ) from error
+    return dict(network.state_dict()), name
 
 
 def convert_names(

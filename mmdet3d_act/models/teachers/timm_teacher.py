@@ -17,9 +17,10 @@ from mmdet3d_act.models.teachers.timm_models import (
     create_network,
     current_name,
     find_file,
-    how_to_get,
     is_downloaded,
     list_networks,
+    missing_weights,
+    read_state,
     wants_quick_gelu,
 )
 from mmdet3d_act.models.teachers.vit_encoder import (
@@ -27,12 +28,6 @@ from mmdet3d_act.models.teachers.vit_encoder import (
     fill_encoder,
     fits,
     take_encoder,
-)
-from mmdet3d_act.models.teachers.weights import (
-    as_state_dict,
-    find_weights,
-    missing_file,
-    read_weights,
 )
 from mmdet3d_act.registry import MODELS
 
@@ -156,33 +151,20 @@ class TimmTeacher(ImageTeacher):
         refused = cls.refuse_config(cfg, 'num_layers', 'model_args')
         if refused or not cfg.get('pretrained', True):
             return refused
-        weights, given = cfg.get('weights'), cfg['model_name']
-        if isinstance(weights, str | Path):
-            return [] if find_weights(weights) else [missing_file(weights)]
-        name = current_name(given)
-        if weights is not None or find_file(given):
-            return []
-        return [] if is_downloaded(name) else [how_to_get(name)]
+        problem = missing_weights(cfg['model_name'], cfg.get('weights'))
+        return [] if problem is None else [problem]
 
     def read_pretrained(self) -> str | None:
         """Fill blocks and norms; see :class:`TokenTeacher`."""
-        weights, source = self.weights, None
-        if isinstance(weights, Mapping):
-            state: Mapping[str, Tensor] = as_state_dict(weights)
-        else:
-            path = find_file(self.given_name)
-            if weights is not None:
-                path = find_weights(weights)
-                if path is None:
-                    raise FileNotFoundError(missing_file(weights))
-            source = self.model_name if path is None else path.name
-            state = self._download() if path is None else read_weights(path)
+        state, source = read_state(
+            self.given_name, self.weights, self.model_args
+        )
         if not fits(self.transformer, state, self.names):
             state = convert_names(state, self.model_name, **self.model_args)
         fill_encoder(
             self.transformer, state, self.names, source or 'the state dict'
         )
-        if weights is None and wants_quick_gelu(self.model_name):
+        if self.weights is None and wants_quick_gelu(self.model_name):
             print_log(
                 f'the weights of {self.model_name} were trained with '
                 'quick-GELU, this model has GELU; timm has their own '
@@ -191,16 +173,3 @@ class TimmTeacher(ImageTeacher):
                 level=logging.WARNING,
             )
         return source
-
-    def _download(self) -> dict[str, Tensor]:
-        """Return the weights that timm has, or fetches."""
-        try:
-            network = create_network(
-                self.model_name, pretrained=True, **self.model_args
-            )
-        except Exception as error:
-            raise FileNotFoundError(
-                f'{how_to_get(self.model_name)} (timm said '
-                f'{type(error).__name__}: {error})'
-            ) from error
-        return dict(network.state_dict())

@@ -101,6 +101,32 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return as_state_dict(state, str(path))
 
 
+def read_given(
+    weights: str | Path | Mapping[str, Tensor] | None, found: Path | None
+) -> tuple[dict[str, Tensor], str | None] | None:
+    """Return the weights that a user gave, and the name of their file.
+
+    Args:
+        weights: A file or a state dict; None for ``found``.
+        found: The model's own file; None where there is none.
+
+    Returns:
+        The tensors by name, and the name of the file, None for that of a
+        state dict; None where there are neither.
+
+    Raises:
+        FileNotFoundError: If a file was named that is not there.
+        ValueError: If the file cannot be read.
+    """
+    if isinstance(weights, Mapping):
+        return as_state_dict(weights), None
+    if weights is not None:
+        found = find_weights(weights)
+        if found is None:
+            raise FileNotFoundError(missing_file(weights))
+    return None if found is None else (read_weights(found), found.name)
+
+
 def _is_torch_script(path: Path) -> bool:
     """Return whether a file is an archive of ``torch.jit.save``."""
     if path.suffix == '.npz' or not zipfile.is_zipfile(path):

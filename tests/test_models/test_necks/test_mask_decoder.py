@@ -119,5 +119,20 @@ def test_all_patches_leave_no_shallow_branch() -> None:
 
 
 def test_unknown_places_of_mask_tokens_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"'decoder' or 'input', got 'out'"):
+    with pytest.raises(ValueError, match=r"'decoder', .*, got 'out'"):
         decoder(mask_tokens='out')
+
+
+def test_encoded_features_of_masked_patches_are_left_out() -> None:
+    neck, patches = decoder(mask_tokens='encoded'), toys.patches()
+    whole, mask = encoded(8), toys.fixed_mask()
+    preds = neck(whole, patches, mask)
+    visible = whole._replace(features=whole.features[:, VISIBLE])
+    other = decoder()
+    toys.assert_close(preds[0], other(visible, patches, mask)[0])
+
+
+def test_left_out_features_must_have_been_encoded() -> None:
+    neck, patches = decoder(mask_tokens='encoded'), toys.patches()
+    with pytest.raises(ValueError, match='5 of 8 patches, but mask_tokens='):
+        neck(encoded(5), patches, toys.fixed_mask())

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import open_clip
 import pytest
@@ -109,40 +108,3 @@ def test_open_clip_missing(monkeypatch) -> None:
 def test_config_is_a_copy() -> None:
     module.model_config('ViT-B-16')['vision_cfg'].clear()
     assert module.model_config('ViT-B-16')['vision_cfg']['width'] == 768
-
-
-def test_where_weights_are(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
-    (tmp_path / 'teachers').mkdir()
-    plain = tmp_path / 'teachers' / 'ViT-B-16.pth'
-    plain.touch()
-    assert module.find_file('ViT-B-16', 'openai') == plain
-    tagged = tmp_path / 'teachers' / 'ViT-B-16.openai.safetensors'
-    tagged.touch()
-    assert module.find_file('ViT-B-16', 'openai') == tagged
-    assert module.find_file('ViT-B-16') == plain
-    assert 'ViT-B-16.openai.pth' in module.how_to_get('ViT-B-16', 'openai')
-    assert 'pretrained_tag' in module.how_to_get('ViT-B-16', None)
-
-
-def test_cache_of_the_library(monkeypatch, tmp_path: Path) -> None:
-    import huggingface_hub
-
-    asked: list[tuple[str, str]] = []
-
-    def cached(repository: str, file: str) -> str | None:
-        asked.append((repository, file))
-        return 'here' if 'laion' in repository else None
-
-    monkeypatch.setattr(huggingface_hub, 'try_to_load_from_cache', cached)
-    monkeypatch.setenv('HOME', str(tmp_path))
-    assert module.is_downloaded('ViT-B-16', 'laion2b_s34b_b88k')
-    assert not module.is_downloaded('ViT-B-16', 'openai')
-    assert ('timm/vit_base_patch16_clip_224.openai', module.HUB_FILES[0]) in (
-        asked
-    )
-    folder = tmp_path / '.cache' / 'clip'
-    folder.mkdir(parents=True)
-    (folder / 'ViT-B-16.pt').touch()
-    found = module.cached_file('ViT-B-16', 'openai')
-    assert found == str(folder / 'ViT-B-16.pt')

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mmdet3d_act.models.teachers import OpenCLIPTeacher
+from mmdet3d_act.models.teachers import OpenCLIPTeacher, open_clip_files
 from mmdet3d_act.models.teachers import open_clip_teacher as module
 from mmdet3d_act.registry import MODELS
 
@@ -204,7 +204,8 @@ def test_missing_weights(folder: Path, monkeypatch) -> None:
         raise OSError('no network')
 
     monkeypatch.setattr(open_clip, 'download_pretrained', offline)
-    monkeypatch.setattr(module, 'is_downloaded', lambda name, tag: False)
+    for one in (module, open_clip_files):
+        monkeypatch.setattr(one, 'is_downloaded', lambda name, tag: False)
     with pytest.raises(FileNotFoundError, match=r'gone\.pth are missing'):
         teacher('gone.pth').init_weights()
     with pytest.raises(FileNotFoundError, match='OSError: no network'):
@@ -222,7 +223,8 @@ def test_missing_weights(folder: Path, monkeypatch) -> None:
         check({'model_name': NAME, 'pretrained_tag': 'mine'})
     (folder / f'{NAME}.openai.pth').touch()
     assert check(tagged) == []
-    monkeypatch.setattr(module, 'is_downloaded', lambda name, tag: True)
+    for one in (module, open_clip_files):
+        monkeypatch.setattr(one, 'is_downloaded', lambda name, tag: True)
     (folder / f'{NAME}.openai.pth').unlink()
     assert check(tagged) == []
     assert OpenCLIPTeacher.locate(NAME) == 'cache of open_clip'

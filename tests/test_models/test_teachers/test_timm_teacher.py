@@ -7,8 +7,9 @@ import timm
 import torch
 
 from mmdet3d_act.models.autoencoders import DiscreteVAE
-from mmdet3d_act.models.teachers import TimmTeacher
+from mmdet3d_act.models.teachers import TimmTeacher, timm_models
 from mmdet3d_act.models.teachers import timm_teacher as module
+from mmdet3d_act.models.teachers.weights import read_weights
 from mmdet3d_act.registry import MODELS
 
 TINY = {'embed_dim': 16, 'depth': 3, 'num_heads': 2}
@@ -55,7 +56,7 @@ def no_network(monkeypatch) -> None:
         return create(name, **kwargs)
 
     monkeypatch.setattr(timm, 'create_model', offline)
-    monkeypatch.setattr(module, 'is_downloaded', lambda name: False)
+    monkeypatch.setattr(timm_models, 'is_downloaded', lambda name: False)
 
 
 def test_registered() -> None:
@@ -293,7 +294,7 @@ def test_real_vit_tiny() -> None:
     model.init_weights()
     assert model.embed_dims == 192
     assert len(model.transformer.blocks) == 12
-    state = module.read_weights(REAL)
+    state = read_weights(REAL)
     weight = model.transformer.blocks[11].mlp.fc2.weight
     assert weight.dtype == torch.float32
     assert torch.equal(weight, state['blocks.11.mlp.fc2.weight'])

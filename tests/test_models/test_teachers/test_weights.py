@@ -106,3 +106,15 @@ def test_fill_is_exact() -> None:
     wide = nn.ModuleDict({'a': nn.Linear(3, 1)})
     with pytest.raises(ValueError, match=r'\(1, 2\) instead of \(1, 3\)'):
         weights.fill_module(wide, state, ['net.'], name='w.pth')
+
+
+def test_weights_that_were_given(tmp_path: Path) -> None:
+    read, path = weights.read_given, tmp_path / 'one.pth'
+    torch.save({'a': torch.ones(1)}, path)
+    state, name = read(path, None)
+    assert (list(state), name) == (['a'], 'one.pth')
+    assert read(None, path)[1] == 'one.pth'
+    assert read({'b': torch.ones(1)}, path)[1] is None
+    assert read(None, None) is None
+    with pytest.raises(FileNotFoundError, match=r'two\.pth are missing'):
+        read('two.pth', path)

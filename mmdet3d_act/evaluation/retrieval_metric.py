@@ -1,0 +1,194 @@
+"""How well clouds find their own images among all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from mmdet3d_act.registry import METRICS
+
+SIMILARITIES = ('cosine', 'euclid')
+ROWS_AT_ONCE = 256
+
+
+def retrieval_ranks(
+    queries: np.ndarray, gallery: np.ndarray, similarity: str = 'cosine'
+) -> np.ndarray:
+    """Return the rank of each query's own entry of the gallery, from 1.
+
+    Entries as near as the own one count as nearer, so that predictions that
+    are all alike find nothing.
+
+    Args:
+        queries: (S, D).
+        gallery: (S, D); row i belongs to query i.
+        similarity: ``'cosine'`` or ``'euclid'``.
+
+    Returns:
+        int64 (S,).
+
+    Raises:
+        ValueError: If shapes or similarity do not fit.
+    """
+    if similarity not in SIMILARITIES:
+        raise ValueError(
+            f'similarity must be one of {SIMILARITIES}, got {similarity!r}'
+        )
+    if queries.ndim != 2 or queries.shape != gallery.shape:
+        raise ValueError(
+            'expected as many queries as entries, both (S, D), got '
+            f'{queries.shape} and {gallery.shape}'
+        )
+    queries = queries.astype(np.float64)
+    gallery = gallery.astype(np.float64)
+    if similarity == 'cosine':
+        queries, gallery = _unit(queries), _unit(gallery)
+    ranks = np.empty(len(queries), dtype=np.int64)
+    for start in range(0, len(queries), ROWS_AT_ONCE):
+        part = queries[start : start + ROWS_AT_ONCE]
+        score = part @ gallery.T
+        if similarity == 'euclid':
+            # The query's own length is the same for all entries.
+            score = score - np.square(gallery).sum(axis=1) / 2
+        rows = np.arange(len(part))
+        own = score[rows, start + rows]
+        ranks[start : start + ROWS_AT_ONCE] = (score >= own[:, None]).sum(1)
+    return ranks
+
+
+def recall_at(ranks: np.ndarray, first: int) -> float:
+    """Return how many ranks are among the first, in percent.
+
+    Args:
+        ranks: From :func:`retrieval_ranks`, (S,).
+        first: Number of entries that are looked at.
+    """
+    return 100.0 * float((ranks <= first).mean())
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, 1e-12)
+
+
+@METRICS.register_module()
+class RetrievalMetric(BaseMetric):
+    """Recall of cloud-to-image retrieval, in percent.
+
+    Every cloud's prediction looks for its own target among those of all
+    clouds of the data set. Results for each objective: ``recall_1``,
+    ``recall_5`` (as ``topk`` says), ``median_rank``, and ``chance_1``, ...:
+    what guessing reaches. With several objectives their names stand before.
+
+    Args:
+        topk: Numbers of entries that are looked at.
+        similarity: ``'cosine'`` or ``'euclid'``.
+        collect_device: As in MMEngine.
+        prefix: As in MMEngine.
+        collect_dir: As in MMEngine.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> metric = RetrievalMetric(topk=(1,))
+        >>> pairs = [dict(concept=(row, row)) for row in torch.eye(3)]
+        >>> metric.process(None, [dict(pred_targets=pair) for pair in pairs])
+        >>> metric.evaluate(size=3)['recall_1']
+        100.0
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        topk: Sequence[int] = (1, 5),
+        *,
+        similarity: str = 'cosine',
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix, collect_dir)
+        if similarity not in SIMILARITIES:
+            raise ValueError(
+                f'similarity must be one of {SIMILARITIES}, got {similarity!r}'
+            )
+        if not topk or min(topk) < 1:
+            raise ValueError(f'topk must be numbers from 1 on, got {topk}')
+        self.topk = tuple(topk)
+        self.similarity = similarity
+
+    def process(
+        self, data_batch: object, data_samples: Sequence[dict]
+    ) -> None:
+        """Keep predictions and targets of each sample.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Each with ``pred_targets``, a dict of (prediction
+                (D,), target (D,)) by objective.
+
+        Raises:
+            ValueError: If it is absent, or a prediction is not finite.
+        """
+        for sample in data_samples:
+            pairs = sample.get('pred_targets')
+            if not pairs:
+                raise ValueError(
+                    f'sample {sample.get("sample_idx", "?")} has no '
+                    "'pred_targets'; give the Distiller predicts=('targets',)"
+                    ' and an objective with an AlignmentHead'
+                )
+            self.results.append(
+                {
+                    name: tuple(_vector(value) for value in pair)
+                    for name, pair in pairs.items()
+                }
+            )
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Return the recalls.
+
+        Args:
+            results: Predictions and targets of all samples, by objective.
+
+        Returns:
+            Percentages and the median rank by name.
+
+        Raises:
+            ValueError: If there is a single sample.
+        """
+        if len(results) < 2:
+            raise ValueError(
+                f'retrieval needs at least 2 samples, got {len(results)}'
+            )
+        metrics = {}
+        names = list(results[0])
+        for name in names:
+            queries, gallery = (
+                np.stack([pairs[name][part] for pairs in results])
+                for part in (0, 1)
+            )
+            ranks = retrieval_ranks(queries, gallery, self.similarity)
+            start = f'{name}_' if len(names) > 1 else ''
+            for first in self.topk:
+                metrics[f'{start}recall_{first}'] = recall_at(ranks, first)
+            metrics[f'{start}median_rank'] = float(np.median(ranks))
+        for first in self.topk:
+            share = min(first, len(results)) / len(results)
+            metrics[f'chance_{first}'] = 100.0 * share
+        return metrics
+
+
+def _vector(value: object) -> np.ndarray:
+    vector = np.asarray(value.detach().float().cpu().numpy()).reshape(-1)
+    if not np.isfinite(vector).all():
+        raise ValueError(
+            'predictions and targets must be finite, got '
+            f'{int((~np.isfinite(vector)).sum())} of {vector.size} NaN or '
+            'infinite; the training has diverged: lower the learning rate'
+        )
+    return vector

@@ -1,0 +1,74 @@
+"""The student's patches as they are.
+
+Letters: B batch, G patches, T tokens, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmdet3d_act.models.layers import PointPatches
+from mmdet3d_act.registry import MODELS
+
+POOLINGS = ('cls', 'max', 'mean')
+
+
+@MODELS.register_module()
+class PatchTokens(BaseModule):
+    """Hands the encoded patches on, without concepts drawn out of them.
+
+    The ablation without concept extraction of the concept distillation: what
+    the student encoded goes to the head, token by token, in the order of the
+    farthest point sampling.
+
+    Source: "3D Point Cloud Pre-training with Knowledge Distillation from 2D
+    Images", section 4.3.1.
+
+    Args:
+        pooling: Of all patches, any of ``'cls'``, ``'max'`` and ``'mean'``:
+            one token each instead of one a patch, which no longer depend on
+            the patches' order. None pools nothing, as published.
+
+    Raises:
+        ValueError: If a pooling is unknown.
+    """
+
+    def __init__(self, pooling: Sequence[str] | None = None) -> None:
+        super().__init__()
+        unknown = sorted(set(pooling or ()) - set(POOLINGS))
+        if unknown:
+            raise ValueError(
+                f'pooling must be None or some of {POOLINGS}, got {unknown}'
+            )
+        self.pooling = None if pooling is None else tuple(pooling)
+
+    def forward(
+        self,
+        encoded: object,
+        patches: PointPatches | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the tokens, (B, T, C).
+
+        Args:
+            encoded: The student's
+                :class:`~mmdet3d_act.models.backbones.EncodedPatches`.
+            patches: Not used.
+            mask: Not used.
+
+        Raises:
+            ValueError: If the class token is wanted and there is none.
+        """
+        if self.pooling is None:
+            return encoded.features
+        pooled = encoded.pooled()
+        if not set(self.pooling) <= set(pooled):
+            raise ValueError(
+                f'pooling={self.pooling} needs the class token of a student '
+                "with with_cls_token=True; use 'max' or 'mean'"
+            )
+        return torch.stack([pooled[name] for name in self.pooling], dim=1)

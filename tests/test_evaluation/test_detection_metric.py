@@ -1,0 +1,166 @@
+"""How well the objects of scenes are found."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+from mmdet3d_act.evaluation import PresentIndoorMetric, PublishedIndoorMetric
+from mmdet3d_act.registry import METRICS, depth_boxes
+
+pytest.importorskip('mmdet3d')
+
+CLASSES = ('bed', 'chair', 'sofa')
+PLACES = torch.tensor(
+    [[0.0, 0, 0, 1, 1, 1], [5, 0, 0, 1, 1, 1], [9, 0, 0, 1, 1, 1]]
+)
+
+
+def sample(
+    boxes: list[int],
+    labels: list[int],
+    found: list[tuple[float, int, float]],
+) -> dict:
+    """Return a scene; found are (place, label, score)."""
+    detected = PLACES[0].repeat(len(found), 1)
+    detected[:, 0] = torch.tensor([one[0] for one in found])
+    return dict(
+        sample_idx=7,
+        eval_ann_info=dict(
+            gt_bboxes_3d=depth_boxes(PLACES[boxes]),
+            gt_labels_3d=np.array(labels, dtype=np.int64),
+        ),
+        pred_instances_3d=dict(
+            bboxes_3d=depth_boxes(detected),
+            labels_3d=torch.tensor([one[1] for one in found]).long(),
+            scores_3d=torch.tensor([one[2] for one in found]),
+        ),
+    )
+
+
+# Of two beds one is found, and the chair well enough for 0.25 only.
+SAMPLES = [
+    sample([0, 1], [0, 0], [(0.1, 0, 0.9), (9.0, 0, 0.8)]),
+    sample([2], [1], [(9.5, 1, 0.9)]),
+]
+SOFA = sample([0], [0], [(0.0, 0, 0.9), (0.0, 2, 0.7)])
+
+
+def evaluated(metric: object, samples: list[dict]) -> dict:
+    metric.dataset_meta = dict(classes=CLASSES, box_type_3d='Depth')
+    metric.process({}, samples)
+    return metric.evaluate(len(samples))
+
+
+def test_worked_by_hand() -> None:
+    metric = METRICS.build(dict(type='PublishedIndoorMetric'))
+    assert type(metric) is PublishedIndoorMetric
+    found = evaluated(metric, SAMPLES)
+    expected = {
+        'mAP_0.25': (0.5 + 1) / 2,
+        'mAR_0.25': (0.5 + 1) / 2,
+        'mAP_0.50': 0.25,
+        'mAR_0.50': 0.25,
+        'bed_AP_0.25': 0.5,
+        'chair_rec_0.25': 1,
+        'chair_AP_0.50': 0,
+    }
+    for name, value in expected.items():
+        assert found[f'published/{name}'] == pytest.approx(value), name
+    for name in ('mAP_0.25', 'mAR_0.50'):
+        key = f'published/{name}'
+        assert found[f'{key}_present'] == pytest.approx(found[key])
+    assert not any('sofa' in name for name in found)
+
+
+def test_detected_class_that_does_not_occur() -> None:
+    found = evaluated(PublishedIndoorMetric(0.25), [SOFA])
+    assert found['published/mAP_0.25'] == 0.5
+    assert found['published/mAP_0.25_present'] == 1
+    assert found['published/sofa_AP_0.25'] == 0
+    assert 'published/mAP_0.50' not in found
+
+
+def test_mmdet3ds_metric_agrees() -> None:
+    ours = evaluated(PublishedIndoorMetric(), SAMPLES)
+    theirs = evaluated(
+        METRICS.build(dict(type='PresentIndoorMetric')), SAMPLES
+    )
+    for name in ('mAP_0.25', 'mAP_0.50', 'mAR_0.25', 'mAP_0.25_present'):
+        assert theirs[name] == pytest.approx(ours[f'published/{name}']), name
+
+
+def test_mmdet3ds_mean_without_the_absent() -> None:
+    theirs = evaluated(PresentIndoorMetric(0.25), [SOFA])
+    assert np.isnan(theirs['mAP_0.25'])
+    assert theirs['mAP_0.25_present'] == 1
+    assert theirs['mAR_0.25_present'] == 1
+
+
+def test_both_stand_side_by_side() -> None:
+    metrics = [PublishedIndoorMetric(), PresentIndoorMetric()]
+    names = [set(evaluated(metric, SAMPLES)) for metric in metrics]
+    assert not names[0] & names[1]
+
+
+def test_scenes_without_boxes_or_detections() -> None:
+    samples = [sample([], [], [(0.0, 0, 0.9)]), sample([0], [0], [])]
+    found = evaluated(PublishedIndoorMetric(), samples)
+    assert found['published/mAP_0.25'] == 0
+    assert found['published/mAP_0.25_present'] == 0
+    empty = evaluated(PublishedIndoorMetric(), [sample([], [], [])])
+    assert np.isnan(empty['published/mAP_0.25'])
+
+
+def test_annotations_of_training_samples() -> None:
+    one = dict(SAMPLES[0])
+    known = one.pop('eval_ann_info')
+    one['gt_instances_3d'] = dict(
+        bboxes_3d=known['gt_bboxes_3d'],
+        labels_3d=torch.from_numpy(known['gt_labels_3d']),
+    )
+    found = evaluated(PublishedIndoorMetric(per_class=False), [one])
+    assert found['published/mAP_0.25'] == 0.5
+    assert 'published/bed_AP_0.25' not in found
+
+
+def test_table_of_classes(caplog: pytest.LogCaptureFixture) -> None:
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        with caplog.at_level(logging.INFO):
+            evaluated(PublishedIndoorMetric(), SAMPLES)
+    finally:
+        logger.removeHandler(caplog.handler)
+        logger.setLevel(level)
+    lines = [line.split() for line in caplog.text.splitlines()]
+    rows = {line[0]: line for line in lines if line}
+    assert rows['bed'][1:] == ['2', '2', '50.00', '50.00', '50.00', '50.00']
+    assert rows['mean'][3] == '75.00'
+    assert 'sofa' not in rows
+
+
+def test_wrong_samples_are_refused() -> None:
+    metric = PublishedIndoorMetric()
+    metric.dataset_meta = dict(classes=CLASSES)
+    one = {k: v for k, v in SAMPLES[0].items() if k != 'pred_instances_3d'}
+    with pytest.raises(ValueError, match='sample 7 has no pred_instances_3d'):
+        metric.process({}, [one])
+    one = {k: v for k, v in SAMPLES[0].items() if k != 'eval_ann_info'}
+    with pytest.raises(ValueError, match='set test_mode of the data set'):
+        metric.process({}, [one])
+    with pytest.raises(ValueError, match='detection of class 3, there are 3'):
+        metric.process({}, [sample([0], [0], [(0.0, 3, 0.9)])])
+    with pytest.raises(ValueError, match='check the validation data'):
+        metric.compute_metrics([])
+    metric.dataset_meta = {}
+    with pytest.raises(ValueError, match='needs the names of the classes'):
+        metric.process({}, SAMPLES)
+    with pytest.raises(ValueError, match=r'numbers in \[0, 1\)'):
+        PublishedIndoorMetric((0.25, 1.5))

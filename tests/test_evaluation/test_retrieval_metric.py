@@ -1,0 +1,120 @@
+"""Ranks and recalls, worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet3d_act.evaluation import RetrievalMetric
+from mmdet3d_act.evaluation.retrieval_metric import (
+    recall_at,
+    retrieval_ranks,
+)
+from mmdet3d_act.registry import METRICS
+
+
+def samples(
+    preds: torch.Tensor, targets: torch.Tensor, name: str = 'concept'
+) -> list[dict]:
+    return [
+        dict(sample_idx=i, pred_targets={name: (pred, target)})
+        for i, (pred, target) in enumerate(zip(preds, targets, strict=True))
+    ]
+
+
+def evaluate(found: list[dict], **options: object) -> dict[str, float]:
+    metric = RetrievalMetric(**options)
+    metric.process(None, found)
+    return metric.evaluate(size=len(found))
+
+
+def test_ranks_by_hand() -> None:
+    gallery = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    queries = np.array([[2.0, 0.1], [1.0, 0.1], [0.0, 1.0]])
+    # Cosines: (1, 0.05, -1), (1, 0.1, -1), (0, 1, 0).
+    assert retrieval_ranks(queries, gallery).tolist() == [1, 2, 3]
+
+
+def test_euclid_looks_at_lengths() -> None:
+    gallery = np.array([[1.0, 0.0], [3.0, 0.0]])
+    queries = np.array([[1.2, 0.0], [2.5, 0.0]])
+    assert retrieval_ranks(queries, gallery, 'euclid').tolist() == [1, 1]
+    # The two directions are the same.
+    assert retrieval_ranks(queries, gallery, 'cosine').tolist() == [2, 2]
+
+
+@pytest.mark.parametrize('similarity', ['cosine', 'euclid'])
+def test_ranks_against_a_plain_loop(similarity: str) -> None:
+    rng = np.random.default_rng(0)
+    gallery = rng.normal(size=(300, 8))
+    queries = gallery + 2 * rng.normal(size=gallery.shape)
+    expected = []
+    for i, query in enumerate(queries):
+        distance = np.linalg.norm(gallery - query, axis=1)
+        if similarity == 'cosine':
+            lengths = np.linalg.norm(gallery, axis=1)
+            distance = -(gallery @ query) / lengths
+        expected.append(1 + int((distance < distance[i]).sum()))
+    ranks = retrieval_ranks(queries, gallery, similarity)
+    assert ranks.tolist() == expected
+
+
+def test_predictions_that_are_all_alike_find_nothing() -> None:
+    rng = np.random.default_rng(0)
+    gallery = rng.normal(size=(50, 8))
+    assert retrieval_ranks(np.zeros((50, 8)), gallery).min() == 50
+    constant = retrieval_ranks(np.ones((50, 8)), gallery)
+    assert recall_at(constant, 1) == 2.0
+    assert recall_at(constant, 5) == 10.0
+
+
+def test_recalls_and_chance() -> None:
+    torch.manual_seed(0)
+    targets = torch.eye(8)
+    preds = targets.clone()
+    preds[0] = targets[1]
+    metrics = evaluate(samples(preds, targets))
+    assert metrics['recall_1'] == pytest.approx(87.5)
+    assert metrics['chance_1'] == pytest.approx(12.5)
+    assert metrics['chance_5'] == pytest.approx(62.5)
+    assert metrics['median_rank'] == 1.0
+
+
+def test_names_of_several_objectives() -> None:
+    targets = torch.eye(4)
+    found = samples(targets, targets)
+    for sample in found:
+        pred = sample['pred_targets']['concept'][0]
+        sample['pred_targets']['image'] = -pred, pred
+    metrics = evaluate(found, topk=(1,))
+    assert metrics['concept_recall_1'] == 100.0
+    assert metrics['image_recall_1'] == 0.0
+    assert metrics['chance_1'] == 25.0
+
+
+def test_builds_and_refuses() -> None:
+    assert METRICS.build(dict(type='RetrievalMetric')).topk == (1, 5)
+    with pytest.raises(ValueError, match='similarity must be one of'):
+        RetrievalMetric(similarity='dot')
+    with pytest.raises(ValueError, match='numbers from 1 on'):
+        RetrievalMetric(topk=(0,))
+    with pytest.raises(ValueError, match='as many queries as entries'):
+        retrieval_ranks(np.ones((2, 3)), np.ones((3, 3)))
+    with pytest.raises(ValueError, match='similarity must be one of'):
+        retrieval_ranks(np.ones((2, 3)), np.ones((2, 3)), 'dot')
+
+
+def test_samples_must_have_finite_predictions() -> None:
+    metric = RetrievalMetric()
+    with pytest.raises(ValueError, match="has no 'pred_targets'"):
+        metric.process(None, [dict(sample_idx=3)])
+    broken = torch.full((2, 4), float('nan'))
+    with pytest.raises(ValueError, match='4 of 4 NaN'):
+        metric.process(None, samples(broken, broken))
+
+
+def test_one_sample_is_too_few() -> None:
+    found = samples(torch.eye(1), torch.eye(1))
+    with pytest.raises(ValueError, match='at least 2 samples, got 1'):
+        evaluate(found)

@@ -1,0 +1,150 @@
+"""Patches of a cloud learn the image patches that they project to."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.distillers import (
+    Distiller,
+    LocalAlignment,
+    nearest_image_patches,
+)
+from mmdet3d_act.models.heads import FeatureHead
+from mmdet3d_act.models.layers import RandomPatchMask
+from mmdet3d_act.models.losses import MSEFeatureLoss
+from mmdet3d_act.models.necks import PatchTokens
+from mmdet3d_act.registry import MODELS
+from tests.test_models import toys
+from tests.test_models.test_distillers import paired
+
+
+def objective(**changes: object) -> LocalAlignment:
+    head = FeatureHead(32, paired.IMAGE_DIMS, loss=MSEFeatureLoss())
+    return LocalAlignment(paired.GridTeacher(), PatchTokens(), head, **changes)
+
+
+def distiller(**options: object) -> Distiller:
+    torch.manual_seed(0)
+    changes = options.pop('objective', {})
+    part = objective(**changes)
+    return Distiller(toys.student(), dict(local=part), **options)
+
+
+def loss_of(model: Distiller, inputs: dict) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return model(inputs, toys.samples(4), mode='loss')
+
+
+def test_builds_from_its_config() -> None:
+    part = MODELS.build(
+        dict(
+            type='LocalAlignment',
+            target_generator=dict(type='PatchCoordinates'),
+            neck=dict(type='PatchTokens'),
+            head=dict(type='FeatureHead', embed_dims=32),
+        )
+    )
+    assert isinstance(part, LocalAlignment)
+
+
+def test_nearest_patch_by_hand() -> None:
+    pixels = torch.tensor(
+        [[0.0, 0.0], [0.99, 0.0], [0.0, 0.99], [0.34, 0.67], [0.5, 0.5]]
+    )
+    index, inside = nearest_image_patches(pixels, 9)
+    # Columns run with u, rows with v.
+    assert index.tolist() == [0, 2, 6, 7, 4]
+    assert inside.all()
+
+
+def test_nearest_is_nearest() -> None:
+    torch.manual_seed(0)
+    pixels = torch.rand(200, 2)
+    index, _ = nearest_image_patches(pixels, 49)
+    middle = (torch.arange(7) + 0.5) / 7
+    rows, columns = torch.meshgrid(middle, middle, indexing='ij')
+    centers = torch.stack([columns, rows], dim=-1).view(-1, 2)
+    assert torch.equal(index, torch.cdist(pixels, centers).argmin(dim=1))
+
+
+def test_pixels_outside_have_no_patch() -> None:
+    pixels = torch.tensor([[-1.0, 0.5], [0.5, 1.0], [float('nan'), 0.1]])
+    index, inside = nearest_image_patches(pixels, 4)
+    assert not inside.any()
+    assert index.tolist() == [0, 0, 0]
+
+
+def test_images_must_be_square() -> None:
+    with pytest.raises(ValueError, match='got 50 of them'):
+        nearest_image_patches(torch.rand(3, 2), 50)
+
+
+def test_loss_written_out() -> None:
+    model = distiller().eval()
+    inputs = paired.batch()
+    # Half of the first cloud is outside of its image.
+    inputs['pixels'][0, : toys.NUM_POINTS // 2] = -1.0
+    patches = model.student.group(inputs['points'])
+    features = model.student.encode(patches).features
+    part = model.objectives['local']
+    errors, possible = [], 0
+    for cloud in range(4):
+        for group, row in enumerate(patches.center_indices[cloud].tolist()):
+            possible += 1
+            u, v = inputs['pixels'][cloud, row].tolist()
+            if u < 0:
+                continue
+            cell = int(v * paired.SIDE) * paired.SIDE + int(u * paired.SIDE)
+            pred = part.head.proj(features[cloud, group])
+            target = inputs['grid'][cloud, cell]
+            errors.append((pred - target).square().mean())
+    losses = loss_of(model, inputs)
+    assert 0 < len(errors) < possible
+    toys.assert_close(losses['local.loss'], torch.stack(errors).mean())
+    share = torch.tensor(len(errors) / possible)
+    toys.assert_close(losses['local.aligned_share'], share)
+    assert 'local.constant_baseline' in losses
+
+
+def test_weight_counts_for_losses_only() -> None:
+    one = loss_of(distiller(), paired.batch())
+    two = loss_of(distiller(objective=dict(weight=2.0)), paired.batch())
+    for name, factor in (
+        ('local.loss', 2),
+        ('local.constant_baseline', 2),
+        ('local.aligned_share', 1),
+    ):
+        toys.assert_close(two[name], factor * one[name])
+
+
+def test_a_batch_without_a_pair_teaches_nothing() -> None:
+    model = distiller()
+    inputs = paired.batch()
+    inputs['pixels'][:] = -1.0
+    losses = loss_of(model, inputs)
+    assert losses['local.loss'] == 0
+    losses['local.loss'].backward()
+    used = [p for p in model.objectives.parameters() if p.grad is None]
+    assert used == []
+    assert not any(
+        p.grad.any() for p in model.parameters() if p.grad is not None
+    )
+
+
+def test_pixels_must_be_there() -> None:
+    inputs = paired.batch()
+    del inputs['pixels']
+    model = distiller()
+    with pytest.raises(ValueError, match=r"needs inputs\['pixels'\]"):
+        loss_of(model, inputs)
+
+
+def test_all_patches_must_be_encoded() -> None:
+    model = distiller(mask=RandomPatchMask(0.5))
+    with pytest.raises(ValueError, match='whole_cloud=True'):
+        loss_of(model, paired.batch())
+    model = distiller(
+        mask=RandomPatchMask(0.5), objective=dict(whole_cloud=True)
+    )
+    assert loss_of(model, paired.batch())['local.aligned_share'] == 1

@@ -1,0 +1,248 @@
+"""Concept alignment and reconstruction of encoded features, together."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+
+from mmdet3d_act.models.distillers import Distiller, Objective
+from mmdet3d_act.models.heads import (
+    AlignmentHead,
+    CoordinateHead,
+    FeatureHead,
+)
+from mmdet3d_act.models.layers import RandomPatchMask
+from mmdet3d_act.models.losses import CosineFeatureLoss, NTXentFeatureLoss
+from mmdet3d_act.models.necks import (
+    ConceptExtractor,
+    MaskDecoder,
+    PatchTokens,
+)
+from mmdet3d_act.models.target_generators import PatchCoordinates, TargetNorm
+from tests.test_models import toys
+from tests.test_models.test_distillers import paired
+
+
+def concept(**changes: object) -> Objective:
+    options = dict(
+        target_generator=paired.VectorTeacher(),
+        neck=ConceptExtractor(32, 3, num_layers=2, num_heads=4),
+        head=AlignmentHead(32, 3),
+    )
+    return Objective(**{**options, **changes})
+
+
+def reconstruction(**changes: object) -> Objective:
+    return Objective(
+        PatchCoordinates(),
+        MaskDecoder(32, num_layers=1, num_heads=4, mask_tokens='encoded'),
+        CoordinateHead(32, toys.GROUP_SIZE),
+        mask=RandomPatchMask(0.5),
+        **changes,
+    )
+
+
+def distiller(**options: object) -> Distiller:
+    torch.manual_seed(0)
+    student = options.pop('student', None) or paired.student()
+    objectives = options.pop('objectives', None) or dict(concept=concept())
+    return Distiller(student, objectives, **options)
+
+
+def loss_of(model: Distiller, seed: int = 0) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    return model(paired.batch(), toys.samples(4), mode='loss')
+
+
+def test_the_target_generator_sizes_the_head() -> None:
+    assert concept().head.target_shape == paired.SHAPE
+    with pytest.raises(ValueError, match='those of the target generator'):
+        concept(head=AlignmentHead(32, 3, target_shape=(7,)))
+
+
+def test_concept_loss_written_out() -> None:
+    model = distiller().eval()
+    inputs = paired.batch()
+    part = model.objectives['concept']
+    encoded = model.student.encode(model.student.group(inputs['points']))
+    pred = part.head(part.neck(encoded))
+    expected = (pred.flatten(1) - inputs['vectors']).square().mean()
+    losses = loss_of(model)
+    assert set(losses) == {'concept.loss', 'concept.constant_baseline'}
+    toys.assert_close(losses['concept.loss'], expected)
+
+
+def test_reconstruction_leaves_out_encoded_features() -> None:
+    model = distiller(objectives=dict(rec=reconstruction())).eval()
+    inputs = paired.batch()
+    losses = loss_of(model)
+    torch.manual_seed(0)
+    patches = model.student.group(inputs['points'])
+    encoded = model.student.encode(patches)
+    part = model.objectives['rec']
+    mask = part.mask(patches.centers)
+    # The student saw everything; the decoder does not see what it made of
+    # the masked patches.
+    hidden = encoded.features.masked_fill(mask.unsqueeze(-1), 7.0)
+    preds = part.neck(encoded._replace(features=hidden), patches, mask)
+    target = patches.neighborhoods
+    expected = part.head.loss(preds, target, mask)['loss']
+    toys.assert_close(losses['rec.loss'], expected)
+
+
+@pytest.mark.parametrize(
+    'loss', [None, CosineFeatureLoss(), NTXentFeatureLoss()]
+)
+def test_a_few_steps_learn_the_targets(loss: torch.nn.Module | None) -> None:
+    head = AlignmentHead(32, 3, hidden_dims=32, whole=True, loss=loss)
+    # Of random weights, which tell random clouds apart.
+    model = distiller(
+        student=toys.randomize(paired.student()),
+        objectives=dict(concept=concept(head=head)),
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(80):
+        losses = loss_of(model)
+        optimizer.zero_grad()
+        losses['concept.loss'].backward()
+        optimizer.step()
+    assert losses['concept.loss'] < 0.3 * losses['concept.constant_baseline']
+
+
+def test_targets_may_be_normalised() -> None:
+    norm = TargetNorm('standardize', paired.SHAPE[-1])
+    norm.fit([paired.batch()['vectors'].unflatten(1, paired.SHAPE)])
+    model = distiller(objectives=dict(concept=concept(target_norm=norm)))
+    losses = loss_of(model)
+    assert 0.5 < losses['concept.constant_baseline'] < 1.5
+
+
+def test_several_teachers_and_reconstruction_are_summed() -> None:
+    other = concept(
+        neck=PatchTokens(),
+        head=AlignmentHead(32, toys.NUM_GROUPS),
+        weight=0.5,
+    )
+    parts = dict(concept=concept(), plain=other, rec=reconstruction())
+    model = distiller(objectives=parts)
+    losses = loss_of(model)
+    total, _ = model.parse_losses(losses)
+    toys.assert_close(
+        total,
+        losses['concept.loss'] + losses['plain.loss'] + losses['rec.loss'],
+    )
+    total.backward()
+    shifts = {'patch_embed.conv1.bias', 'patch_embed.conv3.bias'}
+    assert set(toys.without_gradient(model.student)) <= shifts
+
+
+class Visible(Objective):
+    """Says what it was given."""
+
+    def loss(self, inputs, patches, mask, encoded, samples):
+        self.seen = encoded.features.shape[1], mask
+        return super().loss(inputs, patches, mask, encoded, samples)
+
+
+def masked_objective(**changes: object) -> Objective:
+    """Return masked modelling, as ACT and Point-MAE have it."""
+    neck = MaskDecoder(32, num_layers=1, num_heads=4)
+    head = CoordinateHead(32, toys.GROUP_SIZE)
+    return Visible(PatchCoordinates(), neck, head, **changes)
+
+
+def test_whole_clouds_beside_masked_ones() -> None:
+    objective = concept(whole_cloud=True)
+    parts = dict(mae=masked_objective(), concept=objective)
+    model = distiller(objectives=parts, mask=RandomPatchMask(0.5)).eval()
+    losses = loss_of(model)
+    visible, mask = parts['mae'].seen
+    assert visible == toys.NUM_GROUPS // 2
+    assert mask.sum(1).tolist() == [4] * 4
+    alone = distiller(objectives=dict(concept=objective)).eval()
+    alone.student.load_state_dict(model.student.state_dict())
+    toys.assert_close(losses['concept.loss'], loss_of(alone)['concept.loss'])
+
+
+def test_concepts_of_the_visible_patches() -> None:
+    parts = dict(mae=masked_objective(), concept=concept())
+    model = distiller(objectives=parts, mask=RandomPatchMask(0.5))
+    model = toys.randomize(model).eval()
+    whole = copy.deepcopy(model)
+    whole.objectives['concept'].whole_cloud = True
+    first, second = loss_of(model), loss_of(whole)
+    assert torch.equal(first['mae.loss'], second['mae.loss'])
+    assert not torch.allclose(first['concept.loss'], second['concept.loss'])
+
+
+def test_a_masked_student_cannot_hide_what_it_did_not_encode() -> None:
+    neck = MaskDecoder(32, num_layers=1, num_heads=4, mask_tokens='encoded')
+    head = CoordinateHead(32, toys.GROUP_SIZE)
+    part = Objective(PatchCoordinates(), neck, head)
+    model = distiller(objectives=dict(rec=part), mask=RandomPatchMask(0.5))
+    with pytest.raises(ValueError, match='give the mask to the objective'):
+        loss_of(model)
+
+
+def test_frozen_student_stays_as_it_is() -> None:
+    model = distiller(
+        frozen_student=True,
+        objectives=dict(concept=concept(), rec=reconstruction()),
+    ).train()
+    assert not model.student.training
+    assert not any(m.training for m in model.student.modules())
+    assert model.objectives['concept'].neck.training
+    before = copy.deepcopy(model.student.state_dict())
+    first = copy.deepcopy(model.objectives.state_dict())
+    cfg = dict(optimizer=dict(type='AdamW', lr=1e-2, weight_decay=0.05))
+    wrapper = build_optim_wrapper(model, cfg)
+    total, _ = model.parse_losses(loss_of(model))
+    wrapper.update_params(total)
+    for name, value in model.student.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    trained = model.objectives.state_dict()
+    assert all(
+        not torch.equal(value, first[name]) for name, value in trained.items()
+    )
+
+
+def test_predictions_and_targets_for_retrieval() -> None:
+    model = distiller(predicts=('targets', 'losses')).eval()
+    samples = model(paired.batch(), toys.samples(4), mode='predict')
+    inputs = paired.batch()
+    for index, sample in enumerate(samples):
+        pred, target = sample.pred_targets['concept']
+        toys.assert_close(target, inputs['vectors'][index])
+        assert pred.shape == target.shape
+        assert set(sample.pred_losses) == {
+            'concept.loss',
+            'concept.constant_baseline',
+        }
+        assert 'pred_feats' not in sample
+    mean = sum(
+        (pred - target).square().mean()
+        for pred, target in (s.pred_targets['concept'] for s in samples)
+    )
+    assert samples[0].pred_losses['concept.loss'] == pytest.approx(
+        float(mean / 4), rel=1e-4
+    )
+
+
+def test_heads_that_predict_patches_are_left_out_of_retrieval() -> None:
+    parts = dict(concept=concept(), rec=reconstruction())
+    model = distiller(objectives=parts, predicts=('targets',)).eval()
+    samples = model(paired.batch(), toys.samples(4), mode='predict')
+    assert set(samples[0].pred_targets) == {'concept'}
+    encoded = model(paired.batch(), mode='tensor')
+    patches = model.get_patches(paired.batch())
+    part = Objective(PatchCoordinates(), PatchTokens(), FeatureHead(32, 4))
+    with pytest.raises(ValueError, match='FeatureHead predicts nothing of'):
+        part.predict(paired.batch(), patches, encoded, None)
+
+
+def test_unknown_predictions_are_refused() -> None:
+    with pytest.raises(ValueError, match='predicts must be some of'):
+        distiller(predicts=('images',))

@@ -1,0 +1,154 @@
+"""3DETR's head: shapes, positions, losses and detections."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet3d_act.models.heads import ThreeDETRHead
+from mmdet3d_act.models.losses import DetectionSetLoss
+from mmdet3d_act.models.task_modules import ThreeDETRBoxCoder
+from mmdet3d_act.registry import HAS_MMDET3D
+from tests.test_models import toys
+from tests.test_models.test_detectors import scenes
+
+needs_boxes = pytest.mark.skipif(
+    not HAS_MMDET3D, reason='MMDetection3D is not installed'
+)
+
+
+def head_of(**changes: object) -> ThreeDETRHead:
+    torch.manual_seed(0)
+    return toys.randomize(ThreeDETRHead(**{**scenes.HEAD, **changes}))
+
+
+def feats_of(num_groups: int = 9) -> dict:
+    points = scenes.points()
+    return {
+        'sa_xyz': [points],
+        'centers': points[:, :num_groups],
+        'features': torch.randn(2, toys.DIMS, num_groups),
+    }
+
+
+@pytest.mark.parametrize('bins', [1, 6])
+def test_shapes(bins: int) -> None:
+    outputs = head_of(num_angle_bins=bins)(feats_of())
+    shapes = {
+        name: tuple(value.shape)
+        for name, value in outputs.items()
+        if name != 'scene_range'
+    }
+    assert shapes == {
+        'cls_logits': (2, 2, 5, scenes.NUM_CLASSES + 1),
+        'center_offset': (2, 2, 5, 3),
+        'size_logits': (2, 2, 5, 3),
+        'angle_logits': (2, 2, 5, bins),
+        'angle_residual': (2, 2, 5, bins),
+        'query_xyz': (2, 5, 3),
+    }
+    low, high = outputs['scene_range']
+    points = feats_of()['sa_xyz'][0]
+    assert torch.equal(low, points.amin(1))
+    assert torch.equal(high, points.amax(1))
+
+
+def test_queries_are_the_farthest_centers() -> None:
+    feats = feats_of()
+    head = head_of().eval()
+    outputs = head(feats)
+    center_rows = [
+        (feats['centers'][0] == query).all(-1).nonzero().item()
+        for query in outputs['query_xyz'][0]
+    ]
+    assert center_rows[0] == 0
+    assert len(set(center_rows)) == 5
+    farthest = (feats['centers'][0] - feats['centers'][0, 0]).norm(dim=-1)
+    assert center_rows[1] == farthest.argmax()
+
+
+def test_patches_have_no_order() -> None:
+    feats, head = feats_of(), head_of().eval()
+    order = torch.cat([torch.tensor([0]), torch.randperm(8) + 1])
+    shuffled = {
+        **feats,
+        'centers': feats['centers'][:, order],
+        'features': feats['features'][..., order],
+    }
+    torch.testing.assert_close(
+        head(feats)['cls_logits'], head(shuffled)['cls_logits']
+    )
+
+
+def test_batch_norm_mixes_decoder_layers() -> None:
+    """The last layer alone would be normalised otherwise."""
+    head = head_of().train()
+    x = torch.randn(2, 2, 5, 16)
+    together = head.cls_mlp(x)[-1]
+    assert not torch.allclose(together, head.cls_mlp(x[-1:])[0], atol=1e-4)
+    head.eval()
+    torch.testing.assert_close(head.cls_mlp(x)[-1], head.cls_mlp(x[-1:])[0])
+
+
+@needs_boxes
+def test_loss_of_every_layer() -> None:
+    head = head_of()
+    samples = [scenes.scene((0, 0, 0, 1, 1, 1), labels=(2,)), scenes.scene()]
+    losses = head.loss(feats_of(), samples)
+    names = {'loss_cls', 'loss_giou', 'loss_center', 'loss_size'}
+    assert names | {f'd0.{name}' for name in names} <= set(losses)
+    assert not any('loss' in key for key in losses if 'card' in key)
+    total = sum(v for key, v in losses.items() if 'loss' in key)
+    total.backward()
+    # The heading has no loss here, and a gradient of 0 nevertheless.
+    assert all(p.grad is not None for p in head.parameters())
+    assert not head.angle_cls_mlp.fc1.weight.grad.any()
+    assert torch.isfinite(total)
+
+
+@needs_boxes
+def test_predict_takes_the_last_layer() -> None:
+    head = head_of().eval()
+    feats = feats_of()
+    outputs = head(feats)
+    found = head.predict(feats)
+    assert len(found) == 2
+    for name in ('cls_logits', 'center_offset', 'size_logits'):
+        outputs[name] = outputs[name].clone()
+        outputs[name][0] = 9.0
+    same = head.predict_by_feat(outputs, feats['sa_xyz'][0])
+    for one, other in zip(found, same, strict=True):
+        assert torch.equal(one.scores_3d, other.scores_3d)
+        assert torch.equal(one.bboxes_3d.tensor, other.bboxes_3d.tensor)
+
+
+def test_parts_are_configs_or_objects() -> None:
+    loss = DetectionSetLoss(scenes.NUM_CLASSES, no_object_weight=0.1)
+    head = head_of(box_coder=ThreeDETRBoxCoder(), loss=loss)
+    assert head.set_loss is loss
+    # The classes' weights come from the config, not from a checkpoint.
+    assert not any('set_loss' in key for key in head.state_dict())
+    if HAS_MMDET3D:
+        coder = dict(type='ThreeDETRBoxCoder', num_angle_bins=3)
+        built = head_of(box_coder=coder, num_angle_bins=3)
+        assert built.box_coder.num_angle_bins == 3
+    assert head_of(num_angle_bins=6).box_coder.num_angle_bins == 6
+
+
+def test_projection_widths() -> None:
+    widths = [
+        tuple(fc.weight.shape)
+        for fc in head_of(projection_channels=(20,)).projection.fcs
+    ]
+    assert widths == [(20, toys.DIMS), (16, 20)]
+    assert len(head_of().projection.fcs) == 3
+
+
+def test_wrong_input_is_named() -> None:
+    feats = feats_of(4)
+    with pytest.raises(ValueError, match=r'5 queries .* got 4 patches'):
+        head_of()(feats)
+    feats = feats_of()
+    feats['features'] = feats['features'][:, :7]
+    with pytest.raises(ValueError, match=r'in_channels=32 channels, got 7'):
+        head_of()(feats)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet3d_act.models.target_generators import StoreError, TargetStore
+from mmdet3d_act.models.target_generators import target_store as module
+
+WHO = {'type': 'Toy', 'encoder': {'model': 'a/b', 'sizes': (1, 2)}}
+
+
+def create(folder: Path, keys=('a', 'b', 'c'), **settings) -> TargetStore:
+    settings = {'identity': WHO, 'shape': (2, 3), **settings}
+    identity = settings.pop('identity')
+    return TargetStore.create(folder, identity, keys=list(keys), **settings)
+
+
+def filled(folder: Path, **settings) -> torch.Tensor:
+    torch.manual_seed(0)
+    values = torch.randn(3, 2, 3)
+    store = create(folder, **settings)
+    store.write([2, 0], values[[2, 0]])
+    store.write([1], values[1:2])
+    store.flush()
+    return values
+
+
+def test_rows_are_read_by_name(tmp_path: Path) -> None:
+    values = filled(tmp_path / 'store')
+    store = TargetStore(tmp_path / 'store')
+    assert torch.equal(store.read(['c', 'a']), values[[2, 0]])
+    assert store.read([]).shape == (0, 2, 3)
+    assert len(store) == 3
+    assert 'b' in store
+    assert 'd' not in store
+    assert store.identity['encoder']['sizes'] == [1, 2]
+
+
+def test_half_precision(tmp_path: Path) -> None:
+    values = filled(tmp_path, dtype='float16')
+    got = TargetStore(tmp_path).read(['a', 'b', 'c'])
+    assert got.dtype == torch.float32
+    assert torch.equal(got, values.half().float())
+    assert (tmp_path / 'targets.bin').stat().st_size == 3 * 6 * 2
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    store = create(tmp_path)
+    store.write([1], torch.ones(1, 2, 3))
+    # What was not flushed may not be whole on the disk.
+    assert store.pending() == [0, 1, 2]
+    store.flush()
+    assert store.pending() == [0, 2]
+    assert store.pending(['c', 'b']) == [2]
+    again = TargetStore(tmp_path)
+    assert torch.equal(again.read(['b']), torch.ones(1, 2, 3))
+    with pytest.raises(StoreError, match='2 of 3 targets are missing'):
+        again.read(['b', 'c'])
+    with pytest.raises(StoreError, match=r"no target of \['d'\]"):
+        again.read(['d'])
+
+
+def test_store_goes_on_and_grows(tmp_path: Path) -> None:
+    values = filled(tmp_path)
+    store = create(tmp_path, keys=['c', 'd'])
+    assert store.keys == ['a', 'b', 'c', 'd']
+    assert store.pending() == [3]
+    assert torch.equal(store.read(['a', 'b', 'c']), values)
+    store.write([3], torch.ones(1, 2, 3))
+    store.flush()
+    assert TargetStore(tmp_path).pending() == []
+
+
+def test_interrupted_growth_is_repaired(tmp_path: Path) -> None:
+    """Files that were made longer before the names were written."""
+    values = filled(tmp_path)
+    for name, more in (('targets.bin', 24), ('done.bin', 1)):
+        path = tmp_path / name
+        path.write_bytes(path.read_bytes() + bytes(more))
+    with pytest.raises(StoreError, match=r'has 96 bytes, .* are 72'):
+        TargetStore(tmp_path)
+    store = create(tmp_path)
+    assert torch.equal(store.read(['a', 'b', 'c']), values)
+
+
+def test_rows_without_a_header_do_not_count(tmp_path: Path) -> None:
+    filled(tmp_path)
+    (tmp_path / 'store.json').unlink()
+    assert create(tmp_path, identity={'type': 'New'}).pending() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ('other', 'said'),
+    [
+        (dict(shape=(3, 2)), r'shape is \[2, 3\] instead of \[3, 2\]'),
+        (dict(dtype='float16'), "dtype is 'float32' instead of 'float16'"),
+        (dict(identity={'type': 'Other'}), r'identity\.type is .Toy. instead'),
+    ],
+)
+def test_another_teacher(tmp_path: Path, other: dict, said: str) -> None:
+    filled(tmp_path)
+    with pytest.raises(StoreError, match=said):
+        create(tmp_path, **other)
+
+
+def test_damaged_stores(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='no store of targets'):
+        TargetStore(tmp_path)
+    filled(tmp_path)
+    data = (tmp_path / 'targets.bin').read_bytes()
+    (tmp_path / 'targets.bin').write_bytes(data[:-1])
+    with pytest.raises(StoreError, match='has 71 bytes'):
+        TargetStore(tmp_path)
+    (tmp_path / 'targets.bin').unlink()
+    with pytest.raises(StoreError, match=r'targets\.bin is missing'):
+        TargetStore(tmp_path)
+    header = json.loads((tmp_path / 'store.json').read_text())
+    for bad in ('{', json.dumps({**header, 'format': 9}), '{"format": 1}'):
+        (tmp_path / 'store.json').write_text(bad)
+        with pytest.raises(StoreError, match='damaged or of another version'):
+            TargetStore(tmp_path)
+
+
+def test_bad_values(tmp_path: Path) -> None:
+    store = create(tmp_path, dtype='float16')
+    with pytest.raises(ValueError, match=r'up to 1e\+06; store them'):
+        store.write([0], torch.full((1, 2, 3), 1e6))
+    with pytest.raises(ValueError, match='finite'):
+        store.write([0], torch.full((1, 2, 3), np.nan))
+    with pytest.raises(ValueError, match=r'expected 1 targets of shape'):
+        store.write([0], torch.zeros(1, 3, 2))
+
+
+@pytest.mark.parametrize(
+    ('keys', 'said'),
+    [
+        ([], 'got none'),
+        (['a', 'a'], 'must be unique'),
+        (['a', 'b\nc'], 'one line of text'),
+        (['a', ''], 'one line of text'),
+    ],
+)
+def test_bad_names(tmp_path: Path, keys: list[str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        create(tmp_path, keys=keys)
+    with pytest.raises(ValueError, match='dtype must be one of'):
+        create(tmp_path, dtype='int8')
+
+
+def test_folder_says_whose_it_is(tmp_path: Path) -> None:
+    one = module.store_folder(tmp_path, WHO)
+    assert one.name.startswith('Toy-a-b-')
+    assert module.store_folder(tmp_path, dict(WHO)) == one
+    other = {**WHO, 'encoder': {'model': 'a/b', 'sha256': '0'}}
+    assert module.store_folder(tmp_path, other) != one
+    filled(one)
+    assert module.list_stores(tmp_path) == module.list_stores(one) == [one]
+    assert module.list_stores(tmp_path / 'none') == []
+
+
+def test_differences() -> None:
+    found = {'a': 1, 'b': {'c': 2, 'd': 3}}
+    assert module.differences(found, {'b': {'c': 2}}) == ''
+    assert module.differences(found, {'b': {'c': 5}}) == (
+        'b.c is 2 instead of 5'
+    )
+    assert module.differences(found, {'x': 1}) == 'x is None instead of 1'

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from mmdet3d_act.models.teachers import ImageEncoder
+from mmdet3d_act.models.teachers.image_encoder import PatchFeatures
+
+
+class Means(ImageEncoder):
+    """Mean colours, of the image and of its quarters."""
+
+    model_name = 'means'
+
+    def __init__(self, size: int = 8, **settings):
+        settings = {'mean': (0, 0, 0), 'std': (1, 1, 1), **settings}
+        super().__init__(
+            lambda: nn.AvgPool2d(size // 2),
+            image_size=size,
+            pretrained=False,
+            **settings,
+        )
+
+    def read_pretrained(self):
+        raise AssertionError('nothing to read')
+
+    def _embed(self, network, images):
+        return network(images).mean(dim=(2, 3))
+
+    def _patches(self, network, images):
+        quarters = network(images)
+        return PatchFeatures(quarters.flatten(2).transpose(1, 2), (2, 2))
+
+
+class NoPatches(Means):
+    def _patches(self, network, images):
+        raise ValueError('it sees the whole')
+
+
+class Maps(Means):
+    def _embed(self, network, images):
+        return network(images)
+
+
+def images(seed: int = 0) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+
+
+def test_images_are_normalised() -> None:
+    mean, std = (0.1, 0.2, 0.3), (0.5, 1.0, 2.0)
+    got = Means(mean=mean, std=std)(images())
+    own = images().double().mean(dim=(2, 3)) / 255
+    want = (own - torch.tensor(mean)) / torch.tensor(std)
+    torch.testing.assert_close(got, want.float())
+
+
+def test_patches_are_row_by_row() -> None:
+    encoder, batch = Means(), images()
+    got = encoder.forward_patches(batch)
+    assert got.shape == (2, 4, 3)
+    assert (encoder.embed_dims, encoder.patch_dims) == (3, 3)
+    assert encoder.grid == (2, 2)
+    right_of_top = batch[:, :, :4, 4:].double().mean(dim=(2, 3)) / 255
+    torch.testing.assert_close(got[:, 1], right_of_top.float())
+
+
+@pytest.mark.parametrize(
+    'bad',
+    [
+        images().float(),
+        images()[:, :, :4],
+        images()[:, :1],
+        images()[0],
+    ],
+)
+def test_other_images_are_refused(bad: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r'uint8 images \(B, 3, 8, 8\)'):
+        Means()(bad)
+
+
+def test_model_without_patches() -> None:
+    encoder = NoPatches()
+    assert encoder(images()).shape == (2, 3)
+    with pytest.raises(ValueError, match=r'no features of patches \(it sees'):
+        encoder.forward_patches(images())
+    with pytest.raises(ValueError, match='no features of patches'):
+        _ = encoder.grid
+
+
+def test_model_without_a_vector() -> None:
+    with pytest.raises(ValueError, match='one vector for an image'):
+        Maps()
+
+
+def test_bad_statistics() -> None:
+    with pytest.raises(ValueError, match='std must be positive'):
+        Means(std=(1, 0, 1))
+    with pytest.raises(ValueError, match='red, green and blue'):
+        Means(mean=(0, 0))
+
+
+def test_settings_hold_the_preprocessing() -> None:
+    assert Means(mean=(0, 0, 1)).settings() == {
+        'type': 'Means',
+        'model': 'means',
+        'image_size': 8,
+        'mean': [0.0, 0.0, 1.0],
+        'std': [1.0, 1.0, 1.0],
+    }

@@ -1,0 +1,256 @@
+#!/usr/bin/env python
+"""Compute the teacher's targets of a whole data set once, for all trainings.
+
+    python tools/cache_teacher.py configs/concept/concept_pretrain_scannet.py
+
+For every target generator of the config's model that looks at images a store
+is made, a folder that is memory-mapped in training: where the config's
+StoredTarget looks for it, by default in $ACT_DATA_ROOT/targets. An interrupted
+call goes on where it stopped; what is there already is not computed again.
+Several processes share the work where torchrun starts them and --launcher
+pytorch is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from config_arguments import ConfigArgumentParser
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from mmdet3d_act.apis.target_caching import PairedImages
+    from mmdet3d_act.models.target_generators import PairedImageTarget
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'mmdet3d_act').is_dir():
+    # The package of this checkout, also where another one is installed.
+    sys.path.insert(0, str(ROOT))
+
+PARTS = ('train', 'val', 'test')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = ConfigArgumentParser(
+        "Compute the teacher's targets of a whole data set once."
+    )
+    add = parser.add_argument
+    add('config', help='config file of the training')
+    add(
+        '--parts',
+        nargs='+',
+        choices=PARTS,
+        default=['train'],
+        help='which data loaders of the config (default: train)',
+    )
+    add(
+        '--out',
+        metavar='FOLDER',
+        help="where the stores go (default: the config's StoredTarget.path, "
+        'or $ACT_DATA_ROOT/targets)',
+    )
+    add('--batch-size', type=int, default=64, help='default: %(default)s')
+    add(
+        '--workers',
+        type=int,
+        default=0,
+        metavar='N',
+        help='processes that read images (default: the computing one)',
+    )
+    add(
+        '--dtype',
+        choices=['float16', 'float32'],
+        default='float16',
+        help='of the numbers on disk (default: %(default)s)',
+    )
+    add(
+        '--amp',
+        action='store_true',
+        help='run the teacher in mixed precision (bfloat16 on a CPU)',
+    )
+    add(
+        '--captions',
+        type=int,
+        default=0,
+        metavar='N',
+        help='also print what the caption model says of the first N images',
+    )
+    add('--device', help='default: the GPU where there is one')
+    add(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes',
+    )
+    # Given by some launchers; what counts is their environment variable.
+    add('--local-rank', type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if '::' not in args.config and not Path(args.config).is_file():
+        parser.error(f'the config {args.config} does not exist')
+    for name in ('batch_size', 'workers', 'captions'):
+        if getattr(args, name) < (name == 'batch_size'):
+            parser.error(f'--{name.replace("_", "-")} is too small')
+    return args
+
+
+def cache(args: argparse.Namespace) -> None:
+    """Set up the config, check it, compute."""
+    from mmengine.registry import init_default_scope
+
+    from mmdet3d_act.apis.loading import build_dataset, initialize
+    from mmdet3d_act.apis.target_caching import find_jobs, unwrap
+    from mmdet3d_act.engine import launch
+    from mmdet3d_act.models.target_generators.target_store import (
+        target_folder,
+    )
+    from mmdet3d_act.registry import build_module
+
+    cfg = launch.load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    jobs = find_jobs(cfg, args.config)
+    launch.check_requirements(
+        dict(model=[job.teacher for job in jobs]), args.config
+    )
+    datasets = [
+        one
+        for part in args.parts
+        for one in unwrap(build_dataset(cfg, args.config, part))
+    ]
+    device = start_processes(cfg, args)
+    for job in jobs:
+        teacher = build_module(job.teacher)
+        try:
+            initialize(teacher)
+            path = args.out or job.path or target_folder()
+            compute(teacher, datasets, path, device, args)
+        except (FileNotFoundError, ValueError) as error:
+            raise launch.UsageError(str(error)) from error
+
+
+def start_processes(cfg: Config, args: argparse.Namespace) -> str:
+    """Join the other processes and return the device of this one."""
+    import torch
+    from mmengine.dist import get_rank, init_dist, is_distributed
+
+    from mmdet3d_act.engine.distributed import prepare_distributed
+
+    if args.launcher != 'none':
+        prepare_distributed(cfg)
+        if not is_distributed():
+            init_dist(args.launcher)
+    if args.device is not None:
+        return args.device
+    if not torch.cuda.is_available():
+        return 'cpu'
+    return f'cuda:{get_rank() % torch.cuda.device_count()}'
+
+
+def compute(
+    teacher: PairedImageTarget,
+    datasets: list[PairedImages],
+    path: str,
+    device: str,
+    args: argparse.Namespace,
+) -> None:
+    """Compute the targets of one teacher, and say where they are."""
+    from mmengine.dist import is_main_process
+
+    from mmdet3d_act.apis.target_caching import cache_targets
+    from mmdet3d_act.models.target_generators import TargetStore
+
+    name = f'{type(teacher).__name__} of {teacher.encoder.model_name}'
+    if is_main_process():
+        print(f'{name}, targets of shape {teacher.target_shape}', flush=True)
+    folder = cache_targets(
+        teacher,
+        datasets,
+        path,
+        dtype=args.dtype,
+        batch_size=args.batch_size,
+        num_workers=args.workers,
+        device=device,
+        amp=args.amp,
+        report=progress() if is_main_process() else None,
+    )
+    if not is_main_process():
+        return
+    store = TargetStore(folder)
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    print(f'{len(store)} targets in {folder}, {size:.1f} MB')
+    print(
+        f'StoredTarget(path={str(path)!r}, teacher=...) reads them, the '
+        'teacher being this target generator'
+    )
+    if args.captions:
+        show_captions(teacher, datasets, args.captions, device)
+
+
+def progress() -> Callable[[int, int], None]:
+    """Return a function that shows a progress bar, not at every batch."""
+    from mmengine.utils import ProgressBar
+
+    interval = 0.2 if sys.stdout.isatty() else 5
+    state = {'bar': None, 'shown': 0.0}
+
+    def report(done: int, total: int) -> None:
+        if state['bar'] is None:
+            state['bar'] = ProgressBar(total, bar_width=30, file=sys.stdout)
+        now = time.monotonic()
+        if done < total and now - state['shown'] < interval:
+            return
+        state['shown'] = now
+        state['bar'].update(done - state['bar'].completed)
+        if done == total:
+            print()
+
+    return report
+
+
+def show_captions(
+    teacher: PairedImageTarget,
+    datasets: list[PairedImages],
+    count: int,
+    device: str,
+) -> None:
+    """Print what the caption model says of the first images.
+
+    Raises:
+        FileNotFoundError: If GPT-2 is not on this machine.
+        ValueError: If there is no caption model, or no tokenizer.
+    """
+    import torch
+
+    from mmdet3d_act.models.teachers.captioner import load_captioner
+
+    if not hasattr(teacher, 'mapping'):
+        raise ValueError(
+            f'{type(teacher).__name__} has no caption model; --captions goes '
+            'with CaptionPrefixTarget'
+        )
+    captioner = load_captioner(teacher.mapping).to(device)
+    pairs = [(d, key) for d in datasets for key in d.pair_keys()][:count]
+    for dataset, key in pairs:
+        image = dataset.prepared_image(key)[None].to(device)
+        with torch.no_grad():
+            (caption,) = captioner.captions(teacher.encoder(image))
+        print(f'{key}: {caption}', flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return the exit code."""
+    args = parse_args(argv)
+    from mmdet3d_act.engine.launch import run_tool
+
+    return run_tool(lambda: cache(args), args.launcher)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
