@@ -1,0 +1,211 @@
+"""CPU versions of MMCV's point operations, for stock heads without a GPU.
+
+VoteNet's head and PointNet++'s call operations that MMCV (2.0 to 2.2) has for
+CUDA only. Importing this module supplies what is missing, once:
+
+    custom_imports = dict(imports=['mmdet3d_act', 'mmdet3d_act.mmcv_cpu'])
+
+Tensors on a GPU go to MMCV's kernels as before; the package itself needs none
+of this, `mmdet3d_act.ops` runs on every device.
+
+Letters: B batch, N points, S samples, K of a group, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import mmcv.ops
+from mmcv.ops import points_in_boxes
+from mmcv.ops.furthest_point_sample import FurthestPointSampling
+from mmdet3d.structures.bbox_3d import base_box3d
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+from mmdet3d_act import ops
+
+
+def ball_query_forward(
+    centers: Tensor, points: Tensor, idx: Tensor, **sizes: Any
+) -> None:
+    """Fill ``idx`` (B, S, K), int32, with the first points in each ball.
+
+    Args:
+        centers: (B, S, 3).
+        points: (B, N, 3).
+        idx: Written to.
+        **sizes: ``min_radius``, ``max_radius``, ``nsample``, as MMCV says.
+
+    Raises:
+        ValueError: If there is an inner radius.
+    """
+    if sizes['min_radius'] != 0:
+        raise ValueError(
+            'on a CPU a ball query has no inner radius, got min_radius='
+            f'{sizes["min_radius"]}; set dilated_group=False, or use a GPU'
+        )
+    idx.copy_(
+        ops.ball_query(points, centers, sizes['max_radius'], sizes['nsample'])
+    )
+
+
+def gather_forward(
+    features: Tensor, idx: Tensor, output: Tensor, **_: int
+) -> None:
+    """Fill ``output`` with the features at indices.
+
+    Args:
+        features: (B, C, N).
+        idx: (B, ...), int32 or int64.
+        output: (B, C, ...), written to.
+    """
+    columns = idx.flatten(1).long().unsqueeze(1)
+    taken = features.gather(2, columns.expand(-1, features.shape[1], -1))
+    output.copy_(taken.view_as(output))
+
+
+def gather_backward(
+    grad: Tensor, idx: Tensor, grad_features: Tensor, **_: int
+) -> None:
+    """Add gradients of gathered features to those of the features.
+
+    Args:
+        grad: (B, C, ...).
+        idx: (B, ...), int32 or int64.
+        grad_features: (B, C, N), added to.
+    """
+    columns = idx.flatten(1).long().unsqueeze(1)
+    grad_features.scatter_add_(
+        2, columns.expand(-1, grad.shape[1], -1), grad.flatten(2)
+    )
+
+
+def three_nn_forward(
+    query: Tensor, source: Tensor, squared: Tensor, idx: Tensor, **_: int
+) -> None:
+    """Fill squared distances and indices of the three nearest, (B, N, 3).
+
+    Args:
+        query: (B, N, 3).
+        source: (B, S, 3).
+        squared: Written to.
+        idx: int32, written to.
+
+    Raises:
+        ValueError: If there are fewer than three points to choose from.
+    """
+    if source.shape[1] < 3:
+        raise ValueError(
+            'three_nn needs three points to choose from, got '
+            f'{source.shape[1]}; raise the number of centres'
+        )
+    found = ops.three_nn(query, source)
+    squared.copy_(found[0])
+    idx.copy_(found[1])
+
+
+def three_interpolate_forward(
+    features: Tensor, idx: Tensor, weight: Tensor, output: Tensor, **_: int
+) -> None:
+    """Fill ``output`` (B, C, N) with weighted sums of three features.
+
+    Args:
+        features: (B, C, S).
+        idx: (B, N, 3), int32.
+        weight: (B, N, 3).
+        output: Written to.
+    """
+    gathered = features.new_empty((*features.shape[:2], *idx.shape[1:]))
+    gather_forward(features, idx, gathered)
+    output.copy_((gathered * weight.unsqueeze(1)).sum(-1))
+
+
+def three_interpolate_backward(
+    grad: Tensor, idx: Tensor, weight: Tensor, grad_features: Tensor, **_: int
+) -> None:
+    """Add gradients of the sums to those of the features, (B, C, S).
+
+    Args:
+        grad: (B, C, N).
+        idx: (B, N, 3), int32.
+        weight: (B, N, 3).
+        grad_features: Added to.
+    """
+    shares = grad.unsqueeze(-1) * weight.unsqueeze(1)  # (B, C, N, 3)
+    gather_backward(shares, idx, grad_features)
+
+
+# By their names in MMCV's extension.
+KERNELS = {
+    'ball_query_forward': ball_query_forward,
+    'gather_points_forward': gather_forward,
+    'gather_points_backward': gather_backward,
+    'group_points_forward': gather_forward,
+    'group_points_backward': gather_backward,
+    'three_nn_forward': three_nn_forward,
+    'three_interpolate_forward': three_interpolate_forward,
+    'three_interpolate_backward': three_interpolate_backward,
+}
+
+
+def provide_cpu_kernels() -> list[str]:
+    """Supply MMCV's operations on CPU tensors, and return which.
+
+    What was supplied before stays: a second call returns nothing.
+    """
+    extension = points_in_boxes.ext_module
+    provided = [
+        name
+        for name, kernel in KERNELS.items()
+        if _provide(extension, name, kernel)
+    ]
+    if _provide(FurthestPointSampling, 'forward', _sample, staticmethod):
+        provided.append('furthest_point_sampling_forward')
+    # Modules that hold the function itself; MMCV has it for CPUs by another
+    # name.
+    for module in (mmcv.ops, points_in_boxes, base_box3d):
+        if _provide(
+            module, 'points_in_boxes_all', points_in_boxes.points_in_boxes_cpu
+        ):
+            provided.append(f'{module.__name__}.points_in_boxes_all')
+    return provided
+
+
+def _sample(ctx: FunctionCtx, points: Tensor, num_points: int) -> Tensor:
+    """Return the rows of farthest points, (B, S), int32."""
+    idx = ops.farthest_point_sample(points, num_points).int()
+    ctx.mark_non_differentiable(idx)
+    return idx
+
+
+def _provide(
+    owner: object,
+    name: str,
+    on_cpu: Callable,
+    wrap: Callable | None = None,
+) -> bool:
+    """Let a function of ``owner`` take ``on_cpu`` where no tensor is CUDA's.
+
+    Returns:
+        Whether it was done now, not before.
+    """
+    original = getattr(owner, name)
+    if hasattr(original, 'on_cpu'):
+        return False
+
+    def choose(*args: Any, **kwargs: Any) -> object:
+        given = (*args, *kwargs.values())
+        tensors = [one for one in given if isinstance(one, Tensor)]
+        on_gpu = any(one.is_cuda for one in tensors)
+        return (original if on_gpu else on_cpu)(*args, **kwargs)
+
+    # A compiled function has no attributes that wraps could take along.
+    choose = wraps(on_cpu)(choose)
+    choose.on_cpu = on_cpu
+    setattr(owner, name, wrap(choose) if wrap else choose)
+    return True
+
+
+provide_cpu_kernels()
