@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
@@ -101,6 +101,8 @@ def safe_globals() -> list[object]:
     HistoryBuffer()  # fills the table of statistics methods
     allowed: list[object] = [
         HistoryBuffer,
+        # Label maps of MMDetection3D's segmentation data sets.
+        ConfigDict,
         np.ndarray,
         np.dtype,
         (_statistics_method, 'builtins.getattr'),

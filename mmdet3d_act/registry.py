@@ -9,10 +9,12 @@ runs with PyTorch and MMEngine alone.
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
+import torch
 from mmengine.registry import Registry
 from mmengine.structures import BaseDataElement
-from torch import nn
+from torch import Tensor, nn
 
 HAS_MMDET3D = importlib.util.find_spec('mmdet3d') is not None
 
@@ -56,6 +58,8 @@ __all__ = [
     'TASK_UTILS',
     'TRANSFORMS',
     'build_module',
+    'depth_boxes',
+    'gravity_boxes',
     'point_data',
     'registered_classes',
 ]
@@ -102,6 +106,46 @@ def point_data(**fields: object) -> BaseDataElement:
 
         return PointData(**fields)
     return BaseDataElement(**fields)
+
+
+def depth_boxes(boxes: Tensor, *, turned: bool = False) -> object:
+    """Return boxes as data samples of MMDetection3D hold them.
+
+    Args:
+        boxes: (D, 6 or 7): middle, sizes, and perhaps yaw, counter-clockwise
+            seen from above.
+        turned: Whether boxes have a yaw; it is dropped where not.
+
+    Raises:
+        ImportError: If MMDetection3D is not installed.
+    """
+    if not HAS_MMDET3D:
+        raise ImportError(
+            'boxes need MMDetection3D; install the extra [mmdet3d]'
+        )
+    from mmdet3d.structures import DepthInstance3DBoxes
+
+    width = 7 if turned else 6
+    return DepthInstance3DBoxes(
+        boxes[:, :width],
+        box_dim=width,
+        with_yaw=turned,
+        origin=(0.5, 0.5, 0.5),
+    )
+
+
+def gravity_boxes(bboxes_3d: Any) -> Tensor:  # noqa: ANN401
+    """Return boxes of MMDetection3D as (D, 7): middle, sizes, yaw.
+
+    Args:
+        bboxes_3d: `DepthInstance3DBoxes`, on any device.
+    """
+    parts = (
+        bboxes_3d.gravity_center,
+        bboxes_3d.dims,
+        bboxes_3d.yaw[:, None],
+    )
+    return torch.cat(parts, dim=-1)
 
 
 def registered_classes(kind: str | type) -> list[type]:

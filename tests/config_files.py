@@ -20,7 +20,7 @@ LEAVES = sorted(
 )
 SMALL = ('tiny', 'demo')
 FULL_SIZE = [name for name in LEAVES if not Path(name).stem.endswith(SMALL)]
-STEPS = 'dvae|pretrain|cls|fewshot|partseg|semseg|3detr'
+STEPS = 'dvae|pretrain|probe-reconstruction|cls|fewshot|partseg|semseg|3detr(?:-m)?'
 WORD = r'[a-z0-9]+(?:-[a-z0-9]+)*'
 # Point-BERT's tokenizer is a step without a method's name; it is ACT's first.
 NAME = re.compile(
@@ -59,12 +59,13 @@ def leaves_of(*steps: str) -> list[str]:
 
 
 def bases(path: Path) -> list[Path]:
-    """Return the files that a config names as its bases."""
+    """Return the files of ours that a config names as its bases."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
             value = ast.literal_eval(node.value)
             names = [value] if isinstance(value, str) else value
-            return [(path.parent / name).resolve() for name in names]
+            own = [name for name in names if '::' not in name]
+            return [(path.parent / name).resolve() for name in own]
     return []
 
 

@@ -14,7 +14,7 @@ from pickle import UnpicklingError
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -140,6 +140,17 @@ def test_training_resumes(work_dir):
     assert state['meta']['epoch'] == 3
     history = state['message_hub']['log_scalars']['train/loss']
     assert len(history.data[0]) == 6
+
+
+def test_label_maps_of_data_sets_are_read(tmp_path):
+    """MMDetection3D puts them into a config's dict, and Runners store that."""
+    path = tmp_path / 'epoch_1.pth'
+    labels = ConfigDict(classes=('wall',))
+    labels['label2cat'] = {0: 'wall'}
+    torch.save(dict(meta=dict(dataset_meta=labels)), path)
+    meta = compat.load_checkpoint(str(path))['meta']['dataset_meta']
+    assert meta == labels
+    assert isinstance(meta['label2cat'], ConfigDict)
 
 
 @needs_safe_load

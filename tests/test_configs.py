@@ -33,7 +33,7 @@ from tests.config_files import (
     step_of,
 )
 
-METHOD_FOLDERS = {'act', 'concept', 'point-mae', 'point-transformer'}
+METHOD_FOLDERS = {'3detr', 'act', 'concept', 'point-mae', 'point-transformer'}
 MAX_INHERITANCE = 3
 METRIC_OF_STEP = {
     'dvae': 'ReconstructionMetric',
@@ -42,8 +42,24 @@ METRIC_OF_STEP = {
     'fewshot': 'ClassificationMetric',
     'partseg': 'PartSegMetric',
     'semseg': 'SemanticSegMetric',
+    'semseg_scannet': 'SegMetric',
+    '3detr': 'PublishedIndoorMetric',
+    '3detr-m': 'PublishedIndoorMetric',
 }
-LOADING = {'LoadPointCloud', 'LoadRoom', 'LoadRoomBlock'}
+# Where a distiller predicts more than features.
+METRIC_OF_PREDICTION = {
+    'targets': 'RetrievalMetric',
+    'losses': 'DistillationLossMetric',
+}
+LOADING = {
+    'LoadFrame',
+    'LoadPointCloud',
+    'LoadRoom',
+    'LoadRoomBlock',
+    'LoadScene',
+}
+# Where biases and norms are decayed too: at most so much.
+DECAY_OF_ALL = {'dvae': 1e-3, 'semseg': 0.01, '3detr': 0.1, '3detr-m': 0.1}
 
 
 _MODELS: dict[tuple[str, str], nn.Module] = {}
@@ -84,7 +100,9 @@ def test_name_and_place(name: str) -> None:
     match = NAME.fullmatch(file.removesuffix('.py'))
     assert match, f'{file} is not {{method}}_{{step}}_{{data}}[_{{variant}}]'
     assert folder in METHOD_FOLDERS
-    assert (match['method'] or 'act') == folder
+    # The detectors have their method's name.
+    alone = '3detr' if match['step'].startswith('3detr') else 'act'
+    assert (match['method'] or alone) == folder
 
 
 @pytest.mark.parametrize('name', LEAVES)
@@ -160,9 +178,20 @@ def test_hooks_and_metrics_build(built: tuple[Config, nn.Module]) -> None:
             # Nothing is known of a folder's classes.
             assert 'folder' in cfg.filename
             continue
-        metric = METRICS.build(evaluator)
-        expected = METRIC_OF_STEP[step_of(cfg.filename)]
-        assert type(metric).__name__ == expected
+        several = isinstance(evaluator, list)
+        metrics = [
+            METRICS.build(one)
+            for one in (evaluator if several else [evaluator])
+        ]
+        step = step_of(cfg.filename)
+        data = NAME.fullmatch(Path(cfg.filename).stem)['data']
+        if predicts := cfg.model.get('predicts'):
+            expected = METRIC_OF_PREDICTION[predicts[-1]]
+        else:
+            expected = METRIC_OF_STEP.get(
+                f'{step}_{data}', METRIC_OF_STEP[step]
+            )
+        assert type(metrics[0]).__name__ == expected
     prepares = 'PrepareTargetsHook' in names
     assert prepares == getattr(model, 'needs_preparation', False)
 
@@ -176,6 +205,8 @@ def test_optimizer_and_schedules_build(
     assert lr == cfg.optim_wrapper.optimizer.lr
     for schedule in cfg.param_scheduler:
         schedule = dict(schedule)
+        # Of what is inherited from MMDetection3D.
+        schedule.pop('_scope_', None)
         smooth = schedule.pop('convert_to_iter_based', False)
         cls = PARAM_SCHEDULERS.get(schedule.pop('type'))
         make = cls.build_iter_from_epoch if smooth else cls
@@ -188,10 +219,10 @@ def test_decay_is_for_matrices_only(built: tuple[Config, nn.Module]) -> None:
     cfg, model = built
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     if 'paramwise_cfg' not in cfg.optim_wrapper:
-        # The short stage I: a small decay of everything.
-        assert cfg.model.type == 'DiscreteVAE'
+        # The short stage I, and what is published so.
         (group,) = wrapper.optimizer.param_groups
-        assert 0 < group['weight_decay'] < 1e-3
+        most = DECAY_OF_ALL[step_of(cfg.filename)]
+        assert 0 < group['weight_decay'] <= most
         return
     decay = {
         id(param): group['weight_decay']
@@ -213,15 +244,26 @@ def test_decay_is_for_matrices_only(built: tuple[Config, nn.Module]) -> None:
     assert all(
         len(shapes[name]) == 1
         or shapes[name][:-1] == (1, 1)
-        or name.endswith('prompts.tokens')
+        or name.endswith(('prompts.tokens', 'concept_tokens'))
         for name in free
     )
     network = next(part for part in NETWORKS if part in cfg.model.type)
     names_free, names_decayed = NETWORKS[network]
     neck = f'objectives.{next(iter(cfg.model.get("objectives", "?")))}.neck'
     trained = free | decayed
-    if cfg.model.get('transfer', 'full') != 'full':
-        names_free, names_decayed = names_free & free, names_decayed & decayed
+    if network == 'Distiller':
+        own = next(iter(model.objectives.values()))
+        more = NECKS[type(own.neck).__name__]
+        names_free, names_decayed = (
+            names_free | more[0],
+            names_decayed | more[1],
+        )
+    part_is_frozen = cfg.model.get('frozen_student')
+    if part_is_frozen or cfg.model.get('transfer', 'full') != 'full':
+        names_free, names_decayed = (
+            {n.replace('NECK', neck) for n in names} & trained
+            for names in (names_free, names_decayed)
+        )
         assert names_free
         assert names_decayed
     assert {n.replace('NECK', neck) for n in names_free} <= free
@@ -242,6 +284,18 @@ FINE_TUNED = (
         'backbone.patch_embed.conv1.weight',
     },
 )
+# By the neck of a distiller's first objective, as the next.
+NECKS = {
+    'MaskDecoder': (
+        {'NECK.mask_token', 'NECK.norm.bias'},
+        {'NECK.blocks.0.attn.qkv.weight'},
+    ),
+    'ConceptExtractor': (
+        {'NECK.concept_tokens', 'NECK.blocks.0.norm1.weight'},
+        {'NECK.blocks.0.cross_attn.query.weight'},
+    ),
+    'PatchTokens': (set(), set()),
+}
 # By a part of the class name: parameters without and with decay.
 NETWORKS = {
     'DiscreteVAE': (
@@ -258,19 +312,20 @@ NETWORKS = {
             'student.blocks.0.norm1.weight',
             'student.blocks.0.attn.proj.bias',
             'student.patch_embed.conv1.bias',
-            'NECK.mask_token',
-            'NECK.norm.bias',
         },
         {
             'student.blocks.0.attn.qkv.weight',
             'student.blocks.1.mlp.fc2.weight',
             'student.patch_embed.conv1.weight',
-            'NECK.blocks.0.attn.qkv.weight',
         },
     ),
     'Classifier': (
         FINE_TUNED[0] | {'backbone.cls_token', 'head.layers.0.bias'},
         FINE_TUNED[1] | {'backbone.cls_pos', 'head.layers.0.weight'},
+    ),
+    'EncoderDecoder3D': (
+        FINE_TUNED[0] | {'decode_head.norm1.weight', 'decode_head.fc3.bias'},
+        FINE_TUNED[1] | {'decode_head.fc1.weight'},
     ),
     'Segmentor': (
         FINE_TUNED[0] | {'decode_head.norm1.weight', 'decode_head.fc1.bias'},

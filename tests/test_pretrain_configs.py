@@ -28,6 +28,7 @@ from tests.config_files import (
     leaves_of,
     load,
 )
+from tests.mini_scannet import write_scannet
 from tests.small_data import ROOT, needs_minilm
 
 TEACHERS = {'TimmTeacher', 'OpenCLIPTeacher', 'LanguageTeacher'}
@@ -145,6 +146,31 @@ def test_small_point_mae_runs() -> None:
     run('point-mae/point-mae_pretrain_shapenet_tiny.py')
 
 
+def test_scenes(data_root: Path) -> None:
+    """Both stages and Point-MAE on crops of rooms, with and without boxes."""
+    write_scannet(data_root, num_scenes=2, num_points=1500)
+    size = {'num_points': 600, 'min_points': 900}
+    folder = Path('work_dirs/act_dvae_scannet_tiny')
+    for name in (
+        'act/act_dvae_scannet_tiny.py',
+        'act/act_pretrain_scannet_tiny.py',
+        'point-mae/point-mae_pretrain_scannet_tiny.py',
+    ):
+        cfg = prepare_config(
+            str(CONFIGS / name),
+            f'work_dirs/{Path(name).stem}',
+            options=RUN,
+        )
+        parts = cfg.train_dataloader, cfg.val_dataloader, cfg.custom_hooks
+        for step in iter_typed(list(parts)):
+            step.update({k: size[k] for k in size if k in step})
+        cfg.train_dataloader.dataset.samples_per_scene = 4
+        state = torch.load(train(cfg), weights_only=True)
+        assert state['meta']['iter'] == 2
+        assert all(v.isfinite().all() for v in state['state_dict'].values())
+    assert (folder / 'last_checkpoint').is_file()
+
+
 @pytest.mark.usefixtures('data_root')
 def test_plain_autoencoder_runs_when_shrunken() -> None:
     sizes = dict(
@@ -223,7 +249,13 @@ def stage_1_problems(cfg: Config) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'name', [n for n in leaves_of('dvae', 'pretrain') if n in FULL_SIZE]
+    'name',
+    [
+        name
+        for name in leaves_of('dvae', 'pretrain')
+        # Pairs have images, see test_concept_configs.py.
+        if name in FULL_SIZE and not name.startswith('concept/')
+    ],
 )
 def test_full_size_runs_forward_and_backward(name: str) -> None:
     cfg = load(name)
@@ -231,7 +263,8 @@ def test_full_size_runs_forward_and_backward(name: str) -> None:
     model.init_weights()
     model.train()
     torch.manual_seed(0)
-    points = torch.rand(2, 1024, 3) * 2 - 1
+    count = 1024 if 'scannet' not in name else 2500
+    points = torch.rand(2, count, 3) * 2 - 1
     losses = model(dict(points=points), None, mode='loss')
     total, _ = model.parse_losses(losses)
     total.backward()

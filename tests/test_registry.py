@@ -79,3 +79,21 @@ def test_core_runs_without_mmdet3d() -> None:
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_boxes_of_data_samples_and_back() -> None:
+    pytest.importorskip('mmdet3d')
+    boxes = torch.tensor([[1.0, 2, 3, 4, 5, 6, 0.5]])
+    made = registry.depth_boxes(boxes, turned=True)
+    assert made.with_yaw
+    torch.testing.assert_close(made.gravity_center, boxes[:, :3])
+    torch.testing.assert_close(registry.gravity_boxes(made), boxes)
+    straight = registry.depth_boxes(boxes)
+    assert not straight.with_yaw
+    assert registry.gravity_boxes(straight)[0, 6] == 0
+
+
+def test_boxes_need_mmdet3d(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, 'HAS_MMDET3D', False)
+    with pytest.raises(ImportError, match='boxes need MMDetection3D'):
+        registry.depth_boxes(torch.zeros(1, 6))

@@ -28,7 +28,12 @@ PROTOCOL_KEYS = {
     'param_scheduler',
 }
 TINY = 'act/act_cls_real-shapes_tiny.py'
-FINE_TUNED = leaves_of('cls', 'fewshot', 'partseg', 'semseg')
+# 3DETR's own encoders have no pretraining here.
+FINE_TUNED = [
+    name
+    for name in leaves_of('cls', 'fewshot', 'partseg', 'semseg', '3detr')
+    if not name.startswith('3detr/')
+]
 
 
 @pytest.fixture(autouse=True, scope='module')
@@ -37,6 +42,7 @@ def _default_weights() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv('ACT_PRETRAINED', raising=False)
         patch.delenv('POINT_MAE_PRETRAINED', raising=False)
+        patch.delenv('CONCEPT_PRETRAINED', raising=False)
         yield
 
 

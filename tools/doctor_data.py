@@ -31,6 +31,10 @@ SCANOBJECTNN_FILES = (
     'main_split_nobg/test_objectdataset.h5',
 )
 S3DIS_AREAS = 6
+SCANNET_MASKS = (
+    ('semantic_mask', 'segmentation'),
+    ('instance_mask', 'VoteNet'),
+)
 
 
 class Finding(NamedTuple):
@@ -181,28 +185,50 @@ def check_s3dis(folder: Path) -> tuple[bool, str]:
 
 
 def check_scannet(folder: Path) -> tuple[bool, str]:
-    """Return whether ScanNet is there as MMDetection3D converts it."""
+    """Return whether ScanNet is there as MMDetection3D converts it.
+
+    Masks may be missing, wholly or in part: detection needs none.
+    """
     needed = ['scannet_infos_train.pkl', 'scannet_infos_val.pkl', 'points']
     absent = _without(folder, needed)
     if absent:
         return _judge(absent, '')
     scenes = len(list((folder / 'points').glob('*.bin')))
-    return scenes > 0, f'{scenes} scenes (published: 1201 + 312)'
+    detail = f'{scenes} scenes (published: 1201 + 312)'
+    for part, purpose in SCANNET_MASKS:
+        count = len(list((folder / part).glob('*.bin')))
+        if count < scenes:
+            detail += f'; {part} of {count}, needed for {purpose}'
+    return scenes > 0, detail
 
 
 def check_scannet_frames(folder: Path) -> tuple[bool, str]:
-    """Return whether each scene has colour, depth, pose and intrinsics."""
-    scenes = sorted(path for path in folder.iterdir() if path.is_dir())
-    parts = ('color', 'depth', 'pose')
+    """Return whether each scene is a video or has its exported parts."""
+    videos = {path.stem: path for path in folder.glob('*.sens')}
+    videos.update({path.stem: path for path in folder.glob('*/*.sens')})
+    scenes = {path.name for path in folder.iterdir() if path.is_dir()}
+    scenes -= {'meta_data'}
+    exported = sorted(scenes - set(videos))
     missing = [
-        f'{scene.name}/{part}'
-        for scene in scenes
-        for part in parts
-        if not (scene / part).is_dir()
+        f'{scene}/{part}'
+        for scene in exported
+        for part in ('color', 'depth', 'pose', 'intrinsic')
+        if not (folder / scene / part).is_dir()
     ]
-    if not scenes:
+    if not exported and not videos:
         missing = ['<scene>/color']
-    return _judge(missing, f'{len(scenes)} scenes')
+    return _judge(missing, f'{len(exported)} scenes, {len(videos)} videos')
+
+
+def check_object_renders(folder: Path) -> tuple[bool, str]:
+    """Return whether there are clouds, lists, and renders or vectors."""
+    missing = _without(folder, ['points', 'train.txt', 'test.txt'])
+    if not (folder / 'images').is_dir():
+        missing += _without(folder, ['vectors'])
+    if missing:
+        return _judge(missing, '')
+    clouds = len(list((folder / 'points').iterdir()))
+    return clouds > 0, f'{clouds} objects'
 
 
 class DataSet(NamedTuple):
@@ -239,7 +265,13 @@ DATA_SETS = (
         'scannet', check_scannet, "MMDetection3D's data/scannet/README.md"
     ),
     DataSet(
-        'scannet_frames', check_scannet_frames, "ScanNet's frame exporter"
+        'scannet_frames',
+        check_scannet_frames,
+        'tools/dataset_converters/scannet_frames.py on the .sens files of '
+        'ScanNet',
+    ),
+    DataSet(
+        'object_renders', check_object_renders, 'docs/data.md has the layout'
     ),
 )
 

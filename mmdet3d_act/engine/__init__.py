@@ -12,7 +12,11 @@ from mmdet3d_act.engine.optim import (
     GroupedOptimWrapperConstructor,
 )
 from mmdet3d_act.engine.preflight import collect_problems, format_problems
-from mmdet3d_act.engine.schedulers import ReleasedCosineLR, released_cosine_lr
+from mmdet3d_act.engine.schedulers import (
+    ProgressCosineLR,
+    ReleasedCosineLR,
+    released_cosine_lr,
+)
 
 __all__ = [
     'CPUAmpOptimWrapper',
@@ -20,6 +24,7 @@ __all__ = [
     'CosineRamp',
     'GroupedOptimWrapperConstructor',
     'IterationSeedHook',
+    'ProgressCosineLR',
     'ReleasedCosineLR',
     'ScheduledValueHook',
     'VotingTestLoop',

@@ -38,6 +38,16 @@ def _class_problems(cfg: Mapping) -> Iterator[str]:
             yield f'{cls.__name__}: {error}'
 
 
+def _unneeded(cfg: Mapping) -> Iterator[int]:
+    """Yield the parts of a config that only describe, and are not built.
+
+    A class names them in ``unneeded_parts``.
+    """
+    for cls in registered_classes(cfg['type']):
+        for name in getattr(cls, 'unneeded_parts', ()):
+            yield from map(id, iter_typed(cfg.get(name)))
+
+
 def _missing_file(path: object, key: str) -> str | None:
     """Say that a checkpoint on disk is absent; None where it is fine."""
     if not isinstance(path, str) or '://' in path:
@@ -123,7 +133,11 @@ def collect_problems(
     nodes = [value for _, value in parts.items()]
     found = [_missing_file(parts.get('load_from'), 'load_from')]
     filled: set[int] = set()
+    unneeded: set[int] = set()
     for typed in iter_typed(nodes):
+        if id(typed) in unneeded:
+            continue
+        unneeded.update(_unneeded(typed))
         found.extend(_class_problems(typed))
         if id(typed) in filled:
             continue

@@ -5,6 +5,7 @@ from mmdet3d_act.models import (
     backbones,
     classifiers,
     data_preprocessors,
+    detectors,
     distillers,
     heads,
     layers,
@@ -12,6 +13,7 @@ from mmdet3d_act.models import (
     necks,
     segmentors,
     target_generators,
+    task_modules,
     teachers,
 )
 
@@ -20,6 +22,7 @@ __all__ = [
     'backbones',
     'classifiers',
     'data_preprocessors',
+    'detectors',
     'distillers',
     'heads',
     'layers',
@@ -27,5 +30,6 @@ __all__ = [
     'necks',
     'segmentors',
     'target_generators',
+    'task_modules',
     'teachers',
 ]

@@ -128,20 +128,32 @@ KINDS: dict[str, Kind] = {
     ),
     'classifier': _kind('points logits head_in', inputs='points label'),
     'classifier_logits': _kind('points logits', 'target tokens'),
-    'detector': _kind('point_clouds query_xyz'),
-    'detector_boxes': _kind('centers sizes giou_rotated'),
+    'detector': _kind(
+        'point_clouds query_xyz', inputs='point_clouds raw_boxes_*'
+    ),
+    'detector_boxes': _kind(
+        'centers sizes giou_rotated',
+        inputs='centers sizes angles gt_corners gt_corners_axis_aligned '
+        'gt_count angle_in',
+    ),
     'detector_lr': _kind('lr progress'),
-    'ap_full_path': _kind('map25 kept_score'),
-    'ap': _kind('map25 map50'),
-    'ap_threshold': _kind('exact_half_map50'),
+    'ap_full_path': _kind(
+        'map25 kept_score',
+        inputs='point_clouds pred_box pred_corners sem_cls_prob '
+        'objectness_prob gt_*',
+    ),
+    'ap': _kind('map25 map50', inputs='gt_* det_*'),
+    'ap_threshold': _kind('exact_half_map50', inputs='gt det'),
     'metric_partseg': _kind(
         'instance_avg_iou category_iou', inputs='logits target shape_class'
     ),
     'metric_semseg': _kind(
         'iou_per_class miou', inputs='logits target class_weight'
     ),
-    'caption_prefix': _kind('clip_embedding prefix'),
-    'caption_model': _kind('clip_embedding tokens logits'),
+    'caption_prefix': _kind('clip_embedding prefix', inputs='clip_embedding'),
+    'caption_model': _kind(
+        'clip_embedding tokens logits', inputs='clip_embedding tokens mask'
+    ),
 }
 
 

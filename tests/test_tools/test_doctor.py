@@ -295,8 +295,14 @@ def fill_scannet(root):
 
 
 def fill_frames(root):
-    for part in ('color', 'depth', 'pose'):
+    for part in ('color', 'depth', 'pose', 'intrinsic'):
         (root / 'scene0000_00' / part).mkdir(parents=True)
+
+
+def fill_renders(root):
+    for name in ('train.txt', 'test.txt', 'points/a.npy'):
+        write(root / name)
+    (root / 'vectors').mkdir()
 
 
 @pytest.mark.parametrize(
@@ -316,6 +322,7 @@ def fill_frames(root):
         ),
         ('check_scannet', fill_scannet, 'scannet_infos_val.pkl'),
         ('check_scannet_frames', fill_frames, 'scene0000_00/depth'),
+        ('check_object_renders', fill_renders, 'vectors'),
     ],
 )
 def test_data_set_complete_then_not(check, fill, removed, tmp_path):
@@ -330,6 +337,28 @@ def test_data_set_complete_then_not(check, fill, removed, tmp_path):
     complete, detail = judge(tmp_path)
     assert complete is False
     assert detail.startswith('1 missing')
+
+
+def test_scenes_without_masks_are_scenes(tmp_path):
+    fill_scannet(tmp_path)
+    write(tmp_path / 'semantic_mask' / 'scene0000_00.bin')
+    complete, detail = doctor_data.check_scannet(tmp_path)
+    assert complete
+    assert detail.startswith('1 scenes')
+    assert detail.endswith('; instance_mask of 0, needed for VoteNet')
+
+
+def test_videos_are_scenes(tmp_path):
+    write(tmp_path / 'scene0001_00' / 'scene0001_00.sens')
+    write(tmp_path / 'scene0002_00.sens')
+    assert doctor_data.check_scannet_frames(tmp_path) == (
+        True,
+        '0 scenes, 2 videos',
+    )
+    fill_frames(tmp_path)
+    assert doctor_data.check_scannet_frames(tmp_path)[1] == (
+        '1 scenes, 2 videos'
+    )
 
 
 def test_no_data_at_all_is_one_note(tmp_path):

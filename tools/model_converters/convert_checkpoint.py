@@ -6,7 +6,7 @@ python tools/model_converters/convert_checkpoint.py SRC DST --task backbone
 python tools/model_converters/convert_checkpoint.py SRC --task classifier
 
 The format is recognised by the parameter names: ACT (stage I, stage II,
-fine-tuned, part and semantic segmentation) and Point-MAE as a whole;
+fine-tuned, part and semantic segmentation), Point-MAE and 3DETR as a whole;
 Point-BERT, MaskPoint and ReCon as backbones. What became of every parameter
 is reported; nothing is dropped without a reason. Without DST nothing is
 written.

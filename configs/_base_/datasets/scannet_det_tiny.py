@@ -1,0 +1,34 @@
+# ScanNet for detection on a CPU of two cores: 8192 points of a scene.
+_base_ = './scannet_det.py'
+
+num_points = 8192
+
+take_points = dict(
+    type='SamplePoints', num_points=num_points, on_too_few='repeat'
+)
+# Whole scenes: crops slow a short training down.
+train_pipeline = [
+    *_base_.load_scene,
+    take_points,
+    *_base_.scene_augmentation,
+    dict(type='PackPointInputs'),
+]
+test_pipeline = [
+    *_base_.load_scene,
+    take_points,
+    dict(type='PackPointInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader

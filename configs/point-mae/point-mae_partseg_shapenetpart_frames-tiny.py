@@ -1,0 +1,11 @@
+# Point-MAE of frames, fine-tuned on ShapeNetPart, for a CPU.
+_base_ = '../act/act_partseg_shapenetpart_tiny.py'
+
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            checkpoint='{{$POINT_MAE_PRETRAINED:work_dirs/point-mae_pretrain_scannet-frames_tiny}}',
+            pretrain_config='configs/point-mae/point-mae_pretrain_scannet-frames_tiny.py',
+        )
+    )
+)

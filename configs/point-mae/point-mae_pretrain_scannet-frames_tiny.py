@@ -1,0 +1,18 @@
+# Point-MAE on RGB-D frames, for a CPU of two cores.
+_base_ = [
+    '../_base_/models/point_mae_tiny.py',
+    '../_base_/datasets/scannet_frames_clouds_tiny.py',
+    '../_base_/schedules/pretrain_tiny.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(predicts=('losses',))
+default_hooks = dict(logger=dict(interval=10))
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='ReconstructionHook', interval=24),
+]
+val_evaluator = dict(type='DistillationLossMetric')
+test_evaluator = val_evaluator
+val_cfg = dict()
+test_cfg = dict()

@@ -1,0 +1,11 @@
+# Point-MAE, fine-tuned for semantic segmentation on ScanNet.
+_base_ = '../act/act_semseg_scannet.py'
+
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            checkpoint='{{$POINT_MAE_PRETRAINED:work_dirs/point-mae_pretrain_shapenet}}',
+            pretrain_config='configs/point-mae/point-mae_pretrain_shapenet.py',
+        )
+    )
+)

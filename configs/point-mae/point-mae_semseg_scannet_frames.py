@@ -1,0 +1,11 @@
+# Point-MAE of ScanNet's frames, fine-tuned for segmentation on ScanNet.
+_base_ = '../act/act_semseg_scannet.py'
+
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            checkpoint='{{$POINT_MAE_PRETRAINED:work_dirs/point-mae_pretrain_scannet-frames}}',
+            pretrain_config='configs/point-mae/point-mae_pretrain_scannet-frames.py',
+        )
+    )
+)

@@ -1,0 +1,199 @@
+"""Pictures of what detectors and segmentors see in scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmdet3d_act.apis.pictures import choose_indices
+from mmdet3d_act.datasets.browsing import sample_name
+from mmdet3d_act.evaluation.detection_metric import true_boxes
+from mmdet3d_act.registry import gravity_boxes
+from mmdet3d_act.visualization.scenes import (
+    ScenePanel,
+    box_panel,
+    class_colors,
+    draw_scene_panels,
+    error_panel,
+    label_panel,
+    plain_panel,
+    write_scene_html,
+)
+
+
+def draw_scenes(
+    model: nn.Module | None,
+    dataset: Dataset,
+    folder: str | Path,
+    *,
+    num_samples: int = 3,
+    indices: Sequence[int] | None = None,
+    min_score: float = 0.3,
+    html: bool = False,
+    panel: int = 420,
+) -> list[Path]:
+    """Draw scenes with what is known of them and what a model predicts.
+
+    Args:
+        model: A detector or a segmentor with its weights; None draws the
+            annotations alone.
+        dataset: Where the scenes come from; it gives what the model reads.
+        folder: Gets ``scenes.png`` and ``scenes.html``.
+        num_samples: Number of scenes, evenly spread over the data set.
+        indices: Which scenes instead, counted from 0.
+        min_score: Of the detections that are drawn, each box as the class of
+            its highest score.
+        html: Whether to write a web page.
+        panel: Width and height of one picture.
+
+    Returns:
+        The paths that were written.
+
+    Raises:
+        UsageError: If there is no such scene.
+        ValueError: If the samples hold neither annotations nor predictions.
+    """
+    meta = getattr(dataset, 'metainfo', {})
+    classes = tuple(meta.get('classes', ()))
+    colors = class_colors(len(classes), meta.get('palette'))
+    rows, shown = [], set()
+    for index in choose_indices(dataset, num_samples, indices):
+        sample, points = _predicted(model, dataset[index])
+        row, labels = scene_panels(sample, points, colors, min_score)
+        shown |= labels
+        rows.append(row)
+    legend = {classes[label]: colors[label] for label in sorted(shown)}
+    up_axis = meta.get('up_axis', 'z')
+    folder = Path(folder)
+    view = dict(up_axis=up_axis)
+    paths = [
+        draw_scene_panels(
+            rows, folder / 'scenes.png', legend=legend, panel=panel, **view
+        )
+    ]
+    if html:
+        paths.append(write_scene_html(rows, folder / 'scenes.html', **view))
+    return paths
+
+
+def _predicted(
+    model: nn.Module | None, data: dict
+) -> tuple[dict, torch.Tensor]:
+    """Return a data sample as a dict, with predictions, and its points."""
+    points = torch.as_tensor(data['inputs']['points'])[:, :3].cpu()
+    sample = data['data_samples']
+    if model is not None:
+        with torch.no_grad():
+            sample = model.test_step(pseudo_collate([data]))[0]
+    known = sample.to_dict()
+    return {**sample.metainfo, **known}, points
+
+
+def scene_panels(
+    sample: dict,
+    points: torch.Tensor,
+    colors: np.ndarray,
+    min_score: float = 0.3,
+) -> tuple[list[ScenePanel], set[int]]:
+    """Return the panels of a scene, and the classes that are in them.
+
+    Args:
+        sample: A data sample as a dict.
+        points: (N, 3), z up.
+        colors: Of the classes, (C, 3) in [0, 1].
+        min_score: Of the detections that are drawn.
+
+    Raises:
+        ValueError: If the sample holds neither boxes nor labels of points.
+    """
+    panels = [plain_panel(sample_name(sample), points)]
+    panels[0] = panels[0]._replace(caption=f'{len(points)} points')
+    labels = _point_labels(sample)
+    seen: set[int] = set()
+    if labels is not None or 'pred_pts_seg' in sample:
+        seen |= _add_labels(panels, sample, points, colors, labels)
+    else:
+        boxes, gt_labels = true_boxes(sample)
+        panels.append(box_panel('annotated', points, boxes, gt_labels, colors))
+        seen |= set(gt_labels.tolist())
+    found = sample.get('pred_instances_3d')
+    if found is not None:
+        boxes, best = likely_boxes(found, min_score)
+        caption = f'{len(boxes)} boxes of score >= {min_score:g}'
+        panels.append(
+            box_panel('predicted', points, boxes, best, colors, caption)
+        )
+        seen |= set(best.tolist())
+    return panels, seen
+
+
+def _add_labels(
+    panels: list[ScenePanel],
+    sample: dict,
+    points: torch.Tensor,
+    colors: np.ndarray,
+    labels: np.ndarray | None,
+) -> set[int]:
+    """Add the panels of a segmentation; return the classes in them."""
+    shown = []
+    if labels is not None:
+        panels.append(label_panel('annotated', points, labels, colors))
+        shown.append(labels)
+    if 'pred_pts_seg' in sample:
+        found = _array(sample['pred_pts_seg']['pts_semantic_mask'])
+        panels.append(label_panel('predicted', points, found, colors))
+        shown.append(found)
+        if labels is not None:
+            panels.append(error_panel(points, labels, found, len(colors)))
+    values = np.unique(np.concatenate(shown))
+    return {int(one) for one in values if 0 <= one < len(colors)}
+
+
+def _point_labels(sample: dict) -> np.ndarray | None:
+    """Return the labels of the points, (N,), if there are some."""
+    for group in ('eval_ann_info', 'gt_pts_seg'):
+        labels = (sample.get(group) or {}).get('pts_semantic_mask')
+        if labels is not None:
+            return _array(labels)
+    return None
+
+
+def _array(values: Any) -> np.ndarray:  # noqa: ANN401
+    return torch.as_tensor(values).detach().cpu().numpy().astype(np.int64)
+
+
+def likely_boxes(
+    found: dict, min_score: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return boxes and labels of the likely detections of a scene.
+
+    A box that is detected as several classes is returned once, as that of
+    its highest score.
+
+    Args:
+        found: ``bboxes_3d``, ``scores_3d`` and ``labels_3d``.
+        min_score: Lower scores are left out.
+
+    Returns:
+        (n, 7), and (n,).
+    """
+    scores = found['scores_3d'].detach().cpu()
+    order = scores.argsort(descending=True, stable=True)
+    order = order[scores[order] >= min_score]
+    boxes = gravity_boxes(found['bboxes_3d']).detach().cpu()[order]
+    labels = found['labels_3d'].cpu()[order]
+    if not len(boxes):
+        return boxes, labels
+    _, group = boxes.unique(dim=0, return_inverse=True)
+    first = {}
+    for place, one in enumerate(group.tolist()):
+        first.setdefault(one, place)
+    kept = torch.tensor(sorted(first.values()))
+    return boxes[kept], labels[kept]

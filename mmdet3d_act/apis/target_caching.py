@@ -1,0 +1,230 @@
+"""Targets of a whole data set, computed once.
+
+Letters: B batch, S side of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import barrier, get_dist_info
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.preflight import iter_typed
+from mmdet3d_act.models.target_generators import (
+    PairedImageTarget,
+    StoredTarget,
+    TargetStore,
+)
+from mmdet3d_act.models.target_generators.target_store import store_folder
+from mmdet3d_act.registry import registered_classes
+
+# Batches between two flushes: what an interrupted call loses.
+FLUSH_EVERY = 20
+
+
+class PairedImages(Protocol):
+    """What is used of a data set of pairs."""
+
+    image_preparation: dict
+
+    def pair_keys(self) -> list[str]:
+        """Return the names of all pairs, in a fixed order."""
+
+    def prepared_image(self, pair_key: str) -> Tensor:
+        """Return the image of a pair, uint8 (3, S, S)."""
+
+
+class TargetJob(NamedTuple):
+    """Targets that a config wants computed.
+
+    Attributes:
+        path: Folder of the store or stores; None where the config says none.
+        teacher: Config of the target generator.
+    """
+
+    path: str | None
+    teacher: dict
+
+
+class _Rows(Dataset):
+    """Images of rows of a store."""
+
+    def __init__(
+        self, images: Sequence[tuple[int, PairedImages, str]]
+    ) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[int, Tensor]:
+        row, dataset, key = self.images[index]
+        return row, dataset.prepared_image(key)
+
+
+def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
+    """Return the targets of images that a config's model learns from.
+
+    Args:
+        cfg: The config.
+        config: Its name, for messages.
+
+    Raises:
+        UsageError: If there are none.
+    """
+    jobs: list[TargetJob] = []
+    within: set[int] = set()
+    for typed in iter_typed(cfg.get('model')):
+        if id(typed) in within:
+            continue
+        for cls in registered_classes(typed['type']):
+            if issubclass(cls, StoredTarget):
+                teacher = typed['teacher']
+                within.update(map(id, iter_typed(teacher)))
+                jobs.append(TargetJob(typed.get('path'), teacher))
+            elif issubclass(cls, PairedImageTarget):
+                jobs.append(TargetJob(None, typed))
+    if not jobs:
+        raise launch.UsageError(
+            f'{config} has no target of images to compute; expected a '
+            'StoredTarget, ImageEmbeddingTarget, ImagePatchTarget or '
+            'CaptionPrefixTarget among the objectives of its model'
+        )
+    return jobs
+
+
+def unwrap(dataset: Dataset) -> Iterator[PairedImages]:
+    """Yield the data sets of pairs inside wrappers that repeat or join.
+
+    Args:
+        dataset: A data set, or MMEngine's wrapper around some.
+
+    Raises:
+        UsageError: If one is no data set of pairs.
+    """
+    if hasattr(dataset, 'pair_keys'):
+        yield dataset
+    elif hasattr(dataset, 'datasets'):
+        for one in dataset.datasets:
+            yield from unwrap(one)
+    elif hasattr(dataset, 'dataset'):
+        yield from unwrap(dataset.dataset)
+    else:
+        raise launch.UsageError(
+            f'{type(dataset).__name__} has no paired images; expected a data '
+            'set such as ScanNetFrames or ObjectRenders'
+        )
+
+
+def cache_targets(
+    generator: PairedImageTarget,
+    datasets: Sequence[PairedImages],
+    path: str | Path,
+    *,
+    dtype: str = 'float16',
+    batch_size: int = 64,
+    num_workers: int = 0,
+    device: str = 'cpu',
+    amp: bool = False,
+    report: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Compute the targets of all pairs into a store, and return its folder.
+
+    Several processes share the work; each calls this with the same
+    arguments. What a store has already is not computed again.
+
+    Args:
+        generator: The target generator, with its weights.
+        datasets: Data sets of pairs, whose images are prepared alike.
+        path: Folder in which the store is made; its name says whose it is.
+        dtype: Of the numbers on disk, ``'float16'`` or ``'float32'``.
+        batch_size: Images B that are computed at once.
+        num_workers: Processes that read images, for each computing one.
+        device: Where the teacher runs.
+        amp: Whether it runs in mixed precision.
+        report: Called with the rows that are done and all rows of this
+            process.
+
+    Raises:
+        ValueError: If images are prepared in several ways, or names of pairs
+            occur twice in a data set.
+    """
+    generator = generator.to(device).eval()
+    keys, homes = _all_keys(datasets)
+    identity = {
+        **generator.identity(),
+        'images': _preparation(datasets),
+    }
+    folder = store_folder(path, identity)
+    rank, world_size = get_dist_info()
+    options = dict(shape=generator.target_shape, keys=keys, dtype=dtype)
+    if rank == 0:
+        TargetStore.create(folder, identity, **options)
+    barrier()
+    store = TargetStore(folder, writable=True)
+    # One stretch for each process: neighbours are often of one file.
+    rows = np.array_split(store.pending(keys), world_size)[rank].tolist()
+    # Nobody writes before all know what is missing.
+    barrier()
+    images = [(row, homes[store.keys[row]], store.keys[row]) for row in rows]
+    loader = DataLoader(
+        _Rows(images), batch_size=batch_size, num_workers=num_workers
+    )
+    done = 0
+    with torch.no_grad():
+        for index, (batch_rows, batch) in enumerate(loader, start=1):
+            with _precision(device, amp):
+                target = generator.compute(batch.to(device))
+            store.write(batch_rows.tolist(), target)
+            if index % FLUSH_EVERY == 0:
+                store.flush()
+            done += len(batch_rows)
+            if report is not None:
+                report(done, len(rows))
+    store.flush()
+    barrier()
+    return folder
+
+
+def _precision(device: str, amp: bool) -> AbstractContextManager:
+    if not amp:
+        return nullcontext()
+    kind = torch.device(device).type
+    dtype = torch.float16 if kind == 'cuda' else torch.bfloat16
+    return torch.autocast(kind, dtype=dtype)
+
+
+def _all_keys(
+    datasets: Sequence[PairedImages],
+) -> tuple[list[str], dict[str, PairedImages]]:
+    """Return the names of all pairs, and which data set has each."""
+    homes: dict[str, PairedImages] = {}
+    for dataset in datasets:
+        own = dataset.pair_keys()
+        if len(set(own)) < len(own):
+            raise ValueError(
+                f'names of pairs must be unique, {type(dataset).__name__} has '
+                f'{len(own)} with {len(set(own))} different ones'
+            )
+        # The parts of a data set may overlap: the same name is the same pair.
+        homes = {**dict.fromkeys(own, dataset), **homes}
+    return list(homes), homes
+
+
+def _preparation(datasets: Sequence[PairedImages]) -> dict:
+    """Return how all the images are prepared."""
+    each = [dict(dataset.image_preparation) for dataset in datasets]
+    if any(one != each[0] for one in each):
+        raise ValueError(
+            f'the images of all data sets must be prepared alike, got {each}'
+        )
+    return each[0]

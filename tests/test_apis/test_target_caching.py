@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch.utils.data import ConcatDataset
+
+from mmdet3d_act.apis import target_caching as module
+from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.models.target_generators import ImagePatchTarget, TargetStore
+from tests.paired_images import MadeUpPairs, teacher_of, weights
+from tests.test_tools.loading import run_script
+
+
+def cache(root: Path, datasets, generator=None, **settings) -> TargetStore:
+    generator = generator or teacher_of(weights())
+    settings = {'dtype': 'float32', 'batch_size': 2, **settings}
+    return TargetStore(
+        module.cache_targets(generator, datasets, root, **settings)
+    )
+
+
+def test_every_pair_is_computed(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    pairs, generator = MadeUpPairs(), teacher_of(weights())
+    store = cache(tmp_path, [pairs], report=lambda *now: seen.append(now))
+    assert store.keys == pairs.pair_keys()
+    assert store.pending() == []
+    assert seen == [(2, 5), (4, 5), (5, 5)]
+    images = [pairs.prepared_image(key) for key in store.keys]
+    want = generator.compute(torch.stack(images))
+    torch.testing.assert_close(
+        store.read(store.keys), want, rtol=1e-5, atol=1e-5
+    )
+    assert store.identity['images'] == pairs.image_preparation
+    assert store.folder.parent == tmp_path
+
+
+def test_a_second_call_computes_what_is_missing(tmp_path: Path) -> None:
+    cache(tmp_path, [MadeUpPairs(3)])
+    pairs = MadeUpPairs(5)
+    store = cache(tmp_path, [pairs])
+    assert pairs.read == ['scene/003', 'scene/004']
+    assert len(store) == 5
+    again = MadeUpPairs(5)
+    assert cache(tmp_path, [again]).pending() == []
+    assert again.read == []
+
+
+def test_an_interrupted_call_goes_on(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(module, 'FLUSH_EVERY', 1)
+
+    class Broken(MadeUpPairs):
+        def prepared_image(self, pair_key):
+            if pair_key == 'scene/004':
+                raise OSError('the disk is gone')
+            return super().prepared_image(pair_key)
+
+    with pytest.raises(OSError, match='the disk is gone'):
+        cache(tmp_path, [Broken(6)])
+    pairs = MadeUpPairs(6)
+    store = cache(tmp_path, [pairs])
+    assert pairs.read == ['scene/004', 'scene/005']
+    assert store.pending() == []
+
+
+def test_parts_may_overlap(tmp_path: Path) -> None:
+    store = cache(tmp_path, [MadeUpPairs(3), MadeUpPairs(3, first=1)])
+    assert sorted(store.keys) == [f'scene/{n:03d}' for n in range(4)]
+    twice = MadeUpPairs(2)
+    twice.names = ['scene/000', 'scene/000']
+    with pytest.raises(ValueError, match='must be unique, MadeUpPairs has 2'):
+        cache(tmp_path, [twice])
+    with pytest.raises(ValueError, match='prepared alike'):
+        cache(tmp_path, [MadeUpPairs(), MadeUpPairs(crop='squash')])
+
+
+def test_stores_of_teachers_lie_side_by_side(tmp_path: Path) -> None:
+    one = cache(tmp_path, [MadeUpPairs()])
+    other = cache(tmp_path, [MadeUpPairs()], teacher_of(weights(1)))
+    patches = cache(
+        tmp_path, [MadeUpPairs()], teacher_of(weights(), ImagePatchTarget)
+    )
+    folders = {store.folder for store in (one, other, patches)}
+    assert len(folders) == 3
+    assert patches.shape == (4, 16)
+
+
+def test_mixed_precision(tmp_path: Path) -> None:
+    full = cache(tmp_path / 'a', [MadeUpPairs()])
+    half = cache(tmp_path / 'b', [MadeUpPairs()], amp=True, dtype='float16')
+    a, b = full.read(full.keys), half.read(half.keys)
+    assert 0 < (a - b).abs().max() < 0.1 * a.abs().max()
+    assert half.dtype == 'float16'
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_on_a_gpu(tmp_path: Path) -> None:
+    one = cache(tmp_path / 'a', [MadeUpPairs()])
+    other = cache(tmp_path / 'b', [MadeUpPairs()], device='cuda')
+    torch.testing.assert_close(
+        other.read(one.keys), one.read(one.keys), rtol=1e-3, atol=1e-3
+    )
+    assert other.folder.name == one.folder.name
+
+
+def test_jobs_of_a_config() -> None:
+    embedding = dict(type='ImageEmbeddingTarget', encoder=dict(type='X'))
+    stored = dict(type='StoredTarget', path='p', teacher=embedding)
+    objectives = dict(
+        a=dict(target_generator=stored), b=dict(target_generator=embedding)
+    )
+    model = dict(type='Distiller', objectives=objectives)
+    jobs = module.find_jobs(Config(dict(model=model)), 'c.py')
+    assert [job.path for job in jobs] == ['p', None]
+    assert [job.teacher['type'] for job in jobs] == [embedding['type']] * 2
+    with pytest.raises(UsageError, match=r'c\.py has no target of images'):
+        module.find_jobs(Config(dict(model=dict(type='X'))), 'c.py')
+
+
+def test_wrappers_are_looked_into() -> None:
+    one, two = MadeUpPairs(), MadeUpPairs()
+    joined = ConcatDataset([one, ConcatDataset([two])])
+    assert list(module.unwrap(joined)) == [one, two]
+    with pytest.raises(UsageError, match='TensorDataset has no paired images'):
+        list(module.unwrap(torch.utils.data.TensorDataset(torch.ones(1))))
+
+
+SCRIPT = """
+import sys
+import torch.distributed as dist
+from mmdet3d_act.apis.target_caching import cache_targets
+from tests.paired_images import MadeUpPairs, teacher_of, weights
+
+dist.init_process_group('gloo')
+pairs = MadeUpPairs(7)
+cache_targets(teacher_of(weights()), [pairs], sys.argv[1], batch_size=2)
+print(f'read {len(pairs.read)}', flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_processes_share_the_work(tmp_path: Path) -> None:
+    (tmp_path / 'run.py').write_text(SCRIPT)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    done = run_script(
+        tmp_path,
+        *(sys.executable, '-m', 'torch.distributed.run'),
+        *('--nproc_per_node=2', f'--master_port={port}'),
+        *('run.py', str(tmp_path / 'stores')),
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(re.findall(r'read (\d)', done.stdout)) == ['3', '4']
+    (folder,) = (tmp_path / 'stores').iterdir()
+    assert TargetStore(folder).pending() == []
+    assert len(TargetStore(folder)) == 7

@@ -1,0 +1,119 @@
+"""3DETR networks with the weights of a fixture, and its true boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.structures import BaseDataElement, InstanceData
+from torch import nn
+
+from mmdet3d_act.converters import keys
+from mmdet3d_act.converters.published_detector import DETECTOR
+from mmdet3d_act.models.backbones import ThreeDETREncoder
+from mmdet3d_act.models.heads import ThreeDETRHead
+from mmdet3d_act.models.losses import DetectionSetLoss
+from mmdet3d_act.models.task_modules import HungarianSetAssigner
+from mmdet3d_act.registry import depth_boxes
+from tests.test_reference import networks
+from tests.test_reference.harness import Reference
+
+
+def detector_of(args: Mapping[str, Any], classes: int, bins: int) -> nn.Module:
+    """Return the network of a fixture's command line."""
+    masked = args['enc_type'] == 'masked'
+    network = nn.Module()
+    network.backbone = ThreeDETREncoder(
+        embed_dims=args['enc_dim'],
+        num_layers=args['enc_nlayers'],
+        num_heads=args['enc_nhead'],
+        feedforward_dims=args['enc_ffn_dim'],
+        num_groups=args['preenc_npoints'],
+        masking_radii=(0.4, 0.8, 1.2) if masked else (),
+        downsample_radius=0.4 if masked else None,
+        downsample_channels=(256, 256),
+        dropout=0.0,
+        skip_origin=True,
+    )
+    hidden = (args['enc_dim'],) * (1 if masked else 2)
+    network.bbox_head = ThreeDETRHead(
+        classes,
+        in_channels=args['enc_dim'],
+        embed_dims=args['dec_dim'],
+        num_queries=args['nqueries'],
+        num_layers=args['dec_nlayers'],
+        num_heads=args['dec_nhead'],
+        feedforward_dims=args['dec_ffn_dim'],
+        dropout=0.0,
+        head_dropout=0.0,
+        projection_channels=hidden,
+        num_angle_bins=bins,
+        skip_origin=True,
+        **training_parts(args, classes),
+    )
+    return network
+
+
+def training_parts(args: Mapping[str, Any], classes: int) -> dict[str, Any]:
+    """Return assignment and loss of a fixture's command line."""
+    return dict(
+        assigner=HungarianSetAssigner(
+            cls_cost=args['matcher_cls_cost'],
+            giou_cost=args['matcher_giou_cost'],
+            center_cost=args['matcher_center_cost'],
+            objectness_cost=args['matcher_objectness_cost'],
+            rotation='released',
+        ),
+        loss=DetectionSetLoss(
+            classes,
+            cls_weight=args['loss_sem_cls_weight'],
+            giou_weight=args['loss_giou_weight'],
+            center_weight=args['loss_center_weight'],
+            size_weight=args['loss_size_weight'],
+            angle_cls_weight=args['loss_angle_cls_weight'],
+            angle_residual_weight=args['loss_angle_reg_weight'],
+            no_object_weight=args['loss_no_object_weight'],
+            rotation='released',
+        ),
+    )
+
+
+def filled(reference: Reference, name: str) -> nn.Module:
+    """Return the network of a fixture with its weights, in eval mode."""
+    arrays, meta = reference.load(name)
+    logits = arrays['out_sem_cls_logits']
+    bins = arrays.get('out_angle_logits', logits[..., :1]).shape[-1]
+    state, unknown = keys.convert(reference.weights(name), DETECTOR)
+    assert not unknown
+    network = detector_of(meta['args'], logits.shape[-1] - 1, bins)
+    networks.fill(network, state)
+    return network.eval()
+
+
+def raw_outputs(reference: Reference, name: str) -> dict[str, Any]:
+    """Return the raw predictions of all decoder layers, (L, B, Q, ...)."""
+    network = filled(reference, name)
+    points = networks.tensors(reference.load(name)[0], 'point_clouds')[0]
+    with torch.no_grad():
+        return network.bbox_head(network.backbone(points))
+
+
+def truth_of(arrays: Mapping[str, np.ndarray]) -> list[BaseDataElement]:
+    """Return the true boxes of a fixture as data samples have them."""
+    centers, sizes, angles = networks.tensors(
+        arrays, 'gt_box_centers', 'gt_box_sizes', 'gt_box_angles'
+    )
+    labels = torch.from_numpy(arrays['gt_box_sem_cls_label'])
+    # Published angles are clockwise.
+    boxes = torch.cat([centers, sizes, -angles[..., None]], dim=-1)
+    samples = []
+    for scene, present in enumerate(arrays['gt_box_present'] > 0):
+        rows = torch.from_numpy(present)
+        truth = InstanceData(
+            bboxes_3d=depth_boxes(boxes[scene][rows], turned=True),
+            labels_3d=labels[scene][rows],
+        )
+        samples.append(BaseDataElement(gt_instances_3d=truth))
+    return samples

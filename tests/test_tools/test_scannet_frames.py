@@ -1,0 +1,105 @@
+"""The tool that makes pairs of ScanNet's videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmdet3d_act.datasets import ScanNetFrames
+from tests.rgbd_files import LOST, make_video, write_exported, write_sens
+
+from .loading import load_tool
+
+tool = load_tool('dataset_converters.scannet_frames')
+OPTIONS = ('--frame-stride', '2', '--min-points', '20')
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """Two files and an exported folder."""
+    root = tmp_path / 'scans'
+    for seed, name in enumerate(('scene0000_00', 'scene0001_00')):
+        video = make_video(5, seed)
+        video.poses[2] = LOST
+        write_sens(root / name / f'{name}.sens', video)
+    write_exported(root / 'scene0002_00', make_video(3), range(3))
+    return root
+
+
+def _main(scans: Path, out: Path, *options: str) -> int:
+    return tool.main([str(scans), str(out), *OPTIONS, *options])
+
+
+@pytest.mark.parametrize('workers', ['1', '2'])
+def test_pairs_that_can_be_read(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture, workers: str
+) -> None:
+    out = tmp_path / 'scannet_frames'
+    assert _main(scans, out, '--workers', workers) == 0
+    printed = capsys.readouterr().out
+    assert '6 pairs of 3 scenes' in printed
+    assert 'left out: 2 frames with an invalid pose' in printed
+    dataset = ScanNetFrames(str(out), 'all', frame_stride=2)
+    source = ScanNetFrames(str(scans), 'all', frame_stride=2)
+    assert dataset.pair_keys() == source.pair_keys()
+    assert len(dataset) == 6
+    assert dataset.skipped == source.skipped
+
+
+def test_the_same_command_goes_on(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / 'out'
+    assert _main(scans, out, '--workers', '1') == 0
+    (out / 'scene0001_00' / 'frames.json').unlink()
+    kept = (out / 'scene0000_00' / 'pose' / '0.txt').stat().st_mtime_ns
+    capsys.readouterr()
+    assert _main(scans, out, '--workers', '1') == 0
+    printed = capsys.readouterr().out
+    assert '2 of 3 are there' in printed
+    assert '6 pairs of 3 scenes' in printed
+    path = out / 'scene0000_00' / 'pose' / '0.txt'
+    assert path.stat().st_mtime_ns == kept
+    assert (out / 'scene0001_00' / 'frames.json').is_file()
+
+
+def test_faults_are_shown(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = scans / 'scene0000_00' / 'scene0000_00.sens'
+    path.write_bytes(path.read_bytes()[:-700])
+    assert _main(scans, tmp_path / 'out', '--workers', '1') == 0
+    assert f'fault: {path}: truncated' in capsys.readouterr().out
+
+
+def test_scenes_of_a_list(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    names = tmp_path / 'scannetv2_val.txt'
+    names.write_text('scene0001_00\n')
+    out = tmp_path / 'out'
+    assert _main(scans, out, '--scene-list', str(names)) == 0
+    assert [path.name for path in out.iterdir()] == ['scene0001_00']
+    names.write_text('scene0001_00\nscene0007_00\n')
+    assert _main(scans, out, '--scene-list', str(names)) == 2
+    assert 'lacks 1 scenes (scene0007_00)' in capsys.readouterr().err
+
+
+def test_errors(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert _main(tmp_path / 'nowhere', tmp_path / 'out') == 2
+    assert 'nowhere does not exist' in capsys.readouterr().err
+    assert _main(scans, scans) == 2
+    assert 'OUT must be another' in capsys.readouterr().err
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    assert _main(empty, tmp_path / 'out') == 2
+    assert 'lacks a scene; expected' in capsys.readouterr().err
+    path = scans / 'scene0000_00' / 'scene0000_00.sens'
+    path.write_bytes(b'<html>')
+    assert _main(scans, tmp_path / 'out', '--workers', '1') == 2
+    assert 'the same command goes on' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        _main(scans, tmp_path / 'out', '--frame-stride', '0')

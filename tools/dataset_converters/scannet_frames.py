@@ -1,0 +1,197 @@
+#!/usr/bin/env python
+"""Make the pairs of images and clouds of ScanNet's RGB-D videos.
+
+    python tools/dataset_converters/scannet_frames.py scans data/scannet_frames
+
+SCANS holds <scene>/<scene>.sens as ScanNet's download does, or exported
+folders <scene>/color, depth, pose, intrinsic. Every 25th frame is written to
+OUT/<scene>/ in the layout of ScanNet's exporter; images stay as they are
+compressed, depth becomes millimetres. Frames with an invalid pose, next to no
+depth or damage are left out and counted, in OUT/<scene>/frames.json and in
+the last lines of the output. Scenes that are done are left alone, so an
+interrupted call is continued by the same command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmdet3d_act.datasets.frame_export import FrameExport
+
+ROOT = Path(__file__).resolve().parents[2]
+if (ROOT / 'mmdet3d_act').is_dir():
+    # The package of this checkout, also where another one is installed.
+    sys.path.insert(0, str(ROOT))
+
+SHOWN_FAULTS = 10
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='Exit code 2: something is missing or cannot be written; the '
+        'message says what.',
+    )
+    add = parser.add_argument
+    add('scans', type=Path, help='folder of the scenes')
+    add('out', type=Path, help='folder of the pairs')
+    add(
+        '--frame-stride',
+        type=int,
+        default=25,
+        metavar='K',
+        help='every K-th frame (default: %(default)s)',
+    )
+    add(
+        '--scene-list',
+        type=Path,
+        metavar='FILE',
+        help='a scene per line, such as scannetv2_train.txt (default: all '
+        'that are there)',
+    )
+    add(
+        '--min-points',
+        type=int,
+        default=1024,
+        metavar='N',
+        help='fewest measured depths of a frame (default: %(default)s)',
+    )
+    add(
+        '--workers',
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='processes (default: %(default)s)',
+    )
+    args = parser.parse_args(argv)
+    for name in ('frame_stride', 'min_points', 'workers'):
+        if getattr(args, name) < 1:
+            option = name.replace('_', '-')
+            parser.error(f'--{option} must be >= 1, got {getattr(args, name)}')
+    return args
+
+
+def plan(args: argparse.Namespace) -> list[FrameExport]:
+    """Return the scenes that there are.
+
+    Raises:
+        UsageError: If there are none, or listed ones are missing.
+    """
+    from mmdet3d_act.datasets.frame_export import FrameExport
+    from mmdet3d_act.datasets.listing import read_lines
+    from mmdet3d_act.datasets.readers.frames import find_scene, list_scenes
+    from mmdet3d_act.engine.launch import UsageError
+
+    for path in (args.scans, args.scene_list):
+        if path is not None and not path.exists():
+            raise UsageError(f'{path} does not exist')
+    if args.scans.resolve() == args.out.resolve():
+        raise UsageError(f'OUT must be another folder than SCANS: {args.out}')
+    scans = str(args.scans)
+    if args.scene_list is None:
+        names = list_scenes(scans)
+    else:
+        names = read_lines(str(args.scene_list))
+    sources = {name: find_scene(scans, name) for name in names}
+    missing = [name for name, source in sources.items() if source is None]
+    if missing or not names:
+        what = f'{len(missing)} scenes ({missing[0]})' if names else 'a scene'
+        raise UsageError(
+            f'{scans} lacks {what}; expected <scene>/<scene>.sens or '
+            '<scene>/{color,depth,pose,intrinsic} as ScanNet exports them'
+        )
+    return [
+        FrameExport(
+            source, str(args.out / name), args.frame_stride, args.min_points
+        )
+        for name, source in sources.items()
+    ]
+
+
+def iter_exported(exports: Sequence[FrameExport], workers: int) -> Iterator:
+    """Write scenes and yield once for each."""
+    if workers == 1 or len(exports) < 2:
+        for export in exports:
+            yield export.export()
+        return
+    with ProcessPoolExecutor(min(workers, len(exports))) as pool:
+        futures = [pool.submit(export.export) for export in exports]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def summarize(exports: Sequence[FrameExport]) -> str:
+    """Return what was written and what was left out, in a few lines."""
+    skipped: Counter = Counter()
+    faults: list[str] = []
+    frames = 0
+    for export in exports:
+        report = export.report()
+        frames += len(report['frames'])
+        skipped.update(report['skipped'])
+        faults += report['faults']
+    lines = [f'{frames} pairs of {len(exports)} scenes']
+    lines += [f'left out: {n} {why}' for why, n in sorted(skipped.items())]
+    lines += [f'fault: {fault}' for fault in faults[:SHOWN_FAULTS]]
+    if len(faults) > SHOWN_FAULTS:
+        lines.append(f'and {len(faults) - SHOWN_FAULTS} faults more')
+    return '\n'.join(lines)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write what is not written yet.
+
+    Raises:
+        UsageError: If something is missing, damaged or cannot be written.
+    """
+    from mmengine.utils import ProgressBar
+
+    from mmdet3d_act.engine.launch import UsageError
+
+    exports = plan(args)
+    pending = [export for export in exports if not export.is_done()]
+    if len(pending) < len(exports):
+        print(f'{len(exports) - len(pending)} of {len(exports)} are there')
+    try:
+        if pending:
+            args.out.mkdir(parents=True, exist_ok=True)
+            bar = ProgressBar(len(pending), bar_width=30, file=sys.stdout)
+            for _ in iter_exported(pending, args.workers):
+                bar.update()
+            print()
+    except BrokenProcessPool as error:
+        raise UsageError(
+            '\nA process ended before its time, perhaps for want of memory; '
+            'use fewer --workers. The same command goes on.'
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f'\n{error}\nWhat is done is kept; the same command goes on.'
+        ) from error
+    print(summarize(exports))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return the exit code."""
+    args = parse_args(argv)
+    from mmdet3d_act.engine.launch import run_tool
+
+    return run_tool(lambda: run(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
