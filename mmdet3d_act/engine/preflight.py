@@ -146,8 +146,8 @@ def format_problems(problems: list[str], config: str) -> str:
         problems: What was found, not empty.
         config: Name of the config.
     """
-    count = f'{len(problems)} things are' if problems[1:] else 'One thing is'
-    lines = [f'{config} cannot run yet. {count} missing:']
+    count = f'{len(problems)} problems' if problems[1:] else '1 problem'
+    lines = [f'{config} cannot run yet: {count}.']
     for number, problem in enumerate(problems, start=1):
         text = problem.strip().replace('\n', '\n     ')
         lines.append(f'{number:3d}. {text}')

@@ -148,9 +148,11 @@ def test_what_a_check_refuses_is_a_problem():
 
 def test_message_lists_all():
     text = format_problems(['first\nmore', 'second'], 'toy.py')
-    assert text.startswith('toy.py cannot run yet. 2 things are missing:')
+    assert text.startswith('toy.py cannot run yet: 2 problems.\n')
     assert '  1. first\n     more\n  2. second\n' in text
-    assert 'One thing is missing' in format_problems(['first'], 'toy.py')
+    assert 'toy.py cannot run yet: 1 problem.\n' in format_problems(
+        ['first'], 'toy.py'
+    )
 
 
 def test_checkpoints_of_a_pretraining(tmp_path):
