@@ -18,9 +18,11 @@ from mmdet3d_act import compat
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.distributed import launched_rank, prepare_distributed
 from mmdet3d_act.engine.preflight import (
+    VOTING_PARTS,
     collect_problems,
     format_problems,
     is_pretrained,
+    misspelt_option,
 )
 from mmdet3d_act.models.backbones import find_checkpoint
 
@@ -102,6 +104,9 @@ def load_config(path: str, options: dict | None = None) -> Config:
             f'the config {path} cannot be read: {type(error).__name__}: '
             f'{error}'
         ) from error
+    problem = misspelt_option(options or {}, cfg)
+    if problem:
+        raise UsageError(f'--cfg-options do not fit {path}: {problem}')
     try:
         cfg.merge_from_dict(options or {})
     except (AssertionError, KeyError, TypeError, ValueError) as error:
@@ -277,10 +282,10 @@ def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
     """
     require(
         cfg,
-        ('tta_model', 'tta_dataloader', 'tta_cfg'),
+        VOTING_PARTS,
         config,
-        remedy='copy them from configs/act/act_cls_modelnet40.py, or test '
-        'without --tta',
+        remedy='copy them from configs/act/act_cls_modelnet40.py and its '
+        'bases, or test without --tta',
     )
     if rounds is not None and rounds < 1:
         raise UsageError(f'--votes must be >= 1, got {rounds}')

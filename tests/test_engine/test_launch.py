@@ -62,6 +62,16 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
         launch.load_config(str(path), {'hooks.5.a': 2})
 
 
+def test_a_misspelt_option_is_refused(tmp_path):
+    path = tmp_path / 'a.py'
+    path.write_text('train_cfg = dict(by_epoch=True)\n')
+    message = r"no setting 'custom_hook', .* did you mean 'custom_hooks'"
+    with pytest.raises(UsageError, match=message):
+        launch.load_config(str(path), {'custom_hook': []})
+    options = {'tta_dataloader.batch_size': 2, 'custom_hooks': [], 'mine': 1}
+    assert launch.load_config(str(path), options).mine == 1
+
+
 def test_work_dir_given_then_own_then_named_after_the_config():
     for given, own, expected in (
         ('x', 'y', 'x'),
@@ -228,7 +238,7 @@ def test_voting_replaces_model_data_and_loop(rounds, expected):
 
 def test_voting_needs_its_parts():
     cfg = voting_config(tta_dataloader=None)
-    message = r'a\.py has no tta_dataloader; copy them from (\S+), or test wi'
+    message = r'a\.py has no tta_dataloader; copy them from (\S+) and its '
     with pytest.raises(UsageError, match=message) as caught:
         launch.enable_tta(cfg, 'a.py')
     example = re.search(message, str(caught.value))[1]

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdet3d_act.engine import collect_problems, format_problems
-from mmdet3d_act.engine.preflight import is_pretrained
+from mmdet3d_act.engine.preflight import is_pretrained, misspelt_option
 from mmdet3d_act.registry import MODELS
 
 
@@ -144,6 +144,14 @@ def test_checkpoints_that_do_not_exist():
 def test_what_a_check_refuses_is_a_problem():
     (problem,) = collect_problems(dict(model=needs('absent/1', size=0)))
     assert problem == 'NeedsFile: size must be >= 1; enlarge it'
+
+
+def test_a_misspelt_setting_is_named():
+    cfg = dict(train_cfg=1, dvae_root='a')
+    known = ['train_cfg.max_epochs', 'tta_cfg', 'dvae_root', 'custom_hooks']
+    assert misspelt_option([*known, 'my_own_variable'], cfg) is None
+    problem = misspelt_option([*known, 'optim_wraper.clip_grad'], cfg)
+    assert "'optim_wraper.clip_grad'; did you mean 'optim_wrapper'?" in problem
 
 
 def test_message_lists_all():
