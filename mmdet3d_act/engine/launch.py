@@ -24,6 +24,7 @@ from mmdet3d_act.engine.preflight import (
     is_pretrained,
     misspelt_option,
 )
+from mmdet3d_act.files import CheckpointError
 from mmdet3d_act.models.backbones import find_checkpoint
 
 EXIT_USAGE = 2
@@ -64,12 +65,12 @@ def run_tool(main: Callable[[], None], launcher: str = 'none') -> int:
         launcher: How its processes were started; only the first one reports.
 
     Returns:
-        0, or 2 after a :class:`UsageError` or a sample that cannot be used,
-        whose text goes to stderr.
+        0, or 2 after a :class:`UsageError`, a sample or weights that cannot
+        be used; the text goes to stderr.
     """
     try:
         main()
-    except (UsageError, BadSampleError) as error:
+    except (UsageError, BadSampleError, CheckpointError) as error:
         text = str(error)
     except RuntimeError as error:
         # How a DataLoader hands on what its worker raised.

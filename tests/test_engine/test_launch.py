@@ -10,11 +10,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.registry import Registry
 from torch.utils.data import DataLoader
 
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.models.teachers.weights import fill_module
 from tests.small_data import ROOT
 
 
@@ -185,6 +187,23 @@ def test_only_the_first_process_reports(monkeypatch, capsys):
     assert launch.run_tool(fail, 'none') == 2
     assert capsys.readouterr().err == 'two things are missing\n'
     assert launch.run_tool(lambda: None) == 0
+
+
+class _WithWeights:
+    def __init__(self) -> None:
+        fill_module(torch.nn.Linear(2, 3), {'weight': torch.ones(3, 4)})
+
+
+def test_weights_that_do_not_fit_are_a_message_without_traceback(capsys):
+    """Also where a registry builds what reads them."""
+    registry = Registry('weights')
+    registry.register_module(module=_WithWeights)
+
+    def main() -> None:
+        registry.build(dict(type='_WithWeights'))
+
+    assert launch.run_tool(main) == launch.EXIT_USAGE
+    assert 'does not fit Linear' in capsys.readouterr().err
 
 
 class _Broken(torch.utils.data.Dataset):
