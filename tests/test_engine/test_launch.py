@@ -10,13 +10,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler, InfiniteSampler
-from mmengine.registry import Registry
 from torch.utils.data import DataLoader
 
-from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.launch import UsageError
-from mmdet3d_act.models.teachers.weights import fill_module
 from tests.small_data import ROOT
 
 
@@ -187,51 +184,6 @@ def test_only_the_first_process_reports(monkeypatch, capsys):
     assert launch.run_tool(fail, 'none') == 2
     assert capsys.readouterr().err == 'two things are missing\n'
     assert launch.run_tool(lambda: None) == 0
-
-
-class _WithWeights:
-    def __init__(self) -> None:
-        fill_module(torch.nn.Linear(2, 3), {'weight': torch.ones(3, 4)})
-
-
-def test_weights_that_do_not_fit_are_a_message_without_traceback(capsys):
-    """Also where a registry builds what reads them."""
-    registry = Registry('weights')
-    registry.register_module(module=_WithWeights)
-
-    def main() -> None:
-        registry.build(dict(type='_WithWeights'))
-
-    assert launch.run_tool(main) == launch.EXIT_USAGE
-    assert 'does not fit Linear' in capsys.readouterr().err
-
-
-class _Broken(torch.utils.data.Dataset):
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, index: int):
-        raise BadSampleError('a/b.npy', 'empty: the file has 0 bytes')
-
-
-@pytest.mark.parametrize('num_workers', [0, 1])
-def test_a_bad_sample_is_a_message_without_traceback(num_workers, capsys):
-    """Raised here or in a process that loads."""
-
-    def main() -> None:
-        list(torch.utils.data.DataLoader(_Broken(), num_workers=num_workers))
-
-    assert launch.run_tool(main) == launch.EXIT_USAGE
-    error = capsys.readouterr().err
-    assert error == 'a/b.npy: empty: the file has 0 bytes\n'
-
-
-def test_other_errors_keep_their_traceback():
-    def main() -> None:
-        raise RuntimeError('BadSampleError: somebody else says so')
-
-    with pytest.raises(RuntimeError, match='somebody else'):
-        launch.run_tool(main)
 
 
 def voting_config(**changes) -> Config:
