@@ -8,7 +8,9 @@ import traceback
 from difflib import get_close_matches
 
 from mmengine.registry import build_from_cfg
+from mmengine.runner.checkpoint import load_from_local
 
+from mmdet3d_act.compat import unreadable
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.files import CheckpointError
 
@@ -31,6 +33,9 @@ def describe_failure(error: Exception) -> str | None:
     text = str(error)
     if isinstance(error, UsageError | BadSampleError | CheckpointError):
         return text
+    path = _file_being_read(error)
+    if path is not None:
+        return unreadable(path, error)
     if isinstance(error, RuntimeError):
         # How a DataLoader hands on what its worker raised.
         worker, found, fault = text.rpartition('BadSampleError: ')
@@ -49,6 +54,14 @@ def describe_failure(error: Exception) -> str | None:
         return None
     if isinstance(error, FileNotFoundError | ValueError):
         return f'{built.__name__}, as the config has it: {text}'
+    return None
+
+
+def _file_being_read(error: Exception) -> str | None:
+    """Return the checkpoint that MMEngine was reading."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is load_from_local.__code__:
+            return frame.f_locals.get('filename')
     return None
 
 

@@ -278,8 +278,8 @@ def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
         cfg,
         VOTING_PARTS,
         config,
-        remedy='copy them from configs/act/act_cls_modelnet40.py and its '
-        'bases, or test without --tta',
+        remedy='write them as configs/act/act_cls_modelnet40.py and its '
+        'bases have them, or test without --tta',
     )
     if rounds is not None and rounds < 1:
         raise UsageError(f'--votes must be >= 1, got {rounds}')

@@ -209,7 +209,7 @@ def test_voting_replaces_model_data_and_loop(rounds, expected):
 
 def test_voting_needs_its_parts():
     cfg = voting_config(tta_dataloader=None)
-    message = r'a\.py has no tta_dataloader; copy them from (\S+) and its '
+    message = r'a\.py has no tta_dataloader; write them as (\S+) and its '
     with pytest.raises(UsageError, match=message) as caught:
         launch.enable_tta(cfg, 'a.py')
     example = re.search(message, str(caught.value))[1]

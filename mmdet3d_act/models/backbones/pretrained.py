@@ -165,7 +165,10 @@ def load_pretrained(
     loaded = read_checkpoint(
         checkpoint, map_location, pretrain_config=pretrain_config
     )
-    state = find_state(loaded, anchor, prefix)
+    try:
+        state = find_state(loaded, anchor, prefix)
+    except CheckpointError as error:
+        raise CheckpointError(f'{checkpoint}: {error}') from None
     own = module.state_dict()
     if not set(optional) & set(state):
         _leave_initialized(optional, own, checkpoint)

@@ -63,6 +63,8 @@ def describe_sizes(state: Mapping[str, Tensor]) -> str:
         sizes = backbone_sizes(state)
     except (KeyError, IndexError, ValueError) as error:
         return str(error)
+    # A checkpoint without a class token fills a backbone with one, too.
+    sizes.pop('with_cls_token')
     return ', '.join(f'{key}={value}' for key, value in sizes.items())
 
 
