@@ -24,6 +24,8 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from mmengine.utils import digit_version
 
+from mmdet3d_act.files import CheckpointError
+
 __all__ = [
     'allow_mmengine_checkpoints',
     'config_root',
@@ -211,6 +213,7 @@ def load_checkpoint(
 
     Raises:
         FileNotFoundError: If there is no such file.
+        CheckpointError: If it is damaged, or no checkpoint at all.
         pickle.UnpicklingError: If the file holds anything else than tensors,
             the log of a training and what is allowed besides.
     """
@@ -221,10 +224,30 @@ def load_checkpoint(
         raise FileNotFoundError(
             f'the checkpoint {path} does not exist; correct the path'
         )
-    if allow_mmengine_checkpoints():
-        with torch.serialization.safe_globals(list(also)):
-            return torch.load(file, map_location, weights_only=True)
-    return _load_listed(str(file), map_location, also)
+    try:
+        if allow_mmengine_checkpoints():
+            with torch.serialization.safe_globals(list(also)):
+                return torch.load(file, map_location, weights_only=True)
+        return _load_listed(str(file), map_location, also)
+    except UnpicklingError:
+        raise
+    except Exception as error:
+        # A damaged file can raise anything.
+        raise CheckpointError(unreadable(path, error)) from error
+
+
+def unreadable(path: str, error: Exception) -> str:
+    """Say that a file is no checkpoint.
+
+    Args:
+        path: The file.
+        error: What ``torch.load`` has raised.
+    """
+    return (
+        f'{path} cannot be read as a file of torch.save '
+        f'({type(error).__name__}: {error}); it is damaged or something else: '
+        'copy or download it again, its sha256 may be published'
+    )
 
 
 def config_root() -> Path:

@@ -20,7 +20,10 @@ LEAVES = sorted(
 )
 SMALL = ('tiny', 'demo')
 FULL_SIZE = [name for name in LEAVES if not Path(name).stem.endswith(SMALL)]
-STEPS = 'dvae|pretrain|probe-reconstruction|cls|fewshot|partseg|semseg|3detr(?:-m)?'
+STEPS = (
+    'dvae|pretrain|probe-reconstruction|cls|fewshot|partseg|semseg|'
+    '3detr(?:-m)?'
+)
 WORD = r'[a-z0-9]+(?:-[a-z0-9]+)*'
 # Point-BERT's tokenizer is a step without a method's name; it is ACT's first.
 NAME = re.compile(

@@ -135,19 +135,26 @@ def check_modelnet(folder: Path) -> tuple[bool, str]:
 
 def check_modelnet_fewshot(folder: Path) -> tuple[bool, str]:
     """Return whether the ten folds of the four settings are there."""
-    names = [
+    # The folders' names occur with and without the underscore.
+    missing = [
         f'{way}way_{shot}shot/{fold}.pkl'
         for way in (5, 10)
         for shot in (10, 20)
         for fold in range(10)
+        if not any(
+            (folder / f'{way}way{separator}{shot}shot/{fold}.pkl').is_file()
+            for separator in ('_', '')
+        )
     ]
-    return _judge(_without(folder, names), '4 settings of 10 folds')
+    return _judge(missing, '4 settings of 10 folds')
 
 
 def check_scanobjectnn(folder: Path) -> tuple[bool, str]:
     """Return whether the files of the three variants are there."""
+    archive = folder / 'h5_files'
+    root = archive if archive.is_dir() else folder
     return _judge(
-        _without(folder, SCANOBJECTNN_FILES), 'OBJ_BG, OBJ_ONLY, PB_T50_RS'
+        _without(root, SCANOBJECTNN_FILES), 'OBJ_BG, OBJ_ONLY, PB_T50_RS'
     )
 
 

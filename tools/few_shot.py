@@ -127,17 +127,43 @@ def head_options(args: argparse.Namespace) -> dict[int, dict]:
     return {way: {FOREIGN: True} if known else {} for way in args.way}
 
 
+def check_folds(trials: list[Trial], folder: Path) -> None:
+    """Build the first fold of every setting, before anything is trained.
+
+    Args:
+        trials: All trainings.
+        folder: That of the experiment.
+
+    Raises:
+        UsageError: If the data have too few classes or clouds for one.
+    """
+    from mmdet3d_act.apis.loading import build_dataset
+    from mmdet3d_act.apis.trials import prepare_trial
+
+    first = {
+        (trial.data['way'], trial.data['shot']): trial
+        for trial in reversed(trials)
+    }
+    for trial in reversed(first.values()):
+        cfg = prepare_trial(trial, folder / trial.name)
+        for part in ('train', 'val'):
+            build_dataset(cfg, trial.config, part)
+
+
 def run(args: argparse.Namespace) -> None:
     """Train what is not there yet, print and write the table."""
     from mmdet3d_act.evaluation.aggregation import markdown_table
 
     folder = shared.work_dir(args, 'few_shot')
-    runs = shared.records(args, make_trials(args), folder)
+    trials = make_trials(args)
+    if not args.table:
+        check_folds(trials, folder)
+    runs = shared.records(args, trials, folder)
     metrics = shared.chosen_metrics(args, runs)
     table = [['start', 'setting', 'folds', 'metric', 'last', 'best epoch']]
     entries = []
     keyed = shared.groups(runs, lambda r: (r['row'], r['way'], r['shot']))
-    for (row, way, shot), group in sorted(keyed.items()):
+    for (row, way, shot), group in keyed.items():
         folds = [one['fold'] for one in group]
         for outcome in shared.outcomes(args, group, metrics):
             facts = dict(row=row, way=way, shot=shot, folds=folds)

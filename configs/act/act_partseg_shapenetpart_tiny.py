@@ -14,27 +14,3 @@ default_hooks = dict(
 )
 val_cfg = dict()
 test_cfg = dict()
-
-# Voting, by tools/test.py --tta: 10 random views of the same points.
-tta_dataloader = dict(
-    batch_size=16,
-    num_workers=0,
-    sampler=dict(type='EpochSampler', shuffle=False),
-    dataset=dict(
-        type='ShapeNetPart',
-        data_root=_base_.shapenet_part_root,
-        split='test',
-        test_mode=True,
-        static_pipeline=_base_.static_pipeline,
-        pipeline=[
-            dict(
-                type='TestTimeAug',
-                transforms=[
-                    10 * _base_.scale_shift,
-                    [dict(type='PackPointInputs')],
-                ],
-            ),
-        ],
-    ),
-)
-tta_cfg = dict(type='VotingTestLoop', rounds=1)

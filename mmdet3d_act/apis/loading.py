@@ -131,7 +131,7 @@ def read_state(path: str) -> dict[str, torch.Tensor]:
     """
     try:
         loaded = compat.load_checkpoint(path)
-    except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
+    except (OSError, RuntimeError, UnpicklingError) as error:
         raise launch.UsageError(
             f'{path} cannot be read as a checkpoint: {error}'
         ) from error

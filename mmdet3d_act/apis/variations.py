@@ -55,7 +55,8 @@ def set_epochs(cfg: Config, epochs: int, config: str) -> None:
         if begin >= end or end > epochs:
             raise launch.UsageError(
                 f'{epochs} epochs are too few for {config}: its '
-                f'{schedule.get("type")} is from epoch {begin} to {end}'
+                f'{schedule.get("type")} is from epoch {begin} to {end}; '
+                f'give at least {max(begin + 1, end)}'
             )
     cfg.train_cfg['max_epochs'] = epochs
     interval = cfg.train_cfg.get('val_interval', 1)

@@ -270,7 +270,7 @@ FORMATS: dict[str, Format] = {
     ),
     'own': Format(
         'a checkpoint of this package',
-        (r'(?:student|backbone|patch_embed)\.',),
+        (r'(?:student\.|backbone\.)?patch_embed\.conv1\.',),
         refusal='nothing has to be converted: give it to init_cfg as it is, '
         'or take the backbone out by '
         '`python tools/model_converters/extract_backbone.py SRC DST`',

@@ -66,11 +66,6 @@ def read_published(path: str | Path) -> PublishedFile:
         loaded = compat.load_checkpoint(str(path), also=ALLOWED)
     except UnpicklingError as error:
         raise ValueError(_refusal(path, error)) from error
-    except (EOFError, OSError, RuntimeError) as error:
-        raise ValueError(
-            f'{path} cannot be read as a file of torch.save: {error}; '
-            'download it again, its sha256 may be published'
-        ) from error
     if not isinstance(loaded, Mapping):
         raise ValueError(
             f'{path} holds an object of the type {type(loaded).__name__}, '

@@ -16,7 +16,11 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_distributed
-from mmengine.model import MMDistributedDataParallel
+from mmengine.model import (
+    BaseTTAModel,
+    MMDistributedDataParallel,
+    is_model_wrapper,
+)
 from mmengine.registry import MODEL_WRAPPERS
 from torch import distributed as torch_dist
 from torch import nn
@@ -40,6 +44,17 @@ def launched_rank(launcher: str) -> int:
         if name in os.environ:
             return int(os.environ[name])
     return 0
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return a model without what distributes it or averages its views.
+
+    Args:
+        model: A runner's model.
+    """
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
 
 
 def _slurm_environment() -> dict[str, str]:

@@ -15,12 +15,15 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmdet3d_act import compat
-from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.distributed import launched_rank, prepare_distributed
+from mmdet3d_act.engine.failures import UsageError, describe_failure
+from mmdet3d_act.engine.hooks import CheckpointFitHook, ClassCheckHook
 from mmdet3d_act.engine.preflight import (
+    VOTING_PARTS,
     collect_problems,
     format_problems,
     is_pretrained,
+    misspelt_option,
 )
 from mmdet3d_act.models.backbones import find_checkpoint
 
@@ -50,10 +53,6 @@ CONFIG_ERRORS = (
 )
 
 
-class UsageError(Exception):
-    """Something that the user can put right; shown without a traceback."""
-
-
 def run_tool(main: Callable[[], None], launcher: str = 'none') -> int:
     """Run a tool and return its exit code.
 
@@ -62,17 +61,14 @@ def run_tool(main: Callable[[], None], launcher: str = 'none') -> int:
         launcher: How its processes were started; only the first one reports.
 
     Returns:
-        0, or 2 after a :class:`UsageError` or a sample that cannot be used,
-        whose text goes to stderr.
+        0, or 2 after an error that the user can mend, whose text goes to
+        stderr, see :func:`~mmdet3d_act.engine.failures.describe_failure`.
     """
     try:
         main()
-    except (UsageError, BadSampleError) as error:
-        text = str(error)
-    except RuntimeError as error:
-        # How a DataLoader hands on what its worker raised.
-        worker, found, text = str(error).rpartition('BadSampleError: ')
-        if not (found and worker.startswith('Caught BadSampleError')):
+    except Exception as error:
+        text = describe_failure(error)
+        if text is None:
             raise
     else:
         return 0
@@ -102,6 +98,9 @@ def load_config(path: str, options: dict | None = None) -> Config:
             f'the config {path} cannot be read: {type(error).__name__}: '
             f'{error}'
         ) from error
+    problem = misspelt_option(options or {}, cfg)
+    if problem:
+        raise UsageError(f'--cfg-options do not fit {path}: {problem}')
     try:
         cfg.merge_from_dict(options or {})
     except (AssertionError, KeyError, TypeError, ValueError) as error:
@@ -277,10 +276,10 @@ def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
     """
     require(
         cfg,
-        ('tta_model', 'tta_dataloader', 'tta_cfg'),
+        VOTING_PARTS,
         config,
-        remedy='copy them from configs/act/act_cls_modelnet40.py, or test '
-        'without --tta',
+        remedy='write them as configs/act/act_cls_modelnet40.py and its '
+        'bases have them, or test without --tta',
     )
     if rounds is not None and rounds < 1:
         raise UsageError(f'--votes must be >= 1, got {rounds}')
@@ -356,7 +355,10 @@ def build_runner(cfg: Config) -> Runner:
     compat.tune_allocator()
     fit_amp_to_device(cfg)
     prepare_distributed(cfg)
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(CheckpointFitHook())
+    runner.register_hook(ClassCheckHook())
+    return runner
 
 
 def start_training(runner: Runner) -> None:

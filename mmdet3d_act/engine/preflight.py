@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
+
+from mmengine.runner import Runner
 
 from mmdet3d_act.models.backbones import PretrainedModel, find_checkpoint
 from mmdet3d_act.registry import registered_classes
+
+# Beside MMEngine's settings: what tools/test.py --tta reads.
+VOTING_PARTS = ('tta_model', 'tta_dataloader', 'tta_cfg')
 
 
 def iter_typed(node: object) -> Iterator[Mapping]:
@@ -153,6 +160,27 @@ def collect_problems(
     return problems
 
 
+def misspelt_option(options: Iterable[str], cfg: Mapping) -> str | None:
+    """Return what is wrong with the first option that nothing would read.
+
+    Names that resemble no setting are taken for variables of one's own.
+
+    Args:
+        options: Dotted names of settings.
+        cfg: The config that they are for.
+    """
+    known = {*cfg, *inspect.signature(Runner).parameters, *VOTING_PARTS}
+    for option in options:
+        name = option.partition('.')[0]
+        near = get_close_matches(name, known, n=1, cutoff=0.8)
+        if name not in known and near:
+            return (
+                f'there is no setting {name!r}, as in {option!r}; did you '
+                f'mean {near[0]!r}?'
+            )
+    return None
+
+
 def format_problems(problems: list[str], config: str) -> str:
     """Return one message for all problems.
 
@@ -160,8 +188,8 @@ def format_problems(problems: list[str], config: str) -> str:
         problems: What was found, not empty.
         config: Name of the config.
     """
-    count = f'{len(problems)} things are' if problems[1:] else 'One thing is'
-    lines = [f'{config} cannot run yet. {count} missing:']
+    count = f'{len(problems)} problems' if problems[1:] else '1 problem'
+    lines = [f'{config} cannot run yet: {count}.']
     for number, problem in enumerate(problems, start=1):
         text = problem.strip().replace('\n', '\n     ')
         lines.append(f'{number:3d}. {text}')

@@ -12,7 +12,6 @@ from mmengine.config import Config
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import DataLoader
 
-from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.launch import UsageError
 from tests.small_data import ROOT
@@ -60,6 +59,16 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
     path.write_text('hooks = [1]\n')
     with pytest.raises(UsageError, match='--cfg-options do not fit'):
         launch.load_config(str(path), {'hooks.5.a': 2})
+
+
+def test_a_misspelt_option_is_refused(tmp_path):
+    path = tmp_path / 'a.py'
+    path.write_text('train_cfg = dict(by_epoch=True)\n')
+    message = r"no setting 'custom_hook', .* did you mean 'custom_hooks'"
+    with pytest.raises(UsageError, match=message):
+        launch.load_config(str(path), {'custom_hook': []})
+    options = {'tta_dataloader.batch_size': 2, 'custom_hooks': [], 'mine': 1}
+    assert launch.load_config(str(path), options).mine == 1
 
 
 def test_work_dir_given_then_own_then_named_after_the_config():
@@ -177,34 +186,6 @@ def test_only_the_first_process_reports(monkeypatch, capsys):
     assert launch.run_tool(lambda: None) == 0
 
 
-class _Broken(torch.utils.data.Dataset):
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, index: int):
-        raise BadSampleError('a/b.npy', 'empty: the file has 0 bytes')
-
-
-@pytest.mark.parametrize('num_workers', [0, 1])
-def test_a_bad_sample_is_a_message_without_traceback(num_workers, capsys):
-    """Raised here or in a process that loads."""
-
-    def main() -> None:
-        list(torch.utils.data.DataLoader(_Broken(), num_workers=num_workers))
-
-    assert launch.run_tool(main) == launch.EXIT_USAGE
-    error = capsys.readouterr().err
-    assert error == 'a/b.npy: empty: the file has 0 bytes\n'
-
-
-def test_other_errors_keep_their_traceback():
-    def main() -> None:
-        raise RuntimeError('BadSampleError: somebody else says so')
-
-    with pytest.raises(RuntimeError, match='somebody else'):
-        launch.run_tool(main)
-
-
 def voting_config(**changes) -> Config:
     parts = dict(
         model=dict(type='A', size=1),
@@ -228,7 +209,7 @@ def test_voting_replaces_model_data_and_loop(rounds, expected):
 
 def test_voting_needs_its_parts():
     cfg = voting_config(tta_dataloader=None)
-    message = r'a\.py has no tta_dataloader; copy them from (\S+), or test wi'
+    message = r'a\.py has no tta_dataloader; write them as (\S+) and its '
     with pytest.raises(UsageError, match=message) as caught:
         launch.enable_tta(cfg, 'a.py')
     example = re.search(message, str(caught.value))[1]

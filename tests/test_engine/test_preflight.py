@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdet3d_act.engine import collect_problems, format_problems
-from mmdet3d_act.engine.preflight import is_pretrained
+from mmdet3d_act.engine.preflight import is_pretrained, misspelt_option
 from mmdet3d_act.registry import MODELS
 
 
@@ -146,11 +146,21 @@ def test_what_a_check_refuses_is_a_problem():
     assert problem == 'NeedsFile: size must be >= 1; enlarge it'
 
 
+def test_a_misspelt_setting_is_named():
+    cfg = dict(train_cfg=1, dvae_root='a')
+    known = ['train_cfg.max_epochs', 'tta_cfg', 'dvae_root', 'custom_hooks']
+    assert misspelt_option([*known, 'my_own_variable'], cfg) is None
+    problem = misspelt_option([*known, 'optim_wraper.clip_grad'], cfg)
+    assert "'optim_wraper.clip_grad'; did you mean 'optim_wrapper'?" in problem
+
+
 def test_message_lists_all():
     text = format_problems(['first\nmore', 'second'], 'toy.py')
-    assert text.startswith('toy.py cannot run yet. 2 things are missing:')
+    assert text.startswith('toy.py cannot run yet: 2 problems.\n')
     assert '  1. first\n     more\n  2. second\n' in text
-    assert 'One thing is missing' in format_problems(['first'], 'toy.py')
+    assert 'toy.py cannot run yet: 1 problem.\n' in format_problems(
+        ['first'], 'toy.py'
+    )
 
 
 def test_checkpoints_of_a_pretraining(tmp_path):

@@ -361,6 +361,21 @@ def test_videos_are_scenes(tmp_path):
     )
 
 
+def test_other_names_of_folders(tmp_path):
+    fewshot = tmp_path / 'ModelNetFewshot'
+    fill_fewshot(fewshot)
+    for folder in list(fewshot.iterdir()):
+        folder.rename(fewshot / folder.name.replace('_', ''))
+    assert doctor_data.check_modelnet_fewshot(fewshot)[0]
+    (fewshot / '5way20shot' / '3.pkl').unlink()
+    complete, detail = doctor_data.check_modelnet_fewshot(fewshot)
+    assert not complete
+    assert '5way_20shot/3.pkl' in detail
+    archive = tmp_path / 'ScanObjectNN'
+    fill_scanobjectnn(archive / 'h5_files')
+    assert doctor_data.check_scanobjectnn(archive)[0]
+
+
 def test_no_data_at_all_is_one_note(tmp_path):
     findings = doctor_data.check_data(tmp_path)
     assert levels(findings) == ['note']

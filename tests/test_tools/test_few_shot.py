@@ -7,6 +7,8 @@ from statistics import fmean, stdev
 
 import pytest
 
+from mmdet3d_act.apis import loading
+from mmdet3d_act.engine.launch import UsageError
 from tests.test_apis.experimenting import write_experiment
 from tests.test_tools.experiments import results, rows, run_tool
 from tests.test_tools.loading import load_tool
@@ -62,7 +64,7 @@ def test_goes_on_with_more_folds_and_starts(monkeypatch, capsys) -> None:
     runs = results('out')['runs']
     assert runs[0] == record
     assert [run['row'] for run in runs] == ['scratch', 'scratch', 'a', 'a']
-    assert [row[0] for row in rows('out')[::2]] == ['a', 'scratch']
+    assert [row[0] for row in rows('out')[::2]] == ['scratch', 'a']
 
 
 def test_published_settings_are_the_default() -> None:
@@ -125,3 +127,21 @@ def test_faults_are_explained(folder, monkeypatch, capsys) -> None:
     assert run_tool(monkeypatch, TOOL, 'toy.py', 'gone/x.pth', *OUT) == 2
     assert 'no checkpoint at gone/x.pth' in capsys.readouterr().err
     assert not Path('out').exists()
+
+
+def test_no_training_begins_before_every_setting_can_be_drawn(
+    folder, monkeypatch, capsys
+) -> None:
+    built = []
+
+    def build(cfg, config, part):
+        built.append((cfg.train_dataloader.dataset.way, part))
+        if built[-1] == (3, 'val'):
+            raise UsageError('3 of 16 classes have as many')
+
+    monkeypatch.setattr(loading, 'build_dataset', build)
+    assert run_tool(monkeypatch, TOOL, 'toy.py', 'scratch', *SMALL) == 2
+    assert '3 of 16' in capsys.readouterr().err
+    pairs = [(2, 'train'), (2, 'val')]
+    assert built == [*pairs, *pairs, (3, 'train'), (3, 'val')]
+    assert not list(folder.glob('out/**/record.json'))

@@ -90,7 +90,7 @@ def test_missing_things_are_one_message(folder, capsys):
     )
     assert run_here('train', 'toy.py') == 2
     message = capsys.readouterr().err
-    assert '2 things are missing' in message
+    assert '2 problems' in message
     assert 'touch nowhere/teacher.pth' in message
     assert 'nowhere/stage1.pth' in message
     assert not (folder / 'work_dirs').exists()

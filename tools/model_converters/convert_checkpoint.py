@@ -64,7 +64,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'backbone.num_groups=512',
     )
     add('--up-axis', choices=['x', 'y', 'z'], help='of the training data')
-    add('--normalization', help='of the training data, such as unit_sphere')
+    add(
+        '--normalization',
+        choices=['unit_sphere', 'none'],
+        help='of the training data',
+    )
     add(
         '--model-config',
         metavar='FILE.py',

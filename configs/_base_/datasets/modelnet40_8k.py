@@ -54,5 +54,26 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+# Voting, by tools/test.py --tta: 10 random views of every cloud.
+tta_dataloader = dict(
+    val_dataloader,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    dataset=dict(
+        val_dataloader['dataset'],
+        static_pipeline=[],
+        pipeline=[
+            *train_sampling[:-1],
+            dict(
+                type='TestTimeAug',
+                transforms=[
+                    10 * train_sampling[-1:],
+                    scale_shift,
+                    [dict(type='PackPointInputs')],
+                ],
+            ),
+        ],
+    ),
+)
+tta_cfg = dict(type='VotingTestLoop', rounds=1)
 val_evaluator = dict(type='ClassificationMetric')
 test_evaluator = val_evaluator

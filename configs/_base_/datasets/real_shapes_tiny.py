@@ -49,5 +49,30 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+# Voting, by tools/test.py --tta: 10 random views of every cloud.
+tta_dataloader = dict(
+    val_dataloader,
+    batch_size=32,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    dataset=dict(
+        val_dataloader['dataset'],
+        static_pipeline=[
+            dict(type='LoadPointCloud'),
+            dict(type='NormalizeToUnitSphere'),
+            dict(type='KeepFarthestPoints', num_points=1200),
+        ],
+        pipeline=[
+            dict(
+                type='TestTimeAug',
+                transforms=[
+                    10 * [dict(type='SamplePoints', num_points=1024)],
+                    scale_shift,
+                    [dict(type='PackPointInputs')],
+                ],
+            ),
+        ],
+    ),
+)
+tta_cfg = dict(type='VotingTestLoop', rounds=1)
 val_evaluator = dict(type='ClassificationMetric')
 test_evaluator = val_evaluator

@@ -52,5 +52,23 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+# Voting, by tools/test.py --tta: 10 random views of the same points.
+tta_dataloader = dict(
+    val_dataloader,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    dataset=dict(
+        val_dataloader['dataset'],
+        pipeline=[
+            dict(
+                type='TestTimeAug',
+                transforms=[
+                    10 * scale_shift,
+                    [dict(type='PackPointInputs')],
+                ],
+            ),
+        ],
+    ),
+)
+tta_cfg = dict(type='VotingTestLoop', rounds=1)
 val_evaluator = dict(type='PartSegMetric')
 test_evaluator = val_evaluator

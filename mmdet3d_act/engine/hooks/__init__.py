@@ -1,5 +1,7 @@
 """Hooks: what depends on the time of a training."""
 
+from mmdet3d_act.engine.hooks.checkpoint_fit_hook import CheckpointFitHook
+from mmdet3d_act.engine.hooks.class_check_hook import ClassCheckHook
 from mmdet3d_act.engine.hooks.class_weight_hook import ClassWeightHook
 from mmdet3d_act.engine.hooks.confusion_matrix_hook import ConfusionMatrixHook
 from mmdet3d_act.engine.hooks.iteration_seed_hook import IterationSeedHook
@@ -12,6 +14,8 @@ from mmdet3d_act.engine.hooks.scheduled_value_hook import (
 )
 
 __all__ = [
+    'CheckpointFitHook',
+    'ClassCheckHook',
     'ClassWeightHook',
     'ConfusionMatrixHook',
     'CosineRamp',

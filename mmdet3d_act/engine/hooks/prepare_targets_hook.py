@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.hooks.iteration_seed_hook import seed_everything
 from mmdet3d_act.registry import HOOKS
 
@@ -42,9 +42,7 @@ class PrepareTargetsHook(Hook):
         Args:
             runner: The runner of the training.
         """
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrapped(runner.model)
         if not model.needs_preparation:
             return
         loader = Runner.build_dataloader(self.dataloader, seed=runner.seed)

@@ -10,13 +10,13 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 from torch import nn
 from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.browsing import sample_name, spread_indices
+from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
 
 PARTS = ('val', 'train')
@@ -141,9 +141,7 @@ class ReconstructionHook(Hook):
             reconstruction_stages,
         )
 
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrapped(runner.model)
         check_drawable(model)
         names, inputs = self._inputs(runner, model)
         shown = reconstruction_stages(model, inputs, seed=self.seed)

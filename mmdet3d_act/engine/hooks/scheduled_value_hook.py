@@ -7,10 +7,10 @@ from numbers import Real
 from typing import NamedTuple
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
 
 
@@ -182,9 +182,7 @@ class ScheduledValueHook(Hook):
 
     def _owner(self, runner: Runner) -> tuple[nn.Module, str]:
         """Return the part of the unwrapped model that has the attribute."""
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrapped(runner.model)
         *path, name = self.attribute.split('.')
         owner = model
         for part in path:

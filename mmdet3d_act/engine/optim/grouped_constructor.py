@@ -16,6 +16,22 @@ from torch import nn
 _SPENT_OPTIONS = ('lr_mult', 'decay_mult')
 
 
+# MMEngine's, and what the constructor below adds.
+PARAMWISE_KEYS = frozenset(
+    {
+        'bias_decay_mult',
+        'bias_lr_mult',
+        'bypass_duplicate',
+        'custom_keys',
+        'dcn_offset_lr_mult',
+        'dwconv_decay_mult',
+        'flat_decay_mult',
+        'layer_decay',
+        'norm_decay_mult',
+    }
+)
+
+
 def merge_param_groups(
     groups: Sequence[dict], defaults: dict | None = None
 ) -> list[dict]:
@@ -127,6 +143,16 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         ...     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
         ...     paramwise_cfg=dict(bias_decay_mult=0.0))
     """
+
+    def _validate_cfg(self) -> None:
+        """Refuse what nothing would read, beside what MMEngine refuses."""
+        super()._validate_cfg()
+        unknown = set(self.paramwise_cfg) - PARAMWISE_KEYS
+        if unknown:
+            raise ValueError(
+                f'paramwise_cfg has {sorted(unknown)}, which nothing reads; '
+                f'known are {sorted(PARAMWISE_KEYS)}'
+            )
 
     def add_params(
         self,

@@ -19,6 +19,7 @@ from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
 from mmdet3d_act import compat
+from mmdet3d_act.files import CheckpointError
 from mmdet3d_act.models.backbones.settings import (
     checkpoint_settings,
     compare_settings,
@@ -73,7 +74,7 @@ def read_checkpoint(
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it holds more than what this package writes.
+        CheckpointError: If it holds more than what this package writes.
     """
     found = find_checkpoint(str(Path(checkpoint).expanduser()))
     if found is None and '://' not in checkpoint:
@@ -89,7 +90,7 @@ def read_checkpoint(
     try:
         return compat.load_checkpoint(found or checkpoint, map_location)
     except UnpicklingError as error:
-        raise ValueError(
+        raise CheckpointError(
             f'{checkpoint} is no checkpoint of this package: {error}\nConvert '
             f'a published file first: `{CONVERTER}`'
         ) from error
@@ -108,7 +109,7 @@ def find_state(checkpoint: Mapping, anchor: str, prefix: str | None) -> dict:
         The state dict without the prefix.
 
     Raises:
-        ValueError: If the checkpoint holds no such backbone.
+        CheckpointError: If the checkpoint holds no such backbone.
     """
     state = _weights(checkpoint)
     prefixes = PREFIXES if prefix is None else (prefix,)
@@ -120,7 +121,7 @@ def find_state(checkpoint: Mapping, anchor: str, prefix: str | None) -> dict:
                 if key.startswith(candidate) and isinstance(value, Tensor)
             }
     shown = ', '.join(list(state)[:5])
-    raise ValueError(
+    raise CheckpointError(
         f'no point Transformer in the checkpoint: looked for {anchor!r} '
         f'under the prefixes {list(prefixes)}, found {len(state)} names '
         f'({shown}, ...); give its prefix in init_cfg, or convert a '
@@ -158,13 +159,16 @@ def load_pretrained(
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
-        ValueError: If a parameter stays unfilled or has another shape, or
+        CheckpointError: If a parameter stays unfilled or has another shape, or
             the checkpoint was trained with settings that give other features.
     """
     loaded = read_checkpoint(
         checkpoint, map_location, pretrain_config=pretrain_config
     )
-    state = find_state(loaded, anchor, prefix)
+    try:
+        state = find_state(loaded, anchor, prefix)
+    except CheckpointError as error:
+        raise CheckpointError(f'{checkpoint}: {error}') from None
     own = module.state_dict()
     if not set(optional) & set(state):
         _leave_initialized(optional, own, checkpoint)
@@ -176,7 +180,7 @@ def load_pretrained(
         if own[key].shape != state[key].shape
     ]
     if missing or shapes:
-        raise ValueError(
+        raise CheckpointError(
             f'{checkpoint} does not fill {type(module).__name__}: '
             f'{len(missing)} missing {missing[:5]}, {len(shapes)} of another '
             f'shape {shapes[:5]}; give the backbone the sizes that the '
@@ -215,7 +219,7 @@ class PretrainedModel:
 
         Raises:
             FileNotFoundError: If there is no checkpoint.
-            ValueError: If it does not fill the model exactly.
+            CheckpointError: If it does not fill the model exactly.
         """
         given = self.init_cfg
         cfgs = given if isinstance(given, list) else [given]
@@ -257,7 +261,7 @@ def fill_model(
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
-        ValueError: If it does not fill the model exactly.
+        CheckpointError: If it does not fill the model exactly.
     """
     state = _weights(read_checkpoint(checkpoint, map_location))
     if prefix:
@@ -269,7 +273,7 @@ def fill_model(
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        raise ValueError(
+        raise CheckpointError(
             f'{checkpoint} does not fill {type(model).__name__}; give the '
             'config that it was trained with, or convert a published file '
             f'first: `{CONVERTER}`.\n{error}'

@@ -16,6 +16,8 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmdet3d_act.files import CheckpointError
+
 STUDENT = 'PointTransformer'
 # Another value gives other features from the same weights.
 MUST_AGREE = ('num_heads', 'residual')
@@ -61,6 +63,8 @@ def describe_sizes(state: Mapping[str, Tensor]) -> str:
         sizes = backbone_sizes(state)
     except (KeyError, IndexError, ValueError) as error:
         return str(error)
+    # A checkpoint without a class token fills a backbone with one, too.
+    sizes.pop('with_cls_token')
     return ', '.join(f'{key}={value}' for key, value in sizes.items())
 
 
@@ -115,7 +119,7 @@ def compare_settings(
             f'{type(module).__name__} has {key}={ours!r}'
         )
         if key in MUST_AGREE:
-            raise ValueError(
+            raise CheckpointError(
                 f'{text}; the shapes agree but the features would not: set '
                 f'{key} to that of the checkpoint'
             )

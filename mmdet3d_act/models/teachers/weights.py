@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmdet3d_act.files import CheckpointError
+
 SUFFIXES = ('.pth', '.pt', '.safetensors', '.npz')
 # Under which names files hold a state dict among other things.
 WRAPPERS = ('state_dict', 'model', 'module')
@@ -72,10 +74,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             a program in it.
 
     Raises:
-        ValueError: If the file cannot be read, or holds no tensors.
+        CheckpointError: If the file cannot be read, or holds no tensors.
     """
     if _is_torch_script(path):
-        raise ValueError(
+        raise CheckpointError(
             f'{path} is a TorchScript archive, a program beside its weights, '
             "as OpenAI's CLIP files are; save its state dict once, where you "
             'trust the file: `python -c "import torch; torch.save(torch.jit.'
@@ -93,7 +95,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
-        raise ValueError(
+        raise CheckpointError(
             f'{path} is no readable weights file ({type(error).__name__}: '
             f'{error}); expected safetensors, npz or a state dict saved by '
             'torch.save, tensors only'
@@ -143,7 +145,7 @@ def as_state_dict(state: Mapping, name: str = 'weights') -> dict[str, Tensor]:
         name: What it is called in errors.
 
     Raises:
-        ValueError: If there are no tensors.
+        CheckpointError: If there are no tensors.
     """
     for key in WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
@@ -151,12 +153,12 @@ def as_state_dict(state: Mapping, name: str = 'weights') -> dict[str, Tensor]:
     items = state.items() if isinstance(state, Mapping) else ()
     tensors = {k: v for k, v in items if isinstance(v, Tensor)}
     if not tensors:
-        raise ValueError(
+        raise CheckpointError(
             f'expected {name} to map parameter names to tensors, got '
             f'{type(state).__name__} without any; save model.state_dict()'
         )
     if any(key.startswith('Transformer/encoder') for key in tensors):
-        raise ValueError(
+        raise CheckpointError(
             f'{name} has the layout of the original JAX release; load it once '
             'with timm and save the state dict of the timm model'
         )
@@ -188,7 +190,7 @@ def fill_module(
         name: What the state dict is called in errors.
 
     Raises:
-        ValueError: If a tensor is missing or has another shape.
+        CheckpointError: If a tensor is missing or has another shape.
     """
     own = module.state_dict()
     prefixes = list(prefixes)
@@ -209,7 +211,7 @@ def fill_module(
             faults.append(f'{len(missing)} missing: {_some(missing)}')
         if wrong:
             faults.append(f'{len(wrong)} of another shape: {_some(wrong)}')
-        raise ValueError(
+        raise CheckpointError(
             f'{name} does not fit {type(module).__name__}: '
             f'{"; ".join(faults)}. Its names begin {_some(sorted(state), 3)}; '
             'give the weights of the model that the config names'

@@ -1,0 +1,90 @@
+"""Which errors a user can mend, and how they are told without a traceback."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import traceback
+from difflib import get_close_matches
+
+from mmengine.registry import build_from_cfg
+from mmengine.runner.checkpoint import load_from_local
+
+from mmdet3d_act.compat import unreadable
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.files import CheckpointError
+
+TRACEBACK = 'ACT_TRACEBACK'
+
+
+class UsageError(Exception):
+    """Something that the user can put right; shown without a traceback."""
+
+
+def describe_failure(error: Exception) -> str | None:
+    """Return what to tell a user of an error; None if it is a fault of ours.
+
+    What a class refuses while a config is built counts as the user's; with
+    ``ACT_TRACEBACK=1`` in the environment it keeps its traceback.
+
+    Args:
+        error: What a tool has raised.
+    """
+    text = str(error)
+    if isinstance(error, UsageError | BadSampleError | CheckpointError):
+        return text
+    path = _file_being_read(error)
+    if path is not None:
+        return unreadable(path, error)
+    if isinstance(error, RuntimeError):
+        # How a DataLoader hands on what its worker raised.
+        worker, found, fault = text.rpartition('BadSampleError: ')
+        own = found and worker.startswith('Caught BadSampleError')
+        return fault.strip() if own else None
+    if os.environ.get(TRACEBACK):
+        return None
+    built, is_last = _built_class(error)
+    if isinstance(error, TypeError):
+        # Further down others are no arguments of the config's.
+        unknown = '__init__() got an unexpected keyword argument' in text
+        if built is None or not (is_last or unknown):
+            return f'{text} ({TRACEBACK}=1 shows where)' if unknown else None
+        return f'{text}; {_arguments(built, text)}'
+    if built is None:
+        return None
+    if isinstance(error, FileNotFoundError | ValueError):
+        return f'{built.__name__}, as the config has it: {text}'
+    return None
+
+
+def _file_being_read(error: Exception) -> str | None:
+    """Return the checkpoint that MMEngine was reading."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is load_from_local.__code__:
+            return frame.f_locals.get('filename')
+    return None
+
+
+def _built_class(error: Exception) -> tuple[type | None, bool]:
+    """Return what a registry was building, and whether the call failed."""
+    built, is_last = None, False
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        is_last = frame.f_code is build_from_cfg.__code__
+        if is_last:
+            built = frame.f_locals.get('obj_cls')
+    return built, is_last
+
+
+def _arguments(kind: type, text: str) -> str:
+    """Return which argument was perhaps meant, or all that there are."""
+    known = {
+        argument
+        for base in inspect.getmro(kind)[:-1]
+        if '__init__' in vars(base)
+        for argument in inspect.signature(base.__init__).parameters
+    } - {'self', 'args', 'kwargs'}
+    quoted = text.split("'")[1::2]
+    near = get_close_matches(quoted[-1], known, n=1) if quoted else []
+    if near:
+        return f'did you mean {near[0]!r}?'
+    return f'it takes {", ".join(sorted(known))}'

@@ -1,0 +1,91 @@
+"""Says what of a checkpoint and a model does not fit together."""
+
+from __future__ import annotations
+
+import logging
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
+
+from mmdet3d_act.engine.distributed import unwrapped
+from mmdet3d_act.files import CheckpointError
+from mmdet3d_act.registry import HOOKS
+
+_SHOWN = 3
+
+
+@HOOKS.register_module()
+class CheckpointFitHook(Hook):
+    """Refuses, or reports, weights that stay unfilled or have no place.
+
+    MMEngine loads what fits and leaves the rest as initialised, also where
+    that is everything, and tests the result.
+
+    A difference is an error in a test and where a training is resumed. A
+    training may start from a part: that is a warning.
+    """
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare the weights just read with the model's.
+
+        Args:
+            runner: The runner; its model is filled as far as they fit.
+            checkpoint: What the file holds.
+
+        Raises:
+            CheckpointError: If they differ and must not.
+        """
+        state = checkpoint.get('state_dict', checkpoint)
+        problem = misfit(unwrapped(runner.model), state)
+        if problem is None:
+            return
+        source = runner._load_from or runner.work_dir
+        text = f'{source} does not fit the model of the config: {problem}'
+        # The training loop is built before weights are loaded to train with.
+        trains = isinstance(runner._train_loop, BaseLoop)
+        if runner._resume or not trains:
+            raise CheckpointError(
+                f'{text}. Give the config (and the --cfg-options) that it was '
+                'trained with'
+            )
+        print_log(text, logger='current', level=logging.WARNING)
+
+
+def misfit(model: nn.Module, state: dict) -> str | None:
+    """Return what a model lacks in a state dict, and what it has no place for.
+
+    Args:
+        model: Filled with what fits.
+        state: Names and tensors, perhaps with ``module.`` before all names.
+    """
+    state = {name.removeprefix('module.'): t for name, t in state.items()}
+    own = model.state_dict()
+    other = [
+        f'{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}'
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    fitting = {
+        name: value
+        for name, value in state.items()
+        if name not in own or own[name].shape == value.shape
+    }
+    missing, unexpected = model.load_state_dict(fitting, strict=False)
+    missing = [name for name in missing if name not in state]
+    faults = [
+        f'{len(names)} weights {what} ({_some(names)})'
+        for names, what in (
+            (missing, 'missing'),
+            (unexpected, 'without a place'),
+            (other, 'of another shape'),
+        )
+        if names
+    ]
+    return '; '.join(faults) or None
+
+
+def _some(names: list[str]) -> str:
+    more = ', ...' if len(names) > _SHOWN else ''
+    return ', '.join(names[:_SHOWN]) + more

@@ -1,0 +1,126 @@
+"""Errors that a user can mend: one message; all others: their traceback."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.registry import Registry
+from mmengine.runner import CheckpointLoader
+from torch.utils.data import DataLoader
+
+from mmdet3d_act.compat import load_checkpoint
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.failures import UsageError, describe_failure
+from mmdet3d_act.files import CheckpointError
+from mmdet3d_act.models.teachers.weights import fill_module
+
+PARTS = Registry('parts')
+
+
+def failure(call) -> str | None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        call()
+    return describe_failure(caught.value)
+
+
+@PARTS.register_module()
+class Picky:
+    def __init__(self, size: int = 1, *, weights: bool = False) -> None:
+        if size < 1:
+            raise ValueError(f'size must be >= 1, got {size}; enlarge it')
+        self.doubled = 2 * len(size) if size == 7 else 2 * size
+        if weights:
+            fill_module(torch.nn.Linear(2, 3), {'weight': torch.ones(3, 4)})
+
+
+@PARTS.register_module()
+class Outer(Picky):
+    def __init__(self, part: dict, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.part = PARTS.build(part)
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int):
+        raise BadSampleError('a/b.npy', 'empty: the file has 0 bytes')
+
+
+def test_a_value_that_a_class_refuses(monkeypatch):
+    """The class that refused it is named, not the one around it."""
+
+    def build():
+        PARTS.build(dict(type='Outer', part=dict(type='Picky', size=0)))
+
+    expected = 'Picky, as the config has it: size must be >= 1, got 0'
+    assert expected in failure(build)
+    monkeypatch.setenv('ACT_TRACEBACK', '1')
+    assert failure(build) is None
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        (dict(sise=2), "'sise'; did you mean 'size'?"),
+        (dict(zzz=2), "'zzz'; it takes part, size, weights"),
+    ],
+)
+def test_an_argument_that_there_is_not(options, expected):
+    cfg = dict(type='Outer', part=dict(type='Picky'), **options)
+    assert expected in failure(lambda: PARTS.build(cfg))
+
+
+def test_a_missing_argument():
+    text = failure(lambda: PARTS.build(dict(type='Outer')))
+    assert "missing 1 required positional argument: 'part'" in text
+
+
+def test_faults_of_the_code_are_told_in_full():
+    assert failure(lambda: PARTS.build(dict(type='Picky', size=7))) is None
+    assert failure(lambda: Picky(0)) is None
+    assert failure(lambda: [][1]) is None
+
+
+def test_weights_that_do_not_fit(capsys):
+    def main() -> None:
+        PARTS.build(dict(type='Picky', weights=True))
+
+    assert launch.run_tool(main) == launch.EXIT_USAGE
+    assert 'does not fit Linear' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('content', [b'some text', b'', b'PK\x03\x04broken'])
+def test_a_file_that_is_no_checkpoint(content, tmp_path):
+    path = tmp_path / 'a.pth'
+    path.write_bytes(content)
+    text = failure(lambda: CheckpointLoader.load_checkpoint(str(path)))
+    assert f'{path} cannot be read as a file of torch.save (' in text
+    with pytest.raises(CheckpointError, match=r'a\.pth cannot be read'):
+        load_checkpoint(str(path))
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_a_bad_sample(num_workers):
+    """Raised here or in a process that loads."""
+    loader = DataLoader(Broken(), num_workers=num_workers)
+    assert failure(lambda: list(loader)) == (
+        'a/b.npy: empty: the file has 0 bytes'
+    )
+
+
+def test_what_tools_refuse():
+    def refuse():
+        raise UsageError('two things are missing')
+
+    assert failure(refuse) == 'two things are missing'
+
+
+def test_other_errors_keep_their_traceback():
+    def main() -> None:
+        raise RuntimeError('BadSampleError: somebody else says so')
+
+    with pytest.raises(RuntimeError, match='somebody else'):
+        launch.run_tool(main)
