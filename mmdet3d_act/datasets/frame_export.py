@@ -17,8 +17,8 @@ from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
     FRAME_LIST,
     FRAME_LIST_VERSION,
-    Frame,
     RecordedFrame,
+    VideoFrame,
     open_scene,
 )
 from mmdet3d_act.files import write_json
@@ -134,7 +134,7 @@ def _write_matrix(path: Path, matrix: np.ndarray) -> None:
 
 
 def _write_frame(
-    frame: Frame, folder: Path, number: int, min_points: int
+    frame: VideoFrame, folder: Path, number: int, min_points: int
 ) -> bool:
     """Write a frame and return True, or False where it has no depth."""
     depth = frame.depth()
@@ -149,7 +149,7 @@ def _write_frame(
     return True
 
 
-def _encode_color(frame: Frame) -> tuple[bytes, str]:
+def _encode_color(frame: VideoFrame) -> tuple[bytes, str]:
     """Return the colour image as a file, unchanged where it is one."""
     image = frame.color()
     if isinstance(frame, RecordedFrame):
@@ -161,7 +161,7 @@ def _encode_color(frame: Frame) -> tuple[bytes, str]:
     return path.read_bytes(), path.suffix
 
 
-def _write_depth(path: Path, depth: np.ndarray, frame: Frame) -> None:
+def _write_depth(path: Path, depth: np.ndarray, frame: VideoFrame) -> None:
     scale = frame.calibration.depth_scale
     if scale != _MILLIMETRES:
         limit = np.iinfo(np.uint16).max

@@ -42,6 +42,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def _keys(root: Path, split: str, **settings: object) -> list[str]:
+    # Serialising a list collects garbage, which takes its time.
+    settings['serialize_data'] = False
     return ScanNetFrames(str(root), split, **settings).pair_keys()
 
 
@@ -140,11 +142,11 @@ def test_last_frames_are_held_out_without_lists(root: Path) -> None:
         path.unlink()
     train = _keys(root, 'train', holdout=0.4)
     val = _keys(root, 'val', holdout=0.4)
-    assert [k for k in val if '0000' in k] == [
+    assert [k for k in val if k.startswith('scene0000')] == [
         'scene0000_00/000075',
         'scene0000_00/000100',
     ]
-    assert len([k for k in val if '0002' in k]) == 1
+    assert sum(k.startswith('scene0002') for k in val) == 1
     assert not set(train) & set(val)
     assert sorted(train + val) == _keys(root, 'all')
     with pytest.raises(FileNotFoundError, match=r'train scenes .* holdout=0'):
@@ -180,7 +182,7 @@ def test_truncated_file(root: Path, logged: pytest.LogCaptureFixture) -> None:
     with pytest.raises(BadSampleError, match=r'truncated.*on_error'):
         ScanNetFrames(str(root))
     dataset = ScanNetFrames(str(root), on_error='skip')
-    assert [key for key in dataset.pair_keys() if '0002' in key] == [
+    assert [k for k in dataset.pair_keys() if k.startswith('scene0002')] == [
         'scene0002_00/000000',
         'scene0002_00/000025',
     ]
@@ -230,7 +232,8 @@ def test_real_frames_meet_in_the_world() -> None:
             dict(type='SamplePoints', num_points=4000),
         ]
         data = ScanNetFrames(root, 'all', pipeline=pipeline)
-        return [data[i]['points'].tensor.numpy() for i in (0, 1)]
+        return [data[i]['points'].tensor.numpy() for i in (0, 2)]
 
-    assert _neighbours(*clouds('world')) < 0.05
-    assert _neighbours(*clouds('camera')) > 0.05
+    world = _neighbours(*clouds('world'))
+    assert world < 0.03
+    assert world < 0.5 * _neighbours(*clouds('camera'))

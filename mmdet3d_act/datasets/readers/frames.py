@@ -45,7 +45,7 @@ class FrameEntry(NamedTuple):
     place: str | int
 
 
-class Frame:
+class VideoFrame:
     """One image with its depth; read when it is asked for.
 
     Args:
@@ -76,7 +76,7 @@ class Frame:
         raise NotImplementedError(f'{type(self).__name__} must have pose')
 
 
-class ExportedFrame(Frame):
+class ExportedFrame(VideoFrame):
     """A frame of an exported folder.
 
     Args:
@@ -110,7 +110,7 @@ class ExportedFrame(Frame):
         return read_matrix(self.paths['pose'])
 
 
-class RecordedFrame(Frame):
+class RecordedFrame(VideoFrame):
     """A frame of a `.sens` file.
 
     Args:

@@ -13,7 +13,7 @@ from mmdet3d_act.datasets.projection import (
     transform,
 )
 from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.datasets.readers.frames import Frame, open_scene
+from mmdet3d_act.datasets.readers.frames import VideoFrame, open_scene
 from mmdet3d_act.registry import TRANSFORMS
 
 # Up axis of the clouds, by the coordinates.
@@ -23,7 +23,7 @@ _USE_DIMS = (3, 6)
 _Y_UP = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
-def load_frame(results: dict) -> Frame:
+def load_frame(results: dict) -> VideoFrame:
     """Return the frame of a sample.
 
     Args:
@@ -135,7 +135,7 @@ class LoadFrame(BaseTransform):
         return results
 
     def _back_project(
-        self, frame: Frame, shape: tuple[int, int]
+        self, frame: VideoFrame, shape: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return points in the wanted coordinates, and their pixels."""
         depth, calibration = frame.depth(), frame.calibration
