@@ -18,9 +18,10 @@ R@5 say how often its own is the nearest, and among the five nearest. Rows:
 - concept-from-act: it begins as ACT's.
 
 Students of the three rows about ACT and of frozen-random have ACT's form. What
-a row has done is kept in OUT/results.json and is not run again. Means are over
-folds and seeds, intervals are Student's t over the folds (of the means over
-the seeds).
+a row has done is kept in OUT/results.json and is not run again; other settings
+(config, data, split, folds, epochs, ACT's checkpoint) need another OUT. Means
+are over folds and seeds, intervals are Student's t over the folds (of the
+means over the seeds).
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ ROWS = (
     'concept',
     'concept-from-act',
 )
+SETTINGS = ('config', 'data', 'split', 'folds', 'epochs', 'act')
 STUDENT = 'model.student'
 # Of ACT, whose weights mean another thing otherwise.
 ACT_FORM = {f'{STUDENT}.position': 'before', f'{STUDENT}.with_cls_token': True}
@@ -207,6 +209,46 @@ def by_fold(runs: dict[str, dict], key: str) -> dict[int, float]:
     return {fold: float(np.mean(found[fold])) for fold in sorted(found)}
 
 
+def settings_of(args: argparse.Namespace) -> dict:
+    """Return what decides the results besides row, seed and fold.
+
+    Args:
+        args: The command line's arguments.
+    """
+    settings = {name: getattr(args, name) for name in SETTINGS}
+    settings['data'] = str(Path(args.data).resolve())
+    return settings
+
+
+def check_settings(stored: dict, wanted: dict, file: Path) -> dict:
+    """Return the settings of all results, old and new.
+
+    Args:
+        stored: What the results have been made with; empty without results.
+        wanted: What is asked for.
+        file: The results.
+
+    Raises:
+        ValueError: If they differ. ACT's checkpoint may come later: no row
+            has been made with another one then.
+    """
+    known = {**wanted, **stored}
+    known = {k: wanted[k] if v is None else v for k, v in known.items()}
+    if wanted['act'] is None:
+        wanted = {**wanted, 'act': known['act']}
+    faults = [
+        f'{name} {known[name]!r} instead of {value!r}'
+        for name, value in wanted.items()
+        if known[name] != value
+    ]
+    if faults:
+        raise ValueError(
+            f'{file} has results of other settings: {", ".join(faults)}; '
+            'choose another --out, or delete it'
+        )
+    return known
+
+
 def print_table(results: dict[str, dict[str, dict]]) -> None:
     """Print every row, and what each has over the untrained one.
 
@@ -281,6 +323,11 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(args.threads)
+        try:
+            stored, _ = read_results(file)
+            settings = check_settings(stored, settings_of(args), file)
+        except ValueError as error:
+            sys.exit(str(error))
         study = CrossValidation(args)
         rows = args.rows or [
             row for row in ROWS if args.act or not row.endswith('act')
@@ -290,19 +337,35 @@ def main() -> None:
             for row in rows:
                 for fold in range(args.folds):
                     name = f'{seed}/{fold}'
-                    if name in read_results(file).get(row, {}):
+                    if name in read_results(file)[1].get(row, {}):
                         continue
                     metrics = study.run(row, seed, parts, fold)
-                    results = read_results(file)
+                    _, results = read_results(file)
                     results.setdefault(row, {})[name] = metrics
-                    file.write_text(json.dumps(results, indent=1))
+                    content = {'settings': settings, 'rows': results}
+                    file.write_text(json.dumps(content, indent=1))
                     print(row, name, metrics, flush=True)
-    print_table(read_results(file))
+    print_table(read_results(file)[1])
 
 
-def read_results(file: Path) -> dict[str, dict[str, dict]]:
-    """Return the rows that are there."""
-    return json.loads(file.read_text()) if file.is_file() else {}
+def read_results(file: Path) -> tuple[dict, dict[str, dict[str, dict]]]:
+    """Return settings and rows that are there; both empty without a file.
+
+    Args:
+        file: The results.
+
+    Raises:
+        ValueError: If they do not say their settings.
+    """
+    if not file.is_file():
+        return {}, {}
+    content = json.loads(file.read_text())
+    if not isinstance(content, dict) or content.keys() != {'settings', 'rows'}:
+        raise ValueError(
+            f'{file} does not say with which settings it was made; choose '
+            'another --out, or delete it'
+        )
+    return content['settings'], content['rows']
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.models.target_generators import ImageEmbeddingTarget
 from mmdet3d_act.registry import DATASETS
 
@@ -23,11 +24,24 @@ class MadeUpPairs(torch.utils.data.Dataset):
         count: Number of pairs.
         first: Number of the first one.
         crop: What the preparation is said to be.
+        data_root: Where it is said to be.
+        on_error: What the broken ones are: errors, or left out.
+        broken: Names of pairs whose image cannot be read.
     """
 
     def __init__(
-        self, count: int = 5, first: int = 0, crop: str = 'center', **_: object
+        self,
+        count: int = 5,
+        first: int = 0,
+        crop: str = 'center',
+        data_root: str = 'pairs',
+        on_error: str = 'raise',
+        broken: tuple[str, ...] = (),
+        **_: object,
     ) -> None:
+        self.data_root = data_root
+        self.on_error = on_error
+        self.broken = broken
         self.names = [f'scene/{first + i:03d}' for i in range(count)]
         self.image_preparation = dict(size=SIZE, crop=crop)
         self.read: list[str] = []
@@ -40,6 +54,8 @@ class MadeUpPairs(torch.utils.data.Dataset):
 
     def prepared_image(self, pair_key: str) -> Tensor:
         self.read.append(pair_key)
+        if pair_key in self.broken:
+            raise BadSampleError(f'{pair_key}.jpg', 'unreadable')
         generator = torch.Generator().manual_seed(int(pair_key[-3:]))
         return torch.randint(
             0, 256, (3, SIZE, SIZE), dtype=torch.uint8, generator=generator

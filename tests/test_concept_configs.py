@@ -68,18 +68,37 @@ def test_published_numbers() -> None:
     student = cfg.model.student
     assert (student.num_groups, student.group_size) == (64, 32)
     assert (student.num_layers, student.embed_dims) == (12, 384)
+    assert student.num_heads == 6
     assert student.position == 'after'
     assert not student.with_cls_token
     objective = cfg.model.objectives.concept
     assert objective.neck.num_concepts == objective.head.num_tokens == 32
-    assert objective.target_generator.type == 'CaptionPrefixTarget'
+    assert objective.neck.num_heads == 6
+    assert objective.head.loss == dict(type='MSEFeatureLoss')
+    with torch.device('meta'):
+        target = MODELS.build(objective.target_generator)
+    assert type(target).__name__ == 'CaptionPrefixTarget'
+    # ClipCap's MLP of Conceptual Captions, behind ViT-B/32.
+    mapping = target.settings()['mapping']
+    assert mapping['variant'] == 'mlp'
+    assert target.target_shape == (10, 768)
+    assert target.encoder.embed_dims == 512
+    points = [
+        step.num_points
+        for step in cfg.train_dataloader.dataset.pipeline
+        if step.type == 'SamplePoints'
+    ]
+    assert points == [4096]
     assert cfg.model.get('mask') is None
     assert cfg.optim_wrapper.optimizer == dict(
         type='AdamW', lr=1e-3, weight_decay=0.05
     )
     assert cfg.train_cfg.max_epochs == 250
     assert cfg.train_dataloader.batch_size == 128
-    assert [s.end for s in cfg.param_scheduler] == [10, 250]
+    assert [(s.type, s.end) for s in cfg.param_scheduler] == [
+        ('LinearLR', 10),
+        ('CosineAnnealingLR', 250),
+    ]
 
 
 def test_ablations_change_what_they_say() -> None:

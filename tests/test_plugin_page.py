@@ -14,8 +14,8 @@ from mmengine.structures import InstanceData
 
 from mmdet3d_act import mmcv_cpu
 from mmdet3d_act.models.backbones import PointTransformer
-from mmdet3d_act.registry import MODELS, point_data
-from tests.mini_scannet import room
+from mmdet3d_act.registry import DATASETS, MODELS, point_data
+from tests.mini_scannet import room, write_scannet
 
 PAGE = Path(__file__).resolve().parents[1] / 'docs' / 'plugin.md'
 BLOCKS = [
@@ -32,11 +32,15 @@ def _scope(_no_global_instances: None) -> Iterator[None]:
         yield
 
 
-def small_model(block: str, folder: Path) -> torch.nn.Module:
-    """Return the model of a config on the page, as a Runner makes it."""
+def config_of(block: str, folder: Path) -> Config:
     path = folder / 'config.py'
     path.write_text(block)
-    cfg = Config.fromfile(path)
+    return Config.fromfile(path)
+
+
+def small_model(block: str, folder: Path) -> torch.nn.Module:
+    """Return the model of a config on the page, as a Runner makes it."""
+    cfg = config_of(block, folder)
     assert cfg.custom_imports.imports == ['mmdet3d_act']
     torch.manual_seed(0)
     state = PointTransformer(**SIZES).state_dict()
@@ -82,11 +86,38 @@ def rooms(channels: int, num_points: int = 1024) -> dict:
 def test_the_first_config_has_ten_lines() -> None:
     assert len(BLOCKS) == 2
     assert 'votenet' in BLOCKS[0]
-    assert len(BLOCKS[0].strip().splitlines()) == 10
+    lines = BLOCKS[0].strip().splitlines()
+    assert len(lines) == 10
+    assert max(map(len, lines)) <= 79
+
+
+@pytest.mark.parametrize('block', BLOCKS, ids=['votenet', 'pointnet2'])
+def test_its_data_are_read(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scannet(tmp_path / 'data')
+    monkeypatch.chdir(tmp_path)
+    cfg = config_of(block, tmp_path)
+    for split in ('train', 'val', 'test'):
+        loader = cfg[f'{split}_dataloader']
+        data = DATASETS.build(loader.dataset)
+        sample = data[0]
+        points = sample['inputs']['points']
+        assert len(points) > 1000
+        if 'votenet' in block:
+            assert points.shape[1] == 4
+            continue
+        assert points.shape[1] == 3
+        if split == 'train':
+            mask = sample['data_samples'].gt_pts_seg.pts_semantic_mask
+        else:
+            mask = sample['data_samples'].eval_ann_info['pts_semantic_mask']
+        # Wall, floor, bed, chair, table: classes, not NYU40 ids.
+        assert set(mask.tolist()) <= {0, 1, 3, 4, 6}
 
 
 @pytest.mark.parametrize(
-    ('block', 'channels'), zip(BLOCKS, (4, 3), strict=True)
+    ('block', 'channels'), [(BLOCKS[0], 4), (BLOCKS[1], 3)]
 )
 def test_runs_forward_and_backward(
     block: str, channels: int, tmp_path: Path

@@ -78,6 +78,9 @@ def test_the_protocol_of_the_paper() -> None:
     assert (optimizer.type, optimizer.lr) == ('Adam', 1e-3)
     assert optimizer.weight_decay == 0.01
     assert cfg.train_cfg.max_epochs == 200
+    # The rate is that of the config's own batch.
+    size = cfg.auto_scale_lr.base_batch_size
+    assert size == cfg.train_dataloader.batch_size == 8
     block = cfg.train_dataloader.dataset.pipeline[-2]
     assert (block.num_points, block.block_size) == (8192, 1.5)
     test = cfg.model.test_cfg

@@ -1,12 +1,16 @@
 #!/usr/bin/env python
 """Compute the teacher's targets of a whole data set once, for all trainings.
 
-    python tools/cache_teacher.py configs/concept/concept_pretrain_scannet.py
+    CONFIG=configs/concept/concept_pretrain_scannet_stored.py
+    python tools/cache_teacher.py $CONFIG
+    python tools/train.py $CONFIG
 
 For every target generator of the config's model that looks at images a store
 is made, a folder that is memory-mapped in training: where the config's
-StoredTarget looks for it, by default in $ACT_DATA_ROOT/targets. An interrupted
-call goes on where it stopped; what is there already is not computed again.
+StoredTarget looks for it, by default in $ACT_DATA_ROOT/targets. It has the
+pairs of the training and of the validation. An interrupted call goes on where
+it stopped; what is there already is not computed again. Images that cannot be
+read are left out and listed, where the data set has on_error='skip'.
 Several processes share the work where torchrun starts them and --launcher
 pytorch is given.
 """
@@ -17,6 +21,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 
     from mmdet3d_act.apis.target_caching import PairedImages
     from mmdet3d_act.models.target_generators import PairedImageTarget
+    from mmdet3d_act.models.teachers.captioner import Captioner
 
 ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'mmdet3d_act').is_dir():
@@ -34,6 +40,7 @@ if (ROOT / 'mmdet3d_act').is_dir():
     sys.path.insert(0, str(ROOT))
 
 PARTS = ('train', 'val', 'test')
+SHOWN_FAULTS = 10
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -47,8 +54,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--parts',
         nargs='+',
         choices=PARTS,
-        default=['train'],
-        help='which data loaders of the config (default: train)',
+        help='which data loaders of the config (default: train, and val where '
+        'it has pairs of images)',
     )
     add(
         '--out',
@@ -102,10 +109,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def cache(args: argparse.Namespace) -> None:
     """Set up the config, check it, compute."""
+    from mmengine.dist import is_main_process
     from mmengine.registry import init_default_scope
 
     from mmdet3d_act.apis.loading import build_dataset, initialize
-    from mmdet3d_act.apis.target_caching import find_jobs, unwrap
+    from mmdet3d_act.apis.target_caching import (
+        default_parts,
+        find_jobs,
+        unwrap,
+    )
     from mmdet3d_act.engine import launch
     from mmdet3d_act.models.target_generators.target_store import (
         target_folder,
@@ -121,18 +133,25 @@ def cache(args: argparse.Namespace) -> None:
     )
     datasets = [
         one
-        for part in args.parts
+        for part in args.parts or default_parts(cfg)
         for one in unwrap(build_dataset(cfg, args.config, part))
     ]
     device = start_processes(cfg, args)
-    for job in jobs:
-        teacher = build_module(job.teacher)
-        try:
+    teachers = [build_module(job.teacher) for job in jobs]
+    try:
+        for teacher in teachers:
             initialize(teacher)
+        # What is missing is said before the hours of computing.
+        captioners = load_captioners(teachers) if args.captions else {}
+        for job, teacher in zip(jobs, teachers, strict=True):
             path = args.out or job.path or target_folder()
-            compute(teacher, datasets, path, device, args)
-        except (FileNotFoundError, ValueError) as error:
-            raise launch.UsageError(str(error)) from error
+            folder = compute(teacher, datasets, path, device, args)
+            if teacher in captioners and is_main_process():
+                captioner = captioners[teacher].to(device)
+                pairs = readable(datasets, folder, args.captions)
+                show_captions(teacher, captioner, pairs, device)
+    except (FileNotFoundError, ValueError) as error:
+        raise launch.UsageError(str(error)) from error
 
 
 def start_processes(cfg: Config, args: argparse.Namespace) -> str:
@@ -159,8 +178,8 @@ def compute(
     path: str,
     device: str,
     args: argparse.Namespace,
-) -> None:
-    """Compute the targets of one teacher, and say where they are."""
+) -> Path:
+    """Compute the targets of one teacher; say and return where they are."""
     from mmengine.dist import is_main_process
 
     from mmdet3d_act.apis.target_caching import cache_targets
@@ -169,7 +188,7 @@ def compute(
     name = f'{type(teacher).__name__} of {teacher.encoder.model_name}'
     if is_main_process():
         print(f'{name}, targets of shape {teacher.target_shape}', flush=True)
-    folder = cache_targets(
+    folder, faults = cache_targets(
         teacher,
         datasets,
         path,
@@ -181,7 +200,7 @@ def compute(
         report=progress() if is_main_process() else None,
     )
     if not is_main_process():
-        return
+        return folder
     store = TargetStore(folder)
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     print(f'{len(store)} targets in {folder}, {size:.1f} MB')
@@ -189,8 +208,13 @@ def compute(
         f'StoredTarget(path={str(path)!r}, teacher=...) reads them, the '
         'teacher being this target generator'
     )
-    if args.captions:
-        show_captions(teacher, datasets, args.captions, device)
+    if faults:
+        lines = [f'{len(faults)} images cannot be read and have no target:']
+        lines += [f'  {fault}' for fault in faults[:SHOWN_FAULTS]]
+        if len(faults) > SHOWN_FAULTS:
+            lines.append(f'  and {len(faults) - SHOWN_FAULTS} more')
+        print('\n'.join(lines))
+    return folder
 
 
 def progress() -> Callable[[int, int], None]:
@@ -214,29 +238,47 @@ def progress() -> Callable[[int, int], None]:
     return report
 
 
-def show_captions(
-    teacher: PairedImageTarget,
-    datasets: list[PairedImages],
-    count: int,
-    device: str,
-) -> None:
-    """Print what the caption model says of the first images.
+def load_captioners(
+    teachers: list[PairedImageTarget],
+) -> dict[PairedImageTarget, Captioner]:
+    """Return the caption models of the teachers that have one.
 
     Raises:
         FileNotFoundError: If GPT-2 is not on this machine.
-        ValueError: If there is no caption model, or no tokenizer.
+        ValueError: If no teacher has a caption model, or one no tokenizer.
     """
-    import torch
-
     from mmdet3d_act.models.teachers.captioner import load_captioner
 
-    if not hasattr(teacher, 'mapping'):
+    speaking = [one for one in teachers if hasattr(one, 'mapping')]
+    if not speaking:
+        names = ', '.join(type(one).__name__ for one in teachers)
         raise ValueError(
-            f'{type(teacher).__name__} has no caption model; --captions goes '
-            'with CaptionPrefixTarget'
+            f'{names} has no caption model; --captions goes with '
+            'CaptionPrefixTarget'
         )
-    captioner = load_captioner(teacher.mapping).to(device)
-    pairs = [(d, key) for d in datasets for key in d.pair_keys()][:count]
+    return {one: load_captioner(one.mapping) for one in speaking}
+
+
+def readable(
+    datasets: list[PairedImages], folder: Path, count: int
+) -> list[tuple[PairedImages, str]]:
+    """Return the first pairs that have a target."""
+    from mmdet3d_act.models.target_generators import TargetStore
+
+    store = TargetStore(folder)
+    pairs = ((one, key) for one in datasets for key in one.pair_keys())
+    return list(islice((p for p in pairs if p[1] in store), count))
+
+
+def show_captions(
+    teacher: PairedImageTarget,
+    captioner: Captioner,
+    pairs: list[tuple[PairedImages, str]],
+    device: str,
+) -> None:
+    """Print what the caption model says of images."""
+    import torch
+
     for dataset, key in pairs:
         image = dataset.prepared_image(key)[None].to(device)
         with torch.no_grad():

@@ -1,5 +1,5 @@
 # How well a fresh decoder reconstructs from a frozen student, distilled or
-# not: model.student.init_cfg=None is the row of an untrained one.
+# not: model.student.init_cfg=None is that of an encoder of random weights.
 _base_ = './concept_pretrain_scannet_reconstruction.py'
 
 model = dict(

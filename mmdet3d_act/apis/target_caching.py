@@ -5,18 +5,23 @@ Letters: B batch, S side of an image.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import barrier, get_dist_info
+from mmengine.dist import all_gather_object, barrier, get_dist_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from mmdet3d_act.datasets.packing import iter_dataset_cfgs
+from mmdet3d_act.datasets.paired import iter_unwrapped
+from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.models.target_generators import (
@@ -34,6 +39,8 @@ FLUSH_EVERY = 20
 class PairedImages(Protocol):
     """What is used of a data set of pairs."""
 
+    data_root: str
+    on_error: str
     image_preparation: dict
 
     def pair_keys(self) -> list[str]:
@@ -55,8 +62,21 @@ class TargetJob(NamedTuple):
     teacher: dict
 
 
+class CachedTargets(NamedTuple):
+    """What a call has computed.
+
+    Attributes:
+        folder: The store.
+        faults: What is said of the images that cannot be read, and whose
+            targets are missing; of all processes.
+    """
+
+    folder: Path
+    faults: list[str]
+
+
 class _Rows(Dataset):
-    """Images of rows of a store."""
+    """Images of rows of a store; a text where one is left out."""
 
     def __init__(
         self, images: Sequence[tuple[int, PairedImages, str]]
@@ -66,9 +86,19 @@ class _Rows(Dataset):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[int, Tensor]:
+    def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
         row, dataset, key = self.images[index]
-        return row, dataset.prepared_image(key)
+        try:
+            return row, dataset.prepared_image(key)
+        except BadSampleError as error:
+            if dataset.on_error == 'raise':
+                raise BadSampleError(
+                    error.path,
+                    f'{error.fault}; mend or remove it, or set '
+                    "on_error='skip' in the data set's config to go on "
+                    'without it',
+                ) from error
+            return row, f'{key}: {error}'
 
 
 def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
@@ -111,18 +141,32 @@ def unwrap(dataset: Dataset) -> Iterator[PairedImages]:
     Raises:
         UsageError: If one is no data set of pairs.
     """
-    if hasattr(dataset, 'pair_keys'):
-        yield dataset
-    elif hasattr(dataset, 'datasets'):
-        for one in dataset.datasets:
-            yield from unwrap(one)
-    elif hasattr(dataset, 'dataset'):
-        yield from unwrap(dataset.dataset)
-    else:
-        raise launch.UsageError(
-            f'{type(dataset).__name__} has no paired images; expected a data '
-            'set such as ScanNetFrames or ObjectRenders'
-        )
+    for one in iter_unwrapped(dataset):
+        if not hasattr(one, 'pair_keys'):
+            raise launch.UsageError(
+                f'{type(one).__name__} has no paired images; expected a data '
+                'set such as ScanNetFrames or ObjectRenders'
+            )
+        yield one
+
+
+def default_parts(cfg: Config) -> list[str]:
+    """Return the data loaders whose targets a training reads.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        ``'train'``, and ``'val'`` where there is one with paired images.
+    """
+    loader = cfg.get('val_dataloader')
+    kinds = [
+        cls
+        for one in iter_dataset_cfgs(loader['dataset'] if loader else {})
+        for cls in registered_classes(one.get('type'))
+    ]
+    paired = any(hasattr(cls, 'pair_keys') for cls in kinds)
+    return ['train', 'val'] if paired else ['train']
 
 
 def cache_targets(
@@ -136,16 +180,20 @@ def cache_targets(
     device: str = 'cpu',
     amp: bool = False,
     report: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Compute the targets of all pairs into a store, and return its folder.
+) -> CachedTargets:
+    """Compute the targets of all pairs into a store.
 
     Several processes share the work; each calls this with the same
-    arguments. What a store has already is not computed again.
+    arguments. What a store has already is not computed again. An image that
+    cannot be read has no target: the store notes it, and the next call tries
+    again.
 
     Args:
         generator: The target generator, with its weights.
         datasets: Data sets of pairs, whose images are prepared alike.
-        path: Folder in which the store is made; its name says whose it is.
+        path: Folder in which the store is made; its name says whose it is:
+            the teacher's and its weights', the data sets', the preparation
+            of the images and the precision.
         dtype: Of the numbers on disk, ``'float16'`` or ``'float32'``.
         batch_size: Images B that are computed at once.
         num_workers: Processes that read images, for each computing one.
@@ -154,7 +202,12 @@ def cache_targets(
         report: Called with the rows that are done and all rows of this
             process.
 
+    Returns:
+        The store's folder, and which images cannot be read.
+
     Raises:
+        BadSampleError: If an image cannot be read, and its data set has not
+            ``on_error='skip'``.
         ValueError: If images are prepared in several ways, or names of pairs
             occur twice in a data set.
     """
@@ -163,6 +216,8 @@ def cache_targets(
     identity = {
         **generator.identity(),
         'images': _preparation(datasets),
+        'data': _origin(datasets, path),
+        'precision': str(_amp_dtype(device) if amp else torch.float32),
     }
     folder = store_folder(path, identity)
     rank, world_size = get_dist_info()
@@ -177,30 +232,66 @@ def cache_targets(
     barrier()
     images = [(row, homes[store.keys[row]], store.keys[row]) for row in rows]
     loader = DataLoader(
-        _Rows(images), batch_size=batch_size, num_workers=num_workers
+        _Rows(images),
+        batch_size=batch_size,
+        num_workers=num_workers,
+        collate_fn=_collate,
     )
+    faults: list[str] = []
     done = 0
-    with torch.no_grad():
-        for index, (batch_rows, batch) in enumerate(loader, start=1):
-            with _precision(device, amp):
-                target = generator.compute(batch.to(device))
-            store.write(batch_rows.tolist(), target)
+    try:
+        for index, batch in enumerate(loader, start=1):
+            if batch.rows:
+                with torch.no_grad(), _precision(device, amp):
+                    target = generator.compute(batch.images.to(device))
+                store.write(batch.rows, target)
+            store.give_up(list(batch.faults))
+            faults += batch.faults.values()
             if index % FLUSH_EVERY == 0:
                 store.flush()
-            done += len(batch_rows)
+            done += len(batch.rows) + len(batch.faults)
             if report is not None:
                 report(done, len(rows))
-    store.flush()
+    finally:
+        store.flush()
     barrier()
-    return folder
+    return CachedTargets(folder, [*chain(*all_gather_object(faults))])
+
+
+class _Batch(NamedTuple):
+    """Rows with their images (B, 3, S, S), and faults by their rows."""
+
+    rows: list[int]
+    images: Tensor | None
+    faults: dict[int, str]
+
+
+def _collate(items: Sequence[tuple[int, Tensor | str]]) -> _Batch:
+    faults = {row: found for row, found in items if isinstance(found, str)}
+    images = {row: found for row, found in items if row not in faults}
+    stacked = torch.stack(list(images.values())) if images else None
+    return _Batch(list(images), stacked, faults)
 
 
 def _precision(device: str, amp: bool) -> AbstractContextManager:
     if not amp:
         return nullcontext()
     kind = torch.device(device).type
-    dtype = torch.float16 if kind == 'cuda' else torch.bfloat16
-    return torch.autocast(kind, dtype=dtype)
+    return torch.autocast(kind, dtype=_amp_dtype(device))
+
+
+def _amp_dtype(device: str) -> torch.dtype:
+    on_gpu = torch.device(device).type == 'cuda'
+    return torch.float16 if on_gpu else torch.bfloat16
+
+
+def _origin(datasets: Sequence[PairedImages], path: str | Path) -> list[str]:
+    """Return where the data are, as seen from the stores' folder.
+
+    So other data with the same names have a store of their own, and all may
+    be moved together.
+    """
+    return sorted({os.path.relpath(one.data_root, path) for one in datasets})
 
 
 def _all_keys(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
     FRAME_LIST,
     FRAME_LIST_VERSION,
+    UNFINISHED,
+    FrameScene,
     RecordedFrame,
     VideoFrame,
     open_scene,
@@ -25,7 +28,8 @@ from mmdet3d_act.files import write_json
 
 DAMAGED = 'damaged frames'
 EMPTY = 'frames with next to no depth'
-_FOLDERS = ('color', 'depth', 'pose', 'intrinsic')
+# A folder with colours is a scene: they come last, and go first.
+_FOLDERS = ('depth', 'pose', 'intrinsic', 'color')
 _MILLIMETRES = 1000.0
 _SUFFIXES = dict(jpeg='.jpg', png='.png')
 
@@ -47,23 +51,51 @@ class FrameExport(NamedTuple):
 
     def is_done(self) -> bool:
         """Return whether the scene was written with these options."""
-        return self._stored() == self._options()
+        whole = all(os.path.isdir(self._path(name)) for name in _FOLDERS)
+        return whole and self._stored() == self._options()
 
     def export(self) -> None:
-        """Write the scene; its list of frames comes last.
+        """Write the scene, beside its place until it is complete.
 
         Frames that cannot be used are left out and counted; of a truncated
-        file those before the fault are written.
+        file those before the fault are written. An interrupted call leaves
+        ``<folder>.part``, which no data set takes for a scene.
 
         Raises:
             BadSampleError: If the scene cannot be read at all.
+            FileExistsError: If frames of somebody else are in its place.
         """
-        folder = Path(self.folder)
-        (folder / FRAME_LIST).unlink(missing_ok=True)
+        self._check_place()
         scene = open_scene(self.source)
+        part = Path(f'{self.folder}{UNFINISHED}')
+        if part.exists():
+            shutil.rmtree(part)
         for name in _FOLDERS:
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        _write_calibration(folder / 'intrinsic', scene.calibration)
+            (part / name).mkdir(parents=True)
+        _write_calibration(part / 'intrinsic', scene.calibration)
+        write_json(part / FRAME_LIST, self._write_frames(scene, part))
+        self._take_place(part)
+
+    def report(self) -> dict:
+        """Return what is written: frames, skipped, faults."""
+        with open(self._path(FRAME_LIST), encoding='utf-8') as file:
+            return json.load(file)
+
+    def _check_place(self) -> None:
+        """Refuse to replace what was not written here."""
+        there = any(os.path.exists(self._path(name)) for name in _FOLDERS)
+        if there and not os.path.isfile(self._path(FRAME_LIST)):
+            raise FileExistsError(
+                f'{self.folder} has frames and no {FRAME_LIST}, so they were '
+                'not converted by this tool and are not replaced; remove '
+                'them, or choose another folder'
+            )
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def _write_frames(self, scene: FrameScene, folder: Path) -> dict:
+        """Write the frames and return the list of them."""
         numbers: list[int] = []
         skipped: Counter = Counter()
         faults: list[str] = []
@@ -82,21 +114,24 @@ class FrameExport(NamedTuple):
                     faults.append(str(error))
         except BadSampleError as error:
             faults.append(str(error))
-        write_json(
-            folder / FRAME_LIST,
-            {
-                **self._options(),
-                'frames': numbers,
-                'skipped': dict(skipped),
-                'faults': faults,
-            },
-        )
+        return {
+            **self._options(),
+            'frames': numbers,
+            'skipped': dict(skipped),
+            'faults': faults,
+        }
 
-    def report(self) -> dict:
-        """Return what is written: frames, skipped, faults."""
-        path = os.path.join(self.folder, FRAME_LIST)
-        with open(path, encoding='utf-8') as file:
-            return json.load(file)
+    def _take_place(self, part: Path) -> None:
+        """Move what was written to its place; old frames make room."""
+        folder = Path(self.folder)
+        folder.mkdir(exist_ok=True)
+        for name in reversed(_FOLDERS):
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
+        # The list says whose the folders are.
+        for name in (FRAME_LIST, *_FOLDERS):
+            (part / name).replace(folder / name)
+        part.rmdir()
 
     def _options(self) -> dict:
         return dict(
@@ -137,15 +172,14 @@ def _write_frame(
     frame: VideoFrame, folder: Path, number: int, min_points: int
 ) -> bool:
     """Write a frame and return True, or False where it has no depth."""
-    depth = frame.depth()
+    # All is read before anything is written.
+    depth, pose = frame.depth(), frame.pose()
     if np.count_nonzero(depth) < min_points:
         return False
     content, suffix = _encode_color(frame)
-    for old in (folder / 'color').glob(f'{number}.*'):
-        old.unlink()
     (folder / 'color' / f'{number}{suffix}').write_bytes(content)
     _write_depth(folder / 'depth' / f'{number}.png', depth, frame)
-    _write_matrix(folder / 'pose' / f'{number}.txt', frame.pose())
+    _write_matrix(folder / 'pose' / f'{number}.txt', pose)
     return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -103,6 +103,8 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
         self.vectors = vectors
         self.vector_kind = vector_kind
         self._rows: dict[str, np.ndarray] = {}
+        self._row_names: dict[str, list[str]] = {}
+        self._without: frozenset[str] = frozenset()
         choose = _ChooseView(draw=not kwargs.get('test_mode', False))
         super().__init__(
             data_root,
@@ -172,6 +174,7 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
         """
         if self.vectors is not None:
             self._rows = read_vectors(self._vector_file(), self.vector_kind)
+            self._row_names = _by_object(self._rows)
         samples, without = [], []
         for part, path in self._list_files().items():
             for name in read_lines(path):
@@ -208,6 +211,11 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
             The information, with the vectors of its views.
         """
         info = super().get_data_info(idx)
+        info['views'] = [
+            view
+            for view in info['views']
+            if view['pair_key'] not in self._without
+        ]
         for view in info['views']:
             if 'vector_names' in view:
                 rows = [self._rows[name] for name in view['vector_names']]
@@ -221,6 +229,27 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
             for view in self.get_data_info(index)['views']:
                 infos[view['pair_key']] = view
         return infos
+
+    def leave_out_pairs(self, keys: Collection[str]) -> None:
+        """Draw no more of some views; an object without any is left out.
+
+        Args:
+            keys: Names of the pairs.
+
+        Raises:
+            ValueError: If ``on_error`` is ``'raise'``.
+        """
+        self._without |= frozenset(keys)
+        self._pairs = None
+        self.leave_out(
+            index
+            for index in range(len(self))
+            if not self.get_data_info(index)['views']
+        )
+
+    def _forget_samples(self) -> None:
+        super()._forget_samples()
+        self._without = frozenset()
 
     def _find_views(self, name: str) -> list[dict]:
         """Return the views of an object, by their names."""
@@ -237,19 +266,17 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
         if self.vectors is None:
             return list(views.values())
         if self.vector_kind == 'image' and not views:
-            stems = [key.split('/', 1)[1] for key in self._keys_of(name)]
+            keys = self._row_names.get(name, [])
+            stems = [key.split('/', 1)[1] for key in keys]
             views = {s: dict(pair_key=f'{name}/{s}') for s in sorted(stems)}
         views = views or {'': dict(pair_key=name)}
         for stem, view in views.items():
             view['vector_names'] = self._vector_names(name, stem)
         return [view for view in views.values() if view['vector_names']]
 
-    def _keys_of(self, name: str) -> list[str]:
-        return [key for key in self._rows if key.split('/', 1)[0] == name]
-
     def _vector_names(self, name: str, stem: str) -> list[str]:
         """Return the names of the vectors of a view."""
-        keys = self._keys_of(name)
+        keys = self._row_names.get(name, [])
         if self.vector_kind == 'image':
             return [key for key in keys if key == f'{name}/{stem}']
         own = [key for key in keys if key.startswith(f'{name}/view{stem}_')]
@@ -272,3 +299,11 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
             if os.path.isfile(os.path.join(folder, name + suffix)):
                 return name + suffix
         return f'{name}.npy'
+
+
+def _by_object(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of vectors by the object that they are of."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.split('/', 1)[0], []).append(name)
+    return groups

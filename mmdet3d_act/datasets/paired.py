@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from torch import Tensor
+from torch.utils.data import Dataset
 
+from mmdet3d_act.datasets.seeding import RngKey
 from mmdet3d_act.datasets.transforms import LoadImage, PrepareImage
+
+
+def iter_unwrapped(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield the data sets inside wrappers that repeat or join.
+
+    Args:
+        dataset: A data set, or MMEngine's wrapper around some.
+    """
+    if hasattr(dataset, 'pair_keys'):
+        yield dataset
+    elif hasattr(dataset, 'datasets'):
+        for one in dataset.datasets:
+            yield from iter_unwrapped(one)
+    elif hasattr(dataset, 'dataset'):
+        yield from iter_unwrapped(dataset.dataset)
+    else:
+        yield dataset
 
 
 class PairedImagesMixin:
@@ -18,6 +37,7 @@ class PairedImagesMixin:
     """
 
     _pairs: dict[str, dict] | None = None
+    _left_out: frozenset[int] = frozenset()
 
     def find_pairs(self) -> dict[str, dict]:
         """Return what `LoadImage` needs of every pair, by its name.
@@ -36,6 +56,46 @@ class PairedImagesMixin:
             Names, each once, in a fixed order.
         """
         return list(self._known_pairs())
+
+    def leave_out_pairs(self, keys: Collection[str]) -> None:
+        """Give other pairs in the place of some.
+
+        Args:
+            keys: Names of the pairs.
+
+        Raises:
+            ValueError: If ``on_error`` is ``'raise'``.
+        """
+        gone = set(keys)
+        self.leave_out(
+            index
+            for index in range(len(self))
+            if self.get_data_info(index)['pair_key'] in gone
+        )
+        self._pairs = {
+            key: info
+            for key, info in self._known_pairs().items()
+            if key not in gone
+        }
+
+    def leave_out(self, indices: Iterable[int]) -> None:
+        """Give other samples in the place of some, as of bad ones.
+
+        Args:
+            indices: Of the samples.
+
+        Raises:
+            ValueError: If ``on_error`` is ``'raise'``.
+        """
+        if self.on_error == 'raise':
+            raise ValueError("leaving samples out needs on_error='skip'")
+        self._left_out |= frozenset(indices)
+        self._static_cache = {}
+
+    def _make_sample(self, key: RngKey, index: int) -> dict | None:
+        if index in self._left_out:
+            return None
+        return super()._make_sample(key, index)
 
     @property
     def image_preparation(self) -> dict:
@@ -100,3 +160,4 @@ class PairedImagesMixin:
     def _forget_samples(self) -> None:
         super()._forget_samples()
         self._pairs = None
+        self._left_out = frozenset()

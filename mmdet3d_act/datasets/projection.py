@@ -55,6 +55,8 @@ def back_project(
     # Columns of (3, N): reductions over rows of three are slow.
     scale = calibration.depth_scale
     lowest, highest = (limit * scale for limit in depth_range)
+    # The farthest may be infinite.
+    highest = min(highest, np.iinfo(np.uint16).max)
     rows, columns = np.nonzero(
         (depth >= max(1, math.ceil(lowest - _ROUNDING)))
         & (depth <= math.floor(highest + _ROUNDING))

@@ -36,11 +36,6 @@ def describe_failure(error: Exception) -> str | None:
     path = _file_being_read(error)
     if path is not None:
         return unreadable(path, error)
-    if isinstance(error, RuntimeError):
-        # How a DataLoader hands on what its worker raised.
-        worker, found, fault = text.rpartition('BadSampleError: ')
-        own = found and worker.startswith('Caught BadSampleError')
-        return fault.strip() if own else None
     if os.environ.get(TRACEBACK):
         return None
     built, is_last = _built_class(error)

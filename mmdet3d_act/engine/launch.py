@@ -17,7 +17,11 @@ from mmengine.runner import Runner
 from mmdet3d_act import compat
 from mmdet3d_act.engine.distributed import launched_rank, prepare_distributed
 from mmdet3d_act.engine.failures import UsageError, describe_failure
-from mmdet3d_act.engine.hooks import CheckpointFitHook, ClassCheckHook
+from mmdet3d_act.engine.hooks import (
+    CheckpointFitHook,
+    ClassCheckHook,
+    StoredTargetHook,
+)
 from mmdet3d_act.engine.preflight import (
     VOTING_PARTS,
     collect_problems,
@@ -358,6 +362,7 @@ def build_runner(cfg: Config) -> Runner:
     runner = Runner.from_cfg(cfg)
     runner.register_hook(CheckpointFitHook())
     runner.register_hook(ClassCheckHook())
+    runner.register_hook(StoredTargetHook())
     return runner
 
 

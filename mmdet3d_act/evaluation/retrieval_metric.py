@@ -18,8 +18,9 @@ def retrieval_ranks(
 ) -> np.ndarray:
     """Return the rank of each query's own entry of the gallery, from 1.
 
-    Entries as near as the own one count as nearer, so that predictions that
-    are all alike find nothing.
+    Entries as near as the own one count as nearer. So predictions without a
+    direction (zeros, by the cosine) find nothing, and predictions that are
+    all alike reach exactly what guessing does: their ranks are 1 to S.
 
     Args:
         queries: (S, D).

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from torch.utils.data import ConcatDataset
 
 from mmdet3d_act.apis import target_caching as module
+from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.models.target_generators import ImagePatchTarget, TargetStore
 from tests.paired_images import MadeUpPairs, teacher_of, weights
@@ -20,9 +21,11 @@ from tests.test_tools.loading import run_script
 def cache(root: Path, datasets, generator=None, **settings) -> TargetStore:
     generator = generator or teacher_of(weights())
     settings = {'dtype': 'float32', 'batch_size': 2, **settings}
-    return TargetStore(
-        module.cache_targets(generator, datasets, root, **settings)
+    folder, faults = module.cache_targets(
+        generator, datasets, root, **settings
     )
+    assert not faults
+    return TargetStore(folder)
 
 
 def test_every_pair_is_computed(tmp_path: Path) -> None:
@@ -67,6 +70,72 @@ def test_an_interrupted_call_goes_on(tmp_path: Path, monkeypatch) -> None:
     store = cache(tmp_path, [pairs])
     assert pairs.read == ['scene/004', 'scene/005']
     assert store.pending() == []
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_images_that_cannot_be_read(tmp_path: Path, num_workers: int) -> None:
+    names = ('scene/000', 'scene/001', 'scene/004')
+    pairs = MadeUpPairs(5, broken=names, on_error='skip')
+    folder, faults = module.cache_targets(
+        teacher_of(weights()),
+        [pairs],
+        tmp_path,
+        batch_size=2,
+        num_workers=num_workers,
+    )
+    assert faults == [f'{name}: {name}.jpg: unreadable' for name in names]
+    store = TargetStore(folder)
+    assert store.pending() == [0, 1, 4]
+    assert store.unreadable(store.keys) == list(names)
+    # Once they are mended, they alone are computed.
+    mended = MadeUpPairs(5)
+    assert cache(tmp_path, [mended], dtype='float16').pending() == []
+    assert mended.read == list(names)
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_an_unreadable_image_may_be_an_error(
+    tmp_path: Path, num_workers: int
+) -> None:
+    pairs = MadeUpPairs(4, broken=('scene/003',))
+    with pytest.raises(BadSampleError, match="on_error='skip'") as caught:
+        cache(tmp_path, [pairs], num_workers=num_workers)
+    assert caught.value.path == 'scene/003.jpg'
+    # What was computed before is kept.
+    (folder,) = tmp_path.iterdir()
+    assert TargetStore(folder).pending() == [2, 3]
+
+
+def test_other_data_and_precision_have_stores_of_their_own(
+    tmp_path: Path,
+) -> None:
+    roots = [str(tmp_path / name) for name in ('one', 'two')]
+    stores = [
+        cache(tmp_path / 'stores', [MadeUpPairs(data_root=root)])
+        for root in roots
+    ]
+    half = cache(
+        tmp_path / 'stores', [MadeUpPairs(data_root=roots[0])], amp=True
+    )
+    assert len({store.folder for store in (*stores, half)}) == 3
+    # All may be moved together.
+    assert stores[0].identity['data'] == ['../one']
+
+
+def test_parts_that_a_training_reads() -> None:
+    pairs, others = dict(type='MadeUpPairs'), dict(type='ModelNet40')
+    parts = [
+        module.default_parts(
+            Config(val and dict(val_dataloader=dict(dataset=val)))
+        )
+        for val in (
+            pairs,
+            dict(type='RepeatDataset', dataset=pairs),
+            others,
+            {},
+        )
+    ]
+    assert parts == [['train', 'val'], ['train', 'val'], ['train'], ['train']]
 
 
 def test_parts_may_overlap(tmp_path: Path) -> None:

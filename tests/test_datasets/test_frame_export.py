@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mmdet3d_act.datasets import BadSampleError
+from mmdet3d_act.datasets import frame_export as module
 from mmdet3d_act.datasets.frame_export import FrameExport
-from mmdet3d_act.datasets.readers.frames import open_scene
+from mmdet3d_act.datasets.readers.frames import list_scenes, open_scene
 from tests.rgbd_files import (
     LOST,
     color_data,
@@ -109,6 +110,50 @@ def test_a_damaged_image_is_left_out(tmp_path: Path) -> None:
     assert export.report()['frames'] == [0, 2]
     assert export.report()['skipped'] == {'damaged frames': 1}
     assert '1.png' in export.report()['faults'][0]
+
+
+def test_a_pose_file_that_is_no_pose(tmp_path: Path) -> None:
+    source = write_exported(tmp_path / 'a', make_video(4), range(4))
+    (source / 'pose' / '1.txt').write_text('1 0 0')
+    (source / 'pose' / '2.txt').write_text('')
+    export = _export(source, tmp_path / 'out', 1)
+    export.export()
+    assert export.report()['frames'] == [0, 3]
+    assert export.report()['skipped'] == {'frames with an invalid pose': 2}
+
+
+def test_an_interrupted_export_is_no_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_sens(tmp_path / 'a.sens', make_video(5))
+    export = _export(path, tmp_path / 'out' / 'a', 1)
+    write, written = module._write_frame, []
+
+    def stop(frame, folder, number, min_points) -> bool:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(number)
+        return write(frame, folder, number, min_points)
+
+    monkeypatch.setattr(module, '_write_frame', stop)
+    with pytest.raises(KeyboardInterrupt):
+        export.export()
+    assert len(list((tmp_path / 'out').rglob('*.jpg'))) == 2
+    assert list_scenes(str(tmp_path / 'out')) == []
+    assert not export.is_done()
+    monkeypatch.setattr(module, '_write_frame', write)
+    export.export()
+    assert export.report()['frames'] == [0, 1, 2, 3, 4]
+    assert [one.name for one in (tmp_path / 'out').iterdir()] == ['a']
+
+
+def test_frames_of_others_are_not_replaced(tmp_path: Path) -> None:
+    video = make_video(2)
+    theirs = write_exported(tmp_path / 'out', video, [0, 1])
+    path = write_sens(tmp_path / 'a.sens', video)
+    with pytest.raises(FileExistsError, match='not converted by this tool'):
+        _export(path, theirs).export()
+    assert len(list((theirs / 'color').iterdir())) == 2
 
 
 def test_when_a_scene_is_done(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from mmdet3d_act.datasets import BadSampleError, ObjectRenders, SampleIndex
+from mmdet3d_act.datasets import object_renders as module
 from tests.rgbd_files import encode
 
 CLOUD = [
@@ -164,6 +166,38 @@ def test_objects_without_a_view(root: Path) -> None:
     assert [key[:3] for key in dataset.pair_keys()] == ['cup'] * 3 + [
         'pot'
     ] * 3
+
+
+def test_views_that_are_left_out(root: Path) -> None:
+    pipeline = [*CLOUD, dict(type='PrepareImage', size=8), *PACK]
+    dataset = ObjectRenders(str(root), on_error='skip', pipeline=pipeline)
+    gone = ['cup/1', 'cup/3', 'jar/1', 'jar/2', 'jar/3']
+    dataset.leave_out_pairs(gone)
+    assert dataset.pair_keys() == ['cup/2', 'pot/1', 'pot/2', 'pot/3']
+    assert set(_views(dataset, 0)) == {'cup/2'}
+    # Another object takes the place of one without a view.
+    assert not {view.split('/')[0] for view in _views(dataset, 1)} & {'jar'}
+    dataset.get_subset_([0, 1])
+    assert len(dataset.pair_keys()) == 6
+
+
+def test_many_vectors_are_looked_through_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counted(dict):
+        looked = 0
+
+        def __iter__(self) -> Iterator[str]:
+            Counted.looked += 1
+            return super().__iter__()
+
+    read = module.read_vectors
+    monkeypatch.setattr(
+        module, 'read_vectors', lambda *args: Counted(read(*args))
+    )
+    dataset = ObjectRenders(str(root), vectors='small', pipeline=CLOUD)
+    assert len(dataset) == 3
+    assert Counted.looked == 1
 
 
 def test_what_is_missing(root: Path) -> None:

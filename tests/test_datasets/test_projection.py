@@ -41,6 +41,8 @@ def test_limits_of_depth() -> None:
     points, _ = back_project(depth, calibration(), COLOR_SHAPE, (0.5, 4))
     assert len(points) == 12 * 16 - 3
     assert np.isclose(points[:, 2], 0.5).sum() == 1
+    points, _ = back_project(depth, calibration(), COLOR_SHAPE, (0, np.inf))
+    assert len(points) == 12 * 16 - 1
     scaled = calibration(depth_scale=500.0)
     points, _ = back_project(depth, scaled, COLOR_SHAPE, (0.5, 6))
     assert points[:, 2].max() == 6

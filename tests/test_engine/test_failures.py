@@ -109,6 +109,10 @@ def test_a_bad_sample(num_workers):
     assert failure(lambda: list(loader)) == (
         'a/b.npy: empty: the file has 0 bytes'
     )
+    with pytest.raises(BadSampleError) as caught:
+        list(loader)
+    assert caught.value.path == 'a/b.npy'
+    assert caught.value.fault == 'empty: the file has 0 bytes'
 
 
 def test_what_tools_refuse():

@@ -60,13 +60,15 @@ def test_ranks_against_a_plain_loop(similarity: str) -> None:
     assert ranks.tolist() == expected
 
 
-def test_predictions_that_are_all_alike_find_nothing() -> None:
+def test_predictions_that_are_all_alike_reach_chance() -> None:
     rng = np.random.default_rng(0)
     gallery = rng.normal(size=(50, 8))
-    assert retrieval_ranks(np.zeros((50, 8)), gallery).min() == 50
     constant = retrieval_ranks(np.ones((50, 8)), gallery)
+    assert sorted(constant) == list(range(1, 51))
     assert recall_at(constant, 1) == 2.0
     assert recall_at(constant, 5) == 10.0
+    # Nothing is nearer to zeros than anything else.
+    assert retrieval_ranks(np.zeros((50, 8)), gallery).min() == 50
 
 
 def test_recalls_and_chance() -> None:

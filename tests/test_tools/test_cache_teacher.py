@@ -24,6 +24,8 @@ mapping = dict(
     prefix_length=2, embed_dims=64)
 caption = dict(type='CaptionPrefixTarget', encoder=encoder, mapping=mapping)
 stored = dict(type='StoredTarget', path='{stores}', teacher=teacher)
+# The tool asks no more of a model than where its target generators are.
+both = [teacher, caption]
 model = dict(
     type='Distiller', objectives=dict(a=dict(target_generator={target})))
 train_dataloader = dict(dataset=dict(type='MadeUpPairs', count=3))
@@ -53,7 +55,11 @@ def config(tmp_path: Path, monkeypatch):
 def test_store_that_the_config_reads(
     config, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    words = [config('stored'), '--parts', 'train', 'val', '--dtype', 'float32']
+    words = [config('stored'), '--dtype', 'float32']
+    assert tool.main([*words, '--parts', 'train']) == 0
+    (folder,) = (tmp_path / 'stores').iterdir()
+    assert len(TargetStore(folder)) == 3
+    # Without --parts what the training and its validation read.
     assert tool.main(words) == 0
     (folder,) = (tmp_path / 'stores').iterdir()
     store = TargetStore(folder)
@@ -74,14 +80,35 @@ def test_config_that_computes_its_targets(
     assert tool.main([path, '--out', str(tmp_path / 'mine')]) == 0
     for name in ('targets', 'mine'):
         (folder,) = (tmp_path / name).iterdir()
-        assert len(TargetStore(folder)) == 3
+        assert len(TargetStore(folder)) == 5
 
 
 def test_captions_need_a_caption_model(
-    config, capsys: pytest.CaptureFixture
+    config, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert tool.main([config('stored'), '--captions', '1']) == 2
     assert 'has no caption model' in capsys.readouterr().err
+    # It is said before anything is computed.
+    assert not (tmp_path / 'stores').exists()
+
+
+def test_images_that_cannot_be_read(
+    config, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = config('stored')
+    options = 'train_dataloader.dataset.broken=[scene/001]'
+    assert tool.main([path, '--cfg-options', options]) == 2
+    assert "set on_error='skip'" in capsys.readouterr().err
+    words = [path, '--cfg-options', options]
+    words += ['train_dataloader.dataset.on_error=skip', '--workers', '1']
+    assert tool.main(words) == 0
+    said = capsys.readouterr().out
+    assert '1 images cannot be read and have no target' in said
+    assert 'scene/001: scene/001.jpg: unreadable' in said
+    (folder,) = (tmp_path / 'stores').iterdir()
+    store = TargetStore(folder)
+    assert store.unreadable(store.keys) == ['scene/001']
+    assert len(store.pending()) == 1
 
 
 def write_caption_model(folder: Path) -> None:
@@ -118,10 +145,11 @@ def test_captions_are_printed(
     config, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     write_caption_model(tmp_path / 'teachers')
-    assert tool.main([config('caption'), '--captions', '2']) == 0
-    said = capsys.readouterr().out
-    assert 'targets of shape (2, 64)' in said
-    assert 'scene/000: a cat.\nscene/001: a cat.\n' in said
+    for target in ('caption', 'both'):
+        assert tool.main([config(target), '--captions', '2']) == 0
+        said = capsys.readouterr().out
+        assert 'targets of shape (2, 64)' in said
+        assert said.count('scene/000: a cat.\nscene/001: a cat.\n') == 1
 
 
 def test_what_is_missing_is_said(

@@ -52,7 +52,7 @@ def test_the_same_command_goes_on(
 ) -> None:
     out = tmp_path / 'out'
     assert _main(scans, out, '--workers', '1') == 0
-    (out / 'scene0001_00' / 'frames.json').unlink()
+    (out / 'scene0001_00' / 'frames.json').write_text('{')
     kept = (out / 'scene0000_00' / 'pose' / '0.txt').stat().st_mtime_ns
     capsys.readouterr()
     assert _main(scans, out, '--workers', '1') == 0
@@ -61,7 +61,9 @@ def test_the_same_command_goes_on(
     assert '6 pairs of 3 scenes' in printed
     path = out / 'scene0000_00' / 'pose' / '0.txt'
     assert path.stat().st_mtime_ns == kept
-    assert (out / 'scene0001_00' / 'frames.json').is_file()
+    (out / 'scene0001_00' / 'frames.json').unlink()
+    assert _main(scans, out, '--workers', '1') == 2
+    assert 'not converted by this tool' in capsys.readouterr().err
 
 
 def test_faults_are_shown(
@@ -71,6 +73,24 @@ def test_faults_are_shown(
     path.write_bytes(path.read_bytes()[:-700])
     assert _main(scans, tmp_path / 'out', '--workers', '1') == 0
     assert f'fault: {path}: truncated' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('workers', ['1', '2'])
+def test_the_others_do_not_wait_for_an_unreadable_scene(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture, workers: str
+) -> None:
+    path = scans / 'scene0000_00' / 'scene0000_00.sens'
+    path.write_bytes(b'<html>')
+    (scans / 'scene0002_00' / 'intrinsic' / 'intrinsic_color.txt').unlink()
+    out = tmp_path / 'out'
+    assert _main(scans, out, '--workers', workers) == 2
+    printed = capsys.readouterr()
+    assert '2 pairs of 1 scenes' in printed.out
+    assert '2 scenes cannot be read' in printed.err
+    assert f'{path}: ' in printed.err
+    assert 'intrinsic_color.txt: the file does not exist' in printed.err
+    assert 'the same command goes on' in printed.err
+    assert [folder.name for folder in out.iterdir()] == ['scene0001_00']
 
 
 def test_scenes_of_a_list(
@@ -97,9 +117,5 @@ def test_errors(
     empty.mkdir()
     assert _main(empty, tmp_path / 'out') == 2
     assert 'lacks a scene; expected' in capsys.readouterr().err
-    path = scans / 'scene0000_00' / 'scene0000_00.sens'
-    path.write_bytes(b'<html>')
-    assert _main(scans, tmp_path / 'out', '--workers', '1') == 2
-    assert 'the same command goes on' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         _main(scans, tmp_path / 'out', '--frame-stride', '0')

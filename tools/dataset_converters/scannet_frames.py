@@ -40,8 +40,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='Exit code 2: something is missing or cannot be written; the '
-        'message says what.',
+        epilog='Exit code 2: something is missing, cannot be written, or '
+        'scenes cannot be read, which the others do not wait for; the message '
+        'says what.',
     )
     add = parser.add_argument
     add('scans', type=Path, help='folder of the scenes')
@@ -119,14 +120,26 @@ def plan(args: argparse.Namespace) -> list[FrameExport]:
     ]
 
 
-def iter_exported(exports: Sequence[FrameExport], workers: int) -> Iterator:
-    """Write scenes and yield once for each."""
+def export_scene(export: FrameExport) -> str | None:
+    """Write a scene and return why it cannot be read at all."""
+    from mmdet3d_act.datasets.readers import BadSampleError
+
+    try:
+        export.export()
+    except BadSampleError as error:
+        return str(error)
+    return None
+
+
+def iter_exported(
+    exports: Sequence[FrameExport], workers: int
+) -> Iterator[str | None]:
+    """Write scenes and yield once for each: None, or its fault."""
     if workers == 1 or len(exports) < 2:
-        for export in exports:
-            yield export.export()
+        yield from map(export_scene, exports)
         return
     with ProcessPoolExecutor(min(workers, len(exports))) as pool:
-        futures = [pool.submit(export.export) for export in exports]
+        futures = [pool.submit(export_scene, export) for export in exports]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -152,11 +165,25 @@ def summarize(exports: Sequence[FrameExport]) -> str:
     return '\n'.join(lines)
 
 
+def describe_unreadable(faults: Sequence[str]) -> str:
+    """Return which scenes cannot be read, and what to do."""
+    lines = [f'{len(faults)} scenes cannot be read:', *sorted(faults)]
+    if len(faults) > SHOWN_FAULTS:
+        more = len(faults) - SHOWN_FAULTS
+        lines[SHOWN_FAULTS + 1 :] = [f'and {more} more']
+    lines.append(
+        'Get these files again, or leave the scenes out by --scene-list. What '
+        'is done is kept; the same command goes on.'
+    )
+    return '\n'.join(lines)
+
+
 def run(args: argparse.Namespace) -> None:
     """Write what is not written yet.
 
     Raises:
-        UsageError: If something is missing, damaged or cannot be written.
+        UsageError: If something is missing or cannot be written, or, after
+            all others are written, scenes cannot be read.
     """
     from mmengine.utils import ProgressBar
 
@@ -164,13 +191,15 @@ def run(args: argparse.Namespace) -> None:
 
     exports = plan(args)
     pending = [export for export in exports if not export.is_done()]
+    faults: list[str] = []
     if len(pending) < len(exports):
         print(f'{len(exports) - len(pending)} of {len(exports)} are there')
     try:
         if pending:
             args.out.mkdir(parents=True, exist_ok=True)
             bar = ProgressBar(len(pending), bar_width=30, file=sys.stdout)
-            for _ in iter_exported(pending, args.workers):
+            for fault in iter_exported(pending, args.workers):
+                faults += [fault] if fault else []
                 bar.update()
             print()
     except BrokenProcessPool as error:
@@ -182,7 +211,9 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(
             f'\n{error}\nWhat is done is kept; the same command goes on.'
         ) from error
-    print(summarize(exports))
+    print(summarize([export for export in exports if export.is_done()]))
+    if faults:
+        raise UsageError(describe_unreadable(faults))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ num_points = 40000
 
 # Published training draws its crops from at most 50 000 points of a scene.
 load_scene = [
-    dict(type='LoadScene', with_boxes=True),
+    dict(type='LoadScene', with_boxes=True, on_empty='origin'),
     dict(type='GlobalAlignment', rotation_axis=2),
     dict(type='SamplePoints', num_points=50000, on_too_few='keep'),
 ]

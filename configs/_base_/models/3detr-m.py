@@ -3,6 +3,7 @@ _base_ = './3detr.py'
 
 model = dict(
     backbone=dict(
+        dropout=0.3,
         masking_radii=(0.4, 0.8, 1.2),
         downsample_radius=0.4,
         downsample_size=32,

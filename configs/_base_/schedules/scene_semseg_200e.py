@@ -3,3 +3,4 @@
 _base_ = 'mmdet3d::_base_/schedules/seg-cosine-200e.py'
 
 train_cfg = dict(val_interval=5)
+auto_scale_lr = dict(base_batch_size=8)

@@ -46,11 +46,18 @@ class BadSampleError(ValueError):
     """A sample that cannot be used; the text names its file and the fault.
 
     Args:
-        path: File that the sample comes from.
+        path: File that the sample comes from. Without a fault: the traceback
+            of such an error, of which a `DataLoader` makes it anew when its
+            worker has raised it.
         fault: What is wrong with it.
     """
 
-    def __init__(self, path: str | os.PathLike, fault: str) -> None:
+    def __init__(
+        self, path: str | os.PathLike, fault: str | None = None
+    ) -> None:
+        if fault is None:
+            told = str(path).rpartition(f'{type(self).__name__}: ')[2]
+            path, _, fault = told.strip().partition(': ')
         super().__init__(str(path), fault)
         self.path = str(path)
         self.fault = fault

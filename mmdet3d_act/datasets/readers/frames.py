@@ -34,6 +34,8 @@ from mmdet3d_act.datasets.readers.sens import (
 
 FRAME_LIST = 'frames.json'
 FRAME_LIST_VERSION = 1
+# At the end of the name of a folder that is being written.
+UNFINISHED = '.part'
 BAD_POSE = 'frames with an invalid pose'
 INCOMPLETE = 'frames without depth or pose'
 
@@ -212,7 +214,7 @@ class ExportedScene:
             skipped: Counts the frames that cannot be used, by the reason.
 
         Raises:
-            BadSampleError: If a pose is no matrix.
+            BadSampleError: If the list of frames is damaged.
             ValueError: If other frames were converted.
         """
         listed = self._read_list(stride, skipped)
@@ -227,11 +229,10 @@ class ExportedScene:
             if stem not in depths or stem not in poses:
                 skipped[INCOMPLETE] += 1
                 continue
-            entry = FrameEntry(number, stem)
-            if listed is None and not is_rigid(self.frame(stem).pose()):
+            if listed is None and not self._has_pose(stem):
                 skipped[BAD_POSE] += 1
                 continue
-            yield entry
+            yield FrameEntry(number, stem)
 
     def frame(self, place: str) -> ExportedFrame:
         """Return a frame.
@@ -240,6 +241,12 @@ class ExportedScene:
             place: As :meth:`entries` gives it.
         """
         return ExportedFrame(self, place)
+
+    def _has_pose(self, stem: str) -> bool:
+        try:
+            return is_rigid(self.frame(stem).pose())
+        except BadSampleError:
+            return False
 
     def _stems(self, folder: str, suffix: str) -> set[str]:
         path = os.path.join(self.path, folder)
@@ -375,5 +382,9 @@ def list_scenes(root: str) -> list[str]:
     Args:
         root: The folder.
     """
-    names = {name.removesuffix('.sens') for name in os.listdir(root)}
+    names = {
+        name.removesuffix('.sens')
+        for name in os.listdir(root)
+        if not name.endswith(UNFINISHED)
+    }
     return sorted(name for name in names if find_scene(root, name))

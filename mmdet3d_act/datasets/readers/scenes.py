@@ -140,12 +140,15 @@ def _check_alignment(value: Sequence) -> np.ndarray:
     return matrix.astype(np.float32)
 
 
-def read_scene_points(path: str, num_columns: int = 6) -> np.ndarray:
+def read_scene_points(
+    path: str, num_columns: int = 6, *, may_be_empty: bool = False
+) -> np.ndarray:
     """Return the points of a scene's ``.bin`` file.
 
     Args:
         path: Rows of float32 without a header.
         num_columns: Numbers of a row, 3 or more.
+        may_be_empty: Whether a file of 0 bytes is a scene without points.
 
     Returns:
         (N, num_columns), float32: x, y, z in metres; in ScanNet then red,
@@ -156,6 +159,8 @@ def read_scene_points(path: str, num_columns: int = 6) -> np.ndarray:
             empty, or has values that are not finite.
     """
     numbers = _read_numbers(path, _FLOAT, 'points')
+    if may_be_empty and not len(numbers):
+        return numbers.reshape(0, num_columns)
     if len(numbers) % num_columns:
         raise BadSampleError(
             path,

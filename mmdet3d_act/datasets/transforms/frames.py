@@ -47,7 +47,7 @@ class LoadFrame(BaseTransform):
             origin at the camera, so that clouds are upright as far as the
             camera is held level. ``'world'``: the scene's, z up.
         min_depth: Smallest distance along the optical axis, metres.
-        max_depth: Largest one.
+        max_depth: Largest one; ``math.inf`` takes all.
         min_points: A frame with fewer points cannot be used.
         use_dim: 3: coordinates. 6: also red, green and blue from 0 to 255.
 

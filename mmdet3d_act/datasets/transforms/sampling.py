@@ -19,7 +19,8 @@ TOO_FEW = ('error', 'repeat', 'keep')
 class SamplePoints(BaseTransform):
     """Keeps ``num_points`` of the N points of a cloud.
 
-    Masks per point (``pts_semantic_mask``, ``pts_instance_mask``) follow.
+    What there is per point (``pts_semantic_mask``, ``pts_instance_mask``,
+    ``pixels``) follows.
 
     Args:
         num_points: Number of points to keep.

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+
+import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
 
 from mmdet3d_act.datasets.readers.scenes import (
     read_scene_mask,
@@ -12,6 +17,7 @@ from mmdet3d_act.datasets.readers.scenes import (
 from mmdet3d_act.registry import TRANSFORMS
 
 USE_DIMS = (3, 6)
+ON_EMPTY = ('error', 'origin')
 
 
 @TRANSFORMS.register_module()
@@ -31,9 +37,13 @@ class LoadScene(BaseTransform):
             numbers of the file (NYU40), which MMDetection3D's
             `PointSegClassMapping` turns into labels.
         with_instance_mask: Whether the object of every point is read.
+        on_empty: For a scene without points: ``'error'``, or ``'origin'``:
+            it gets a single one at the origin, with a warning, so that it
+            can be stacked with others; it has no masks then.
 
     Raises:
-        ValueError: If ``use_dim`` is neither.
+        ValueError: If ``use_dim`` or ``on_empty`` is not one of these, or
+            masks are asked for with ``'origin'``.
 
     Example:
         >>> torch.rand(500, 6).numpy().tofile('scene.bin')
@@ -48,12 +58,23 @@ class LoadScene(BaseTransform):
         with_boxes: bool = False,
         with_semantic_mask: bool = False,
         with_instance_mask: bool = False,
+        on_empty: str = 'error',
     ) -> None:
         if use_dim not in USE_DIMS:
             raise ValueError(
                 f'use_dim must be one of {USE_DIMS}, got {use_dim}'
             )
+        if on_empty not in ON_EMPTY:
+            raise ValueError(
+                f'on_empty must be one of {ON_EMPTY}, got {on_empty!r}'
+            )
+        if on_empty == 'origin' and (with_semantic_mask or with_instance_mask):
+            raise ValueError(
+                "on_empty='origin' makes a point that no mask has a label "
+                "for; leave it at 'error' where masks are read"
+            )
         self.use_dim = use_dim
+        self.on_empty = on_empty
         self.with_boxes = with_boxes
         self.masks = dict(
             pts_semantic_mask=with_semantic_mask,
@@ -78,9 +99,15 @@ class LoadScene(BaseTransform):
         """
         from mmdet3d.structures.points import DepthPoints
 
+        path = results['lidar_path']
         rows = read_scene_points(
-            results['lidar_path'], results.get('num_pts_feats', 6)
+            path,
+            results.get('num_pts_feats', 6),
+            may_be_empty=self.on_empty == 'origin',
         )
+        if not len(rows):
+            _warn_empty(path)
+            rows = np.zeros((1, rows.shape[1]), np.float32)
         color = dict(color=[3, 4, 5]) if self.use_dim == 6 else None
         results['points'] = DepthPoints(
             torch.from_numpy(rows[:, : self.use_dim].copy()),
@@ -104,3 +131,13 @@ class LoadScene(BaseTransform):
         results[key] = mask
         if 'eval_ann_info' in results:
             results['eval_ann_info'][key] = mask
+
+
+@functools.cache
+def _warn_empty(path: str) -> None:
+    """Say once of a scene that it has no points."""
+    print_log(
+        f'{path}: empty, the scene gets a single point at the origin',
+        logger='current',
+        level=logging.WARNING,
+    )

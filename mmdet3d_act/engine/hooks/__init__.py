@@ -12,6 +12,7 @@ from mmdet3d_act.engine.hooks.scheduled_value_hook import (
     CosineRamp,
     ScheduledValueHook,
 )
+from mmdet3d_act.engine.hooks.stored_target_hook import StoredTargetHook
 
 __all__ = [
     'CheckpointFitHook',
@@ -24,4 +25,5 @@ __all__ = [
     'PrepareTargetsHook',
     'ReconstructionHook',
     'ScheduledValueHook',
+    'StoredTargetHook',
 ]

@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.hooks.iteration_seed_hook import seed_everything
+from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
 from mmdet3d_act.registry import HOOKS
 
 _TARGET_STREAM = 3
@@ -46,6 +47,7 @@ class PrepareTargetsHook(Hook):
         if not model.needs_preparation:
             return
         loader = Runner.build_dataloader(self.dataloader, seed=runner.seed)
+        fit_to_stores(model, [loader.dataset])
         print_log(
             f'computing the targets of {len(loader.dataset)} clouds once '
             'before the training',

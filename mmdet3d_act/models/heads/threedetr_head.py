@@ -241,6 +241,9 @@ class ThreeDETRHead(BaseModule):
             feats: See :meth:`forward`.
             data_samples: One a scene, with ``gt_instances_3d.bboxes_3d`` and
                 ``labels_3d``, of any number of boxes.
+
+        Raises:
+            ValueError: If a label is no class.
         """
         return self.loss_by_feat(self(feats), data_samples)
 
@@ -256,12 +259,16 @@ class ThreeDETRHead(BaseModule):
             )
             assignment = self.assigner.assign(decoded, targets)
             losses = self.set_loss(decoded, targets, assignment)
-        # Where boxes have no heading, no loss may read it; distributed
-        # training and weight decay need a gradient of 0 then, not none.
-        unread = outputs['angle_logits'].sum() + (
-            outputs['angle_residual'].sum()
+        # No loss may read a heading that boxes do not have, or a term of
+        # weight 0; distributed training and weight decay need a gradient of 0
+        # then, not none.
+        unread = sum(
+            value.sum()
+            for name, value in outputs.items()
+            if name not in PLACES
         )
-        return {**losses, 'loss_cls': losses['loss_cls'] + 0 * unread}
+        first = next(name for name in losses if 'loss' in name)
+        return {**losses, first: losses[first] + 0 * unread}
 
     def predict(
         self, feats: dict, points: Tensor | Sequence[Tensor] | None = None

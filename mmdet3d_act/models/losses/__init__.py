@@ -6,6 +6,7 @@ from mmdet3d_act.models.losses.detection_sets import (
     DetectionTargets,
     SetAssignment,
     center_distances,
+    check_labels,
     pair_giou,
     upright_boxes,
 )
@@ -37,6 +38,7 @@ __all__ = [
     'SmoothL1FeatureLoss',
     'barlow_twins',
     'center_distances',
+    'check_labels',
     'cosine_distance',
     'kl_to_uniform',
     'nt_xent',

@@ -16,6 +16,7 @@ from mmdet3d_act.models.losses.detection_sets import (
     DetectionTargets,
     SetAssignment,
     box_giou,
+    check_labels,
     giou_rotation,
 )
 from mmdet3d_act.registry import MODELS
@@ -52,7 +53,8 @@ class DetectionSetLoss(nn.Module):
             and it counts.
 
     Raises:
-        ValueError: If ``num_classes`` is less than 1 or a weight negative.
+        ValueError: If ``num_classes`` is less than 1, a weight negative, or
+            all of them are 0.
     """
 
     def __init__(
@@ -86,6 +88,11 @@ class DetectionSetLoss(nn.Module):
                 'num_classes must be >= 1 and weights >= 0, got '
                 f'{num_classes} and {self.weights}, no_object_weight='
                 f'{no_object_weight}'
+            )
+        if not any(self.weights.values()):
+            raise ValueError(
+                'all weights are 0, so that there is nothing to learn; set '
+                'one above 0'
             )
         self.num_classes = num_classes
         self.rotation = rotation
@@ -198,14 +205,7 @@ class DetectionSetLoss(nn.Module):
                 f'expects {self.num_classes} and "no object"; give head and '
                 'loss the same num_classes'
             )
-        labels = targets.labels[targets.valid]
-        wrong = labels[(labels < 0) | (labels >= self.num_classes)]
-        if len(wrong):
-            raise ValueError(
-                f'labels of boxes must be 0 to {self.num_classes - 1}, got '
-                f'{wrong.unique().tolist()[:8]}; num_classes is the number '
-                "of the data set's classes"
-            )
+        check_labels(targets, self.num_classes)
 
 
 def _assigned(

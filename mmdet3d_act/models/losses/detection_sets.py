@@ -56,6 +56,26 @@ class SetAssignment(NamedTuple):
     matched: Tensor
 
 
+def check_labels(targets: DetectionTargets, num_classes: int) -> None:
+    """Refuse true boxes whose label is no class.
+
+    Args:
+        targets: The true boxes.
+        num_classes: Classes C, without "no object".
+
+    Raises:
+        ValueError: If a label is below 0 or ``num_classes`` or above.
+    """
+    labels = targets.labels[targets.valid]
+    wrong = labels[(labels < 0) | (labels >= num_classes)]
+    if len(wrong):
+        raise ValueError(
+            f'labels of boxes must be 0 to {num_classes - 1}, got '
+            f'{wrong.unique().tolist()[:8]}; num_classes of the head is the '
+            "number of the data set's classes"
+        )
+
+
 def upright_boxes(centers: Tensor, sizes: Tensor, angles: Tensor) -> Tensor:
     """Return boxes as the operations take them, (..., 7).
 

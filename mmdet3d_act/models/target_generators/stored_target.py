@@ -114,6 +114,13 @@ class StoredTarget(BaseModule):
             logger='current',
         )
 
+    @property
+    def target_store(self) -> TargetStore:
+        """The store, opened when it is first needed."""
+        if self._open is None:
+            self.init_weights()
+        return self._open
+
     def _find(self) -> TargetStore:
         """Return the store of this teacher."""
         folders = list_stores(self.path)
@@ -142,7 +149,8 @@ class StoredTarget(BaseModule):
             names = [store.folder.name for store in found]
             raise StoreError(
                 f'{self.path} has several stores of this teacher, with other '
-                f'weights or images: {names}; give the path of one'
+                'weights, data or precision, or otherwise prepared images: '
+                f'{names}; give the path of one'
             )
         return self._checked(found[0])
 
@@ -210,9 +218,7 @@ class StoredTarget(BaseModule):
                 'StoredTarget needs data samples with a pair_key; use a data '
                 "set of pairs, and 'pair_key' in meta_keys of PackPointInputs"
             )
-        if self._open is None:
-            self.init_weights()
-        return self._open.read(keys).to(inputs['points'].device)
+        return self.target_store.read(keys).to(inputs['points'].device)
 
 
 def _missing(cfg: Mapping) -> list[str]:

@@ -2,7 +2,8 @@
 
 A store is a folder: ``store.json`` says who made it and the shape of a target,
 ``keys.txt`` names the rows, ``targets.bin`` holds them one after another, and
-``done.bin`` has a byte for each row that is complete.
+``done.bin`` has a byte for each: 0 where the row is still to come, 1 where it
+is complete, 2 where its image cannot be read.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ FORMAT = 1
 HEADER, KEYS = 'store.json', 'keys.txt'
 TARGETS, DONE = 'targets.bin', 'done.bin'
 DTYPES = ('float16', 'float32')
+PENDING, COMPLETE, UNREADABLE = range(3)
 TOOL = 'python tools/cache_teacher.py CONFIG'
 
 
@@ -65,7 +67,11 @@ class TargetStore:
         self._targets = self._map(
             TARGETS, self.dtype, (len(self.keys), *self.shape), mode
         )
-        self._done = self._map(DONE, np.dtype(bool), (len(self.keys),), mode)
+        self._done = self._map(
+            DONE, np.dtype(np.uint8), (len(self.keys),), mode
+        )
+        # What the next flush says of rows.
+        self._news: dict[int, int] = {}
 
     def _map(
         self, name: str, dtype: np.dtype, shape: tuple[int, ...], mode: str
@@ -141,16 +147,25 @@ class TargetStore:
     def __contains__(self, key: str) -> bool:
         """Return whether a name has a complete row."""
         row = self._rows.get(key)
-        return row is not None and bool(self._done[row])
+        return row is not None and self._done[row] == COMPLETE
 
     def pending(self, keys: Sequence[str] | None = None) -> list[int]:
-        """Return the rows that are still to be written.
+        """Return the rows that are still to be written, unreadable ones too.
 
         Args:
             keys: Names that are looked at; None for all.
         """
         rows = range(len(self)) if keys is None else self.rows(keys)
-        return [row for row in rows if not self._done[row]]
+        return [row for row in rows if self._done[row] != COMPLETE]
+
+    def unreadable(self, keys: Sequence[str]) -> list[str]:
+        """Return the names whose images could not be read.
+
+        Args:
+            keys: Names that are looked at.
+        """
+        rows = zip(keys, self.rows(keys), strict=True)
+        return [key for key, row in rows if self._done[row] == UNREADABLE]
 
     def rows(self, keys: Sequence[str]) -> list[int]:
         """Return the rows of names.
@@ -165,8 +180,9 @@ class TargetStore:
         if unknown:
             raise StoreError(
                 f'{self.folder} has no target of {unknown[:3]} '
-                f'({len(self)} others); run `{TOOL}` on the same data set, '
-                'which adds what is missing'
+                f'({len(self)} others); run `{TOOL}` with the config of this '
+                'run, which adds what is missing: the pairs of training and '
+                'validation, others by --parts'
             )
         return [self._rows[key] for key in keys]
 
@@ -195,14 +211,22 @@ class TargetStore:
                 'look at the images if they are not finite there'
             )
         self._targets[list(rows)] = array
-        self._written = [*getattr(self, '_written', []), *rows]
+        self._news.update(dict.fromkeys(rows, COMPLETE))
+
+    def give_up(self, rows: Sequence[int]) -> None:
+        """Note that the images of rows cannot be read, for :meth:`flush`.
+
+        Args:
+            rows: Numbers of the rows.
+        """
+        self._news.update(dict.fromkeys(rows, UNREADABLE))
 
     def flush(self) -> None:
         """Bring what was written to the disk, the targets first."""
         self._targets.flush()
-        self._done[getattr(self, '_written', [])] = True
+        self._done[list(self._news)] = list(self._news.values())
         self._done.flush()
-        self._written: list[int] = []
+        self._news = {}
 
     def read(self, keys: Sequence[str]) -> Tensor:
         """Return the targets of names, (names, ...), float32.

@@ -12,6 +12,7 @@ from mmdet3d_act.models.losses import (
     DetectionTargets,
     SetAssignment,
     center_distances,
+    check_labels,
     pair_giou,
 )
 from mmdet3d_act.registry import TASK_UTILS
@@ -64,8 +65,12 @@ class HungarianSetAssigner:
         Args:
             decoded: What the box coder decoded, of any number of layers.
             targets: The true boxes.
+
+        Raises:
+            ValueError: If a label is no class.
         """
         scores = decoded['class_scores']  # (..., B, Q, C)
+        check_labels(targets, scores.shape[-1])
         shape = (*scores.shape[:-1], targets.labels.shape[-1])
         wanted = targets.labels[:, None].expand(shape)
         cost = -self.cls_cost * scores.gather(-1, wanted)
@@ -91,7 +96,7 @@ class HungarianSetAssigner:
             targets: The true boxes.
 
         Raises:
-            ValueError: If a cost is not finite.
+            ValueError: If a cost is not finite, or a label no class.
         """
         from scipy.optimize import linear_sum_assignment
 

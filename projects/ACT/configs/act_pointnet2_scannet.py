@@ -19,11 +19,7 @@ model = dict(
 # more, and the test pipeline leaves labels as they are in the files, while the
 # metric compares classes.
 scene_idxs = 'seg_info/train_resampled_scene_idxs.npy'
-test_pipeline = [
-    *_base_.test_pipeline[:2],
-    dict(type='PointSegClassMapping'),
-    *_base_.test_pipeline[2:],
-]
 train_dataloader = dict(dataset=dict(scene_idxs=scene_idxs))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+_base_.test_pipeline.insert(2, dict(type='PointSegClassMapping'))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 val_dataloader = test_dataloader

@@ -68,6 +68,18 @@ def test_frames_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert skipped == {'frames without depth or pose': 2}
 
 
+@pytest.mark.parametrize('content', ['', '1 0 0 0\n', 'no numbers'])
+def test_a_damaged_pose_leaves_the_other_frames(
+    tmp_path: Path, content: str
+) -> None:
+    folder = write_exported(tmp_path / 'a', make_video(3), range(3))
+    (folder / 'pose' / '1.txt').write_text(content)
+    skipped = Counter()
+    entries = open_scene(str(folder)).entries(1, skipped)
+    assert [entry.number for entry in entries] == [0, 2]
+    assert skipped == {'frames with an invalid pose': 1}
+
+
 def test_list_of_frames(tmp_path: Path) -> None:
     video = make_video(6)
     video.poses[2] = LOST

@@ -25,6 +25,7 @@ def scene(sample: Callable) -> Callable[[], dict]:
     def make() -> dict:
         return sample(torch.from_numpy(points)) | dict(
             pts_semantic_mask=np.arange(2000),
+            pts_instance_mask=np.arange(2000) + 7,
             gt_bboxes_3d=DepthInstance3DBoxes(
                 torch.from_numpy(boxes).float(),
                 box_dim=6,
@@ -47,6 +48,7 @@ def test_everything_follows_and_nothing_moves(scene: Callable) -> None:
         cut = RandomCuboidCrop(400)(scene())
         kept = cut['pts_semantic_mask']
         assert torch.equal(cut['points'].tensor, coords[kept])
+        assert np.array_equal(cut['pts_instance_mask'], kept + 7)
         inside = cut['points'].tensor
         low, high = inside.amin(0), inside.amax(0)
         # All points of the cuboid, and no other.

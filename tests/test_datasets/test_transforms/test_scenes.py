@@ -74,6 +74,36 @@ def test_a_mask_of_another_scene(info: dict) -> None:
         LoadScene(with_semantic_mask=True)(info)
 
 
+def test_scenes_without_points(
+    info: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned = []
+    monkeypatch.setattr(
+        'mmdet3d_act.datasets.transforms.scenes.print_log',
+        lambda text, **_: warned.append(text),
+    )
+    Path(info['lidar_path']).write_bytes(b'')
+    with pytest.raises(BadSampleError, match='empty: it has no points'):
+        LoadScene()(info)
+    for _ in range(2):
+        results = LoadScene(use_dim=6, on_empty='origin')(dict(info))
+        assert torch.equal(results['points'].tensor, torch.zeros(1, 6))
+    # Once of every file.
+    assert warned == [
+        f'{info["lidar_path"]}: empty, the scene gets a single point at the '
+        'origin'
+    ]
+    with pytest.raises(BadSampleError, match='no file'):
+        LoadScene(on_empty='origin')(dict(info, lidar_path='no.bin'))
+
+
+def test_options_of_scenes_without_points() -> None:
+    with pytest.raises(ValueError, match=r"'origin'\), got 'skip'"):
+        LoadScene(on_empty='skip')
+    with pytest.raises(ValueError, match='that no mask has a label for'):
+        LoadScene(on_empty='origin', with_semantic_mask=True)
+
+
 def test_other_columns() -> None:
     with pytest.raises(ValueError, match=r'one of \(3, 6\), got 4'):
         LoadScene(use_dim=4)

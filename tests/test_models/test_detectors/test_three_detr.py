@@ -107,12 +107,13 @@ def test_it_learns_a_box() -> None:
     ]
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     history = []
-    for _ in range(40):
+    for _ in range(50):
         optimizer.zero_grad()
         loss = total(model(inputs, samples, mode='loss'))
         loss.backward()
         optimizer.step()
         history.append(loss.item())
+    # 0.51 to 0.56 with other seeds; boxes out of reach of a query are left.
     assert history[-1] < 0.65 * history[0]
 
 

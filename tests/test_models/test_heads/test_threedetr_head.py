@@ -107,6 +107,33 @@ def test_loss_of_every_layer() -> None:
 
 
 @needs_boxes
+@pytest.mark.parametrize('label', [7, 4, -1])
+def test_labels_that_are_no_class(label: int) -> None:
+    sample = scenes.scene((0, 0, 0, 1, 1, 1), labels=(label,))
+    wrong = rf'must be 0 to 3, got \[{label}\]; num_classes of the head'
+    with pytest.raises(ValueError, match=wrong):
+        head_of().loss(feats_of(), [sample, scenes.scene()])
+
+
+@needs_boxes
+@pytest.mark.parametrize('terms', [('cls',), ('size', 'giou')])
+def test_terms_of_weight_0(terms: tuple[str, ...]) -> None:
+    """No loss, and a gradient of 0, which distributed training needs."""
+    weights = {f'{term}_weight': 0 for term in terms}
+    loss = DetectionSetLoss(scenes.NUM_CLASSES, **weights)
+    head = head_of(loss=loss)
+    samples = [scenes.scene((0, 0, 0, 1, 1, 1), labels=(2,)), scenes.scene()]
+    losses = head.loss(feats_of(), samples)
+    left = {name.partition('loss_')[2] for name in losses}
+    assert not left & set(terms)
+    assert {'loss_center', 'd0.loss_center'} <= set(losses)
+    sum(v for key, v in losses.items() if 'loss' in key).backward()
+    assert all(p.grad is not None for p in head.parameters())
+    assert not getattr(head, f'{terms[0]}_mlp').fc3.weight.grad.any()
+    assert head.center_mlp.fc3.weight.grad.any()
+
+
+@needs_boxes
 def test_predict_takes_the_last_layer() -> None:
     head = head_of().eval()
     feats = feats_of()

@@ -182,3 +182,6 @@ def test_classes_are_checked() -> None:
         )
     with pytest.raises(ValueError, match='weights >= 0'):
         DetectionSetLoss(3, giou_weight=-1.0)
+    terms = ('cls', 'giou', 'center', 'size', 'angle_cls', 'angle_residual')
+    with pytest.raises(ValueError, match='nothing to learn'):
+        DetectionSetLoss(3, **{f'{term}_weight': 0.0 for term in terms})

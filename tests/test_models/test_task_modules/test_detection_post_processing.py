@@ -149,6 +149,10 @@ def test_suppression_prefers_the_last_of_equals() -> None:
         dict(overlap_of='hull'),
         dict(min_points=-1),
         dict(max_detections=0),
+        dict(overlap_threshold=-0.1),
+        dict(overlap_threshold=25),
+        dict(score_threshold=1.1),
+        dict(score_threshold=float('nan')),
     ],
 )
 def test_unknown_options_are_refused(options: dict) -> None:

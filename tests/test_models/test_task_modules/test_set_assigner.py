@@ -110,6 +110,19 @@ def test_diverged_predictions_are_refused() -> None:
         HungarianSetAssigner().assign(decoded, targets)
 
 
+@pytest.mark.parametrize('label', [3, -1])
+def test_labels_that_are_no_class(label: int) -> None:
+    coder = ThreeDETRBoxCoder()
+    wrong = [instances(BOXES, [0, 1, label]), instances([], [])]
+    decoded = coder.decode(raw_outputs())
+    number = decoded['class_scores'].shape[-1]
+    assert number == 3
+    with pytest.raises(ValueError, match=rf'be 0 to 2, got \[{label}\]'):
+        HungarianSetAssigner().assign(
+            decoded, coder.encode(wrong, scene_range())
+        )
+
+
 def test_unknown_rotation_is_refused() -> None:
     with pytest.raises(ValueError, match='rotation must be one of'):
         HungarianSetAssigner(rotation='pretest').assign(*drawn())

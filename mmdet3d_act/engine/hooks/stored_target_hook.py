@@ -1,0 +1,142 @@
+"""Compares the pairs of the data with the stores of their targets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmdet3d_act.datasets.paired import iter_unwrapped
+from mmdet3d_act.engine.distributed import unwrapped
+from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.models.target_generators import (
+    StoredTarget,
+    StoreError,
+    TargetStore,
+)
+from mmdet3d_act.models.target_generators.target_store import TOOL
+from mmdet3d_act.registry import HOOKS
+
+_SHOWN = 3
+
+
+@HOOKS.register_module()
+class StoredTargetHook(Hook):
+    """Finds targets that are missing before the first step.
+
+    Of the training and of the validation data, which would be read an epoch
+    later. Pairs whose image could not be read when the store was made are
+    left out, where their data set has ``on_error='skip'``.
+    """
+
+    # Before targets are prepared.
+    priority = 'VERY_HIGH'
+
+    def __init__(self) -> None:
+        self._trains = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the data of training and validation.
+
+        Args:
+            runner: The runner.
+
+        Raises:
+            UsageError: If targets are missing.
+        """
+        self._trains = True
+        datasets = [runner.train_dataloader.dataset]
+        if runner.val_loop is not None:
+            datasets.append(runner.val_dataloader.dataset)
+        fit_to_stores(runner.model, datasets)
+
+    def before_val(self, runner: Runner) -> None:
+        """Check the data of a validation without a training.
+
+        Args:
+            runner: The runner.
+
+        Raises:
+            UsageError: If targets are missing.
+        """
+        if not self._trains:
+            fit_to_stores(runner.model, [runner.val_dataloader.dataset])
+
+    def before_test(self, runner: Runner) -> None:
+        """Check the test data.
+
+        Args:
+            runner: The runner.
+
+        Raises:
+            UsageError: If targets are missing.
+        """
+        fit_to_stores(runner.model, [runner.test_dataloader.dataset])
+
+
+def fit_to_stores(model: nn.Module, datasets: Iterable[Dataset]) -> None:
+    """Leave out the pairs that the stores of a model cannot have.
+
+    Args:
+        model: Whatever it is; its `StoredTarget` are looked at.
+        datasets: Data sets of pairs; others are left alone.
+
+    Raises:
+        UsageError: If other targets are missing.
+    """
+    stores = [
+        module.target_store
+        for module in unwrapped(model).modules()
+        if isinstance(module, StoredTarget)
+    ]
+    if not stores:
+        return
+    paired = [
+        one
+        for dataset in datasets
+        for one in iter_unwrapped(dataset)
+        if hasattr(one, 'pair_keys')
+    ]
+    for store in stores:
+        for dataset in paired:
+            _fit(dataset, store)
+
+
+def _fit(dataset: Dataset, store: TargetStore) -> None:
+    """Fit a data set of pairs to a store."""
+    keys = dataset.pair_keys()
+    name = type(dataset).__name__
+    try:
+        pending = len(store.pending(keys))
+    except StoreError as error:
+        raise UsageError(f'{name}: {error}') from error
+    unreadable = store.unreadable(keys)
+    if pending > len(unreadable):
+        raise UsageError(
+            f'{store.folder} is not complete: {pending} of the {len(keys)} '
+            f'targets of {name} are missing; run `{TOOL}` again, it goes on '
+            'where it stopped'
+        )
+    if not unreadable:
+        return
+    told = (
+        f'{len(unreadable)} of the {len(keys)} pairs of {name} have no target '
+        f'in {store.folder}, because their images could not be read: '
+        f'{unreadable[:_SHOWN]}'
+    )
+    if dataset.on_error == 'raise':
+        raise UsageError(
+            f'{told}; mend the images and run `{TOOL}` again, or set '
+            "on_error='skip' in the data set's config to go on without them"
+        )
+    if len(unreadable) == len(keys):
+        raise UsageError(f'{told}; none is left')
+    print_log(
+        f'{told}; they are left out', logger='current', level=logging.WARNING
+    )
+    dataset.leave_out_pairs(unreadable)
