@@ -192,6 +192,13 @@ def main(arguments: list[str] | None = None) -> int:
             overwrite=args.overwrite,
             progress=Bar(),
         )
+    except (FileExistsError, NotADirectoryError):
+        print(
+            f'error: {args.out_dir} must be a folder, or not exist yet; a '
+            'file is in its way',
+            file=sys.stderr,
+        )
+        return 2
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

@@ -25,7 +25,7 @@ HEADER, KEYS = 'store.json', 'keys.txt'
 TARGETS, DONE = 'targets.bin', 'done.bin'
 DTYPES = ('float16', 'float32')
 PENDING, COMPLETE, UNREADABLE = range(3)
-TOOL = 'python tools/cache_teacher.py CONFIG'
+TOOL = 'python tools/cache_teacher.py CONFIG_OF_THE_TRAINING'
 
 
 class StoreError(ValueError):
