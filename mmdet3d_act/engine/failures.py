@@ -44,7 +44,7 @@ def describe_failure(error: Exception) -> str | None:
         unknown = '__init__() got an unexpected keyword argument' in text
         if built is None or not (is_last or unknown):
             return f'{text} ({TRACEBACK}=1 shows where)' if unknown else None
-        return f'{text}; {_arguments(built, text)}'
+        return f'{text}; {argument_hint(built, text)}'
     if built is None:
         return None
     if isinstance(error, FileNotFoundError | ValueError):
@@ -70,8 +70,13 @@ def _built_class(error: Exception) -> tuple[type | None, bool]:
     return built, is_last
 
 
-def _arguments(kind: type, text: str) -> str:
-    """Return which argument was perhaps meant, or all that there are."""
+def argument_hint(kind: type, text: str) -> str:
+    """Return which argument was perhaps meant, or all that there are.
+
+    Args:
+        kind: The class that has no such argument.
+        text: What Python says of it; the name is quoted last.
+    """
     known = {
         argument
         for base in inspect.getmro(kind)[:-1]

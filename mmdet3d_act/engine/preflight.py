@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmengine.runner import Runner
 
+from mmdet3d_act.engine.failures import argument_hint
 from mmdet3d_act.models.backbones import PretrainedModel, find_checkpoint
 from mmdet3d_act.registry import registered_classes
 
@@ -42,7 +43,10 @@ def _class_problems(cfg: Mapping) -> Iterator[str]:
             yield from check(cfg)
         except (TypeError, ValueError) as error:
             # What a constructor would refuse is a problem like the others.
-            yield f'{cls.__name__}: {error}'
+            text = f'{cls.__name__}: {error}'
+            if 'unexpected keyword argument' in text:
+                text = f'{text}; {argument_hint(cls, text)}'
+            yield text
 
 
 def _unneeded(cfg: Mapping) -> Iterator[int]:
@@ -98,7 +102,8 @@ def _pretrained_problems(cfg: Mapping) -> Iterator[str]:
             f'the pretrained weights of {cfg["type"]} are missing: no '
             f'checkpoint at {checkpoint!r}. Pretrain first with `python '
             f'tools/train.py {config}`, or name another (a .pth file or a '
-            'work directory) by the environment variable of the config or '
+            'work directory) by the environment variable of the config '
+            '(ACT_PRETRAINED, POINT_MAE_PRETRAINED, CONCEPT_PRETRAINED) or '
             '--cfg-options model.backbone.init_cfg.checkpoint=PATH; '
             'model.backbone.init_cfg=None trains from scratch'
         )

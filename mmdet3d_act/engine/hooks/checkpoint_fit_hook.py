@@ -11,6 +11,7 @@ from torch import nn
 
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.files import CheckpointError
+from mmdet3d_act.models.backbones.settings import read_config_text
 from mmdet3d_act.registry import HOOKS
 
 _SHOWN = 3
@@ -38,19 +39,60 @@ class CheckpointFitHook(Hook):
             CheckpointError: If they differ and must not.
         """
         state = checkpoint.get('state_dict', checkpoint)
+        source = runner._load_from or runner.work_dir
+        self._compare_converted(runner, checkpoint, source)
         problem = misfit(unwrapped(runner.model), state)
         if problem is None:
             return
-        source = runner._load_from or runner.work_dir
         text = f'{source} does not fit the model of the config: {problem}'
         # The training loop is built before weights are loaded to train with.
         trains = isinstance(runner._train_loop, BaseLoop)
         if runner._resume or not trains:
             raise CheckpointError(
                 f'{text}. Give the config (and the --cfg-options) that it was '
-                'trained with'
+                'trained with; a published file is converted first: `python '
+                'tools/model_converters/convert_checkpoint.py SRC DST`'
             )
         print_log(text, logger='current', level=logging.WARNING)
+
+    @staticmethod
+    def _compare_converted(
+        runner: Runner, checkpoint: dict, source: str
+    ) -> None:
+        """Warn where a converted network was another one than the config's."""
+        meta = checkpoint.get('meta') or {}
+        if 'converted' not in meta:
+            return
+        theirs = read_config_text(meta.get('cfg')).get('model') or {}
+        other = other_settings(
+            theirs.get('backbone') or {}, unwrapped(runner.model)
+        )
+        if other:
+            print_log(
+                f'{source} was trained with other settings of the backbone: '
+                f'{other}; the shapes agree but the outputs would not. '
+                '--model-config of the converter writes those that fit',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+def other_settings(theirs: dict, model: nn.Module) -> str | None:
+    """Return which settings of a backbone are not those of a checkpoint.
+
+    Args:
+        theirs: The backbone's config in the checkpoint.
+        model: The model; attributes of its backbone are compared.
+    """
+    backbone = getattr(model, 'backbone', None)
+    found = [
+        f'{key}={value!r} instead of {getattr(backbone, key)!r}'
+        for key, value in theirs.items()
+        if isinstance(getattr(backbone, key, None), bool | int | float | str)
+        and isinstance(value, bool | int | float | str)
+        and getattr(backbone, key) != value
+    ]
+    return ', '.join(found) or None
 
 
 def misfit(model: nn.Module, state: dict) -> str | None:

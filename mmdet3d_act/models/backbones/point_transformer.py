@@ -9,6 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet3d_act.files import CheckpointError
 from mmdet3d_act.models.backbones.pretrained import (
     PRETRAINED_TYPES,
     compare_dataset_meta,
@@ -391,10 +392,9 @@ class PointTransformer(BaseModule):
     ) -> None:
         code = state_dict.get(prefix + 'position_code')
         if code is not None and int(code) != int(self.position_code):
-            raise ValueError(
+            raise CheckpointError(
                 'the checkpoint was trained with position='
                 f'{POSITION_MODES[int(code)]!r}, this PointTransformer has '
-                f'position={self.blocks.position!r}; the shapes agree but '
-                'the features would not: set the position of the checkpoint'
+                f"position={self.blocks.position!r}: set the checkpoint's"
             )
         super()._load_from_state_dict(state_dict, prefix, *args)

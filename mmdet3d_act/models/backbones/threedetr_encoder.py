@@ -103,6 +103,7 @@ class ThreeDETREncoder(BaseModule):
         self.reaches = tuple(
             radius**2 if squared_radii else radius for radius in masking_radii
         )
+        self.skip_origin = skip_origin
         self.set_abstraction = SetAbstraction(
             num_groups,
             radius,

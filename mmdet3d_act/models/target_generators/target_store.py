@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmdet3d_act.files import write_json
+from mmdet3d_act.files import CheckpointError, write_json
 
 FORMAT = 1
 HEADER, KEYS = 'store.json', 'keys.txt'
@@ -28,7 +28,7 @@ PENDING, COMPLETE, UNREADABLE = range(3)
 TOOL = 'python tools/cache_teacher.py CONFIG_OF_THE_TRAINING'
 
 
-class StoreError(ValueError):
+class StoreError(CheckpointError):
     """A store that is damaged, incomplete or of another teacher."""
 
 

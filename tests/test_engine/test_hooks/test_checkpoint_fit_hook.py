@@ -67,6 +67,25 @@ def test_a_training_may_start_from_a_part(monkeypatch):
     assert '1 weights missing (bias)' in said[0]
 
 
+def test_a_converted_network_of_other_settings_is_a_warning(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        checkpoint_fit_hook, 'print_log', lambda text, **_: said.append(text)
+    )
+    model = nn.Module()
+    model.backbone = nn.Module()
+    model.backbone.skip_origin, model.backbone.num_groups = False, 64
+    text = 'model = dict(backbone=dict(skip_origin=True, num_groups=64))'
+    meta = dict(converted=dict(source='a.pth'), cfg=text)
+    hook = CheckpointFitHook()
+    state = dict(state_dict={}, meta=meta)
+    hook.after_load_checkpoint(runner_of(model), state)
+    assert 'backbone: skip_origin=True instead of False; the' in said[0]
+    model.backbone.skip_origin = True
+    hook.after_load_checkpoint(runner_of(model), state)
+    assert len(said) == 1
+
+
 def test_long_lists_are_cut():
     state = {f'a{index}': torch.ones(1) for index in range(5)}
     with pytest.raises(CheckpointError, match=r'\(a0, a1, a2, \.\.\.\)'):
