@@ -7,6 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
 from mmengine.config import Config
 
 from mmdet3d_act.datasets.packing import iter_dataset_cfgs
@@ -17,6 +18,13 @@ LEAVES = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
     if '_base_' not in path.parts
+)
+VARIABLES = (
+    'ACT_CLOUDS',
+    'ACT_DATA_ROOT',
+    'ACT_PRETRAINED',
+    'CONCEPT_PRETRAINED',
+    'POINT_MAE_PRETRAINED',
 )
 SMALL = ('tiny', 'demo')
 FULL_SIZE = [name for name in LEAVES if not Path(name).stem.endswith(SMALL)]
@@ -48,8 +56,14 @@ def load(name: str) -> Config:
 
 @cache
 def peek(name: str) -> Config:
-    """Return a config that is read once, and only looked at."""
-    return load(name)
+    """Return a config that is read once, and only looked at.
+
+    Without the environment's variables, which differ between tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in VARIABLES:
+            patch.delenv(variable, raising=False)
+        return load(name)
 
 
 def step_of(name: str) -> str:
