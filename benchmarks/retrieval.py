@@ -3,17 +3,22 @@
 
     python benchmarks/retrieval.py --data DIR
     python benchmarks/retrieval.py --data DIR --act CHECKPOINT --seeds 0 1 2
+    python benchmarks/retrieval.py --data DIR --own-split --config \
+        configs/concept/concept_pretrain_scannet_tiny.py
     python benchmarks/retrieval.py --data DIR --table
 
-Every object is held out once. Of the held-out ones, a cloud's prediction of
-its image's vector is compared with the vectors of all held-out images: R@1 and
-R@5 say how often its own is the nearest, and among the five nearest. Rows:
+Every object is held out once; with --own-split those of the config's own
+validation are, such as the frames of other rooms. Of the held-out ones, a
+cloud's prediction of its image's vector is compared with the vectors of all
+held-out images: R@1 and R@5 say how often its own is the nearest, and among
+the five nearest. Rows:
 
 - chance: guessing;
 - untrained: nothing is trained;
 - frozen-random: concepts and head are trained on a random student;
 - frozen-act: the same on ACT's student (--act, its checkpoint or work
-  directory; of configs/act/act_pretrain_shapenet_tiny.py or its like);
+  directory; of configs/act/act_pretrain_shapenet_tiny.py or its like;
+  {seed} in it stands for the seed, {fold} for the fold);
 - concept: the student learns too, from random weights;
 - concept-from-act: it begins as ACT's.
 
@@ -21,7 +26,7 @@ Students of the three rows about ACT and of frozen-random have ACT's form. What
 a row has done is kept in OUT/results.json and is not run again; other settings
 (config, data, split, folds, epochs, ACT's checkpoint) need another OUT. Means
 are over folds and seeds, intervals are Student's t over the folds (of the
-means over the seeds).
+means over the seeds), with --own-split over the seeds.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from mmengine.config import DictAction
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -51,7 +57,7 @@ ROWS = (
     'concept',
     'concept-from-act',
 )
-SETTINGS = ('config', 'data', 'split', 'folds', 'epochs', 'act')
+SETTINGS = ('config', 'data', 'split', 'folds', 'epochs', 'act', 'options')
 STUDENT = 'model.student'
 # Of ACT, whose weights mean another thing otherwise.
 ACT_FORM = {f'{STUDENT}.position': 'before', f'{STUDENT}.with_cls_token': True}
@@ -106,8 +112,10 @@ class CrossValidation:
         self.out = Path(args.out)
         self.out.mkdir(parents=True, exist_ok=True)
 
-    def held_out(self) -> list[list[int]]:
-        """Return the samples of each fold."""
+    def held_out(self) -> list[list[int] | None]:
+        """Return the samples of each fold; None: the config's validation."""
+        if self.args.own_split:
+            return [None]
         from mmengine.config import Config
         from mmengine.registry import init_default_scope
 
@@ -123,28 +131,17 @@ class CrossValidation:
         """Return the config of a row and fold."""
         from mmdet3d_act.apis import prepare_config
 
-        others = sorted(
-            index
-            for number, part in enumerate(parts)
-            if number != fold
-            for index in part
-        )
-
         def adapt(cfg: Config) -> None:
-            loaders = [
-                (cfg.train_dataloader, others),
-                (cfg.val_dataloader, parts[fold]),
-                (cfg.custom_hooks[-1].dataloader, others),
-            ]
-            for loader, indices in loaders:
-                loader.dataset.split = self.args.split
-                loader.dataset.indices = indices
+            if parts[fold] is not None:
+                choose_samples(cfg, self.args.split, parts, fold)
             cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
             if row == 'untrained':
                 # Nothing was seen that targets could be normalised with.
                 cfg.model.objectives.concept.target_norm = None
 
-        epochs = self.args.epochs
+        epochs, act = self.args.epochs, self.args.act
+        if act is not None:
+            act = act.format(seed=seed, fold=fold)
         return prepare_config(
             str(ROOT / self.args.config),
             str(self.out / f'{row}_seed{seed}_fold{fold}'),
@@ -156,7 +153,8 @@ class CrossValidation:
                 'train_cfg.val_interval': epochs,
                 'param_scheduler.1.end': epochs,
                 'param_scheduler.1.T_max': max(1, epochs - 2),
-                **row_options(row, self.args.act),
+                **(self.args.cfg_options or {}),
+                **row_options(row, act),
             },
             adapt=adapt,
         )
@@ -181,11 +179,35 @@ class CrossValidation:
         return {**metrics, 'seconds': time.process_time() - start}
 
 
-def interval(values: list[float]) -> str:
-    """Return the mean and its 95 % interval over the folds.
+def choose_samples(cfg: Config, split: str, parts: list, fold: int) -> None:
+    """Train on all folds but one, which validation gets.
 
     Args:
-        values: One of each fold.
+        cfg: A config of concept distillation, changed in place.
+        split: Of the data set, all samples.
+        parts: The samples of each fold.
+        fold: The one that is held out.
+    """
+    others = sorted(
+        index
+        for number, part in enumerate(parts)
+        if number != fold
+        for index in part
+    )
+    for loader, indices in (
+        (cfg.train_dataloader, others),
+        (cfg.val_dataloader, parts[fold]),
+        (cfg.custom_hooks[-1].dataloader, others),
+    ):
+        loader.dataset.split = split
+        loader.dataset.indices = indices
+
+
+def interval(values: list[float]) -> str:
+    """Return the mean and its 95 % interval.
+
+    Args:
+        values: One of each fold, or of each seed.
     """
     from scipy import stats
 
@@ -200,12 +222,15 @@ def by_fold(runs: dict[str, dict], key: str) -> dict[int, float]:
     """Return a metric of each fold, the mean over the seeds.
 
     Args:
-        runs: Metrics by 'SEED/FOLD'.
+        runs: Metrics by 'SEED/FOLD'. Where all are of one fold, the seeds
+            take the place of the folds.
         key: The metric.
     """
     found: dict[int, list[float]] = {}
-    for name, metrics in runs.items():
-        found.setdefault(int(name.split('/')[1]), []).append(metrics[key])
+    places = [tuple(map(int, name.split('/'))) for name in runs]
+    own_split = {fold for _, fold in places} == {0}
+    for (seed, fold), metrics in zip(places, runs.values(), strict=True):
+        found.setdefault(seed if own_split else fold, []).append(metrics[key])
     return {fold: float(np.mean(found[fold])) for fold in sorted(found)}
 
 
@@ -215,7 +240,10 @@ def settings_of(args: argparse.Namespace) -> dict:
     Args:
         args: The command line's arguments.
     """
-    settings = {name: getattr(args, name) for name in SETTINGS}
+    settings = {name: getattr(args, name) for name in SETTINGS[:-1]}
+    if args.own_split:
+        settings.update(split='own', folds=1)
+    settings['options'] = args.cfg_options or {}
     settings['data'] = str(Path(args.data).resolve())
     return settings
 
@@ -305,8 +333,19 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--act', help="ACT's checkpoint or work directory")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--folds', type=int, default=5)
+    parser.add_argument(
+        '--own-split',
+        action='store_true',
+        help="hold out the config's own validation, instead of folds",
+    )
     parser.add_argument('--epochs', type=int, default=100)
     parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='KEY=VALUE, replaces values of the config',
+    )
     parser.add_argument(
         '--table', action='store_true', help='print what is there, run nothing'
     )
@@ -335,7 +374,7 @@ def main() -> None:
         parts = study.held_out()
         for seed in args.seeds:
             for row in rows:
-                for fold in range(args.folds):
+                for fold in range(len(parts)):
                     name = f'{seed}/{fold}'
                     if name in read_results(file)[1].get(row, {}):
                         continue

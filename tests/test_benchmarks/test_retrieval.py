@@ -55,6 +55,11 @@ def test_means_over_seeds_by_fold(tool: ModuleType) -> None:
     assert list(found) == [0, 1, 10]
 
 
+def test_without_folds_seeds_are_compared(tool: ModuleType) -> None:
+    runs = {'2/0': dict(recall_1=4.0), '0/0': dict(recall_1=1.0)}
+    assert tool.by_fold(runs, 'recall_1') == {0: 1.0, 2: 4.0}
+
+
 def test_interval_by_hand(tool: ModuleType) -> None:
     # Standard deviation 1; t of 2 degrees of freedom is 4.303.
     assert tool.interval([1.0, 2.0, 3.0]) == '2.0 ± 2.5'
@@ -80,12 +85,26 @@ def test_options_of_the_rows(tool: ModuleType) -> None:
         tool.row_options('concept-from-act', None)
 
 
-WANTED = dict(config='c', data='/d', split='all', folds=5, epochs=9, act=None)
+WANTED = dict(
+    config='c',
+    data='/d',
+    split='all',
+    folds=5,
+    epochs=9,
+    act=None,
+    options={},
+)
 
 
 @pytest.mark.parametrize(
     'change',
-    [dict(config='x'), dict(split='x'), dict(folds=2), dict(epochs=1)],
+    [
+        dict(config='x'),
+        dict(split='x'),
+        dict(folds=2),
+        dict(epochs=1),
+        dict(options={'a.b': 1}),
+    ],
 )
 def test_results_of_other_settings(tool: ModuleType, change: dict) -> None:
     file = Path('results.json')

@@ -34,7 +34,7 @@ def parts(arrays: Mapping[str, np.ndarray], network: nn.Module) -> dict:
     feats = backbone(points)
     outputs = head(feats)
     scene_range = outputs['scene_range']
-    queries, query_pos = head.get_queries(feats['centers'], scene_range)
+    _, queries, query_pos = head.get_queries(feats['centers'], scene_range)
     scene = head.project(feats['features'])
     decoded = head.decoder(
         query_pos, scene, head.pos_embed(feats['centers'], scene_range)

@@ -106,7 +106,8 @@ class ThreeDETRHead(BaseModule):
     """Decoder and box predictions of 3DETR.
 
     Queries are farthest-point-sampled from the patches' centres and know
-    nothing but their Fourier position; a Transformer decoder lets them read
+    nothing but their Fourier position (with ``query_features`` also what their
+    patch is like); a Transformer decoder lets them read
     the patches; MLPs that all decoder layers share predict the class, the
     centre beside the query, the size and the heading of one box each.
 
@@ -137,6 +138,9 @@ class ThreeDETRHead(BaseModule):
         projection_channels: Hidden widths of the projection; None means
             twice the width of the backbone, as with 3DETR's encoder. 3DETR-m
             has one hidden layer.
+        query_features: Whether the queries begin as the projected features of
+            the patches that they are the centres of, instead of zeros. Not
+            in 3DETR; a short training comes much further.
         num_angle_bins: Bins of the heading; 1 where boxes have none.
         skip_origin: Whether farthest point sampling of the queries skips
             points close to the origin, as released code does.
@@ -161,6 +165,7 @@ class ThreeDETRHead(BaseModule):
         dropout: float = 0.1,
         head_dropout: float = 0.3,
         projection_channels: Sequence[int] | None = None,
+        query_features: bool = False,
         num_angle_bins: int = 1,
         skip_origin: bool = False,
         box_coder: dict | ThreeDETRBoxCoder | None = None,
@@ -178,6 +183,7 @@ class ThreeDETRHead(BaseModule):
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.num_queries = num_queries
+        self.query_features = query_features
         self.skip_origin = skip_origin
         self.projection = SceneProjection((in_channels, *hidden, embed_dims))
         self.pos_embed = FourierPosition(embed_dims)
@@ -219,10 +225,13 @@ class ThreeDETRHead(BaseModule):
                 or there are fewer patches than queries.
         """
         scene_range = scene_extent(feats['sa_xyz'][0])
-        queries, query_pos = self.get_queries(feats['centers'], scene_range)
+        rows, queries, query_pos = self.get_queries(
+            feats['centers'], scene_range
+        )
         scene = self.project(feats['features'])
         scene_pos = self.pos_embed(feats['centers'], scene_range)
-        x = self.decoder(query_pos, scene, scene_pos)  # (L, B, Q, C)
+        begin = gather_points(scene, rows) if self.query_features else None
+        x = self.decoder(query_pos, scene, scene_pos, begin)  # (L, B, Q, C)
         outputs = {
             'cls_logits': self.cls_mlp(x),
             'center_offset': self.center_mlp(x),
@@ -303,12 +312,19 @@ class ThreeDETRHead(BaseModule):
 
     def get_queries(
         self, centers: Tensor, scene_range: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Return where queries are, (B, Q, 3), and their embedding (B, Q, C).
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the queries among the patches' centres.
 
         Args:
             centers: Centres of the patches, (B, G, 3).
             scene_range: Least and largest coordinates, both (B, 3).
+
+        Returns:
+            Which centres they are, (B, Q) indices; where they are, (B, Q, 3);
+            and the embedding of that, (B, Q, C).
+
+        Raises:
+            ValueError: If there are fewer patches than queries.
         """
         if centers.shape[1] < self.num_queries:
             raise ValueError(
@@ -320,7 +336,8 @@ class ThreeDETRHead(BaseModule):
             centers, self.num_queries, skip_origin=self.skip_origin
         )
         queries = gather_points(centers, rows)
-        return queries, self.query_embed(self.pos_embed(queries, scene_range))
+        embedding = self.query_embed(self.pos_embed(queries, scene_range))
+        return rows, queries, embedding
 
     def project(self, features: Tensor) -> Tensor:
         """Return what the decoder reads, (B, G, C).

@@ -179,8 +179,8 @@ class ThreeDETRDecoderLayer(nn.Module):
 class ThreeDETRDecoder(nn.Module):
     """Turns positions of queries into features, one set for every layer.
 
-    The queries begin as zeros; one layer norm is shared by the outputs of
-    all layers.
+    The queries begin as zeros, or as they are given; one layer norm is shared
+    by the outputs of all layers.
 
     Args:
         embed_dims: Width C.
@@ -213,7 +213,11 @@ class ThreeDETRDecoder(nn.Module):
         xavier_matrices(self)
 
     def forward(
-        self, query_pos: Tensor, scene: Tensor, scene_pos: Tensor
+        self,
+        query_pos: Tensor,
+        scene: Tensor,
+        scene_pos: Tensor,
+        queries: Tensor | None = None,
     ) -> Tensor:
         """Return the normed output of every layer, (layers, B, Q, C).
 
@@ -221,9 +225,10 @@ class ThreeDETRDecoder(nn.Module):
             query_pos: Positions of the queries, (B, Q, C).
             scene: Features of the scene, (B, S, C).
             scene_pos: Their positions, (B, S, C).
+            queries: What the queries begin as, (B, Q, C). None: zeros.
         """
         keys = scene + scene_pos
-        x = torch.zeros_like(query_pos)
+        x = torch.zeros_like(query_pos) if queries is None else queries
         outputs = []
         for layer in self.layers:
             x = layer(x, query_pos, scene, keys)

@@ -30,9 +30,9 @@ class DetectionSetLoss(nn.Module):
     ``no_object_weight``. Middles and sizes: L1 in units of the scene. Overlap:
     one minus the generalised IoU. Angle: cross-entropy of the direction and
     Huber's loss of the residual in halves of a bin. All but the classes are
-    sums over the queries that have a box, divided by the number of boxes,
-    which is averaged over the processes. Every decoder layer counts alike;
-    a weight of 0 leaves a term out.
+    sums over the queries that have a box, divided by the number of boxes (of
+    these queries, where boxes have several), averaged over the processes.
+    Every decoder layer counts alike; a weight of 0 leaves a term out.
 
     Source: Misra et al., 3DETR, ICCV 2021, equation 1; released code
     (``criterion.py``, commit a5d1aad). Its defaults are those of ScanNet.
@@ -128,7 +128,7 @@ class DetectionSetLoss(nn.Module):
         self._check_classes(decoded['cls_logits'], targets)
         matched = assignment.matched.float()
         truth = _assigned(targets, assignment)
-        number = matched.new_tensor(float(targets.valid.sum()))
+        number = torch.maximum(targets.valid.sum(), matched[-1].sum()).float()
         all_reduce(number, 'mean')
         number = number.clamp(min=1)
         terms = dict(cls=self._classes(decoded, truth, assignment.matched))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmdet3d_act.models.heads import ThreeDETRHead
+from mmdet3d_act.models.heads.threedetr_head import scene_extent
 from mmdet3d_act.models.losses import DetectionSetLoss
 from mmdet3d_act.models.task_modules import ThreeDETRBoxCoder
 from mmdet3d_act.registry import HAS_MMDET3D
@@ -67,8 +68,34 @@ def test_queries_are_the_farthest_centers() -> None:
     assert center_rows[1] == farthest.argmax()
 
 
-def test_patches_have_no_order() -> None:
-    feats, head = feats_of(), head_of().eval()
+def test_queries_begin_as_their_patches() -> None:
+    """Without a decoder's layers at work, only they tell queries apart."""
+    feats = feats_of()
+    plain, head = head_of().eval(), head_of(query_features=True).eval()
+    assert plain.state_dict().keys() == head.state_dict().keys()
+    rows, _, _ = head.get_queries(
+        feats['centers'], scene_extent(feats['sa_xyz'][0])
+    )
+    changed = dict(feats, features=feats['features'].clone())
+    changed['features'][0, :, rows[0, 3]] += 1.0
+    # Silences what the queries read of each other and of the scene.
+    for one in (plain, head):
+        for layer in one.decoder.layers:
+            for part in (layer.self_attn, layer.cross_attn):
+                torch.nn.init.zeros_(part.proj.weight)
+    differs = [
+        (one(feats)['cls_logits'] != one(changed)['cls_logits'])
+        .any(-1)[0, 0]
+        .tolist()
+        for one in (plain, head)
+    ]
+    assert differs == [[False] * 5, [False, False, False, True, False]]
+
+
+@pytest.mark.parametrize('query_features', [False, True])
+def test_patches_have_no_order(query_features: bool) -> None:
+    feats = feats_of()
+    head = head_of(query_features=query_features).eval()
     order = torch.cat([torch.tensor([0]), torch.randperm(8) + 1])
     shuffled = {
         **feats,

@@ -20,12 +20,17 @@ NAMES = ('cls', 'center', 'size', 'giou', 'angle_cls', 'angle_residual')
 
 
 def losses_of(
-    outputs: dict, scenes: list, bins: int = 1, **options: object
+    outputs: dict,
+    scenes: list,
+    bins: int = 1,
+    queries_per_box: int = 1,
+    **options: object,
 ) -> dict[str, torch.Tensor]:
     coder = ThreeDETRBoxCoder(bins)
     decoded = coder.decode(outputs)
     targets = coder.encode(scenes, outputs['scene_range'])
-    assignment = HungarianSetAssigner().assign(decoded, targets)
+    assigner = HungarianSetAssigner(queries_per_box=queries_per_box)
+    assignment = assigner.assign(decoded, targets)
     return DetectionSetLoss(3, **options)(decoded, targets, assignment)
 
 
@@ -80,6 +85,20 @@ def test_perfect_predictions_cost_nothing() -> None:
     )
     found = losses_of(outputs, [instances([BOX], [1])])
     assert all(abs(float(value)) < 1e-5 for value in found.values())
+
+
+def test_several_queries_for_a_box_count_as_one() -> None:
+    """Two queries that say the same of a box cost as much as one does."""
+    outputs = raw_outputs(layers=1, scenes=1, queries=2)
+    for name, value in outputs.items():
+        if name != 'scene_range':
+            outputs[name] = value[..., :1, :].expand_as(value)
+    scenes = [instances([BOX], [1])]
+    one, two = (
+        losses_of(outputs, scenes, queries_per_box=number) for number in (1, 2)
+    )
+    for name in set(NAMES) - {'cls'}:
+        torch.testing.assert_close(two[f'loss_{name}'], one[f'loss_{name}'])
 
 
 def test_every_layer_has_its_terms() -> None:

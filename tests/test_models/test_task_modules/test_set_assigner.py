@@ -96,6 +96,26 @@ def test_more_boxes_than_queries() -> None:
     assert found.matched.sum(-1).tolist() == [[2, 1], [2, 1]]
 
 
+def test_several_queries_for_a_box() -> None:
+    """5 queries: 3 boxes have one each, a single box has two or three."""
+    decoded, targets = drawn()
+    for wanted, counts in ((2, [3, 2]), (3, [3, 3])):
+        assigner = HungarianSetAssigner(queries_per_box=wanted)
+        found = assigner.assign(decoded, targets)
+        assert found.matched.sum(-1).tolist() == [counts, counts]
+        costs = assigner.costs(decoded, targets)[0, 1, :, 0]
+        best = costs.topk(wanted, largest=False).indices
+        assert found.matched[0, 1].nonzero()[:, 0].tolist() == sorted(best)
+        assert not found.boxes[0, 1].any()
+        boxes = found.boxes[0, 0, found.matched[0, 0]]
+        assert boxes.sort().values.tolist() == [0, 1, 2]
+
+
+def test_no_query_for_a_box_is_refused() -> None:
+    with pytest.raises(ValueError, match='at least 1, got 0'):
+        HungarianSetAssigner(queries_per_box=0)
+
+
 def test_no_boxes_at_all() -> None:
     coder = ThreeDETRBoxCoder()
     targets = coder.encode([instances([], [])] * 2, scene_range())

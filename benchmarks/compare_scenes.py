@@ -1,0 +1,251 @@
+#!/usr/bin/env python
+"""Does pretraining on scenes help on scenes? Over seeds: docs/results.md.
+
+    python tools/dataset_converters/make_synthetic_scenes.py DIR
+    mkdir DIR/teachers     # and vit_tiny_patch16_224.pth into it
+    ACT_DATA_ROOT=DIR python tools/cache_teacher.py \
+        configs/concept/concept_pretrain_scannet_metres-tiny.py
+    python benchmarks/compare_scenes.py --data DIR --seeds 0 1 2
+    python benchmarks/compare_scenes.py --data DIR --table
+
+Each row pretrains its own student for every seed, on the training rooms
+without labels, and fine-tunes it for detection and for segmentation with a
+share of the rooms' labels, which the seed chooses; a smaller share has as
+many steps. Scores are those of the last epoch on held-out rooms. Rows:
+
+- scratch: nothing is pretrained;
+- point-mae: Point-MAE on crops of the rooms;
+- act: both stages of ACT on the same crops, with ViT-Tiny as the teacher;
+- concept: concept distillation on the rooms' RGB-D frames, ViT-Tiny again.
+
+What is there is not run again. Started several times at once, once for each
+core, the processes share the trainings among them. Each uses one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from compare_pretraining import cell, difference
+
+if TYPE_CHECKING:
+    from mmdet3d_act.apis.trials import Trial
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+AUTOENCODER = 'model.objectives.act.target_generator.checkpoint'
+SAMPLES = 'train_dataloader.dataset.samples_per_scene'
+
+
+class Training(NamedTuple):
+    """One of the configs, and how long it is trained.
+
+    Attributes:
+        config: Below configs/, without its ending.
+        epochs: Length of the training.
+        crops: Crops of a room in an epoch; None leaves the config's.
+    """
+
+    config: str
+    epochs: int
+    crops: int | None = None
+
+
+STAGE_1 = Training('act/act_dvae_scannet_tiny', 8, 2)
+PRETRAININGS = {
+    'point-mae': Training('point-mae/point-mae_pretrain_scannet_tiny', 12, 2),
+    'act': Training('act/act_pretrain_scannet_tiny', 12, 2),
+    'concept': Training('concept/concept_pretrain_scannet_metres-tiny', 6),
+}
+ROWS = ('scratch', *PRETRAININGS)
+# Their configs begin with 'act_' or 'concept_'.
+TASKS = {
+    'detection': Training('3detr_scannet_tiny', 12),
+    'segmentation': Training('semseg_scannet_tiny', 10),
+}
+METRICS = {
+    'detection': {
+        'published/mAP_0.25_present': 'AP25',
+        'published/mAP_0.50_present': 'AP50',
+    },
+    'segmentation': {'miou': 'mIoU', 'acc_cls': 'mAcc'},
+}
+
+
+def pretraining(row: str, seed: int, out: Path) -> Trial:
+    """Return the pretraining of a row's student, or of ACT's stage I."""
+    from mmdet3d_act.apis.trials import Trial
+
+    training = STAGE_1 if row == 'stage1' else PRETRAININGS[row]
+    options = {} if training.crops is None else {SAMPLES: training.crops}
+    if row == 'act':
+        options[AUTOENCODER] = str(out / f'stage1_seed{seed}')
+    return Trial(
+        f'{row}_seed{seed}',
+        config_file(training.config),
+        seed=seed,
+        options=options,
+        epochs=training.epochs,
+    )
+
+
+def fine_tuning(
+    task: str, row: str, share: float, seed: int, out: Path
+) -> Trial:
+    """Return the training of a task that starts from a row's student."""
+    from mmdet3d_act.apis.trials import Trial
+
+    # The concept student adds positions behind its blocks.
+    name = 'concept' if row == 'concept' else 'act'
+    student = str(out / f'{row}_seed{seed}')
+    return Trial(
+        f'{task}_{row}_labels{share:g}_seed{seed}',
+        config_file(f'{name}/{name}_{TASKS[task].config}'),
+        seed=seed,
+        start=row if row == 'scratch' else student,
+        options={SAMPLES: round(1 / share)},
+        epochs=TASKS[task].epochs,
+        label_fraction=share,
+        facts=dict(task=task, row=row, share=share),
+    )
+
+
+def config_file(name: str) -> str:
+    """Return the path of a config."""
+    return str(ROOT / 'configs' / f'{name}.py')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Pretrain and fine-tune what is not there yet."""
+    from mmdet3d_act.apis.experiments import run_trials
+
+    def work(trials: list[Trial], keep: bool = True) -> None:
+        run_trials(
+            trials,
+            args.out,
+            keep_checkpoints=keep,
+            report=lambda line: print(line, flush=True),
+        )
+
+    def pretrain(row: str) -> None:
+        work([pretraining(row, seed, args.out) for seed in args.seeds])
+
+    if 'act' in args.rows:
+        pretrain('stage1')
+    for row in args.rows:
+        if row != 'scratch':
+            pretrain(row)
+    for seed in args.seeds:
+        work(fine_tunings(args, seed), keep=args.keep)
+
+
+def fine_tunings(args: argparse.Namespace, seed: int) -> list[Trial]:
+    """Return the trainings of a seed with labels."""
+    return [
+        fine_tuning(task, row, share, seed, args.out)
+        for task in args.tasks
+        for share in args.labels
+        for row in args.rows
+    ]
+
+
+def last_scores(
+    args: argparse.Namespace,
+) -> dict[tuple[str, float], dict[str, dict[int, dict]]]:
+    """Return the last epoch's scores of what is finished.
+
+    Returns:
+        By (task, share of labels), by row, by seed.
+    """
+    from mmdet3d_act.apis.trials import read_record
+
+    scores: dict = {}
+    for seed in args.seeds:
+        for trial in fine_tunings(args, seed):
+            record = read_record(args.out / trial.name)
+            if record is not None:
+                facts = trial.facts
+                rows = scores.setdefault((facts['task'], facts['share']), {})
+                last = record['records'][-1]['metrics']
+                rows.setdefault(facts['row'], {})[seed] = {
+                    key: percent(last[key]) for key in METRICS[facts['task']]
+                }
+    return scores
+
+
+def percent(value: float) -> float:
+    """Return a score from 0 to 1 in percent."""
+    return 100 * value
+
+
+def print_tables(args: argparse.Namespace) -> None:
+    """Print rows, and what each has over the one from scratch."""
+    from mmdet3d_act.evaluation.aggregation import markdown_table
+
+    for (task, share), rows in last_scores(args).items():
+        metrics = METRICS[task]
+        first = next(iter(metrics))
+        table = [
+            ['start', *metrics.values(), f'{metrics[first]} of each seed']
+        ]
+        for row, seeds in rows.items():
+            runs = [seeds[seed] for seed in sorted(seeds)]
+            table.append(
+                [
+                    row,
+                    *(cell([run[key] for run in runs]) for key in metrics),
+                    ', '.join(f'{run[first]:.1f}' for run in runs),
+                ]
+            )
+        print(f'\n{task}, {100 * share:g} % of the labels\n')
+        print(markdown_table(table))
+        print()
+        for row in rows:
+            if row != 'scratch' and 'scratch' in rows:
+                gaps = [
+                    f'{label} {difference(rows[row], rows["scratch"], key)}'
+                    for key, label in metrics.items()
+                ]
+                print(f'- {row} minus scratch: {"; ".join(gaps)}')
+
+
+def parse_args() -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('--data', required=True, help='data root')
+    add('--out', type=Path, default=Path('work_dirs/compare_scenes'))
+    add('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    add('--rows', nargs='+', choices=ROWS, default=list(ROWS))
+    add('--tasks', nargs='+', choices=list(TASKS), default=list(TASKS))
+    add('--labels', type=float, nargs='+', default=[1.0])
+    add('--keep', action='store_true', help='keep the last checkpoints')
+    add(
+        '--table', action='store_true', help='print what is there, run nothing'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run what is missing, and print the tables."""
+    args = parse_args()
+    os.environ['OMP_NUM_THREADS'] = '1'
+    os.environ['ACT_DATA_ROOT'] = args.data
+    if not args.table:
+        import torch
+
+        torch.set_num_threads(1)
+        run(args)
+    print_tables(args)
+
+
+if __name__ == '__main__':
+    main()
