@@ -141,7 +141,8 @@ class Manifest:
         raise ValueError(
             f'{self.path.parent} must be empty or hold a set with the same '
             f'options, got other ones ({_differences(found, self.state)}); '
-            f'{remedy}choose another folder, or replace the set with --overwrite'
+            f'{remedy}choose another folder, or replace the set with '
+            '--overwrite'
         )
 
     def write(self, *, complete: bool) -> None:

@@ -173,7 +173,7 @@ def test_growth_that_was_interrupted_goes_on(tmp_path: Path) -> None:
         (dict(num_train=3, seed=1), 'num_train: 2 there, 3 now, seed'),
         (
             dict(num_train=3, scan=dataclasses.replace(TINY.scan, noise=0)),
-            'noise: 1.0 there, 0 now',
+            'noise: 0.4 there, 0 now',
         ),
     ],
 )
