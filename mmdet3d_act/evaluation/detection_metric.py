@@ -233,6 +233,22 @@ class PresentIndoorMetric(BaseMetric):
         return metrics
 
 
+def find_true_boxes(sample: dict) -> tuple[Tensor, Tensor] | None:
+    """Return the true boxes of a sample, (M, 7), and their labels, (M,).
+
+    Args:
+        sample: A data sample as a dict. Boxes are in ``eval_ann_info`` or
+            ``gt_instances_3d``; None comes back where they are in neither.
+    """
+    for group, prefix in (('eval_ann_info', 'gt_'), ('gt_instances_3d', '')):
+        known = sample.get(group) or {}
+        if f'{prefix}bboxes_3d' in known:
+            labels = torch.as_tensor(known[f'{prefix}labels_3d'])
+            boxes = gravity_boxes(known[f'{prefix}bboxes_3d'])
+            return boxes.detach().cpu(), labels.long().cpu()
+    return None
+
+
 def true_boxes(sample: dict) -> tuple[Tensor, Tensor]:
     """Return the true boxes of a sample, (M, 7), and their labels, (M,).
 
@@ -243,20 +259,14 @@ def true_boxes(sample: dict) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: If it has neither.
     """
-    known = sample.get('eval_ann_info') or {}
-    if 'gt_bboxes_3d' in known:
-        boxes, labels = known['gt_bboxes_3d'], known['gt_labels_3d']
-    else:
-        known = sample.get('gt_instances_3d') or {}
-        if 'bboxes_3d' not in known:
-            raise ValueError(
-                f'sample {_name(sample)} has neither eval_ann_info.'
-                'gt_bboxes_3d nor gt_instances_3d.bboxes_3d; set test_mode of '
-                'the data set, and let the pipeline keep annotations'
-            )
-        boxes, labels = known['bboxes_3d'], known['labels_3d']
-    labels = torch.as_tensor(labels).long().cpu()
-    return gravity_boxes(boxes).detach().cpu(), labels
+    found = find_true_boxes(sample)
+    if found is None:
+        raise ValueError(
+            f'sample {_name(sample)} has neither eval_ann_info.'
+            'gt_bboxes_3d nor gt_instances_3d.bboxes_3d; set test_mode of '
+            'the data set, and let the pipeline keep annotations'
+        )
+    return found
 
 
 def mean_of_known(values: np.ndarray) -> float:
