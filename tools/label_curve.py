@@ -8,8 +8,8 @@ point-mae=work_dirs/point-mae_pretrain_shapenet --percent 1 10 100 --seeds 0 1
 CONFIG trains a classifier, a segmentor or a detector. It is trained from each
 checkpoint and from scratch, with shares of the training labels that seeds draw
 class by class (of the scenes, where there are scenes); validation is always
-complete. Run again, it goes on where it stopped. Started several times at once,
-once for each GPU, the processes share the trainings among them.
+complete. Run again, it goes on where it stopped. Started several times at
+once, once for each GPU, the processes share the trainings among them.
 """
 
 from __future__ import annotations
