@@ -15,7 +15,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from mmdet3d_act.apis.scene_pictures import (
-    SCENE_CONFIGS,
+    SCENE_CONFIG,
     likely_boxes,
     predict_scene,
     require_scene_model,
@@ -83,9 +83,7 @@ def open_scenes(
     loaders = (cfg.get(f'{part}_dataloader') for part in ('test', 'val'))
     loader = next(filter(None, loaders), None)
     if loader is None:
-        raise UsageError(
-            f'{config} has no test data; give one of {SCENE_CONFIGS}'
-        )
+        raise UsageError(f'{config} has no test data; give {SCENE_CONFIG}')
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     try:
         return SceneFiles(
@@ -111,7 +109,7 @@ def _file_pipeline(dataset: dict, config: str) -> list[dict]:
         raise UsageError(
             f'the test data of {config} are read by {dict(first)}, expected '
             f'one of {LOADERS} that gives coordinates alone; give '
-            f'one of {SCENE_CONFIGS}'
+            f'{SCENE_CONFIG}'
         )
     others = [one for one in steps[1:] if one['type'] not in _NEED_LABELS]
     return [dict(type='LoadPointCloud'), *others]
@@ -211,7 +209,7 @@ def scene_result(
         raise UsageError(
             'the model predicts neither boxes nor classes of points, only '
             f'{sorted(key for key in sample if key.startswith("pred"))}; give '
-            f'one of {SCENE_CONFIGS}'
+            f'{SCENE_CONFIG}'
         )
     return SceneResult(
         str(sample['lidar_path']),
@@ -242,22 +240,22 @@ def write_result(result: SceneResult, stem: str | Path) -> Path:
         )
         return path
     path = _with_suffix(stem, '.json')
-    content = dict(
-        file=result.file,
-        boxes=[
-            dict(
-                label=result.classes[label],
-                score=round(float(score), 4),
-                center=_rounded(box[:3]),
-                size=_rounded(box[3:6]),
-                yaw=round(float(box[6]), 4),
-            )
-            for box, label, score in zip(
-                result.boxes, result.labels, result.scores, strict=True
-            )
-        ],
-    )
-    path.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    boxes = [
+        dict(
+            label=result.classes[label],
+            score=round(float(score), 4),
+            center=_rounded(box[:3]),
+            size=_rounded(box[3:6]),
+            yaw=round(float(box[6]), 4),
+        )
+        for box, label, score in zip(
+            result.boxes, result.labels, result.scores, strict=True
+        )
+    ]
+    # A box a line, for reading it by eye.
+    lines = ',\n'.join(json.dumps(box) for box in boxes)
+    text = f'{{"file": {json.dumps(result.file)}, "boxes": [\n{lines}\n]}}\n'
+    path.write_text(text, encoding='utf-8')
     return path
 
 

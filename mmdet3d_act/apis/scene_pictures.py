@@ -34,9 +34,9 @@ from mmdet3d_act.visualization.scenes import (
 
 # Models of ours that find neither boxes nor classes of points.
 _OTHER_MODELS = (DiscreteVAE, Distiller, PointClassifier)
-SCENE_CONFIGS = (
-    'configs of detection, such as configs/act/act_3detr_scannet.py, and of '
-    'segmentation, such as act_semseg_scannet.py, act_semseg_s3dis.py'
+SCENE_CONFIG = (
+    'a config of detection (such as configs/act/act_3detr_scannet.py) or of '
+    'segmentation (act_semseg_scannet.py, act_semseg_s3dis.py)'
 )
 
 
@@ -54,7 +54,7 @@ def require_scene_model(cfg: Config, config: str) -> None:
     if any(issubclass(one, _OTHER_MODELS) for one in registered_classes(kind)):
         raise UsageError(
             f'the model of {config} is a {kind}, which predicts neither boxes '
-            f'nor classes of points; it takes {SCENE_CONFIGS}'
+            f'nor classes of points; give {SCENE_CONFIG}'
         )
 
 
@@ -174,9 +174,9 @@ def scene_panels(
     if len(panels) == 1:
         raise ValueError(
             f'{panels[0].title} has neither boxes nor classes of points, '
-            f'annotated or predicted; it takes {SCENE_CONFIGS}, whose '
-            'validation data have test_mode=True. What other models read is '
-            'drawn by tools/browse_dataset.py'
+            f'annotated or predicted; give {SCENE_CONFIG}, whose validation '
+            'data have test_mode=True. What other models read is drawn by '
+            'tools/browse_dataset.py'
         )
     return panels, seen
 

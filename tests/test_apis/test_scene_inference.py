@@ -124,7 +124,7 @@ def test_other_units_and_axes_are_doubted(scan: Path, tmp_path: Path) -> None:
 
 def test_classifiers_are_refused(scan: Path, tmp_path: Path) -> None:
     network = Network(pred_label=torch.tensor([1]))
-    with pytest.raises(UsageError, match=r"only \['pred_label'\]; give one"):
+    with pytest.raises(UsageError, match=r"only \['pred_label'\]; give a"):
         infer(network, scan, tmp_path)
 
 
@@ -135,7 +135,7 @@ def test_classifiers_are_refused(scan: Path, tmp_path: Path) -> None:
         (config([]), r'are read by {}, expected one of \(.LoadScene'),
         (
             config([dict(type='LoadScene', use_dim=6)]),
-            "'use_dim': 6}, .* coordinates alone; give one of",
+            "'use_dim': 6}, .* coordinates alone; give a config",
         ),
         (config([dict(type='LoadPointCloud')]), "read by {'type': 'LoadPoint"),
         (config(metainfo=dict()), 'have no classes; name them'),

@@ -80,7 +80,7 @@ def test_faults_are_explained(monkeypatch, capsys) -> None:
     assert run(monkeypatch, 'config.py', '--indices', '1') == 2
     said = capsys.readouterr().err
     assert 'neither boxes nor classes of points' in said
-    assert 'configs of detection, such as configs/act/' in said
+    assert 'a config of detection (such as configs/act/' in said
     Path('config.py').write_text("model = dict(type='PointClassifier')\n")
     assert run(monkeypatch, 'config.py', 'work/epoch_3.pth') == 2
     said = capsys.readouterr().err
