@@ -193,6 +193,7 @@ class ScanNetScenes(PointCloudDataset):
                 count = f'{len(absent)} of {len(paths)} scenes'
                 needed = f'the {what} of {count} in {self.ann_file}, the first'
                 text = self.describe_missing(needed, absent[0], _LAYOUT)
+                text += ' ann_file of the data set names another list.'
                 if not self.test_mode:
                     # In testing another scene would count twice instead.
                     text += " on_error='skip' of the data set takes others."

@@ -281,6 +281,7 @@ def test_files_of_scenes_are_missed_in_advance(root: Path) -> None:
     assert 'the classes of the points of 1 of 3 scenes' in problem
     assert f'at {root}/semantic_mask/scene0001_00.bin' in problem
     assert 'create_data.py scannet' in problem
+    assert 'ann_file of the data set names another list' in problem
     assert "on_error='skip' of the data set takes others" in problem
     (of_test,) = check(cfg | dict(split='val', test_mode=True))
     assert "on_error='skip'" not in of_test
