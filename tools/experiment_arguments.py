@@ -173,13 +173,14 @@ def chosen_metrics(
         runs: Records.
     """
     from mmdet3d_act.engine import launch
+    from mmdet3d_act.evaluation.aggregation import common_metrics
 
     if args.metric:
         return args.metric
     cfg = launch.load_config(configs(args)[0], args.cfg_options)
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     decides = hook.get('save_best')
-    found = list(runs[0]['records'][-1]['metrics']) if runs else []
+    found = common_metrics([run['records'] for run in runs])
     if decides not in found:
         return None
     return [decides, *(name for name in found if name != decides)]

@@ -5,11 +5,11 @@ python tools/label_curve.py CONFIG CHECKPOINT
 python tools/label_curve.py CONFIG act=work_dirs/act_pretrain_shapenet \
 point-mae=work_dirs/point-mae_pretrain_shapenet --percent 1 10 100 --seeds 0 1
 
-CONFIG trains a classifier or a segmentor. It is trained from each checkpoint
-and from scratch, with shares of the training labels that seeds draw class by
-class; validation is always complete. Run again, it goes on where it stopped.
-Started several times at once, once for each GPU, the processes share the
-trainings among them.
+CONFIG trains a classifier, a segmentor or a detector. It is trained from each
+checkpoint and from scratch, with shares of the training labels that seeds draw
+class by class (of the scenes, where there are scenes); validation is always
+complete. Run again, it goes on where it stopped. Started several times at
+once, once for each GPU, the processes share the trainings among them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ if (ROOT / 'mmdet3d_act').is_dir():
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
     parser = shared.ExperimentArgumentParser(__doc__, keeps_checkpoints=False)
-    parser.add_argument('config', help='of a classifier or a segmentor')
+    parser.add_argument(
+        'config', help='of a classifier, a segmentor or a detector'
+    )
     parser.add_argument(
         'checkpoint',
         nargs='+',

@@ -74,12 +74,16 @@ def visualize(args: argparse.Namespace) -> None:
         load_model,
         resolve_checkpoint,
     )
-    from mmdet3d_act.apis.scene_pictures import draw_scenes
+    from mmdet3d_act.apis.scene_pictures import (
+        draw_scenes,
+        require_scene_model,
+    )
     from mmdet3d_act.engine import launch
 
     cfg = launch.load_config(args.config, args.cfg_options)
     model, folder = None, Path('work_dirs/scenes')
     if args.checkpoint:
+        require_scene_model(cfg, args.config)
         path = resolve_checkpoint(args.checkpoint)
         model = load_model(cfg, path, args.config, args.device)
         folder = Path(path).with_name(f'scenes_{Path(path).stem}')

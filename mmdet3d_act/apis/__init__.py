@@ -9,6 +9,7 @@ from mmdet3d_act.apis.probing import (
     probe_features,
 )
 from mmdet3d_act.apis.runs import RunProgress, prepare_config, train, validate
+from mmdet3d_act.apis.scene_inference import infer_scenes, open_scenes
 from mmdet3d_act.apis.trials import Trial
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     'build_folder',
     'draw_model',
     'extract_features',
+    'infer_scenes',
     'load_encoder',
     'load_model',
+    'open_scenes',
     'prepare_config',
     'probe_features',
     'run_trials',

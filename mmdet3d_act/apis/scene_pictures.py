@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import nn
 from torch.utils.data import Dataset
 
 from mmdet3d_act.apis.pictures import choose_indices
 from mmdet3d_act.datasets.browsing import sample_name
-from mmdet3d_act.evaluation.detection_metric import true_boxes
-from mmdet3d_act.registry import gravity_boxes
+from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.evaluation.detection_metric import find_true_boxes
+from mmdet3d_act.models.autoencoders import DiscreteVAE
+from mmdet3d_act.models.classifiers import PointClassifier
+from mmdet3d_act.models.distillers import Distiller
+from mmdet3d_act.registry import gravity_boxes, registered_classes
 from mmdet3d_act.visualization.scenes import (
     ScenePanel,
     box_panel,
@@ -26,6 +31,31 @@ from mmdet3d_act.visualization.scenes import (
     plain_panel,
     write_scene_html,
 )
+
+# Models of ours that find neither boxes nor classes of points.
+_OTHER_MODELS = (DiscreteVAE, Distiller, PointClassifier)
+SCENE_CONFIG = (
+    'a config of detection (such as configs/act/act_3detr_scannet.py) or of '
+    'segmentation (act_semseg_scannet.py, act_semseg_s3dis.py)'
+)
+
+
+def require_scene_model(cfg: Config, config: str) -> None:
+    """Refuse a config whose model predicts nothing about places in a scene.
+
+    Args:
+        cfg: The config.
+        config: Name of the config file.
+
+    Raises:
+        UsageError: If its model classifies clouds or is for pretraining.
+    """
+    kind = (cfg.get('model') or {}).get('type')
+    if any(issubclass(one, _OTHER_MODELS) for one in registered_classes(kind)):
+        raise UsageError(
+            f'the model of {config} is a {kind}, which predicts neither boxes '
+            f'nor classes of points; give {SCENE_CONFIG}'
+        )
 
 
 def draw_scenes(
@@ -65,7 +95,7 @@ def draw_scenes(
     colors = class_colors(len(classes), meta.get('palette'))
     rows, shown = [], set()
     for index in choose_indices(dataset, num_samples, indices):
-        sample, points = _predicted(model, dataset[index])
+        sample, points = predict_scene(model, dataset[index])
         row, labels = scene_panels(sample, points, colors, min_score)
         shown |= labels
         rows.append(row)
@@ -83,10 +113,18 @@ def draw_scenes(
     return paths
 
 
-def _predicted(
+def predict_scene(
     model: nn.Module | None, data: dict
 ) -> tuple[dict, torch.Tensor]:
-    """Return a data sample as a dict, with predictions, and its points."""
+    """Return a data sample as a dict, with predictions, and its points.
+
+    Args:
+        model: A detector or a segmentor; None adds no predictions.
+        data: What a data set gives for a scene.
+
+    Returns:
+        The sample, and (N, 3), on the CPU.
+    """
     points = torch.as_tensor(data['inputs']['points'])[:, :3].cpu()
     sample = data['data_samples']
     if model is not None:
@@ -111,26 +149,35 @@ def scene_panels(
         min_score: Of the detections that are drawn.
 
     Raises:
-        ValueError: If the sample holds neither boxes nor labels of points.
+        ValueError: If the sample holds neither boxes nor labels of points,
+            true or predicted.
     """
     panels = [plain_panel(sample_name(sample), points)]
     panels[0] = panels[0]._replace(caption=f'{len(points)} points')
     labels = _point_labels(sample)
     seen: set[int] = set()
+    known = find_true_boxes(sample)
     if labels is not None or 'pred_pts_seg' in sample:
         seen |= _add_labels(panels, sample, points, colors, labels)
-    else:
-        boxes, gt_labels = true_boxes(sample)
+    elif known is not None:
+        boxes, gt_labels = known
         panels.append(box_panel('annotated', points, boxes, gt_labels, colors))
         seen |= set(gt_labels.tolist())
     found = sample.get('pred_instances_3d')
     if found is not None:
-        boxes, best = likely_boxes(found, min_score)
+        boxes, best, _ = likely_boxes(found, min_score)
         caption = f'{len(boxes)} boxes of score >= {min_score:g}'
         panels.append(
             box_panel('predicted', points, boxes, best, colors, caption)
         )
         seen |= set(best.tolist())
+    if len(panels) == 1:
+        raise ValueError(
+            f'{panels[0].title} has neither boxes nor classes of points, '
+            f'annotated or predicted; give {SCENE_CONFIG}, whose validation '
+            'data have test_mode=True. What other models read is drawn by '
+            'tools/browse_dataset.py'
+        )
     return panels, seen
 
 
@@ -169,10 +216,22 @@ def _array(values: Any) -> np.ndarray:  # noqa: ANN401
     return torch.as_tensor(values).detach().cpu().numpy().astype(np.int64)
 
 
-def likely_boxes(
-    found: dict, min_score: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return boxes and labels of the likely detections of a scene.
+class LikelyBoxes(NamedTuple):
+    """Detections of a scene, each box once, highest scores first.
+
+    Attributes:
+        boxes: (n, 7): middle, sizes, yaw.
+        labels: int64 (n,).
+        scores: (n,).
+    """
+
+    boxes: torch.Tensor
+    labels: torch.Tensor
+    scores: torch.Tensor
+
+
+def likely_boxes(found: dict, min_score: float) -> LikelyBoxes:
+    """Return boxes, labels and scores of the likely detections of a scene.
 
     A box that is detected as several classes is returned once, as that of
     its highest score.
@@ -180,20 +239,17 @@ def likely_boxes(
     Args:
         found: ``bboxes_3d``, ``scores_3d`` and ``labels_3d``.
         min_score: Lower scores are left out.
-
-    Returns:
-        (n, 7), and (n,).
     """
     scores = found['scores_3d'].detach().cpu()
     order = scores.argsort(descending=True, stable=True)
     order = order[scores[order] >= min_score]
     boxes = gravity_boxes(found['bboxes_3d']).detach().cpu()[order]
-    labels = found['labels_3d'].cpu()[order]
+    labels, scores = found['labels_3d'].cpu()[order], scores[order]
     if not len(boxes):
-        return boxes, labels
+        return LikelyBoxes(boxes, labels, scores)
     _, group = boxes.unique(dim=0, return_inverse=True)
     first = {}
     for place, one in enumerate(group.tolist()):
         first.setdefault(one, place)
     kept = torch.tensor(sorted(first.values()))
-    return boxes[kept], labels[kept]
+    return LikelyBoxes(boxes[kept], labels[kept], scores[kept])

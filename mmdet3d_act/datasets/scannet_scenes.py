@@ -155,6 +155,51 @@ class ScanNetScenes(PointCloudDataset):
                 return [self.describe_missing(what, path, _LAYOUT)]
         return []
 
+    @classmethod
+    def check_requirements(cls, cfg: dict) -> list[str]:
+        """Return what keeps a configured data set from being read.
+
+        Args:
+            cfg: The data set's config.
+
+        Returns:
+            Messages, each with the expected path and the remedy; also about
+            files of single scenes, which a training would miss much later.
+        """
+        problems = super().check_requirements(cfg)
+        if problems:
+            return problems
+        unread = dict(pipeline=[], static_pipeline=[], lazy_init=True)
+        return DATASETS.build({**cfg, **unread}).find_missing_files()
+
+    def find_missing_files(self) -> list[str]:
+        """Return which files of the scenes in use are absent.
+
+        With ``on_error='skip'`` scenes without them are left out, so that it
+        is a fault only if none is left.
+
+        Returns:
+            A message for points and one for classes, with the first path.
+        """
+        scenes = {one['scene']: one for one in self.load_data_list()}
+        kinds = [('points', 'lidar_path')]
+        if self.task == 'segmentation':
+            kinds.append(('classes of the points', 'pts_semantic_mask_path'))
+        problems = []
+        for what, key in kinds:
+            paths = [scene[key] for scene in scenes.values()]
+            absent = [path for path in paths if not os.path.isfile(path)]
+            if absent and (self.on_error == 'raise' or absent == paths):
+                count = f'{len(absent)} of {len(paths)} scenes'
+                needed = f'the {what} of {count} in {self.ann_file}, the first'
+                text = self.describe_missing(needed, absent[0], _LAYOUT)
+                text += ' ann_file of the data set names another list.'
+                if not self.test_mode:
+                    # In testing another scene would count twice instead.
+                    text += " on_error='skip' of the data set takes others."
+                problems.append(text)
+        return problems
+
     def list_samples(self) -> list[dict]:
         """Return the information of every scene, as MMDetection3D's is.
 

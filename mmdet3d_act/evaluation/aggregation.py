@@ -138,6 +138,23 @@ class Outcome(NamedTuple):
         return dict(self._asdict(), last=both[0], best=both[1])
 
 
+def common_metrics(runs: Sequence[Sequence[Mapping]]) -> list[str]:
+    """Return the metrics that every validation gives, in their order.
+
+    Others come and go: of a class that does not occur a detector's metric
+    says something only where it is detected.
+
+    Args:
+        runs: Validations of each run, see :func:`best_and_last`.
+    """
+    records = [record['metrics'] for run in runs for record in run]
+    return [
+        name
+        for name in (records[0] if records else ())
+        if all(name in one for one in records)
+    ]
+
+
 def outcomes(
     runs: Sequence[Sequence[Mapping]],
     metrics: Sequence[str] | None = None,
@@ -148,8 +165,8 @@ def outcomes(
     Args:
         runs: Validations of each run, see :func:`best_and_last`.
         metrics: Names of metrics. The first one chooses each run's best
-            epoch, at which the others are taken too. None: all of them, in
-            the order in which they were recorded.
+            epoch, at which the others are taken too. None: those that every
+            validation gives, in the order in which they were recorded.
         rule: Which values of the first metric are better, see
             :func:`higher_is_better`.
 
@@ -158,7 +175,7 @@ def outcomes(
     """
     if not runs:
         raise ValueError('expected at least one run, got none')
-    metrics = metrics or (list(runs[0][-1]['metrics']) if runs[0] else [''])
+    metrics = metrics or common_metrics(runs) or ['']
     higher = higher_is_better(metrics[0], rule)
     reached = [best_and_last(run, metrics[0], higher=higher) for run in runs]
     return [_outcome(metric, reached) for metric in metrics]

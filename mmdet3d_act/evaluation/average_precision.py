@@ -122,16 +122,25 @@ def class_scores(
             continue
         own = np.flatnonzero(labels == label)
         own = own[np.argsort(-scores[own], kind='stable')]
-        close = np.flatnonzero(overlaps[own] > threshold)
-        right = np.zeros(len(own))
-        # Of several detections of one box the first is right.
-        right[close[np.unique(keys[own][close], return_index=True)[1]]] = 1
-        hits = np.cumsum(right)
+        hits = np.cumsum(mark_first_hits(keys[own], overlaps[own] > threshold))
         recalls = hits / num_boxes[label]
         precision = hits / np.arange(1, len(own) + 1)
         ap[label] = _area(recalls, precision)
         recall[label] = recalls[-1]
     return ClassScores(ap, recall, num_boxes, num_detections)
+
+
+def mark_first_hits(boxes: np.ndarray, close: np.ndarray) -> np.ndarray:
+    """Return 1 for the first close detection of each true box, else 0, (D,).
+
+    Args:
+        boxes: int64 (D,), the true box of each detection, likeliest first.
+        close: bool (D,), whether the detection is close enough to it.
+    """
+    candidates = np.flatnonzero(close)
+    right = np.zeros(len(boxes))
+    right[candidates[np.unique(boxes[close], return_index=True)[1]]] = 1
+    return right
 
 
 def _joined(

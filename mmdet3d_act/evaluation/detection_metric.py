@@ -6,7 +6,6 @@ Letters: S scenes, D detections of a scene, M true boxes of a scene.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from mmdet3d_act.evaluation.average_precision import (
     class_scores,
     match_scene,
 )
+from mmdet3d_act.evaluation.indoor_average_precision import indoor_scores
 from mmdet3d_act.registry import METRICS, gravity_boxes
 
 
@@ -158,8 +158,9 @@ class PresentIndoorMetric(BaseMetric):
     """MMDetection3D's `IndoorMetric`, and means over the classes that occur.
 
     Beside its results are ``mAP_0.25_present`` and ``mAR_0.25_present``. The
-    others are as it computes them; ``mAP_0.25`` is NaN where a class is
-    detected that does not occur.
+    others are those that it computes, to the last bit, without its loops over
+    boxes, see :mod:`~mmdet3d_act.evaluation.indoor_average_precision`;
+    ``mAP_0.25`` is NaN where a class is detected that does not occur.
 
     Args:
         iou_thr: Thresholds that the IoU must exceed.
@@ -181,31 +182,36 @@ class PresentIndoorMetric(BaseMetric):
         super().__init__(collect_device, prefix, collect_dir)
         single = isinstance(iou_thr, (int, float))
         self.iou_thr = [float(iou_thr)] if single else list(iou_thr)
-        self._metric: BaseMetric | None = None
 
-    @property
-    def metric(self) -> BaseMetric:
-        """MMDetection3D's metric."""
-        if self._metric is None:
-            self._metric = METRICS.build(
-                dict(type='mmdet3d.IndoorMetric', iou_thr=self.iou_thr)
-            )
-        return self._metric
-
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:  # noqa: ANN401
+    def process(
+        self, data_batch: object, data_samples: Sequence[dict]
+    ) -> None:
         """Keep predictions and true boxes, as `IndoorMetric` does.
 
         Args:
-            data_batch: A batch of data.
+            data_batch: Not used.
             data_samples: Each with ``pred_instances_3d`` and
                 ``eval_ann_info``.
+
+        Raises:
+            ValueError: If one is absent.
         """
-        self.metric.process(data_batch, data_samples)
-        self.results.extend(self.metric.results)
-        self.metric.results.clear()
+        for sample in data_samples:
+            for key in ('pred_instances_3d', 'eval_ann_info'):
+                if sample.get(key) is None:
+                    raise ValueError(
+                        f'sample {_name(sample)} has no {key}, only '
+                        f'{sorted(sample)}; a detector predicts the former, a '
+                        'data set with test_mode gives the latter'
+                    )
+            found = {
+                key: value.to('cpu') if hasattr(value, 'to') else value
+                for key, value in sample['pred_instances_3d'].items()
+            }
+            self.results.append((sample['eval_ann_info'], found))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Let `IndoorMetric` compute, and add the means.
+        """Compute what `IndoorMetric` does and the means, and log a table.
 
         Args:
             results: True boxes and predictions of all scenes.
@@ -213,24 +219,50 @@ class PresentIndoorMetric(BaseMetric):
         Returns:
             Shares of 1 by name.
         """
-        self.metric.dataset_meta = self.dataset_meta
-        metrics = dict(self.metric.compute_metrics(results))
+        from mmdet3d.structures import get_box_type
+
         names = _classes(self)
-        present = {
-            names[int(label)]
-            for annotation, _ in results
-            for label in annotation['gt_labels_3d']
-        }
-        for threshold in self.iou_thr:
-            for mean, own in (('mAP', 'AP'), ('mAR', 'rec')):
-                values = [
-                    metrics[f'{name}_{own}_{threshold:.2f}']
-                    for name in present
-                ]
-                metrics[f'{mean}_{threshold:.2f}_present'] = mean_of_known(
-                    np.array(values)
+        _, mode = get_box_type(self.dataset_meta.get('box_type_3d', 'depth'))
+        present = sorted(
+            {
+                int(label)
+                for truth, _ in results
+                for label in truth['gt_labels_3d']
+            }
+        )
+        metrics: dict[str, float] = {}
+        every = indoor_scores(results, self.iou_thr, mode)
+        for threshold, scores in zip(self.iou_thr, every, strict=True):
+            for mean, short, values in (
+                ('mAP', 'AP', scores.ap),
+                ('mAR', 'rec', scores.recall),
+            ):
+                end = f'{threshold:.2f}'
+                for label, value in values.items():
+                    metrics[f'{names[label]}_{short}_{end}'] = float(value)
+                whole = np.mean(list(values.values())) if values else np.nan
+                metrics[f'{mean}_{end}'] = float(whole)
+                metrics[f'{mean}_{end}_present'] = mean_of_known(
+                    np.array([float(values[label]) for label in present])
                 )
+        print_log(_indoor_table(names, metrics, self.iou_thr), 'current')
         return metrics
+
+
+def find_true_boxes(sample: dict) -> tuple[Tensor, Tensor] | None:
+    """Return the true boxes of a sample, (M, 7), and their labels, (M,).
+
+    Args:
+        sample: A data sample as a dict. Boxes are in ``eval_ann_info`` or
+            ``gt_instances_3d``; None comes back where they are in neither.
+    """
+    for group, prefix in (('eval_ann_info', 'gt_'), ('gt_instances_3d', '')):
+        known = sample.get(group) or {}
+        if f'{prefix}bboxes_3d' in known:
+            labels = torch.as_tensor(known[f'{prefix}labels_3d'])
+            boxes = gravity_boxes(known[f'{prefix}bboxes_3d'])
+            return boxes.detach().cpu(), labels.long().cpu()
+    return None
 
 
 def true_boxes(sample: dict) -> tuple[Tensor, Tensor]:
@@ -243,20 +275,14 @@ def true_boxes(sample: dict) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: If it has neither.
     """
-    known = sample.get('eval_ann_info') or {}
-    if 'gt_bboxes_3d' in known:
-        boxes, labels = known['gt_bboxes_3d'], known['gt_labels_3d']
-    else:
-        known = sample.get('gt_instances_3d') or {}
-        if 'bboxes_3d' not in known:
-            raise ValueError(
-                f'sample {_name(sample)} has neither eval_ann_info.'
-                'gt_bboxes_3d nor gt_instances_3d.bboxes_3d; set test_mode of '
-                'the data set, and let the pipeline keep annotations'
-            )
-        boxes, labels = known['bboxes_3d'], known['labels_3d']
-    labels = torch.as_tensor(labels).long().cpu()
-    return gravity_boxes(boxes).detach().cpu(), labels
+    found = find_true_boxes(sample)
+    if found is None:
+        raise ValueError(
+            f'sample {_name(sample)} has neither eval_ann_info.'
+            'gt_bboxes_3d nor gt_instances_3d.bboxes_3d; set test_mode of '
+            'the data set, and let the pipeline keep annotations'
+        )
+    return found
 
 
 def mean_of_known(values: np.ndarray) -> float:
@@ -327,4 +353,25 @@ def _table(
             for what in ('AP', 'AR')
         ]
         lines.append(f'{title:<{width}}{"".join(cells)}')
+    return '\n'.join(lines)
+
+
+def _indoor_table(
+    names: tuple[str, ...],
+    metrics: dict[str, float],
+    thresholds: Sequence[float],
+) -> str:
+    """Return a row per class, as MMDetection3D has it, in percent."""
+    width = max(12, *(len(name) for name in names))
+    ends = [f'{one:.2f}' for one in thresholds]
+    head = ''.join(f'{f"{w}_{end}":>10}' for end in ends for w in ('AP', 'AR'))
+    lines = ["as MMDetection3D's IndoorMetric", f'{"class":<{width}}{head}']
+    rows = [(name, f'{name}_AP_', f'{name}_rec_', '') for name in names]
+    rows += [('mean', 'mAP_', 'mAR_', '')]
+    rows += [('of present', 'mAP_', 'mAR_', '_present')]
+    for title, ap, recall, tail in rows:
+        keys = [f'{w}{end}{tail}' for end in ends for w in (ap, recall)]
+        if keys[0] in metrics:
+            cells = ''.join(f'{100 * metrics[key]:>10.2f}' for key in keys)
+            lines.append(f'{title:<{width}}{cells}')
     return '\n'.join(lines)

@@ -134,7 +134,8 @@ def write_scenes(
     """Write a set of rooms and return whether anything had to be written.
 
     A complete set with the same options is left alone; an interrupted one
-    is completed.
+    is completed; one with fewer rooms gets the others, since a room depends
+    on neither their number nor on other rooms.
 
     Args:
         out_dir: Root of the data; made where it does not exist.
@@ -145,8 +146,8 @@ def write_scenes(
             first before anything is made.
 
     Raises:
-        ValueError: If the folder holds a set with other options and
-            `overwrite` is off, holds files of another origin, or
+        ValueError: If the folder holds a set with other options or more
+            rooms and `overwrite` is off, holds files of another origin, or
             `num_workers` is below 1.
     """
     root = Path(out_dir)
@@ -191,8 +192,12 @@ def _prepare(root: Path, manifest: Manifest, overwrite: bool) -> bool:
         return False
     if manifest.matches(found):
         return bool(found['complete'])
+    if _is_part(found, manifest.state):
+        return False
     if not overwrite:
-        manifest.refuse(found)
+        manifest.refuse(
+            found, 'rooms can be added to it where all other options agree; '
+        )
     previous = SceneSetOptions.from_dict(found['options'])
     for job in plan_rooms(previous):
         for path in _room_files(job, previous):
@@ -201,6 +206,23 @@ def _prepare(root: Path, manifest: Manifest, overwrite: bool) -> bool:
         (root / SCENES_ROOT / path).unlink(missing_ok=True)
     manifest.path.unlink()
     return False
+
+
+def _is_part(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Return whether all rooms of a set are in another one, and equal.
+
+    Args:
+        found: What the manifest says of the set.
+        wanted: What it is to say of the other one.
+    """
+    counts = ('num_train', 'num_val')
+    old, new = found['options'], wanted['options']
+    return (
+        found['version'] == wanted['version']
+        and {*old} == {*new}
+        and all(old[name] <= new[name] for name in counts)
+        and all(old[name] == new[name] for name in {*new} - {*counts})
+    )
 
 
 def _room_files(job: RoomJob, options: SceneSetOptions) -> list[str]:

@@ -128,11 +128,12 @@ class Manifest:
         """
         return all(found.get(key) == self.state[key] for key in self.state)
 
-    def refuse(self, found: dict[str, Any]) -> None:
+    def refuse(self, found: dict[str, Any], remedy: str = '') -> None:
         """Raise the error that says which options differ.
 
         Args:
             found: What :meth:`found` returned.
+            remedy: What to do, beside what is always said; ends in '; '.
 
         Raises:
             ValueError: Always.
@@ -140,7 +141,8 @@ class Manifest:
         raise ValueError(
             f'{self.path.parent} must be empty or hold a set with the same '
             f'options, got other ones ({_differences(found, self.state)}); '
-            'choose another folder, or replace the set with --overwrite'
+            f'{remedy}choose another folder, or replace the set with '
+            '--overwrite'
         )
 
     def write(self, *, complete: bool) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from mmdet3d_act.apis.scene_pictures import (
     draw_scenes,
     likely_boxes,
+    require_scene_model,
     scene_panels,
 )
 from mmdet3d_act.engine.launch import UsageError
@@ -69,12 +71,13 @@ FOUND = boxes([0, 0, 1], [0, 1, 2], scores_3d=torch.tensor([0.4, 0.9, 0.2]))
 
 
 def test_each_box_is_drawn_once() -> None:
-    found, labels = likely_boxes(dict(FOUND.items()), 0.3)
+    found, labels, _ = likely_boxes(dict(FOUND.items()), 0.3)
     assert labels.tolist() == [1]
     torch.testing.assert_close(found[:, :6], BOXES[:1])
-    found, labels = likely_boxes(dict(FOUND.items()), 0.1)
+    _, labels, scores = likely_boxes(dict(FOUND.items()), 0.1)
     assert labels.tolist() == [1, 2]
-    assert len(likely_boxes(dict(FOUND.items()), 0.95)[1]) == 0
+    torch.testing.assert_close(scores, torch.tensor([0.9, 0.2]))
+    assert len(likely_boxes(dict(FOUND.items()), 0.95).labels) == 0
 
 
 def test_panels_of_a_detection() -> None:
@@ -136,8 +139,29 @@ def test_segmentations_are_drawn(tmp_path: Path) -> None:
     assert seen == {0, 1, 2}
 
 
+def test_predictions_alone_are_drawn(tmp_path: Path) -> None:
+    network = Network(pred_instances_3d=FOUND)
+    (path,) = draw_scenes(network, Scenes([scene()]), tmp_path, panel=64)
+    with Image.open(path) as image:
+        assert image.width == 2 * (64 + 6) + 6
+
+
+def test_models_of_whole_clouds_are_refused() -> None:
+    require_scene_model(Config(dict(model=dict(type='ThreeDETR'))), 'a.py')
+    require_scene_model(Config(dict()), 'a.py')
+    for kind in ('PointClassifier', 'Distiller', 'mmdet3d.DiscreteVAE'):
+        cfg = Config(dict(model=dict(type=kind)))
+        with pytest.raises(UsageError, match=f'a.py is a {kind}, which'):
+            require_scene_model(cfg, 'a.py')
+
+
 def test_wrong_samples_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='has neither eval_ann_info'):
+    # Of a classifier, too, nothing can be drawn in a scene.
+    labelled = [scene(gt_label=torch.tensor([3]))]
+    for network in (None, Network(pred_label=torch.tensor([2]))):
+        with pytest.raises(ValueError, match='scene7 has neither boxes nor'):
+            draw_scenes(network, Scenes(labelled), tmp_path)
+    with pytest.raises(ValueError, match=r'act_3detr_scannet.py.*test_mode'):
         draw_scenes(None, Scenes([scene()]), tmp_path)
     with pytest.raises(UsageError, match=r'samples 0 to 0, got \[3\]'):
         draw_scenes(None, Scenes([scene()]), tmp_path, indices=[3])

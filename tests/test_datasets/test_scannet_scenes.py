@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmdet3d_act.datasets import BadSampleError, EpochSampler, ScanNetScenes
+from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import DATASETS, METRICS
 from tests.mini_scannet import FURNITURE, write_scannet
 from tests.test_datasets.clouds import read_epoch, same
@@ -268,6 +269,39 @@ def test_what_is_missing_is_said_in_advance(
     assert 'create_data.py scannet' in problem
     with pytest.raises(FileNotFoundError, match=what):
         DATASETS.build(cfg)
+
+
+def test_files_of_scenes_are_missed_in_advance(root: Path) -> None:
+    (root / 'semantic_mask' / 'scene0001_00.bin').unlink()
+    check = ScanNetScenes.check_requirements
+    cfg = dict(type='ScanNetScenes', data_root=str(root), pipeline=SEGMENT)
+    assert check(cfg) == []
+    cfg['task'] = 'segmentation'
+    (problem,) = check(cfg)
+    assert 'the classes of the points of 1 of 3 scenes' in problem
+    assert f'at {root}/semantic_mask/scene0001_00.bin' in problem
+    assert 'create_data.py scannet' in problem
+    assert 'ann_file of the data set names another list' in problem
+    assert "on_error='skip' of the data set takes others" in problem
+    (of_test,) = check(cfg | dict(split='val', test_mode=True))
+    assert "on_error='skip'" not in of_test
+    # Nobody will read it.
+    assert check(cfg | dict(on_error='skip')) == []
+    assert check(cfg | dict(scene_idxs=[0, 2, 2])) == []
+    for path in (root / 'points').iterdir():
+        path.unlink()
+    points, _ = check(cfg)
+    assert 'the points of 3 of 3 scenes' in points
+    (points,) = check(cfg | dict(on_error='skip'))
+    assert 'the points of 3 of 3 scenes' in points
+
+
+def test_a_damaged_list_is_found_in_advance(root: Path) -> None:
+    (root / 'scannet_infos_train.pkl').write_bytes(pickle.dumps([]))
+    cfg = dict(type='ScanNetScenes', data_root=str(root))
+    (problem,) = collect_problems(dict(train_dataloader=dict(dataset=cfg)))
+    assert 'scannet_infos_train.pkl: it is a list of scenes' in problem
+    assert 'update_infos_to_v2.py' in problem
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from mmdet3d_act.evaluation.aggregation import (
     best_and_last,
+    common_metrics,
     higher_is_better,
     markdown_table,
     outcomes,
@@ -110,6 +111,18 @@ def test_runs_are_summed_up_at_their_own_best_epochs():
     assert loss.values_best == [1 / 3, 1 / 3]
     (worst,) = outcomes(runs, ['accuracy'], 'less')
     assert worst.values_best == [70.0, 60.0]
+
+
+def test_metrics_that_come_and_go_are_left_out():
+    """As the precision of a class that is detected and does not occur."""
+    runs = [records(70.0, 90.0), records(80.0, 85.0)]
+    runs[0][1]['metrics']['sofa_AP'] = 0.0
+    runs[1][0]['metrics']['desk_AP'] = 0.0
+    assert common_metrics(runs) == ['accuracy', 'loss']
+    assert [one.metric for one in outcomes(runs)] == ['accuracy', 'loss']
+    with pytest.raises(ValueError, match="no metric 'sofa_AP'"):
+        outcomes(runs, ['accuracy', 'sofa_AP'])
+    assert common_metrics([]) == []
 
 
 def test_outcomes_go_into_json():

@@ -99,6 +99,7 @@ def test_mmdet3ds_mean_without_the_absent() -> None:
     assert np.isnan(theirs['mAP_0.25'])
     assert theirs['mAP_0.25_present'] == 1
     assert theirs['mAR_0.25_present'] == 1
+    assert 'chair_AP_0.25' not in theirs
 
 
 def test_both_stand_side_by_side() -> None:
@@ -159,6 +160,10 @@ def test_wrong_samples_are_refused() -> None:
         metric.process({}, [sample([0], [0], [(0.0, 3, 0.9)])])
     with pytest.raises(ValueError, match='check the validation data'):
         metric.compute_metrics([])
+    theirs = PresentIndoorMetric()
+    one = {k: v for k, v in SAMPLES[0].items() if k != 'eval_ann_info'}
+    with pytest.raises(ValueError, match='sample 7 has no eval_ann_info, onl'):
+        theirs.process({}, [one])
     metric.dataset_meta = {}
     with pytest.raises(ValueError, match='needs the names of the classes'):
         metric.process({}, SAMPLES)

@@ -137,6 +137,60 @@ def test_other_options_are_refused_or_replace(tmp_path: Path) -> None:
     assert mine.read_text() == 'keep'
 
 
+def test_a_set_grows_by_the_rooms_that_it_lacks(tmp_path: Path) -> None:
+    write_scenes(tmp_path / 'whole', TINY)
+    fewer = dataclasses.replace(TINY, num_train=1, num_val=0)
+    write_scenes(tmp_path / 'grown', fewer)
+    kept = tmp_path / 'grown/scannet/points/scene0000_00.bin'
+    before = kept.stat().st_mtime_ns
+    seen = []
+    assert write_scenes(
+        tmp_path / 'grown', TINY, progress=lambda *at: seen.append(at)
+    )
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert kept.stat().st_mtime_ns == before
+    assert contents(tmp_path / 'grown') == contents(tmp_path / 'whole')
+    assert not write_scenes(tmp_path / 'grown', TINY)
+
+
+def test_growth_that_was_interrupted_goes_on(tmp_path: Path) -> None:
+    write_scenes(tmp_path / 'whole', TINY)
+    write_scenes(tmp_path / 'set', dataclasses.replace(TINY, num_val=0))
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_scenes(tmp_path / 'set', TINY, progress=stop)
+    assert write_scenes(tmp_path / 'set', TINY)
+    assert contents(tmp_path / 'set') == contents(tmp_path / 'whole')
+
+
+@pytest.mark.parametrize(
+    ('change', 'text'),
+    [
+        (dict(num_val=0), 'num_val: 1 there, 0 now'),
+        (dict(num_train=3, seed=1), 'num_train: 2 there, 3 now, seed'),
+        (
+            dict(num_train=3, scan=dataclasses.replace(TINY.scan, noise=0)),
+            'noise: 0.4 there, 0 now',
+        ),
+    ],
+)
+def test_what_is_no_growth_is_refused(
+    tmp_path: Path, change: dict, text: str
+) -> None:
+    write_scenes(tmp_path, TINY)
+    before = contents(tmp_path)
+    other = dataclasses.replace(TINY, **change)
+    with pytest.raises(ValueError, match=text) as refused:
+        write_scenes(tmp_path, other)
+    assert 'rooms can be added to it where all other options' in str(
+        refused.value
+    )
+    assert contents(tmp_path) == before
+
+
 def test_scenes_of_other_origin_are_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / 'scannet'
     folder.mkdir()

@@ -47,6 +47,19 @@ def test_an_interrupted_set_goes_on(
     assert '2 of 3 rooms are there' in capsys.readouterr().out
 
 
+def test_rooms_are_added(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    tool.main([str(tmp_path), *SMALL])
+    capsys.readouterr()
+    assert tool.main([str(tmp_path), *SMALL, '--num-val=2']) == 0
+    said = capsys.readouterr().out
+    assert '3 of 4 rooms are there' in said
+    assert '2 + 2 rooms (made up by procedure)' in said
+    listed = tmp_path / 'scannet' / 'meta_data' / 'scannetv2_val.txt'
+    assert listed.read_text() == 'scene5000_00\nscene5001_00\n'
+
+
 def test_refuses_other_options_without_overwrite(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -78,7 +78,13 @@ def test_faults_are_explained(monkeypatch, capsys) -> None:
     assert run(monkeypatch, 'config.py', 'absent.pth') == 2
     assert 'no checkpoint at absent.pth' in capsys.readouterr().err
     assert run(monkeypatch, 'config.py', '--indices', '1') == 2
-    assert 'has neither eval_ann_info' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'neither boxes nor classes of points' in said
+    assert 'a config of detection (such as configs/act/' in said
+    Path('config.py').write_text("model = dict(type='PointClassifier')\n")
+    assert run(monkeypatch, 'config.py', 'work/epoch_3.pth') == 2
+    said = capsys.readouterr().err
+    assert 'the model of config.py is a PointClassifier, which' in said
 
 
 def test_wrong_numbers_are_refused(monkeypatch, capsys) -> None:

@@ -22,8 +22,9 @@ noise: nothing is behind others, and what is near to the camera is dense. A
 thing with fewer points than --min-points has no box and its points no label.
 Rooms follow each other as studio, bathroom, kitchen, office, bedroom, living
 room; the first four hold all 18 classes. The same options give the same
-files, with any number of workers; a second call does nothing, and an
-interrupted one goes on.
+files, with any number of workers; a second call does nothing, an interrupted
+one goes on, and a larger --num-train or --num-val adds rooms to those that are
+there.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         '--overwrite',
         action='store_true',
-        help='replace rooms that were made with other options',
+        help='replace a set that was made with other options',
     )
     return parser.parse_args(arguments)
 

@@ -46,6 +46,17 @@ def encoder(**changes: object) -> ThreeDETREncoder:
     return ThreeDETREncoder(**{**settings, **changes})
 
 
+def masked_encoder() -> ThreeDETREncoder:
+    """Return 3DETR-m's: masked, and abstracted again after a layer."""
+    return encoder(
+        num_layers=2,
+        num_groups=2 * toys.NUM_GROUPS,
+        masking_radii=(0.4, 0.8),
+        downsample_radius=0.4,
+        downsample_size=4,
+    )
+
+
 def detector(backbone: torch.nn.Module, **changes: object) -> ThreeDETR:
     head = ThreeDETRHead(**{**HEAD, **changes})
     return toys.randomize(ThreeDETR(backbone, head))

@@ -19,7 +19,7 @@ from tests.test_models.test_detectors import scenes
 pytestmark = pytest.mark.skipif(
     not HAS_MMDET3D, reason='MMDetection3D is not installed'
 )
-ENCODERS = [scenes.student, scenes.encoder]
+ENCODERS = [scenes.student, scenes.encoder, scenes.masked_encoder]
 BOX = (0.0, 0, 0, 1, 1, 1)
 
 

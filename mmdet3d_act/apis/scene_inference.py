@@ -1,0 +1,315 @@
+"""What detectors and segmentors find in scans of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from mmdet3d_act.apis.scene_pictures import (
+    SCENE_CONFIG,
+    likely_boxes,
+    predict_scene,
+    require_scene_model,
+    scene_panels,
+)
+from mmdet3d_act.datasets.scene_files import SceneFiles
+from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.registry import registered_classes
+from mmdet3d_act.visualization.scenes import (
+    class_colors,
+    draw_scene_panels,
+    write_scene_html,
+)
+
+# Beginnings of pipelines that a file of one's own can take the place of.
+LOADERS = ('LoadScene', 'LoadRoom')
+# Longest sides of scenes in metres, roughly.
+_USUAL_SIDES = (0.5, 100.0)
+# What needs the labels of points, which such a file does not have.
+_NEED_LABELS = ('PointSegClassMapping',)
+
+
+class SceneResult(NamedTuple):
+    """What was found in a scene, in the coordinates of its file.
+
+    Attributes:
+        file: The file.
+        points: (N, 3), what the model has read, metres.
+        boxes: (D, 7): middle, sizes, yaw; None of a segmentor.
+        labels: int64, (D,) of the boxes or (N,) of the points.
+        scores: (D,), highest first; None of a segmentor.
+        classes: Names by label.
+    """
+
+    file: str
+    points: np.ndarray
+    boxes: np.ndarray | None
+    labels: np.ndarray
+    scores: np.ndarray | None
+    classes: tuple[str, ...]
+
+
+def open_scenes(
+    cfg: Config,
+    files: Sequence[str | Path],
+    config: str,
+    *,
+    num_columns: int = 6,
+    place: bool = True,
+) -> SceneFiles:
+    """Return files as the scenes that a config's model is tested with.
+
+    Args:
+        cfg: The config.
+        files: See :class:`~mmdet3d_act.datasets.scene_files.SceneFiles`.
+        config: Name of the config file, for messages.
+        num_columns: Numbers of a row of ``.bin`` files.
+        place: Whether scenes are moved to the origin.
+
+    Raises:
+        UsageError: If a file cannot be used, or the config's test data are no
+            scenes of points alone.
+    """
+    require_scene_model(cfg, config)
+    loaders = (cfg.get(f'{part}_dataloader') for part in ('test', 'val'))
+    loader = next(filter(None, loaders), None)
+    if loader is None:
+        raise UsageError(f'{config} has no test data; give {SCENE_CONFIG}')
+    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    try:
+        return SceneFiles(
+            files,
+            _file_pipeline(loader['dataset'], config),
+            num_columns=num_columns,
+            place=place,
+            metainfo=_known_classes(loader['dataset'], config),
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _file_pipeline(dataset: dict, config: str) -> list[dict]:
+    """Return a data set's pipeline, reading a file without annotations."""
+    steps = [
+        step
+        for name in ('static_pipeline', 'pipeline')
+        for step in dataset.get(name) or ()
+    ]
+    first = steps[0] if steps else {}
+    if first.get('type') not in LOADERS or first.get('use_dim', 3) != 3:
+        raise UsageError(
+            f'the test data of {config} are read by {dict(first)}, expected '
+            f'one of {LOADERS} that gives coordinates alone; give '
+            f'{SCENE_CONFIG}'
+        )
+    others = [one for one in steps[1:] if one['type'] not in _NEED_LABELS]
+    return [dict(type='LoadPointCloud'), *others]
+
+
+def _known_classes(dataset: dict, config: str) -> dict:
+    """Return names and colours of the classes of a data set."""
+    own = dict(dataset.get('metainfo') or {})
+    for cls in registered_classes(dataset['type']):
+        own = {**getattr(cls, 'METAINFO', {}), **own}
+    if not own.get('classes'):
+        raise UsageError(
+            f'the test data of {config} have no classes; name them with '
+            "metainfo=dict(classes=('chair', ...)) of the data set"
+        )
+    return own
+
+
+def infer_scenes(
+    model: nn.Module,
+    scenes: SceneFiles,
+    folder: str | Path,
+    *,
+    min_score: float = 0.3,
+    html: bool = False,
+    panel: int = 420,
+) -> Iterator[tuple[SceneResult, list[Path]]]:
+    """Yield what is found in each scene, and the files that say it.
+
+    Boxes go into ``NAME.json``, classes of points into ``NAME.npz``, a
+    picture into ``NAME.png``.
+
+    Args:
+        model: A detector or a segmentor with its weights, evaluating.
+        scenes: See :func:`open_scenes`.
+        folder: Gets the files.
+        min_score: Detections of lower scores are left out.
+        html: Whether to write a web page for each scene.
+        panel: Width and height of a picture.
+
+    Raises:
+        UsageError: If the model predicts neither boxes nor classes of points.
+    """
+    classes = tuple(scenes.metainfo['classes'])
+    colors = class_colors(len(classes), scenes.metainfo.get('palette'))
+    for index, name in enumerate(_unique_names(scenes.files)):
+        data = scenes[index]
+        origin = torch.as_tensor(data['data_samples'].metainfo['origin'])
+        sample, points = predict_scene(model, data)
+        result = scene_result(sample, points, origin, classes, min_score)
+        row, shown = scene_panels(sample, points, colors, min_score)
+        stem = Path(folder) / name
+        paths = [write_result(result, stem)]
+        legend = {classes[label]: colors[label] for label in sorted(shown)}
+        paths.append(
+            draw_scene_panels(
+                [row], _with_suffix(stem, '.png'), legend=legend, panel=panel
+            )
+        )
+        if html:
+            paths.append(
+                write_scene_html(
+                    [row], _with_suffix(stem, '.html'), heading=name
+                )
+            )
+        yield result, paths
+
+
+def scene_result(
+    sample: dict,
+    points: Tensor,
+    origin: Tensor,
+    classes: tuple[str, ...],
+    min_score: float = 0.3,
+) -> SceneResult:
+    """Return what was found, in the coordinates of the file.
+
+    Args:
+        sample: A data sample as a dict, with predictions.
+        points: (N, 3), what the model has read.
+        origin: (3,), where the file has what is 0 in ``points``.
+        classes: Names by label.
+        min_score: Detections of lower scores are left out.
+
+    Raises:
+        UsageError: If the sample has no boxes or classes of points.
+    """
+    boxes = scores = None
+    if 'pred_instances_3d' in sample:
+        found = sample['pred_instances_3d']
+        boxes, labels, scores = likely_boxes(found, min_score)
+        boxes[:, :3] += origin
+        boxes, scores = boxes.numpy(), scores.numpy()
+    elif 'pred_pts_seg' in sample:
+        labels = sample['pred_pts_seg']['pts_semantic_mask'].cpu()
+    else:
+        raise UsageError(
+            'the model predicts neither boxes nor classes of points, only '
+            f'{sorted(key for key in sample if key.startswith("pred"))}; give '
+            f'{SCENE_CONFIG}'
+        )
+    return SceneResult(
+        str(sample['lidar_path']),
+        (points + origin).numpy(),
+        boxes,
+        labels.numpy().astype(np.int64),
+        scores,
+        classes,
+    )
+
+
+def write_result(result: SceneResult, stem: str | Path) -> Path:
+    """Write what was found in a scene; return the path.
+
+    Args:
+        result: What was found.
+        stem: Path without suffix: ``.json`` for boxes, ``.npz`` for points.
+    """
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    if result.boxes is None:
+        path = _with_suffix(stem, '.npz')
+        np.savez_compressed(
+            path,
+            points=result.points.astype(np.float32),
+            labels=result.labels,
+            classes=np.array(result.classes),
+        )
+        return path
+    path = _with_suffix(stem, '.json')
+    boxes = [
+        dict(
+            label=result.classes[label],
+            score=round(float(score), 4),
+            center=_rounded(box[:3]),
+            size=_rounded(box[3:6]),
+            yaw=round(float(box[6]), 4),
+        )
+        for box, label, score in zip(
+            result.boxes, result.labels, result.scores, strict=True
+        )
+    ]
+    # A box a line, for reading it by eye.
+    lines = ',\n'.join(json.dumps(box) for box in boxes)
+    text = f'{{"file": {json.dumps(result.file)}, "boxes": [\n{lines}\n]}}\n'
+    path.write_text(text, encoding='utf-8')
+    return path
+
+
+def summarize_result(result: SceneResult) -> str:
+    """Return what was found in a scene, in one line.
+
+    Args:
+        result: What was found.
+    """
+    sides = ' x '.join(f'{side:.1f}' for side in np.ptp(result.points, axis=0))
+    counts = Counter(result.classes[label] for label in result.labels)
+    listed = ', '.join(
+        f'{name} {number}' for name, number in counts.most_common()
+    )
+    what = 'points' if result.boxes is None else 'boxes'
+    return f'{result.file} ({sides} m): {what}: {listed or "none"}'
+
+
+def find_doubts(result: SceneResult) -> list[str]:
+    """Return what speaks against a file in metres with z up.
+
+    Args:
+        result: What was found in it.
+    """
+    sides = np.ptp(result.points, axis=0)
+    low, high = _USUAL_SIDES
+    doubts = []
+    if not low <= sides.max() <= high:
+        doubts.append(
+            f'{result.file}: its longest side is {sides.max():.4g} m; if it '
+            'is in another unit, scale it to metres'
+        )
+    if sides[2] > sides[:2].max():
+        doubts.append(
+            f'{result.file}: it is higher than it is wide; if z is not its '
+            'vertical axis, turn it'
+        )
+    return doubts
+
+
+def _rounded(values: Any) -> list[float]:  # noqa: ANN401
+    return [round(float(value), 4) for value in values]
+
+
+def _with_suffix(stem: Path, suffix: str) -> Path:
+    # A name may have dots, which Path.with_suffix would cut.
+    return stem.with_name(f'{stem.name}{suffix}')
+
+
+def _unique_names(files: Sequence[str]) -> list[str]:
+    """Return the files' names without suffix, those that recur numbered."""
+    stems = [Path(file).stem for file in files]
+    often = {stem for stem, number in Counter(stems).items() if number > 1}
+    return [
+        f'{stem}_{index}' if stem in often else stem
+        for index, stem in enumerate(stems)
+    ]

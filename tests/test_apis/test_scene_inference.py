@@ -1,0 +1,165 @@
+"""What is found in scans of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmdet3d_act.apis import scene_inference
+from mmdet3d_act.apis.scene_inference import (
+    find_doubts,
+    infer_scenes,
+    open_scenes,
+    summarize_result,
+)
+from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.registry import point_data
+from tests.test_apis.test_scene_pictures import BOXES, FOUND, Network
+
+pytest.importorskip('mmdet3d')
+
+CLASSES = ('bed', 'chair', 'sofa')
+STEPS = [
+    dict(type='LoadScene', with_semantic_mask=True),
+    dict(type='PointSegClassMapping'),
+    dict(type='PackPointInputs'),
+]
+
+
+def config(steps: list = STEPS, **dataset: object) -> Config:
+    known = dict(
+        type='ScanNetScenes', pipeline=steps, metainfo=dict(classes=CLASSES)
+    )
+    return Config(dict(test_dataloader=dict(dataset=known | dataset)))
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    """A scan far from the origin, which lies in the middle of its floor."""
+    points = np.random.default_rng(0).uniform(-2, 2, (300, 3))
+    points[:, 2] += 2
+    points[:3] = [-2, -2, 0], [2, 2, 4], [0, 0, 0]
+    path = tmp_path / 'scan.v2.npy'
+    np.save(path, (points + np.array([50, 60, 70])).astype(np.float32))
+    return path
+
+
+def infer(network: Network, scan: Path, out: Path, **options: object) -> tuple:
+    scenes = open_scenes(config(), [scan], 'config.py')
+    (found,) = infer_scenes(network, scenes, out, panel=64, **options)
+    return found
+
+
+def test_boxes_are_in_the_coordinates_of_the_file(
+    scan: Path, tmp_path: Path
+) -> None:
+    network = Network(pred_instances_3d=FOUND)
+    result, paths = infer(network, scan, tmp_path / 'out', min_score=0.1)
+    assert [path.name for path in paths] == ['scan.v2.json', 'scan.v2.png']
+    assert all(path.is_file() for path in paths)
+    assert result.scores.tolist() == pytest.approx([0.9, 0.2])
+    expected = BOXES[:, :3] + torch.tensor([50.0, 60, 70])
+    np.testing.assert_allclose(result.boxes[:, :3], expected, atol=0.03)
+    found = json.loads(paths[0].read_text())
+    assert found['file'] == str(scan)
+    assert [one['label'] for one in found['boxes']] == ['chair', 'sofa']
+    assert found['boxes'][1]['size'] == BOXES[1, 3:].tolist()
+    assert found['boxes'][1]['center'] == pytest.approx(
+        expected[1].tolist(), abs=0.03
+    )
+    assert found['boxes'][0]['yaw'] == 0
+    assert 'boxes: chair 1, sofa 1' in summarize_result(result)
+    assert find_doubts(result) == []
+
+
+def test_unlikely_boxes_are_left_out(scan: Path, tmp_path: Path) -> None:
+    network = Network(pred_instances_3d=FOUND)
+    result, paths = infer(network, scan, tmp_path, min_score=0.95)
+    assert result.boxes.shape == (0, 7)
+    assert json.loads(paths[0].read_text())['boxes'] == []
+    assert summarize_result(result).endswith('boxes: none')
+
+
+def test_classes_of_points(scan: Path, tmp_path: Path) -> None:
+    labels = torch.arange(300) % 3
+    network = Network(pred_pts_seg=point_data(pts_semantic_mask=labels))
+    result, paths = infer(network, scan, tmp_path, html=True)
+    assert [path.suffix for path in paths] == ['.npz', '.png', '.html']
+    with np.load(paths[0]) as found:
+        np.testing.assert_array_equal(found['labels'], labels)
+        np.testing.assert_allclose(found['points'], np.load(scan), atol=1e-4)
+        assert found['classes'].tolist() == list(CLASSES)
+    assert 'points: bed 100, chair 100, sofa 100' in summarize_result(result)
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(
+    scan: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / 'b' / scan.name
+    other.parent.mkdir()
+    scan.rename(other)
+    np.save(scan, np.load(other))
+    network = Network(pred_instances_3d=FOUND)
+    scenes = open_scenes(config(), [scan, other], 'config.py')
+    names = [
+        paths[0].name
+        for _, paths in infer_scenes(network, scenes, tmp_path, panel=64)
+    ]
+    assert names == ['scan.v2_0.json', 'scan.v2_1.json']
+
+
+def test_other_units_and_axes_are_doubted(scan: Path, tmp_path: Path) -> None:
+    np.save(scan, np.load(scan) * [1000, 1000, 5000])
+    network = Network(pred_instances_3d=FOUND)
+    result, _ = infer(network, scan, tmp_path)
+    unit, axis = find_doubts(result)
+    assert 'its longest side is 2e+04 m' in unit
+    assert 'higher than it is wide' in axis
+
+
+def test_classifiers_are_refused(scan: Path, tmp_path: Path) -> None:
+    network = Network(pred_label=torch.tensor([1]))
+    with pytest.raises(UsageError, match=r"only \['pred_label'\]; give a"):
+        infer(network, scan, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'fault'),
+    [
+        (Config(dict(model=dict())), 'config.py has no test data'),
+        (config([]), r'are read by {}, expected one of \(.LoadScene'),
+        (
+            config([dict(type='LoadScene', use_dim=6)]),
+            "'use_dim': 6}, .* coordinates alone; give a config",
+        ),
+        (config([dict(type='LoadPointCloud')]), "read by {'type': 'LoadPoint"),
+        (config(metainfo=dict()), 'have no classes; name them'),
+        (config([*STEPS[:2], dict(type='Nothing')]), None),
+    ],
+)
+def test_configs_that_do_not_fit(
+    cfg: Config, fault: str | None, scan: Path
+) -> None:
+    if fault is None:
+        with pytest.raises(KeyError, match='Nothing'):
+            open_scenes(cfg, [scan], 'config.py')
+        return
+    with pytest.raises(UsageError, match=fault):
+        open_scenes(cfg, [scan], 'config.py')
+
+
+def test_missing_files_are_named(scan: Path) -> None:
+    with pytest.raises(UsageError, match=r'absent.ply does not exist'):
+        open_scenes(config(), [scan, 'absent.ply'], 'config.py')
+
+
+def test_the_module_is_part_of_the_api() -> None:
+    from mmdet3d_act import apis
+
+    for name in ('infer_scenes', 'open_scenes'):
+        assert getattr(apis, name) is getattr(scene_inference, name)
