@@ -27,7 +27,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from compare_pretraining import cell, difference
@@ -43,30 +45,40 @@ SAMPLES = 'train_dataloader.dataset.samples_per_scene'
 
 
 class Training(NamedTuple):
-    """One of the configs, and how long it is trained.
+    """One of the configs, and how it is trained.
 
     Attributes:
         config: Below configs/, without its ending.
         epochs: Length of the training.
-        crops: Crops of a room in an epoch; None leaves the config's.
+        options: What else is changed, by dotted names.
     """
 
     config: str
     epochs: int
-    crops: int | None = None
+    options: Mapping = MappingProxyType({})
 
 
-STAGE_1 = Training('act/act_dvae_scannet_tiny', 8, 2)
+CROPS = {SAMPLES: 2}
+STAGE_1 = Training('act/act_dvae_scannet_tiny', 8, CROPS)
 PRETRAININGS = {
-    'point-mae': Training('point-mae/point-mae_pretrain_scannet_tiny', 12, 2),
-    'act': Training('act/act_pretrain_scannet_tiny', 12, 2),
+    'point-mae': Training(
+        'point-mae/point-mae_pretrain_scannet_tiny', 12, CROPS
+    ),
+    'act': Training('act/act_pretrain_scannet_tiny', 12, CROPS),
     'concept': Training('concept/concept_pretrain_scannet_metres-tiny', 6),
 }
 ROWS = ('scratch', *PRETRAININGS)
-# Their configs begin with 'act_' or 'concept_'.
+# Their configs begin with 'act_' or 'concept_'. Every room once an epoch.
 TASKS = {
     'detection': Training('3detr_scannet_tiny', 12),
-    'segmentation': Training('semseg_scannet_tiny', 10),
+    'segmentation': Training(
+        'semseg_scannet_tiny',
+        16,
+        {
+            'train_dataloader.dataset.scene_idxs': None,
+            'train_cfg.val_interval': 16,
+        },
+    ),
 }
 METRICS = {
     'detection': {
@@ -82,7 +94,7 @@ def pretraining(row: str, seed: int, out: Path) -> Trial:
     from mmdet3d_act.apis.trials import Trial
 
     training = STAGE_1 if row == 'stage1' else PRETRAININGS[row]
-    options = {} if training.crops is None else {SAMPLES: training.crops}
+    options = dict(training.options)
     if row == 'act':
         options[AUTOENCODER] = str(out / f'stage1_seed{seed}')
     return Trial(
@@ -103,13 +115,14 @@ def fine_tuning(
     # The concept student adds positions behind its blocks.
     name = 'concept' if row == 'concept' else 'act'
     student = str(out / f'{row}_seed{seed}')
+    training = TASKS[task]
     return Trial(
         f'{task}_{row}_labels{share:g}_seed{seed}',
-        config_file(f'{name}/{name}_{TASKS[task].config}'),
+        config_file(f'{name}/{name}_{training.config}'),
         seed=seed,
         start=row if row == 'scratch' else student,
-        options={SAMPLES: round(1 / share)},
-        epochs=TASKS[task].epochs,
+        options={**training.options, SAMPLES: round(1 / share)},
+        epochs=training.epochs,
         label_fraction=share,
         facts=dict(task=task, row=row, share=share),
     )
