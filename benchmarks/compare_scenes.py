@@ -73,10 +73,10 @@ TASKS = {
     'detection': Training('3detr_scannet_tiny', 12),
     'segmentation': Training(
         'semseg_scannet_tiny',
-        16,
+        12,
         {
             'train_dataloader.dataset.scene_idxs': None,
-            'train_cfg.val_interval': 16,
+            'train_cfg.val_interval': 12,
         },
     ),
 }
