@@ -145,16 +145,18 @@ def run(args: argparse.Namespace) -> None:
             report=lambda line: print(line, flush=True),
         )
 
-    def pretrain(row: str) -> None:
-        work([pretraining(row, seed, args.out) for seed in args.seeds])
-
-    if 'act' in args.rows:
-        pretrain('stage1')
-    for row in args.rows:
-        if row != 'scratch':
-            pretrain(row)
-    for seed in args.seeds:
-        work(fine_tunings(args, seed), keep=args.keep)
+    first = [row for row in args.rows if row not in ('scratch', 'act')]
+    rows = [['stage1', *first], ['act']] if 'act' in args.rows else [first]
+    for together in rows:
+        work(
+            [
+                pretraining(row, seed, args.out)
+                for seed in args.seeds
+                for row in together
+            ]
+        )
+    trials = [fine_tunings(args, seed) for seed in args.seeds]
+    work([trial for seed in trials for trial in seed], keep=args.keep)
 
 
 def fine_tunings(args: argparse.Namespace, seed: int) -> list[Trial]:
