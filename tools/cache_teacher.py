@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,21 +182,23 @@ def compute(
 
     from mmdet3d_act.apis.target_caching import cache_targets
     from mmdet3d_act.models.target_generators import TargetStore
+    from mmdet3d_act.progress import ProgressDisplay
 
     name = f'{type(teacher).__name__} of {teacher.encoder.model_name}'
     if is_main_process():
         print(f'{name}, targets of shape {teacher.target_shape}', flush=True)
-    folder, faults = cache_targets(
-        teacher,
-        datasets,
-        path,
-        dtype=args.dtype,
-        batch_size=args.batch_size,
-        num_workers=args.workers,
-        device=device,
-        amp=args.amp,
-        report=progress() if is_main_process() else None,
-    )
+    with ProgressDisplay(images_of_each()) as progress:
+        folder, faults = cache_targets(
+            teacher,
+            datasets,
+            path,
+            dtype=args.dtype,
+            batch_size=args.batch_size,
+            num_workers=args.workers,
+            device=device,
+            amp=args.amp,
+            report=progress if is_main_process() else None,
+        )
     if not is_main_process():
         return folder
     store = TargetStore(folder)
@@ -217,25 +217,12 @@ def compute(
     return folder
 
 
-def progress() -> Callable[[int, int], None]:
-    """Return a function that shows a progress bar, not at every batch."""
-    from mmengine.utils import ProgressBar
+def images_of_each() -> str:
+    """Return what this process counts: its share of the images."""
+    from mmengine.dist import get_world_size
 
-    interval = 0.2 if sys.stdout.isatty() else 5
-    state = {'bar': None, 'shown': 0.0}
-
-    def report(done: int, total: int) -> None:
-        if state['bar'] is None:
-            state['bar'] = ProgressBar(total, bar_width=30, file=sys.stdout)
-        now = time.monotonic()
-        if done < total and now - state['shown'] < interval:
-            return
-        state['shown'] = now
-        state['bar'].update(done - state['bar'].completed)
-        if done == total:
-            print()
-
-    return report
+    count = get_world_size()
+    return 'images' + (f' of the first of {count} processes' * (count > 1))
 
 
 def load_captioners(
@@ -289,9 +276,13 @@ def show_captions(
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code."""
     args = parse_args(argv)
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: cache(args), args.launcher)
+    return run_tool(
+        lambda: cache(args),
+        args.launcher,
+        kept='targets that are computed are kept; the same command goes on',
+    )
 
 
 if __name__ == '__main__':

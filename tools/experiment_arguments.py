@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from mmdet3d_act.apis.trials import Trial
     from mmdet3d_act.evaluation.aggregation import Outcome
 
+# After Ctrl-C.
+KEPT = (
+    'trainings that are done and the last checkpoint of this one are kept; '
+    'the same command goes on'
+)
 LEGEND = (
     '± is the standard deviation over the runs (n - 1). The best epoch of '
     'each run is chosen by {metric} on the data that it is measured on, which '

@@ -135,9 +135,14 @@ def train(args: argparse.Namespace) -> None:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: train(args), args.launcher)
+    return run_tool(
+        lambda: train(args),
+        args.launcher,
+        kept='checkpoints that were saved are kept; the same command with '
+        '--resume goes on from the last one',
+    )
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ from mmdet3d_act.apis.trials import (
 )
 from mmdet3d_act.apis.variations import SCRATCH
 from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.progress import duration
 
 LOCK_FILE = 'lock'
 REPORT_SECONDS = 10.0
@@ -210,19 +211,3 @@ class _Clock:
             f'{self._title}: {share:.0%}{loss}; {duration(left)} left, for '
             f'all {duration(rest)}'
         )
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people write it.
-
-    Args:
-        seconds: The duration.
-
-    Example:
-        >>> duration(75), duration(4000)
-        ('1:15 min', '1:06 h')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f'{minutes}:{rest:02d} min'
-    return '{}:{:02d} h'.format(*divmod(minutes, 60))

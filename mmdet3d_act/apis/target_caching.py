@@ -200,7 +200,7 @@ def cache_targets(
         device: Where the teacher runs.
         amp: Whether it runs in mixed precision.
         report: Called with the rows that are done and all rows of this
-            process.
+            process, first before any is computed.
 
     Returns:
         The store's folder, and which images cannot be read.
@@ -239,6 +239,8 @@ def cache_targets(
     )
     faults: list[str] = []
     done = 0
+    report = report or (lambda done, total: None)
+    report(done, len(rows))
     try:
         for index, batch in enumerate(loader, start=1):
             if batch.rows:
@@ -250,8 +252,7 @@ def cache_targets(
             if index % FLUSH_EVERY == 0:
                 store.flush()
             done += len(batch.rows) + len(batch.faults)
-            if report is not None:
-                report(done, len(rows))
+            report(done, len(rows))
     finally:
         store.flush()
     barrier()
