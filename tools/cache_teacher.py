@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from config_arguments import ConfigArgumentParser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from torch import Tensor
 
     from mmdet3d_act.apis.target_caching import PairedImages
     from mmdet3d_act.models.target_generators import PairedImageTarget
@@ -85,7 +87,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=int,
         default=0,
         metavar='N',
-        help='also print what the caption model says of the first N images',
+        help='first print what the caption model says of N images, to see '
+        'what the teacher sees',
     )
     add('--device', help='default: the GPU where there is one')
     add(
@@ -143,11 +146,12 @@ def cache(args: argparse.Namespace) -> None:
         captioners = load_captioners(teachers) if args.captions else {}
         for job, teacher in zip(jobs, teachers, strict=True):
             path = args.out or job.path or target_folder()
-            folder = compute(teacher, datasets, path, device, args)
             if teacher in captioners and is_main_process():
-                captioner = captioners[teacher].to(device)
-                pairs = readable(datasets, folder, args.captions)
-                show_captions(teacher, captioner, pairs, device)
+                captioner = captioners.pop(teacher).to(device)
+                show_captions(
+                    teacher.to(device), captioner, datasets, args.captions
+                )
+            compute(teacher, datasets, path, device, args)
     except (FileNotFoundError, ValueError) as error:
         raise launch.UsageError(str(error)) from error
 
@@ -176,8 +180,8 @@ def compute(
     path: str,
     device: str,
     args: argparse.Namespace,
-) -> Path:
-    """Compute the targets of one teacher; say and return where they are."""
+) -> None:
+    """Compute the targets of one teacher, and say where they are."""
     from mmengine.dist import is_main_process
 
     from mmdet3d_act.apis.target_caching import cache_targets
@@ -200,7 +204,7 @@ def compute(
             report=progress if is_main_process() else None,
         )
     if not is_main_process():
-        return folder
+        return
     store = TargetStore(folder)
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     print(f'{len(store)} targets in {folder}, {size:.1f} MB')
@@ -214,7 +218,6 @@ def compute(
         if len(faults) > SHOWN_FAULTS:
             lines.append(f'  and {len(faults) - SHOWN_FAULTS} more')
         print('\n'.join(lines))
-    return folder
 
 
 def images_of_each() -> str:
@@ -246,31 +249,41 @@ def load_captioners(
     return {one: load_captioner(one.mapping) for one in speaking}
 
 
-def readable(
-    datasets: list[PairedImages], folder: Path, count: int
-) -> list[tuple[PairedImages, str]]:
-    """Return the first pairs that have a target."""
-    from mmdet3d_act.models.target_generators import TargetStore
-
-    store = TargetStore(folder)
-    pairs = ((one, key) for one in datasets for key in one.pair_keys())
-    return list(islice((p for p in pairs if p[1] in store), count))
-
-
 def show_captions(
     teacher: PairedImageTarget,
     captioner: Captioner,
-    pairs: list[tuple[PairedImages, str]],
-    device: str,
+    datasets: list[PairedImages],
+    count: int,
 ) -> None:
-    """Print what the caption model says of images."""
+    """Print what the caption model says of the first images."""
     import torch
 
-    for dataset, key in pairs:
-        image = dataset.prepared_image(key)[None].to(device)
+    device = next(captioner.parameters()).device
+    for key, image in islice(readable_images(datasets), count):
         with torch.no_grad():
-            (caption,) = captioner.captions(teacher.encoder(image))
+            embedding = teacher.encoder(image[None].to(device))
+            (caption,) = captioner.captions(embedding)
         print(f'{key}: {caption}', flush=True)
+
+
+def readable_images(
+    datasets: list[PairedImages],
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield names and images of pairs, without those that cannot be read.
+
+    Raises:
+        BadSampleError: If one cannot, and its data set has not
+            on_error='skip'.
+    """
+    from mmdet3d_act.datasets.readers import BadSampleError
+
+    for dataset in datasets:
+        for key in dataset.pair_keys():
+            try:
+                yield key, dataset.prepared_image(key)
+            except BadSampleError:
+                if dataset.on_error == 'raise':
+                    raise
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -119,6 +119,9 @@ def train(args: argparse.Namespace) -> None:
     cfg = configure(args)
     launch.check_requirements(cfg, args.config, launch.TRAIN_PARTS)
     if args.check:
+        from mmdet3d_act.apis.target_caching import check_stores
+
+        check_stores(cfg, args.config)
         print(f'{args.config}: nothing is missing')
         return
 

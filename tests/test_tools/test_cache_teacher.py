@@ -150,6 +150,16 @@ def test_captions_are_printed(
         said = capsys.readouterr().out
         assert 'targets of shape (2, 64)' in said
         assert said.count('scene/000: a cat.\nscene/001: a cat.\n') == 1
+        # Before the hours of computing; what cannot be read has none.
+        assert said.index('a cat') < said.index('targets of shape (2, 64)')
+    broken = 'train_dataloader.dataset.broken=[scene/000]'
+    words = [config('caption'), '--captions', '2', '--cfg-options', broken]
+    assert tool.main(words) == 2
+    assert 'scene/000.jpg: unreadable' in capsys.readouterr().err
+    words += ['train_dataloader.dataset.on_error=skip']
+    assert tool.main(words) == 0
+    said = capsys.readouterr().out
+    assert 'scene/001: a cat.\nscene/002: a cat.\n' in said
 
 
 def test_what_is_missing_is_said(
