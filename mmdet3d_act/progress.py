@@ -25,8 +25,10 @@ class ProgressDisplay:
 
     Example:
         >>> with ProgressDisplay('scenes') as progress:
-        ...     for done in range(11):
-        ...         progress(done, 10)
+        ...     for done in range(3):
+        ...         progress(done, 2)
+          1 of 2 scenes (50%), 0:00 min left
+          2 of 2 scenes (100%), took 0:00 min
 
     Args:
         what: What is counted, for the lines.
