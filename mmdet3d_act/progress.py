@@ -64,15 +64,20 @@ class ProgressDisplay:
         now = time.monotonic()
         if self._begun is None:
             self._begun = done, now
-            self._begin(total - done)
+            self._begin(done, total)
         elif sys.stdout.isatty():
             self._refresh(done, total, now)
         else:
             self._print(done, total, now)
 
-    def _begin(self, left: int) -> None:
-        if left and sys.stdout.isatty():
-            self._bar = ProgressBar(left, BAR_WIDTH, file=sys.stdout)
+    def _begin(self, done: int, total: int) -> None:
+        if done >= total:
+            return
+        if done:
+            there = f'{done} of {total} {self.what} are there'
+            print(there, flush=True)  # noqa: T201
+        if sys.stdout.isatty():
+            self._bar = ProgressBar(total - done, BAR_WIDTH, file=sys.stdout)
 
     def _refresh(self, done: int, total: int, now: float) -> None:
         if self._bar is None or (done < total and now - self._shown < REFRESH):

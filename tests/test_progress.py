@@ -45,7 +45,7 @@ def test_a_log_has_a_line_for_every_tenth(
         (3, 0, [1, 2, 3]),
         (25, 0, [1, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25]),
         # What was there before is no work of this call.
-        (100, 55, [56, 60, 70, 80, 90, 100]),
+        (100, 55, [55, 56, 60, 70, 80, 90, 100]),
         (7, 7, []),
         (0, 0, []),
     ],
@@ -69,8 +69,9 @@ def test_time_left_is_that_of_this_call(
     display(50, 100)
     clock[0] = 10.0
     display(60, 100)
-    said = capsys.readouterr().out
-    assert said == '  60 of 100 clouds (60%), 0:40 min left\n'
+    assert capsys.readouterr().out == (
+        '50 of 100 clouds are there\n  60 of 100 clouds (60%), 0:40 min left\n'
+    )
 
 
 def test_steps_of_many_are_not_lost(
@@ -91,7 +92,8 @@ def test_a_terminal_has_a_bar(
     monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
     shown(20, clock, 5)
     said = capsys.readouterr().out
-    assert said.count('\n') == 1
+    assert said.startswith('5 of 20 scenes are there\n')
+    assert said.count('\n') == 2
     assert said.endswith('\n')
     assert re.findall(r'(\d+)/15', said) == [str(n) for n in range(16)]
 

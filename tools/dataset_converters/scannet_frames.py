@@ -194,17 +194,16 @@ def run(args: argparse.Namespace) -> None:
     exports = plan(args)
     pending = [export for export in exports if not export.is_done()]
     faults: list[str] = []
-    if len(pending) < len(exports):
-        print(f'{len(exports) - len(pending)} of {len(exports)} are there')
     try:
         if pending:
             args.out.mkdir(parents=True, exist_ok=True)
             with ProgressDisplay('scenes') as progress:
-                progress(0, len(pending))
+                there = len(exports) - len(pending)
+                progress(there, len(exports))
                 exported = iter_exported(pending, args.workers)
                 for done, fault in enumerate(exported, start=1):
                     faults += [fault] if fault else []
-                    progress(done, len(pending))
+                    progress(there + done, len(exports))
     except BrokenProcessPool as error:
         raise UsageError(
             'A process ended before its time, perhaps for want of memory; '

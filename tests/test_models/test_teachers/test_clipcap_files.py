@@ -68,7 +68,9 @@ def test_encoder_that_a_mapping_needs_is_named() -> None:
         'clip_project.model.0.weight': torch.zeros(3840, 640),
         'clip_project.model.2.weight': torch.zeros(7680, 3840),
     }
-    with pytest.raises(CheckpointError, match=r"640 numbers, as CLIP's RN50x4"):
+    with pytest.raises(
+        CheckpointError, match=r"640 numbers, as CLIP's RN50x4"
+    ):
         module.mapping_state(state, MappingSizes('mlp', 512, 10, 768), 'x')
 
 
