@@ -119,6 +119,7 @@ def cache(args: argparse.Namespace) -> None:
         find_jobs,
         unwrap,
     )
+    from mmdet3d_act.datasets.readers import BadSampleError
     from mmdet3d_act.engine import launch
     from mmdet3d_act.models.target_generators.target_store import (
         target_folder,
@@ -152,6 +153,9 @@ def cache(args: argparse.Namespace) -> None:
                     teacher.to(device), captioner, datasets, args.captions
                 )
             compute(teacher, datasets, path, device, args)
+    except BadSampleError:
+        # Told by the process that has met it.
+        raise
     except (FileNotFoundError, ValueError) as error:
         raise launch.UsageError(str(error)) from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.models.target_generators import TargetStore
 from tests.paired_images import ENCODER, weights
 
@@ -99,6 +100,10 @@ def test_images_that_cannot_be_read(
     options = 'train_dataloader.dataset.broken=[scene/001]'
     assert tool.main([path, '--cfg-options', options]) == 2
     assert "set on_error='skip'" in capsys.readouterr().err
+    # As it is, so that any process may tell of its own.
+    args = tool.parse_args([path, '--cfg-options', options])
+    with pytest.raises(BadSampleError, match='unreadable'):
+        tool.cache(args)
     words = [path, '--cfg-options', options]
     words += ['train_dataloader.dataset.on_error=skip', '--workers', '1']
     assert tool.main(words) == 0
