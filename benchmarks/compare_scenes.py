@@ -4,7 +4,7 @@
     python tools/dataset_converters/make_synthetic_scenes.py DIR
     mkdir DIR/teachers     # and vit_tiny_patch16_224.pth into it
     ACT_DATA_ROOT=DIR python tools/cache_teacher.py \
-        configs/concept/concept_pretrain_scannet_metres-tiny.py
+        configs/concept/concept_pretrain_scannet_metres-stored-tiny.py
     python benchmarks/compare_scenes.py --data DIR --seeds 0 1 2
     python benchmarks/compare_scenes.py --data DIR --table
 
@@ -65,7 +65,9 @@ PRETRAININGS = {
         'point-mae/point-mae_pretrain_scannet_tiny', 12, CROPS
     ),
     'act': Training('act/act_pretrain_scannet_tiny', 12, CROPS),
-    'concept': Training('concept/concept_pretrain_scannet_metres-tiny', 6),
+    'concept': Training(
+        'concept/concept_pretrain_scannet_metres-stored-tiny', 6
+    ),
 }
 ROWS = ('scratch', *PRETRAININGS)
 # Their configs begin with 'act_' or 'concept_'. Every room once an epoch.

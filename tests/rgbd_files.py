@@ -126,3 +126,14 @@ def write_sens(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b''.join(out))
     return path
+
+
+def write_frames(root: Path) -> Path:
+    """Write two scenes of five frames, the last of each for validation."""
+    for seed, name in enumerate(('scene0000_00', 'scene0001_00')):
+        write_exported(
+            root / 'scannet_frames' / name,
+            make_video(5, seed),
+            range(0, 125, 25),
+        )
+    return root / 'scannet_frames'

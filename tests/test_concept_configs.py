@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmdet3d_act.apis import prepare_config, train
 from mmdet3d_act.converters.extraction import extract_backbone
 from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.registry import MODELS
-from tests.config_files import CONFIGS, FULL_SIZE, LEAVES, RUN, load
+from tests.config_files import FULL_SIZE, LEAVES, load
+from tests.test_tools.loading import load_tool
 
 PRETRAIN = 'concept/concept_pretrain_scannet'
 TRANSFERS = [
@@ -197,9 +195,21 @@ def build_backbone(step: str, checkpoint: str) -> PointTransformer:
     return backbone
 
 
+@pytest.fixture(scope='module')
+def extracted(checkpoint: str) -> str:
+    """The student alone, as tools/model_converters/extract_backbone.py."""
+    path = str(Path(checkpoint).with_name('student.pth'))
+    tool = load_tool('model_converters.extract_backbone')
+    assert tool.main([checkpoint, path]) == 0
+    return path
+
+
 @pytest.mark.parametrize('step', TRANSFERS)
-def test_the_student_loads_everywhere(step: str, checkpoint: str) -> None:
-    backbone = build_backbone(step, checkpoint)
+@pytest.mark.parametrize('source', ['checkpoint', 'extracted'])
+def test_the_student_loads_everywhere(
+    step: str, source: str, checkpoint: str, request: pytest.FixtureRequest
+) -> None:
+    backbone = build_backbone(step, request.getfixturevalue(source))
     state = torch.load(checkpoint, weights_only=True)['state_dict']
     own = backbone.state_dict()
     fresh = {name for name in own if f'student.{name}' not in state}
@@ -211,9 +221,12 @@ def test_the_student_loads_everywhere(step: str, checkpoint: str) -> None:
     )
 
 
-def test_the_other_position_is_refused(checkpoint: str) -> None:
+@pytest.mark.parametrize('source', ['checkpoint', 'extracted'])
+def test_the_other_position_is_refused(
+    source: str, request: pytest.FixtureRequest
+) -> None:
     cfg = load('act/act_cls_modelnet40_tiny.py').model.backbone
-    cfg.init_cfg.checkpoint = checkpoint
+    cfg.init_cfg.checkpoint = request.getfixturevalue(source)
     backbone = MODELS.build(cfg)
     with pytest.raises(ValueError, match="trained with position='after'"):
         backbone.init_weights()
@@ -225,48 +238,6 @@ def test_extraction_keeps_the_position(checkpoint: str) -> None:
     assert not any('concept' in name for name in taken.state)
     backbone = MODELS.build(taken.config)
     backbone.load_state_dict(taken.state)
-
-
-@pytest.fixture
-def renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data root with eight objects and the vectors of their views."""
-    root = tmp_path / 'object_renders'
-    (root / 'points').mkdir(parents=True)
-    (root / 'vectors').mkdir()
-    rng = np.random.default_rng(0)
-    names = [f'object{i}' for i in range(8)]
-    for name in names:
-        points = rng.normal(size=(1500, 3)).astype(np.float32)
-        np.save(root / 'points' / f'{name}.npy', points)
-    (root / 'train.txt').write_text('\n'.join(names[:6]) + '\n')
-    (root / 'test.txt').write_text('\n'.join(names[6:]) + '\n')
-    np.savez(
-        root / 'vectors' / 'azure.npz',
-        image=rng.normal(size=(8, 1024)).astype(np.float16),
-        image_key=np.array([f'{name}/1' for name in names]),
-    )
-    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return root
-
-
-@pytest.mark.usefixtures('renders')
-def test_two_steps_on_objects() -> None:
-    cfg = prepare_config(
-        str(CONFIGS / 'concept/concept_pretrain_shapenet_tiny.py'),
-        'work_dirs/concept',
-        options={**RUN, 'train_dataloader.batch_size': 3},
-    )
-    state = torch.load(train(cfg), weights_only=True)
-    assert state['meta']['iter'] == 2
-    weights = state['state_dict']
-    assert bool(weights['objectives.concept.target_norm.fitted'])
-    assert all(value.isfinite().all() for value in weights.values())
-    (log,) = Path('work_dirs/concept').rglob('scalars.json')
-    records = [json.loads(line) for line in log.read_text().splitlines()]
-    assert records[-1]['chance_1'] == 50.0
-    assert records[-1]['recall_5'] == 100.0
-    assert all('concept.constant_baseline' in line for line in records[:-1])
 
 
 @pytest.mark.slow

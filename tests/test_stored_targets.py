@@ -6,19 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from mmdet3d_act.apis import prepare_config, train
 from mmdet3d_act.datasets import ScanNetFrames
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.models.target_generators import TargetStore
+from mmdet3d_act.models.teachers import TimmImageEncoder
 from tests.config_files import CONFIGS, RUN
-from tests.rgbd_files import make_video, write_exported
+from tests.paired_images import write_vit_tiny
+from tests.rgbd_files import write_frames
 from tests.test_tools.loading import load_tool
 
-timm = pytest.importorskip('timm')
+pytest.importorskip('timm')
 pytest.importorskip('mmdet3d')
 tool = load_tool('cache_teacher')
+train_tool = load_tool('train')
 CONFIG = str(CONFIGS / 'concept/concept_pretrain_scannet_stored-tiny.py')
 FEW = {**RUN, 'train_dataloader.batch_size': 2}
 
@@ -28,18 +30,8 @@ def frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two scenes of five frames, the last of each for validation."""
     monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    for seed, name in enumerate(('scene0000_00', 'scene0001_00')):
-        write_exported(
-            tmp_path / 'scannet_frames' / name,
-            make_video(5, seed),
-            range(0, 125, 25),
-        )
-    torch.manual_seed(0)
-    model = timm.create_model('vit_tiny_patch16_224')
-    (tmp_path / 'teachers').mkdir()
-    path = tmp_path / 'teachers' / 'vit_tiny_patch16_224.pth'
-    torch.save(model.state_dict(), path)
-    return tmp_path / 'scannet_frames'
+    write_vit_tiny(tmp_path)
+    return write_frames(tmp_path)
 
 
 def train_a_little() -> list[dict]:
@@ -66,6 +58,41 @@ def test_the_tool_then_the_training(frames: Path) -> None:
     assert all(0 < step['concept.loss'] < 10 for step in steps)
     assert last['chance_1'] == 50.0
     assert 0 <= last['recall_1'] <= 100
+
+
+def test_the_check_before_a_training(
+    frames: Path, capsys: pytest.CaptureFixture, monkeypatch
+) -> None:
+    """It says what a store lacks, and computes nothing."""
+    check = ['train.py', CONFIG, '--check']
+    monkeypatch.setattr('sys.argv', check)
+    assert train_tool.main() == 2
+    assert 'no store of targets at' in capsys.readouterr().err
+    assert tool.main([CONFIG, '--parts', 'train']) == 0
+    monkeypatch.setattr(TimmImageEncoder, 'forward', None)
+    assert train_tool.main() == 2
+    assert "no target of ['scene0000_00/000100'" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setenv('ACT_DATA_ROOT', str(frames.parent))
+    monkeypatch.chdir(frames.parent)
+    assert tool.main([CONFIG]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr('sys.argv', check)
+    monkeypatch.setattr(TimmImageEncoder, 'forward', None)
+    assert train_tool.main() == 0
+    assert 'nothing is missing' in capsys.readouterr().out
+    generator = 'model.objectives.concept.target_generator'
+    normalize = f'{generator}.teacher.normalize=True'
+    monkeypatch.setattr('sys.argv', [*check, '--cfg-options', normalize])
+    assert train_tool.main() == 2
+    said = capsys.readouterr().err
+    assert 'cannot run yet: 1 problem' in said
+    assert 'normalize is False instead of True' in said
+    # Other weights under the same name.
+    monkeypatch.setattr('sys.argv', check)
+    write_vit_tiny(frames.parent, seed=1)
+    assert train_tool.main() == 2
+    assert 'were made with other weights' in capsys.readouterr().err
 
 
 def test_an_image_that_cannot_be_read(frames: Path) -> None:

@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from config_arguments import ConfigArgumentParser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from torch import Tensor
 
     from mmdet3d_act.apis.target_caching import PairedImages
     from mmdet3d_act.models.target_generators import PairedImageTarget
@@ -87,7 +87,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=int,
         default=0,
         metavar='N',
-        help='also print what the caption model says of the first N images',
+        help='first print what the caption model says of N images, to see '
+        'what the teacher sees',
     )
     add('--device', help='default: the GPU where there is one')
     add(
@@ -118,6 +119,7 @@ def cache(args: argparse.Namespace) -> None:
         find_jobs,
         unwrap,
     )
+    from mmdet3d_act.datasets.readers import BadSampleError
     from mmdet3d_act.engine import launch
     from mmdet3d_act.models.target_generators.target_store import (
         target_folder,
@@ -145,11 +147,15 @@ def cache(args: argparse.Namespace) -> None:
         captioners = load_captioners(teachers) if args.captions else {}
         for job, teacher in zip(jobs, teachers, strict=True):
             path = args.out or job.path or target_folder()
-            folder = compute(teacher, datasets, path, device, args)
             if teacher in captioners and is_main_process():
-                captioner = captioners[teacher].to(device)
-                pairs = readable(datasets, folder, args.captions)
-                show_captions(teacher, captioner, pairs, device)
+                captioner = captioners.pop(teacher).to(device)
+                show_captions(
+                    teacher.to(device), captioner, datasets, args.captions
+                )
+            compute(teacher, datasets, path, device, args)
+    except BadSampleError:
+        # Told by the process that has met it.
+        raise
     except (FileNotFoundError, ValueError) as error:
         raise launch.UsageError(str(error)) from error
 
@@ -178,29 +184,31 @@ def compute(
     path: str,
     device: str,
     args: argparse.Namespace,
-) -> Path:
-    """Compute the targets of one teacher; say and return where they are."""
+) -> None:
+    """Compute the targets of one teacher, and say where they are."""
     from mmengine.dist import is_main_process
 
     from mmdet3d_act.apis.target_caching import cache_targets
     from mmdet3d_act.models.target_generators import TargetStore
+    from mmdet3d_act.progress import ProgressDisplay
 
     name = f'{type(teacher).__name__} of {teacher.encoder.model_name}'
     if is_main_process():
         print(f'{name}, targets of shape {teacher.target_shape}', flush=True)
-    folder, faults = cache_targets(
-        teacher,
-        datasets,
-        path,
-        dtype=args.dtype,
-        batch_size=args.batch_size,
-        num_workers=args.workers,
-        device=device,
-        amp=args.amp,
-        report=progress() if is_main_process() else None,
-    )
+    with ProgressDisplay(images_of_each()) as progress:
+        folder, faults = cache_targets(
+            teacher,
+            datasets,
+            path,
+            dtype=args.dtype,
+            batch_size=args.batch_size,
+            num_workers=args.workers,
+            device=device,
+            amp=args.amp,
+            report=progress if is_main_process() else None,
+        )
     if not is_main_process():
-        return folder
+        return
     store = TargetStore(folder)
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     print(f'{len(store)} targets in {folder}, {size:.1f} MB')
@@ -214,28 +222,14 @@ def compute(
         if len(faults) > SHOWN_FAULTS:
             lines.append(f'  and {len(faults) - SHOWN_FAULTS} more')
         print('\n'.join(lines))
-    return folder
 
 
-def progress() -> Callable[[int, int], None]:
-    """Return a function that shows a progress bar, not at every batch."""
-    from mmengine.utils import ProgressBar
+def images_of_each() -> str:
+    """Return what this process counts: its share of the images."""
+    from mmengine.dist import get_world_size
 
-    interval = 0.2 if sys.stdout.isatty() else 5
-    state = {'bar': None, 'shown': 0.0}
-
-    def report(done: int, total: int) -> None:
-        if state['bar'] is None:
-            state['bar'] = ProgressBar(total, bar_width=30, file=sys.stdout)
-        now = time.monotonic()
-        if done < total and now - state['shown'] < interval:
-            return
-        state['shown'] = now
-        state['bar'].update(done - state['bar'].completed)
-        if done == total:
-            print()
-
-    return report
+    count = get_world_size()
+    return 'images' + (f' of the first of {count} processes' * (count > 1))
 
 
 def load_captioners(
@@ -259,39 +253,53 @@ def load_captioners(
     return {one: load_captioner(one.mapping) for one in speaking}
 
 
-def readable(
-    datasets: list[PairedImages], folder: Path, count: int
-) -> list[tuple[PairedImages, str]]:
-    """Return the first pairs that have a target."""
-    from mmdet3d_act.models.target_generators import TargetStore
-
-    store = TargetStore(folder)
-    pairs = ((one, key) for one in datasets for key in one.pair_keys())
-    return list(islice((p for p in pairs if p[1] in store), count))
-
-
 def show_captions(
     teacher: PairedImageTarget,
     captioner: Captioner,
-    pairs: list[tuple[PairedImages, str]],
-    device: str,
+    datasets: list[PairedImages],
+    count: int,
 ) -> None:
-    """Print what the caption model says of images."""
+    """Print what the caption model says of the first images."""
     import torch
 
-    for dataset, key in pairs:
-        image = dataset.prepared_image(key)[None].to(device)
+    device = next(captioner.parameters()).device
+    for key, image in islice(readable_images(datasets), count):
         with torch.no_grad():
-            (caption,) = captioner.captions(teacher.encoder(image))
+            embedding = teacher.encoder(image[None].to(device))
+            (caption,) = captioner.captions(embedding)
         print(f'{key}: {caption}', flush=True)
+
+
+def readable_images(
+    datasets: list[PairedImages],
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield names and images of pairs, without those that cannot be read.
+
+    Raises:
+        BadSampleError: If one cannot, and its data set has not
+            on_error='skip'.
+    """
+    from mmdet3d_act.datasets.readers import BadSampleError
+
+    for dataset in datasets:
+        for key in dataset.pair_keys():
+            try:
+                yield key, dataset.prepared_image(key)
+            except BadSampleError:
+                if dataset.on_error == 'raise':
+                    raise
 
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code."""
     args = parse_args(argv)
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: cache(args), args.launcher)
+    return run_tool(
+        lambda: cache(args),
+        args.launcher,
+        kept='targets that are computed are kept; the same command goes on',
+    )
 
 
 if __name__ == '__main__':

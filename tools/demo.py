@@ -296,9 +296,12 @@ def main() -> int:
     from mmengine.logging import MMLogger
 
     MMLogger.get_instance('demo', logger_name='mmengine', log_level='ERROR')
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: run(args, out))
+    return run_tool(
+        lambda: run(args, out),
+        kept='what is made is kept; the same command trains anew',
+    )
 
 
 def run(args: argparse.Namespace, out: Path) -> None:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from mmdet3d_act.apis.trials import Trial
     from mmdet3d_act.evaluation.aggregation import Outcome
 
+# After Ctrl-C.
+KEPT = (
+    'trainings that are done and the last checkpoint of this one are kept; '
+    'the same command goes on'
+)
 LEGEND = (
     '± is the standard deviation over the runs (n - 1). The best epoch of '
     'each run is chosen by {metric} on the data that it is measured on, which '
@@ -133,13 +138,66 @@ def records(
 
     if args.table:
         return read_records(trials, folder)
+    check_metrics(args)
     return run_trials(
         trials,
         folder,
         amp=args.amp,
         keep_checkpoints=getattr(args, 'keep_checkpoints', True),
         report=lambda line: print(line, flush=True),
+        check=lambda record: check_record(args, record),
     )
+
+
+def check_metrics(args: argparse.Namespace) -> None:
+    """Compare the metrics of the command line with what configs evaluate.
+
+    Args:
+        args: The command line's arguments.
+
+    Raises:
+        UsageError: If one will not be there. Where a config cannot say what
+            it evaluates, :func:`check_record` does so after a training.
+    """
+    from mmdet3d_act.engine import launch
+    from mmdet3d_act.evaluation.metric_names import (
+        result_names,
+        unknown_names,
+    )
+
+    for config in configs(args) if args.metric else ():
+        cfg = launch.load_config(config, args.cfg_options)
+        known = result_names(cfg.get('val_evaluator') or ())
+        unknown = unknown_names(args.metric, known or args.metric)
+        if unknown:
+            raise launch.UsageError(
+                f'--metric: no metric {unknown[0]!r} in the validation of '
+                f'{config}, which gives: {", ".join(known)}; choose one of '
+                'these'
+            )
+
+
+def check_record(args: argparse.Namespace, record: dict) -> None:
+    """See that a training was validated by the metrics of the command line.
+
+    Args:
+        args: The command line's arguments.
+        record: Of the training.
+
+    Raises:
+        UsageError: If one is absent.
+    """
+    from mmdet3d_act.engine.launch import UsageError
+
+    found = record['records'][-1]['metrics'] if record['records'] else {}
+    absent = [name for name in args.metric or () if name not in found]
+    if absent:
+        raise UsageError(
+            f'--metric: no metric {absent[0]!r} in the validation of '
+            f'{record["name"]}, it gives: '
+            f'{", ".join(sorted(found)) or "no number at all"}; choose one '
+            'of these. The training is kept; the same command goes on'
+        )
 
 
 def outcomes(

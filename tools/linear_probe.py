@@ -16,15 +16,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config_arguments import ConfigArgumentParser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mmdet3d_act.apis.probing import ProbeResult
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,41 +181,24 @@ def features(
     """Return the features of all samples, with a line of progress."""
     from mmdet3d_act.apis.probing import extract_features
     from mmdet3d_act.engine import launch
+    from mmdet3d_act.progress import ProgressDisplay
 
     samples = []
     try:
         for dataset, split in parts:
-            samples += extract_features(
-                encoder,
-                dataset,
-                split=split,
-                batch_size=args.batch_size,
-                num_workers=args.workers,
-                report=progress(split),
-            )
+            print(f'features of the {split or "labelled"} clouds:', flush=True)
+            with ProgressDisplay('clouds') as progress:
+                samples += extract_features(
+                    encoder,
+                    dataset,
+                    split=split,
+                    batch_size=args.batch_size,
+                    num_workers=args.workers,
+                    report=progress,
+                )
     except ValueError as error:
         raise launch.UsageError(str(error)) from error
     return samples
-
-
-def progress(split: str | None) -> Callable[[int, int], None]:
-    """Return a function that prints the progress, every few seconds."""
-    start = time.monotonic()
-    last = [start]
-
-    def report(done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - last[0] < 5 and done < total:
-            return
-        last[0] = now
-        left = (now - start) / done * (total - done)
-        name = f' {split}' if split else ''
-        print(
-            f'features of {done} of {total}{name} clouds, {left:.0f} s left',
-            flush=True,
-        )
-
-    return report
 
 
 def describe(line: ProbeResult) -> str:
@@ -262,9 +242,12 @@ def _percent(value: float, deviation: float | None = None) -> str:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: probe(args))
+    return run_tool(
+        lambda: probe(args),
+        kept='nothing is written before the end; the same command begins anew',
+    )
 
 
 if __name__ == '__main__':

@@ -118,9 +118,9 @@ def _listed(numbers: list[int]) -> str:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: run(args))
+    return run_tool(lambda: run(args), kept=shared.KEPT)
 
 
 if __name__ == '__main__':

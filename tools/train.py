@@ -119,6 +119,9 @@ def train(args: argparse.Namespace) -> None:
     cfg = configure(args)
     launch.check_requirements(cfg, args.config, launch.TRAIN_PARTS)
     if args.check:
+        from mmdet3d_act.apis.target_caching import check_stores
+
+        check_stores(cfg, args.config)
         print(f'{args.config}: nothing is missing')
         return
 
@@ -135,9 +138,14 @@ def train(args: argparse.Namespace) -> None:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: train(args), args.launcher)
+    return run_tool(
+        lambda: train(args),
+        args.launcher,
+        kept='checkpoints that were saved are kept; the same command with '
+        '--resume goes on from the last one',
+    )
 
 
 if __name__ == '__main__':

@@ -1,10 +1,10 @@
-# Frames in metres, z up, as scenes are, with targets from a store, for a CPU.
-_base_ = './concept_pretrain_scannet_stored-tiny.py'
+# Frames in metres and the scene's coordinates, z up, for a CPU.
+_base_ = './concept_pretrain_scannet_tiny.py'
 
 metres = dict(
     static_pipeline=[
         dict(type='LoadFrame', coordinates='world'),
-        *_base_.image_size,
+        *_base_.frame_images,
         _base_.sample_points[0],
         dict(type='CenterOnGround'),
         *_base_.group,

@@ -19,6 +19,7 @@ from mmdet3d_act.apis.trials import (
 )
 from mmdet3d_act.apis.variations import SCRATCH
 from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.progress import duration
 
 LOCK_FILE = 'lock'
 REPORT_SECONDS = 10.0
@@ -81,6 +82,7 @@ def run_trials(
     amp: bool = False,
     keep_checkpoints: bool = True,
     report: Callable[[str], None] = lambda line: None,
+    check: Callable[[dict], None] = lambda record: None,
 ) -> list[dict]:
     """Return the records of trials; those that have none yet are trained.
 
@@ -94,6 +96,9 @@ def run_trials(
         amp: Whether to train in mixed precision.
         keep_checkpoints: False removes the checkpoints of a finished trial.
         report: Is given lines about the progress.
+        check: Is given every record that is there, before anything is
+            trained, and every one that is made; what it raises ends the
+            work.
 
     Raises:
         UsageError: If one of the trials cannot run: found for all of them
@@ -101,10 +106,14 @@ def run_trials(
     """
     folder = Path(folder)
     options = dict(amp=amp, keep_checkpoints=keep_checkpoints)
-    known = {t.name for t in trials if read_record(folder / t.name)}
+    known = set()
     for trial in trials:
-        if trial.name not in known:
+        record = read_record(folder / trial.name)
+        if record is None:
             prepare_trial(trial, folder / trial.name, **options)
+            continue
+        check(record)
+        known.add(trial.name)
     records: dict[str, dict] = {}
     clock = _Clock(len(trials), len(trials) - len(known), report)
     waiting = list(trials)
@@ -121,6 +130,7 @@ def run_trials(
                     trial, place, progress=clock.progress, **options
                 )
                 clock.end()
+                check(records[trial.name])
         if len(left) == len(waiting):
             # All of them are being trained by other processes.
             time.sleep(WAIT_SECONDS)
@@ -210,19 +220,3 @@ class _Clock:
             f'{self._title}: {share:.0%}{loss}; {duration(left)} left, for '
             f'all {duration(rest)}'
         )
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people write it.
-
-    Args:
-        seconds: The duration.
-
-    Example:
-        >>> duration(75), duration(4000)
-        ('1:15 min', '1:06 h')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f'{minutes}:{rest:02d} min'
-    return '{}:{:02d} h'.format(*divmod(minutes, 60))

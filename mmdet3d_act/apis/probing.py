@@ -127,7 +127,8 @@ def extract_features(
             they say themselves.
         batch_size: Clouds at once.
         num_workers: Processes that read them.
-        report: Called with the number of samples that are done and of all.
+        report: Called with the number of samples that are done and of all,
+            first before any is read.
 
     Returns:
         A dict per sample: ``pred_feats``, ``gt_label``, ``split``,
@@ -142,6 +143,8 @@ def extract_features(
         num_workers=num_workers,
     )
     found = []
+    report = report or (lambda done, total: None)
+    report(0, len(dataset))
     for batch in loader:
         data = prepare(batch)
         pooled = _pooled_features(encoder, data['inputs'])
@@ -156,8 +159,7 @@ def extract_features(
                     sample_idx=known.get('sample_idx'),
                 )
             )
-        if report is not None:
-            report(len(found), len(dataset))
+        report(len(found), len(dataset))
     return found
 
 

@@ -16,21 +16,27 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_dist_info
-from torch import Tensor
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from mmdet3d_act.apis.loading import build_dataset
 from mmdet3d_act.datasets.packing import iter_dataset_cfgs
 from mmdet3d_act.datasets.paired import iter_unwrapped
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
 from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.models.target_generators import (
     PairedImageTarget,
     StoredTarget,
     TargetStore,
 )
-from mmdet3d_act.models.target_generators.target_store import store_folder
-from mmdet3d_act.registry import registered_classes
+from mmdet3d_act.models.target_generators.target_store import (
+    list_stores,
+    store_folder,
+)
+from mmdet3d_act.registry import build_module, registered_classes
 
 # Batches between two flushes: what an interrupted call loses.
 FLUSH_EVERY = 20
@@ -132,6 +138,35 @@ def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
     return jobs
 
 
+def check_stores(cfg: Config, config: str) -> None:
+    """Compare the stores that a training reads with its teachers and data.
+
+    Weights of teachers are read where they are on this machine, and the pairs
+    of training and validation are listed; nothing is computed.
+
+    Args:
+        cfg: The config.
+        config: Its name, for messages.
+
+    Raises:
+        StoreError: If a store is of another teacher.
+        UsageError: If targets are missing.
+    """
+    stored = [
+        typed
+        for typed in iter_typed(cfg.get('model'))
+        for cls in registered_classes(typed['type'])
+        if issubclass(cls, StoredTarget)
+    ]
+    if not stored:
+        return
+    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    generators = nn.ModuleList(build_module(one) for one in stored)
+    parts = [p for p in ('train', 'val') if cfg.get(f'{p}_dataloader')]
+    datasets = [build_dataset(cfg, config, part) for part in parts]
+    fit_to_stores(generators, datasets)
+
+
 def unwrap(dataset: Dataset) -> Iterator[PairedImages]:
     """Yield the data sets of pairs inside wrappers that repeat or join.
 
@@ -193,14 +228,15 @@ def cache_targets(
         datasets: Data sets of pairs, whose images are prepared alike.
         path: Folder in which the store is made; its name says whose it is:
             the teacher's and its weights', the data sets', the preparation
-            of the images and the precision.
+            of the images and the precision. Or the store itself, where it is
+            there already.
         dtype: Of the numbers on disk, ``'float16'`` or ``'float32'``.
         batch_size: Images B that are computed at once.
         num_workers: Processes that read images, for each computing one.
         device: Where the teacher runs.
         amp: Whether it runs in mixed precision.
         report: Called with the rows that are done and all rows of this
-            process.
+            process, first before any is computed.
 
     Returns:
         The store's folder, and which images cannot be read.
@@ -208,18 +244,21 @@ def cache_targets(
     Raises:
         BadSampleError: If an image cannot be read, and its data set has not
             ``on_error='skip'``.
+        StoreError: If ``path`` is a store of other targets.
         ValueError: If images are prepared in several ways, or names of pairs
             occur twice in a data set.
     """
     generator = generator.to(device).eval()
     keys, homes = _all_keys(datasets)
+    is_store = list_stores(path) == [Path(path)]
+    stores = Path(path).parent if is_store else Path(path)
     identity = {
         **generator.identity(),
         'images': _preparation(datasets),
-        'data': _origin(datasets, path),
+        'data': _origin(datasets, stores),
         'precision': str(_amp_dtype(device) if amp else torch.float32),
     }
-    folder = store_folder(path, identity)
+    folder = Path(path) if is_store else store_folder(stores, identity)
     rank, world_size = get_dist_info()
     options = dict(shape=generator.target_shape, keys=keys, dtype=dtype)
     if rank == 0:
@@ -239,6 +278,8 @@ def cache_targets(
     )
     faults: list[str] = []
     done = 0
+    report = report or (lambda done, total: None)
+    report(done, len(rows))
     try:
         for index, batch in enumerate(loader, start=1):
             if batch.rows:
@@ -250,8 +291,7 @@ def cache_targets(
             if index % FLUSH_EVERY == 0:
                 store.flush()
             done += len(batch.rows) + len(batch.faults)
-            if report is not None:
-                report(done, len(rows))
+            report(done, len(rows))
     finally:
         store.flush()
     barrier()

@@ -214,7 +214,8 @@ def pack_samples(
         on_error: ``'raise'``: a sample that cannot be used is an error.
             ``'skip'``: it is packed as one.
         num_workers: Processes that read; 0 reads in this one.
-        progress: Called with the number of samples done and of all.
+        progress: Called with the number of samples done and of all, first
+            before any is read.
 
     Returns:
         What is in the pack.
@@ -233,6 +234,8 @@ def pack_samples(
     os.makedirs(os.path.dirname(job.path), exist_ok=True)
     with PackWriter(job.path, header, samples) as writer:
         before = writer.num_done
+        report = progress or (lambda done, total: None)
+        report(before, len(samples))
         reads = DataLoader(
             _Reads(dataset),
             batch_size=None,
@@ -245,8 +248,7 @@ def pack_samples(
                 name = dataset.data_list[writer.num_done]['lidar_path']
                 raise BadSampleError(name, fault)
             writer.add(arrays, fault)
-            if progress is not None:
-                progress(writer.num_done, len(samples))
+            report(writer.num_done, len(samples))
         faults = writer.num_faults
         writer.finish()
     size = os.path.getsize(job.path)

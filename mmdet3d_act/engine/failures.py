@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import traceback
+from collections.abc import Callable
 from difflib import get_close_matches
 
 from mmengine.registry import build_from_cfg
@@ -12,13 +14,55 @@ from mmengine.runner.checkpoint import load_from_local
 
 from mmdet3d_act.compat import unreadable
 from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.engine.distributed import launched_rank
 from mmdet3d_act.files import CheckpointError
 
 TRACEBACK = 'ACT_TRACEBACK'
+EXIT_USAGE = 2
+# What a shell says of a command that Ctrl-C has ended.
+EXIT_INTERRUPTED = 130
+RUN_AGAIN = 'the same command begins anew'
 
 
 class UsageError(Exception):
     """Something that the user can put right; shown without a traceback."""
+
+
+def run_tool(
+    main: Callable[[], None], launcher: str = 'none', *, kept: str = RUN_AGAIN
+) -> int:
+    """Run a tool and return its exit code.
+
+    Args:
+        main: The tool.
+        launcher: How its processes were started. The first one reports; a
+            sample that cannot be used may be the affair of another, which
+            then says so.
+        kept: What is there after Ctrl-C, and how to go on.
+
+    Returns:
+        0, or 2 after an error that the user can mend, whose text goes to
+        stderr, see :func:`describe_failure`, or 130 after Ctrl-C.
+    """
+    rank = launched_rank(launcher)
+    try:
+        main()
+    except KeyboardInterrupt:
+        # The terminal has written ^C into the line.
+        text, code = f'\ninterrupted; {kept}', EXIT_INTERRUPTED
+        told = rank == 0
+    except Exception as error:
+        text, code = describe_failure(error), EXIT_USAGE
+        if text is None:
+            raise
+        text = text.strip()
+        told = rank == 0 or isinstance(error, BadSampleError)
+    else:
+        return 0
+    if told:
+        title = f'process {rank}: ' if rank else ''
+        sys.stderr.write(f'{title}{text}\n')
+    return code
 
 
 def describe_failure(error: Exception) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -15,8 +14,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmdet3d_act import compat
-from mmdet3d_act.engine.distributed import launched_rank, prepare_distributed
-from mmdet3d_act.engine.failures import UsageError, describe_failure
+from mmdet3d_act.engine.distributed import prepare_distributed
+from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.engine.hooks import (
     CheckpointFitHook,
     ClassCheckHook,
@@ -31,7 +30,6 @@ from mmdet3d_act.engine.preflight import (
 )
 from mmdet3d_act.models.backbones import find_checkpoint
 
-EXIT_USAGE = 2
 LAST_CHECKPOINT = 'last_checkpoint'
 # What a training reads of a config; the rest may be variables of its file, or
 # be for tools/test.py.
@@ -55,30 +53,6 @@ CONFIG_ERRORS = (
     TypeError,
     ValueError,
 )
-
-
-def run_tool(main: Callable[[], None], launcher: str = 'none') -> int:
-    """Run a tool and return its exit code.
-
-    Args:
-        main: The tool.
-        launcher: How its processes were started; only the first one reports.
-
-    Returns:
-        0, or 2 after an error that the user can mend, whose text goes to
-        stderr, see :func:`~mmdet3d_act.engine.failures.describe_failure`.
-    """
-    try:
-        main()
-    except Exception as error:
-        text = describe_failure(error)
-        if text is None:
-            raise
-    else:
-        return 0
-    if launched_rank(launcher) == 0:
-        sys.stderr.write(f'{text.strip()}\n')
-    return EXIT_USAGE
 
 
 def load_config(path: str, options: dict | None = None) -> Config:

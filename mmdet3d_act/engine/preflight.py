@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+import torch
 from mmengine.runner import Runner
 
+from mmdet3d_act.datasets.transforms import PrepareImage
 from mmdet3d_act.engine.failures import argument_hint
 from mmdet3d_act.models.backbones import PretrainedModel, find_checkpoint
+from mmdet3d_act.models.teachers import ImageEncoder
 from mmdet3d_act.registry import registered_classes
 
+DEFAULT_IMAGE_SIZE = inspect.signature(PrepareImage).parameters['size'].default
 # Beside MMEngine's settings: what tools/test.py --tta reads.
 VOTING_PARTS = ('tta_model', 'tta_dataloader', 'tta_cfg')
 
@@ -117,6 +121,49 @@ def _fills_its_parts(cfg: Mapping) -> bool:
     )
 
 
+def _image_size_problems(
+    models: Iterable[Mapping], loaders: Mapping[str, object]
+) -> Iterator[str]:
+    """Yield image encoders that get images of another size than they take.
+
+    Args:
+        models: Parts of the model that will be built.
+        loaders: Data loaders by their names.
+    """
+    sizes = {
+        name: _arguments_of(typed).get('size', DEFAULT_IMAGE_SIZE)
+        for name, loader in loaders.items()
+        for typed in iter_typed(loader)
+        if PrepareImage in registered_classes(typed['type'])
+    }
+    for typed in models if sizes else ():
+        for cls in registered_classes(typed['type']):
+            if not issubclass(cls, ImageEncoder):
+                continue
+            try:
+                with torch.device('meta'):
+                    encoder = cls(**_arguments_of(typed))
+            except (ImportError, KeyError, TypeError, ValueError):
+                # Said by its own check, or when it is built.
+                continue
+            yield from (
+                f'{cls.__name__} of {encoder.model_name} takes images of '
+                f'{encoder.image_size} pixels a side, {name} prepares them '
+                f'with {size}; give PrepareImage the size of the encoder'
+                for name, size in sizes.items()
+                if size != encoder.image_size
+            )
+
+
+def _arguments_of(cfg: Mapping) -> dict:
+    """Return what a config gives to its class.
+
+    Args:
+        cfg: With ``type``.
+    """
+    return {key: cfg[key] for key in cfg if key != 'type'}
+
+
 def _expanded(path: str) -> str:
     return str(Path(path).expanduser())
 
@@ -156,6 +203,11 @@ def collect_problems(
         found.extend(_pretrained_problems(typed))
         if _fills_its_parts(typed):
             filled.update(map(id, iter_typed(typed)))
+    built = [
+        t for t in iter_typed(parts.get('model')) if id(t) not in unneeded
+    ]
+    loaders = {k: v for k, v in parts.items() if k.endswith('_dataloader')}
+    found.extend(_image_size_problems(built, loaders))
     problems: list[str] = []
     for problem in found:
         # Training and validation miss the same folder; the latter's text

@@ -61,6 +61,12 @@ class ClassificationMetric(BaseMetric):
         self.confusion: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
 
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of the results; ``*`` stands for a class."""
+        each = ('accuracy/*',) if self.per_class else ()
+        return ('overall_accuracy', 'mean_class_accuracy', *each)
+
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
     ) -> None:

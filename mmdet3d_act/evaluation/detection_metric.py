@@ -73,6 +73,11 @@ class PublishedIndoorMetric(BaseMetric):
             )
         self.per_class = per_class
 
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of the results; ``*`` stands for a class."""
+        return _result_names(self.iou_thr, per_class=self.per_class)
+
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
     ) -> None:
@@ -183,6 +188,11 @@ class PresentIndoorMetric(BaseMetric):
         single = isinstance(iou_thr, (int, float))
         self.iou_thr = [float(iou_thr)] if single else list(iou_thr)
 
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of the results; ``*`` stands for a class."""
+        return _result_names(self.iou_thr, per_class=True)
+
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
     ) -> None:
@@ -283,6 +293,16 @@ def true_boxes(sample: dict) -> tuple[Tensor, Tensor]:
             'the data set, and let the pipeline keep annotations'
         )
     return found
+
+
+def _result_names(
+    thresholds: Sequence[float], *, per_class: bool
+) -> tuple[str, ...]:
+    ends = [f'{threshold:.2f}' for threshold in thresholds]
+    means = [f'm{what}_{end}' for end in ends for what in ('AP', 'AR')]
+    present = [f'{name}_present' for name in means]
+    each = [f'*_{what}_{end}' for end in ends for what in ('AP', 'rec')]
+    return (*means, *present, *(each if per_class else ()))
 
 
 def mean_of_known(values: np.ndarray) -> float:

@@ -121,6 +121,18 @@ class LinearProbeMetric(BaseMetric):
         self.few_label_draws = few_label_draws
         self.seed = seed
 
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of the results."""
+        several = len(self.svm.candidates) > 1
+        few = self.labels_per_class is not None
+        return (
+            'svm_accuracy',
+            *(('svm_C',) if several else ()),
+            *(('knn_accuracy',) if self.knn is not None else ()),
+            *(('few_label_accuracy', 'few_label_std') if few else ()),
+        )
+
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
     ) -> None:

@@ -78,6 +78,18 @@ class PartSegMetric(BaseMetric):
         self.ignore_index = ignore_index
         self.published_means = published_means
 
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of the results; ``*`` stands for a category."""
+        each = ('miou/*',) if self.per_category else ()
+        return (
+            'instance_miou',
+            'class_miou',
+            'accuracy',
+            'mean_part_accuracy',
+            *each,
+        )
+
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
     ) -> None:

@@ -122,6 +122,13 @@ class RetrievalMetric(BaseMetric):
         self.topk = tuple(topk)
         self.similarity = similarity
 
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of the results; ``*`` stands for one of several objectives."""
+        own = (*(f'recall_{first}' for first in self.topk), 'median_rank')
+        chance = (f'chance_{first}' for first in self.topk)
+        return (*own, *(f'*_{name}' for name in own), *chance)
+
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
     ) -> None:

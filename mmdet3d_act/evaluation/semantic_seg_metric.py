@@ -78,6 +78,12 @@ class SemanticSegMetric(BaseMetric):
         self.ignore_index = ignore_index
         self.published_batch_size = published_batch_size
 
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """Names of the results; ``*`` stands for a class."""
+        each = ('iou/*',) if self.per_class else ()
+        return ('miou', 'mean_class_accuracy', 'overall_accuracy', *each)
+
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
     ) -> None:

@@ -59,7 +59,8 @@ def write_set(
         options: What the set holds.
         num_workers: Number of processes, at least 1.
         overwrite: Replace a set that was written with other options.
-        progress: Called with the number of clouds done and of all clouds.
+        progress: Called with the number of clouds done and of all clouds,
+            first before anything is made.
 
     Raises:
         ValueError: If the folder holds a set with other options and
@@ -77,9 +78,10 @@ def write_set(
     done = len(jobs) - len(missing)
     steps = work_off(work, missing, num_workers, chunk=8)
     manifest.write(complete=False)
+    report = progress or (lambda done, total: None)
+    report(done, len(jobs))
     for step, _ in enumerate(steps, start=1):
-        if progress is not None:
-            progress(done + step, len(jobs))
+        report(done + step, len(jobs))
     for path, content in files.items():
         text = content
         if not isinstance(content, str):

@@ -11,7 +11,6 @@ from mmdet3d_act.apis import experiments
 from mmdet3d_act.apis.experiments import (
     Start,
     claimed,
-    duration,
     parse_starts,
     read_records,
     run_trials,
@@ -131,8 +130,3 @@ def test_starts_and_their_names():
 def test_starts_need_names(texts, message):
     with pytest.raises(UsageError, match=message):
         parse_starts(texts)
-
-
-def test_durations():
-    found = [duration(seconds) for seconds in (0, 59.6, 3599, 3600, 90000)]
-    assert found == ['0:00 min', '1:00 min', '59:59 min', '1:00 h', '25:00 h']

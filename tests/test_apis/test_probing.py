@@ -66,7 +66,7 @@ def test_features_are_those_that_validation_uses(encoder) -> None:
         batch_size=7,
         report=lambda done, total: steps.append((done, total)),
     )
-    assert steps == [(7, 18), (14, 18), (18, 18)]
+    assert steps == [(0, 18), (7, 18), (14, 18), (18, 18)]
     model: Distiller = distiller('points').eval()
     for index in (0, 8, 17):
         points = dataset[index]['inputs']['points'][None]

@@ -13,7 +13,11 @@ from torch.utils.data import ConcatDataset
 from mmdet3d_act.apis import target_caching as module
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.launch import UsageError
-from mmdet3d_act.models.target_generators import ImagePatchTarget, TargetStore
+from mmdet3d_act.models.target_generators import (
+    ImagePatchTarget,
+    StoreError,
+    TargetStore,
+)
 from tests.paired_images import MadeUpPairs, teacher_of, weights
 from tests.test_tools.loading import run_script
 
@@ -34,7 +38,7 @@ def test_every_pair_is_computed(tmp_path: Path) -> None:
     store = cache(tmp_path, [pairs], report=lambda *now: seen.append(now))
     assert store.keys == pairs.pair_keys()
     assert store.pending() == []
-    assert seen == [(2, 5), (4, 5), (5, 5)]
+    assert seen == [(0, 5), (2, 5), (4, 5), (5, 5)]
     images = [pairs.prepared_image(key) for key in store.keys]
     want = generator.compute(torch.stack(images))
     torch.testing.assert_close(
@@ -42,6 +46,20 @@ def test_every_pair_is_computed(tmp_path: Path) -> None:
     )
     assert store.identity['images'] == pairs.image_preparation
     assert store.folder.parent == tmp_path
+
+
+def test_the_path_of_a_store_itself(tmp_path: Path) -> None:
+    """As a config gives it that chooses one of several stores."""
+    first = cache(tmp_path, [MadeUpPairs(3)])
+    second = cache(first.folder, [MadeUpPairs(5)])
+    assert second.folder == first.folder
+    assert len(second) == 5
+    assert list(tmp_path.glob('**/store.json')) == [
+        first.folder / 'store.json'
+    ]
+    other = teacher_of(weights(1))
+    with pytest.raises(StoreError, match=r'holds other targets.*sha256'):
+        cache(first.folder, [MadeUpPairs(5)], other)
 
 
 def test_a_second_call_computes_what_is_missing(tmp_path: Path) -> None:

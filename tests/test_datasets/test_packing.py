@@ -115,7 +115,7 @@ def test_killed_and_continued(
         job, progress=lambda done, _: seen.append(done), num_workers=1
     )
     assert (result.num_samples, result.num_before) == (8, 5)
-    assert seen == [6, 7, 8]
+    assert seen == [5, 6, 7, 8]
     whole = list_jobs(shapenet, str(tmp_path / 'whole'))[0]
     assert pack_samples(whole).num_before == 0
     assert Path(whole.path).read_bytes() == Path(job.path).read_bytes()

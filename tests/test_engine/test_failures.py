@@ -10,8 +10,11 @@ from torch.utils.data import DataLoader
 
 from mmdet3d_act.compat import load_checkpoint
 from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.engine import launch
-from mmdet3d_act.engine.failures import UsageError, describe_failure
+from mmdet3d_act.engine.failures import (
+    UsageError,
+    describe_failure,
+    run_tool,
+)
 from mmdet3d_act.files import CheckpointError
 from mmdet3d_act.models.teachers.weights import fill_module
 
@@ -88,7 +91,7 @@ def test_weights_that_do_not_fit(capsys):
     def main() -> None:
         PARTS.build(dict(type='Picky', weights=True))
 
-    assert launch.run_tool(main) == launch.EXIT_USAGE
+    assert run_tool(main) == 2
     assert 'does not fit Linear' in capsys.readouterr().err
 
 
@@ -127,4 +130,41 @@ def test_other_errors_keep_their_traceback():
         raise RuntimeError('BadSampleError: somebody else says so')
 
     with pytest.raises(RuntimeError, match='somebody else'):
-        launch.run_tool(main)
+        run_tool(main)
+
+
+def test_only_the_first_process_reports(monkeypatch, capsys):
+    def fail() -> None:
+        raise UsageError('two things are missing')
+
+    monkeypatch.setenv('RANK', '1')
+    assert run_tool(fail, 'pytorch') == 2
+    assert capsys.readouterr().err == ''
+    assert run_tool(fail, 'none') == 2
+    assert capsys.readouterr().err == 'two things are missing\n'
+    assert run_tool(lambda: None) == 0
+
+
+def test_every_process_reports_its_own_samples(monkeypatch, capsys):
+    def fail() -> None:
+        raise BadSampleError('a/b.npy', 'empty: the file has 0 bytes')
+
+    monkeypatch.setenv('RANK', '3')
+    assert run_tool(fail, 'pytorch') == 2
+    assert capsys.readouterr().err == (
+        'process 3: a/b.npy: empty: the file has 0 bytes\n'
+    )
+
+
+def test_an_interrupt_is_one_line(monkeypatch, capsys):
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    assert run_tool(stop, kept='all is kept') == 130
+    assert capsys.readouterr().err == '\ninterrupted; all is kept\n'
+    assert run_tool(stop) == 130
+    said = capsys.readouterr().err
+    assert said == '\ninterrupted; the same command begins anew\n'
+    monkeypatch.setenv('RANK', '1')
+    assert run_tool(stop, 'pytorch') == 130
+    assert capsys.readouterr().err == ''

@@ -174,18 +174,6 @@ def test_require_names_what_is_absent():
         launch.require(cfg, ['model', 'test_cfg', 'val_cfg'], 'toy.py')
 
 
-def test_only_the_first_process_reports(monkeypatch, capsys):
-    def fail() -> None:
-        raise UsageError('two things are missing')
-
-    monkeypatch.setenv('RANK', '1')
-    assert launch.run_tool(fail, 'pytorch') == 2
-    assert capsys.readouterr().err == ''
-    assert launch.run_tool(fail, 'none') == 2
-    assert capsys.readouterr().err == 'two things are missing\n'
-    assert launch.run_tool(lambda: None) == 0
-
-
 def voting_config(**changes) -> Config:
     parts = dict(
         model=dict(type='A', size=1),

@@ -212,3 +212,28 @@ def test_what_loads_a_checkpoint():
     assert is_pretrained([dict(type='Normal'), pretrained])
     assert not is_pretrained(dict(type='Normal'))
     assert not is_pretrained(None)
+
+
+def test_images_of_another_size_than_the_encoder_takes():
+    encoder = dict(
+        type='TimmImageEncoder',
+        model_name='vit_tiny_patch16_224',
+        pretrained=False,
+        model_args=dict(img_size=32, depth=1),
+    )
+    target = dict(type='ImageEmbeddingTarget', encoder=encoder)
+    loader = dict(dataset=dict(pipeline=[dict(type='PrepareImage', size=32)]))
+    plain = dict(dataset=dict(pipeline=[dict(type='PrepareImage')]))
+    cfg = dict(model=dict(generator=target), train_dataloader=loader)
+    assert collect_problems(cfg) == []
+    (problem,) = collect_problems(dict(cfg, val_dataloader=plain))
+    assert problem == (
+        'TimmImageEncoder of vit_tiny_patch16_224 takes images of 32 pixels a '
+        'side, val_dataloader prepares them with 224; give PrepareImage the '
+        'size of the encoder'
+    )
+    # Without images, or with targets that are computed already.
+    assert collect_problems(dict(model=cfg['model'])) == []
+    stored = dict(type='StoredTarget', path='absent', teacher=target)
+    (problem,) = collect_problems(dict(model=stored, train_dataloader=plain))
+    assert problem.startswith('no store of targets')

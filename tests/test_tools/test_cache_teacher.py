@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.models.target_generators import TargetStore
 from tests.paired_images import ENCODER, weights
 
@@ -99,6 +100,10 @@ def test_images_that_cannot_be_read(
     options = 'train_dataloader.dataset.broken=[scene/001]'
     assert tool.main([path, '--cfg-options', options]) == 2
     assert "set on_error='skip'" in capsys.readouterr().err
+    # As it is, so that any process may tell of its own.
+    args = tool.parse_args([path, '--cfg-options', options])
+    with pytest.raises(BadSampleError, match='unreadable'):
+        tool.cache(args)
     words = [path, '--cfg-options', options]
     words += ['train_dataloader.dataset.on_error=skip', '--workers', '1']
     assert tool.main(words) == 0
@@ -150,6 +155,16 @@ def test_captions_are_printed(
         said = capsys.readouterr().out
         assert 'targets of shape (2, 64)' in said
         assert said.count('scene/000: a cat.\nscene/001: a cat.\n') == 1
+        # Before the hours of computing; what cannot be read has none.
+        assert said.index('a cat') < said.index('targets of shape (2, 64)')
+    broken = 'train_dataloader.dataset.broken=[scene/000]'
+    words = [config('caption'), '--captions', '2', '--cfg-options', broken]
+    assert tool.main(words) == 2
+    assert 'scene/000.jpg: unreadable' in capsys.readouterr().err
+    words += ['train_dataloader.dataset.on_error=skip']
+    assert tool.main(words) == 0
+    said = capsys.readouterr().out
+    assert 'scene/001: a cat.\nscene/002: a cat.\n' in said
 
 
 def test_what_is_missing_is_said(

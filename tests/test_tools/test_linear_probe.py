@@ -45,7 +45,8 @@ def test_probes_the_data_of_the_config(monkeypatch, capsys) -> None:
     # All of the choices read the features of one pass over 18 clouds.
     assert len(passes) == 1
     printed = capsys.readouterr().out
-    assert 'features of 18 of 18 clouds' in printed
+    assert 'features of the labelled clouds:' in printed
+    assert '18 of 18 clouds (100%)' in printed
     assert 'linear SVM  3-NN  2 labels/class' in printed
     record = json.loads(Path('probe.json').read_text())
     assert (record['num_train'], record['num_test']) == (12, 6)

@@ -102,12 +102,39 @@ def test_metrics_and_what_is_better(folder, monkeypatch, capsys) -> None:
     message = capsys.readouterr().err
     assert "--metric: no metric 'miou'" in message
     assert 'accuracy, error' in message
+    table = ['--metric', 'miou', '--table']
+    assert run_tool(monkeypatch, TOOL, *command, *table) == 2
+    assert "no metric 'miou' in the validation" in capsys.readouterr().err
     # What the config saves the best of comes first.
     best = "\ndefault_hooks['checkpoint']['save_best'] = 'error'\n"
     best += "default_hooks['checkpoint']['rule'] = 'less'\n"
     write_experiment(folder, extra=best)
     assert run_tool(monkeypatch, TOOL, *command) == 0
     assert [row[2] for row in rows('out')] == ['error', 'accuracy']
+
+
+def test_a_wrong_metric_is_found_early(folder, monkeypatch, capsys) -> None:
+    """Before the first training, or after it where nobody can know."""
+    command = ['toy.py', '--work-dir', 'out', '--metric', 'mIoU']
+    assert run_tool(monkeypatch, TOOL, *command) == 2
+    message = capsys.readouterr().err
+    assert "no metric 'mIoU' in the validation of toy_seed0, it" in message
+    assert 'The training is kept' in message
+    assert [path.name for path in folder.glob('out/*/record.json')] == [
+        'record.json'
+    ]
+    # What is there is looked at before the next.
+    assert run_tool(monkeypatch, TOOL, *command) == 2
+    assert 'training' not in capsys.readouterr().out
+    known = '\nval_evaluator = dict(type="KnownAccuracy")\n'
+    write_experiment(folder, extra=known)
+    command[2] = 'other'
+    assert run_tool(monkeypatch, TOOL, *command) == 2
+    message = capsys.readouterr().err
+    assert "'mIoU' in the validation of toy.py, which gives: acc" in message
+    assert not (folder / 'other').exists()
+    command[-1:] = ['error', '--seeds', '0']
+    assert run_tool(monkeypatch, TOOL, *command) == 0
 
 
 def test_faults_are_explained(monkeypatch, capsys) -> None:

@@ -32,7 +32,7 @@ def test_config(root: Path, capsys: pytest.CaptureFixture) -> None:
     assert tool.main([config]) == 0
     output = capsys.readouterr().out
     assert 'ShapeNet55_train.pack:\n' in output
-    assert '8/8' in output
+    assert '  8 of 8 clouds (100%)' in output
     assert '  8 clouds, 0.0 MiB\n' in output
     assert '  3 clouds, 0.0 MiB\n' in output
     assert tool.main([config]) == 0

@@ -57,7 +57,7 @@ def test_the_same_command_goes_on(
     capsys.readouterr()
     assert _main(scans, out, '--workers', '1') == 0
     printed = capsys.readouterr().out
-    assert '2 of 3 are there' in printed
+    assert '2 of 3 scenes are there' in printed
     assert '6 pairs of 3 scenes' in printed
     path = out / 'scene0000_00' / 'pose' / '0.txt'
     assert path.stat().st_mtime_ns == kept

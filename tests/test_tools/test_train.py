@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmdet3d_act import compat
-from mmdet3d_act.engine.launch import run_tool
+from mmdet3d_act.engine.failures import run_tool
 from tests.test_engine.toy import ROOT, write_config
 from tests.test_tools.loading import load_tool, run_script
 

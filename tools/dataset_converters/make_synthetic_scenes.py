@@ -37,6 +37,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mmdet3d_act.engine.failures import UsageError, run_tool
+from mmdet3d_act.progress import ProgressDisplay
 from mmdet3d_act.synthetic.room_lists import count_boxes
 from mmdet3d_act.synthetic.room_scan import RoomScanOptions
 from mmdet3d_act.synthetic.room_writer import (
@@ -45,31 +47,6 @@ from mmdet3d_act.synthetic.room_writer import (
     plan_rooms,
     write_scenes,
 )
-
-
-class Bar:
-    """Shows MMEngine's progress bar of what is still to be made."""
-
-    def __init__(self) -> None:
-        self.bar = None
-
-    def __call__(self, done: int, total: int) -> None:
-        """Begin with the first call, then advance by one room.
-
-        Args:
-            done: Rooms written or found.
-            total: All rooms.
-        """
-        from mmengine.utils import ProgressBar
-
-        if self.bar is not None:
-            self.bar.update()
-        elif done < total:
-            if done:
-                print(f'{done} of {total} rooms are there')
-            self.bar = ProgressBar(total - done, bar_width=30, file=sys.stdout)
-        if self.bar is not None and done == total:
-            print()
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -176,33 +153,31 @@ def summarize(out_dir: str, options: SceneSetOptions) -> str:
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code.
+def run(args: argparse.Namespace) -> None:
+    """Make what is not there yet.
 
-    Args:
-        arguments: Words after the program's name; None reads sys.argv.
+    Raises:
+        UsageError: If a value is out of its range, or the folder cannot be
+            written.
     """
-    args = parse_args(arguments)
     start = time.monotonic()
     try:
         options = to_options(args)
-        written = write_scenes(
-            args.out_dir,
-            options,
-            num_workers=args.num_workers,
-            overwrite=args.overwrite,
-            progress=Bar(),
-        )
-    except (FileExistsError, NotADirectoryError):
-        print(
+        with ProgressDisplay('rooms') as progress:
+            written = write_scenes(
+                args.out_dir,
+                options,
+                num_workers=args.num_workers,
+                overwrite=args.overwrite,
+                progress=progress,
+            )
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(
             f'error: {args.out_dir} must be a folder, or not exist yet; a '
-            'file is in its way',
-            file=sys.stderr,
-        )
-        return 2
+            'file is in its way'
+        ) from error
     except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+        raise UsageError(f'error: {error}') from error
     took = time.monotonic() - start
     what = f'{options.num_train} + {options.num_val} rooms'
     if written:
@@ -210,7 +185,19 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         print(f'{what} are already complete in {args.out_dir}')
     print(summarize(args.out_dir, options))
-    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        arguments: Words after the program's name; None reads sys.argv.
+    """
+    args = parse_args(arguments)
+    return run_tool(
+        lambda: run(args),
+        kept='rooms that are done are kept; the same command goes on',
+    )
 
 
 if __name__ == '__main__':

@@ -33,6 +33,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mmdet3d_act.engine.failures import UsageError, run_tool
+from mmdet3d_act.progress import ProgressDisplay
 from mmdet3d_act.synthetic import (
     ScanOptions,
     SetOptions,
@@ -40,37 +42,6 @@ from mmdet3d_act.synthetic import (
     plan_jobs,
     write_set,
 )
-
-
-class ProgressLine:
-    """Says how far the work is and how long it will take.
-
-    On a terminal one line is rewritten, elsewhere a line is added every five
-    seconds.
-    """
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.terminal = sys.stdout.isatty()
-        self.shown = self.start if not self.terminal else 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show the state, not too often.
-
-        Args:
-            done: Clouds written or found.
-            total: All clouds.
-        """
-        now = time.monotonic()
-        if now - self.shown < (0.2 if self.terminal else 5) and done < total:
-            return
-        self.shown = now
-        left = (now - self.start) / max(done, 1) * (total - done)
-        print(
-            f'{done}/{total} clouds, {left:.0f} s left',
-            end='   \r' if self.terminal and done < total else '\n',
-            flush=True,
-        )
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -177,6 +148,35 @@ def to_options(args: argparse.Namespace) -> SetOptions:
     )
 
 
+def run(args: argparse.Namespace) -> None:
+    """Make what is not there yet.
+
+    Raises:
+        UsageError: If a value is out of its range, or the folder holds
+            something else.
+    """
+    start = time.monotonic()
+    try:
+        options = to_options(args)
+        number = len(plan_jobs(options))
+        with ProgressDisplay('clouds') as progress:
+            written = write_set(
+                args.out_dir,
+                options,
+                num_workers=args.num_workers,
+                overwrite=args.overwrite,
+                progress=progress,
+            )
+    except ValueError as error:
+        raise UsageError(f'error: {error}') from error
+    took = time.monotonic() - start
+    what = f'{number} clouds of {len(options.categories)} categories'
+    if written:
+        print(f'{what} (made up by procedure) in {args.out_dir}, {took:.0f} s')
+    else:
+        print(f'{what} are already complete in {args.out_dir}')
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code.
 
@@ -184,27 +184,10 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Words after the program's name; None reads sys.argv.
     """
     args = parse_args(arguments)
-    start = time.monotonic()
-    try:
-        options = to_options(args)
-        number = len(plan_jobs(options))
-        written = write_set(
-            args.out_dir,
-            options,
-            num_workers=args.num_workers,
-            overwrite=args.overwrite,
-            progress=ProgressLine(),
-        )
-    except ValueError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    took = time.monotonic() - start
-    what = f'{number} clouds of {len(options.categories)} categories'
-    if written:
-        print(f'{what} (made up by procedure) in {args.out_dir}, {took:.0f} s')
-    else:
-        print(f'{what} are already complete in {args.out_dir}')
-    return 0
+    return run_tool(
+        lambda: run(args),
+        kept='clouds that are done are kept; the same command goes on',
+    )
 
 
 if __name__ == '__main__':

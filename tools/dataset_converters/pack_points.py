@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,44 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'mmdet3d_act').is_dir():
     # The package of this checkout, also where another one is installed.
     sys.path.insert(0, str(ROOT))
-
-
-class Bar:
-    """Shows MMEngine's progress bar, not at every sample.
-
-    Args:
-        interval: Shortest time between two states, in seconds.
-    """
-
-    def __init__(self, interval: float | None = None) -> None:
-        if interval is None:
-            interval = 0.2 if sys.stdout.isatty() else 5
-        self.interval = interval
-        self.bar = None
-        self.before = 0
-        self.shown = 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show the state.
-
-        Args:
-            done: Samples that are done.
-            total: All samples.
-        """
-        from mmengine.utils import ProgressBar
-
-        if self.bar is None:
-            # Samples of an earlier call took none of this one's time.
-            self.before = done - 1
-            left = total - self.before
-            self.bar = ProgressBar(left, bar_width=30, file=sys.stdout)
-        now = time.monotonic()
-        if done < total and now - self.shown < self.interval:
-            return
-        self.shown = now
-        self.bar.update(done - self.before - self.bar.completed)
-        if done == total:
-            print()
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -184,14 +145,16 @@ def find_jobs(args: argparse.Namespace) -> list[PackJob]:
 def pack(job: PackJob, args: argparse.Namespace) -> None:
     """Make a pack and say what is in it."""
     from mmdet3d_act.datasets.packing import pack_samples
+    from mmdet3d_act.progress import ProgressDisplay
 
     print(f'{job.path}:', flush=True)
-    result = pack_samples(
-        job,
-        on_error=args.on_error,
-        num_workers=args.workers,
-        progress=Bar(),
-    )
+    with ProgressDisplay('clouds') as progress:
+        result = pack_samples(
+            job,
+            on_error=args.on_error,
+            num_workers=args.workers,
+            progress=progress,
+        )
     text = f'{result.num_samples} clouds, {result.num_bytes / 2**20:.1f} MiB'
     if result.num_faults:
         text += f', {result.num_faults} of them cannot be used'
@@ -269,8 +232,7 @@ def run(args: argparse.Namespace) -> None:
                 if isinstance(error, BadSampleError)
                 else 'continues it'
             )
-        # The progress bar has not ended its line.
-        raise UsageError(f'\n{text}') from error
+        raise UsageError(text) from error
     if missing or damaged:
         raise UsageError('\n'.join(missing + damaged))
 
@@ -278,9 +240,12 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code."""
     args = parse_args(argv)
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: run(args))
+    return run_tool(
+        lambda: run(args),
+        kept='what is packed is kept; the same command goes on',
+    )
 
 
 if __name__ == '__main__':

@@ -113,13 +113,15 @@ def iter_converted(
 ) -> Iterator[tuple[str, dict]]:
     """Convert rooms, in their order or as they are done."""
     from mmdet3d_act.datasets.s3dis_raw import convert_room
+    from mmdet3d_act.workers import end_on_interrupt
 
     options = dict(dtype=args.dtype, drop_bad_rows=args.drop_bad_rows)
     if args.workers == 0:
         for room in rooms:
             yield room.name, convert_room(room, args.out, **options)
         return
-    with ProcessPoolExecutor(min(args.workers, len(rooms))) as pool:
+    processes = min(args.workers, len(rooms))
+    with ProcessPoolExecutor(processes, None, end_on_interrupt) as pool:
         names = {
             pool.submit(convert_room, room, args.out, **options): room.name
             for room in rooms
@@ -191,9 +193,8 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UsageError: If something is missing, damaged or cannot be written.
     """
-    from mmengine.utils import ProgressBar
-
     from mmdet3d_act.engine.launch import UsageError
+    from mmdet3d_act.progress import ProgressDisplay
 
     rooms = None
     try:
@@ -201,22 +202,22 @@ def run(args: argparse.Namespace) -> None:
         rooms = find_rooms(args, report)
         if rooms:
             args.out.mkdir(parents=True, exist_ok=True)
-            bar = ProgressBar(len(rooms), bar_width=30, file=sys.stdout)
-            for name, entry in iter_converted(rooms, args):
-                report[name] = entry
-                write_report(args.out, report)
-                bar.update()
-            print()
+            with ProgressDisplay('rooms') as progress:
+                progress(0, len(rooms))
+                converted = iter_converted(rooms, args)
+                for done, (name, entry) in enumerate(converted, start=1):
+                    report[name] = entry
+                    write_report(args.out, report)
+                    progress(done, len(rooms))
     except BrokenProcessPool as error:
         raise UsageError(
-            '\nA process ended before its time, perhaps for want of memory; '
+            'A process ended before its time, perhaps for want of memory; '
             'use fewer --workers. The same command goes on.'
         ) from error
     except (OSError, ValueError) as error:
         text = str(error)
         if rooms is not None:
-            # The progress bar has not ended its line.
-            text = f'\n{text}\nWhat is done is kept; the same command goes on.'
+            text = f'{text}\nWhat is done is kept; the same command goes on.'
         raise UsageError(text) from error
     print(summarize(report))
 
@@ -224,9 +225,12 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code."""
     args = parse_args(argv)
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: run(args))
+    return run_tool(
+        lambda: run(args),
+        kept='rooms that are done are kept; the same command goes on',
+    )
 
 
 if __name__ == '__main__':

@@ -138,7 +138,10 @@ def iter_exported(
     if workers == 1 or len(exports) < 2:
         yield from map(export_scene, exports)
         return
-    with ProcessPoolExecutor(min(workers, len(exports))) as pool:
+    from mmdet3d_act.workers import end_on_interrupt
+
+    processes = min(workers, len(exports))
+    with ProcessPoolExecutor(processes, None, end_on_interrupt) as pool:
         futures = [pool.submit(export_scene, export) for export in exports]
         try:
             for future in as_completed(futures):
@@ -185,31 +188,30 @@ def run(args: argparse.Namespace) -> None:
         UsageError: If something is missing or cannot be written, or, after
             all others are written, scenes cannot be read.
     """
-    from mmengine.utils import ProgressBar
-
     from mmdet3d_act.engine.launch import UsageError
+    from mmdet3d_act.progress import ProgressDisplay
 
     exports = plan(args)
     pending = [export for export in exports if not export.is_done()]
     faults: list[str] = []
-    if len(pending) < len(exports):
-        print(f'{len(exports) - len(pending)} of {len(exports)} are there')
     try:
         if pending:
             args.out.mkdir(parents=True, exist_ok=True)
-            bar = ProgressBar(len(pending), bar_width=30, file=sys.stdout)
-            for fault in iter_exported(pending, args.workers):
-                faults += [fault] if fault else []
-                bar.update()
-            print()
+            with ProgressDisplay('scenes') as progress:
+                there = len(exports) - len(pending)
+                progress(there, len(exports))
+                exported = iter_exported(pending, args.workers)
+                for done, fault in enumerate(exported, start=1):
+                    faults += [fault] if fault else []
+                    progress(there + done, len(exports))
     except BrokenProcessPool as error:
         raise UsageError(
-            '\nA process ended before its time, perhaps for want of memory; '
+            'A process ended before its time, perhaps for want of memory; '
             'use fewer --workers. The same command goes on.'
         ) from error
     except (OSError, ValueError) as error:
         raise UsageError(
-            f'\n{error}\nWhat is done is kept; the same command goes on.'
+            f'{error}\nWhat is done is kept; the same command goes on.'
         ) from error
     print(summarize([export for export in exports if export.is_done()]))
     if faults:
@@ -219,9 +221,12 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code."""
     args = parse_args(argv)
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
-    return run_tool(lambda: run(args))
+    return run_tool(
+        lambda: run(args),
+        kept='scenes that are done are kept; the same command goes on',
+    )
 
 
 if __name__ == '__main__':

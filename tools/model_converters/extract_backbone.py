@@ -4,9 +4,9 @@
 python tools/model_converters/extract_backbone.py CHECKPOINT DST
 python tools/model_converters/extract_backbone.py work_dirs/act_pretrain_shapenet student.pth
 
-CHECKPOINT is that of a pretraining (stage II, Point-MAE) or of a classifier,
-segmentor or detector that was trained from one, or a work directory, whose
-last checkpoint is taken. DST holds the weights of the point Transformer
+CHECKPOINT is that of a pretraining (stage II, concept distillation, Point-MAE)
+or of a classifier, segmentor or detector that was trained from one, or a work
+directory, whose last checkpoint is taken. DST holds the weights of the point Transformer
 alone, without prefix, optimiser and teacher, where they are from, and what
 they were trained with. init_cfg=dict(type='Pretrained', checkpoint=DST)
 reads it, and CHECKPOINT itself as well.
@@ -73,7 +73,7 @@ def extract(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code."""
     args = parse_args(argv)
-    from mmdet3d_act.engine.launch import run_tool
+    from mmdet3d_act.engine.failures import run_tool
 
     return run_tool(lambda: extract(args))
 

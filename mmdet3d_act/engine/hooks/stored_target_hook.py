@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 
 from mmengine.hooks import Hook
@@ -111,6 +112,7 @@ def _fit(dataset: Dataset, store: TargetStore) -> None:
     """Fit a data set of pairs to a store."""
     keys = dataset.pair_keys()
     name = type(dataset).__name__
+    _compare_folders(dataset, store)
     try:
         pending = len(store.pending(keys))
     except StoreError as error:
@@ -140,3 +142,20 @@ def _fit(dataset: Dataset, store: TargetStore) -> None:
         f'{told}; they are left out', logger='current', level=logging.WARNING
     )
     dataset.leave_out_pairs(unreadable)
+
+
+def _compare_folders(dataset: Dataset, store: TargetStore) -> None:
+    """Warn of targets of other data, whose pairs may have the same names."""
+    stores = store.folder.parent
+    here = os.path.relpath(dataset.data_root, stores)
+    known = store.identity.get('data')
+    if known and here not in known:
+        there = [os.path.normpath(stores / place) for place in known]
+        print_log(
+            f'the targets in {store.folder} were computed of {there}, the '
+            f'data set {type(dataset).__name__} reads {dataset.data_root}: '
+            'pairs of the same name are taken for the same. Where they are '
+            f'not, run `{TOOL}` and give the new store as path=',
+            logger='current',
+            level=logging.WARNING,
+        )

@@ -90,16 +90,24 @@ class StoredTarget(BaseModule):
     def check_requirements(cls, cfg: dict) -> list[str]:
         """Return what keeps a config from running, with the remedy.
 
+        The weights of the teacher are not read, so stores of other weights
+        are found later.
+
         Args:
             cfg: The config of this class.
         """
         path = cfg.get('path') or target_folder()
-        if list_stores(path):
-            return []
-        return [
-            f'no store of targets at {path}; compute it once by `{TOOL}`, or '
-            'use the teacher itself as target_generator'
-        ]
+        if not list_stores(path):
+            return [
+                f'no store of targets at {path}; compute it once by `{TOOL}`, '
+                'or use the teacher itself as target_generator'
+            ]
+        arguments = {key: cfg[key] for key in cfg if key != 'type'}
+        try:
+            cls(**arguments)._of_these_settings()
+        except StoreError as error:
+            return [str(error)]
+        return []
 
     def init_weights(self) -> None:
         """Open the store.
@@ -123,6 +131,18 @@ class StoredTarget(BaseModule):
 
     def _find(self) -> TargetStore:
         """Return the store of this teacher."""
+        found = self._of_these_weights(self._of_these_settings())
+        if len(found) > 1:
+            names = [store.folder.name for store in found]
+            raise StoreError(
+                f'{self.path} has several stores of this teacher, with other '
+                'weights, data or precision, or otherwise prepared images: '
+                f'{names}; give the path of one'
+            )
+        return self._checked(found[0])
+
+    def _of_these_settings(self) -> list[TargetStore]:
+        """Return the stores of teachers with these settings."""
         folders = list_stores(self.path)
         if not folders:
             raise FileNotFoundError(
@@ -144,15 +164,7 @@ class StoredTarget(BaseModule):
                 f'no store at {self.path} is of this teacher ({shown}); '
                 f'compute one by `{TOOL}`, or correct the config'
             )
-        found = self._of_these_weights(fitting)
-        if len(found) > 1:
-            names = [store.folder.name for store in found]
-            raise StoreError(
-                f'{self.path} has several stores of this teacher, with other '
-                'weights, data or precision, or otherwise prepared images: '
-                f'{names}; give the path of one'
-            )
-        return self._checked(found[0])
+        return fitting
 
     def _of_these_weights(self, stores: list[TargetStore]) -> list:
         """Return the stores that the teacher's weights made."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmdet3d_act.files import CheckpointError
 from mmdet3d_act.models.teachers.weights import (
     find_weights,
     read_weights,
@@ -56,7 +57,7 @@ def read_clipcap(path: str | Path) -> tuple[dict[str, Tensor], str]:
 
     Raises:
         FileNotFoundError: If it is not there.
-        ValueError: If it cannot be read.
+        CheckpointError: If it cannot be read.
     """
     found = find_weights(path)
     if found is None:
@@ -92,7 +93,7 @@ def mapping_state(
         name: What the weights are called in errors.
 
     Raises:
-        ValueError: If there is no mapping, or it has other sizes.
+        CheckpointError: If there is no mapping, or it has other sizes.
     """
     own = {
         key.removeprefix(MAPPING): value
@@ -101,7 +102,7 @@ def mapping_state(
     } or dict(state)
     found = sizes_of(own, sizes.embed_dims, name)
     if found != sizes:
-        raise ValueError(_other_sizes(found, sizes, name))
+        raise CheckpointError(_other_sizes(found, sizes, name))
     if found.variant == 'transformer':
         return _transformer_names(own)
     prefix = _mlp_prefix(own)
@@ -123,8 +124,8 @@ def sizes_of(
         name: What the weights are called in errors.
 
     Raises:
-        ValueError: If they are of no mapping, or their output is no multiple
-            of the language model's width.
+        CheckpointError: If they are of no mapping, or their output is no
+            multiple of the language model's width.
     """
     if 'prefix_const' in state and 'linear.weight' in state:
         length, dims = state['prefix_const'].shape
@@ -144,14 +145,14 @@ def sizes_of(
         )
     prefix = _mlp_prefix(state)
     if prefix is None:
-        raise ValueError(
+        raise CheckpointError(
             f'{name} holds no mapping of ClipCap: its names begin '
             f'{", ".join(sorted(state)[:3])}; expected clip_project.model.0.'
             'weight (MLP) or clip_project.prefix_const (Transformer)'
         )
     out_dims = len(state[f'{prefix}2.weight'])
     if out_dims % embed_dims:
-        raise ValueError(
+        raise CheckpointError(
             f'{name} maps to {out_dims} numbers, no multiple of the language '
             f"model's width {embed_dims}; set embed_dims (768 for GPT-2)"
         )

@@ -167,3 +167,15 @@ def test_samples_without_a_name(tmp_path: Path) -> None:
 def test_teacher_that_sees_no_image(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match='target generator for images'):
         StoredTarget(tmp_path, nn.Linear(2, 2))
+
+
+def test_the_check_compares_settings(tmp_path: Path, config: dict) -> None:
+    """Not the weights, which it would have to read."""
+    make_store(tmp_path / 'stores', seed=1)
+    cfg = dict(type='StoredTarget', path=tmp_path / 'stores', teacher=config)
+    assert collect_problems(dict(model=cfg)) == []
+    other = dict(cfg, teacher=dict(config, normalize=True))
+    (problem,) = collect_problems(dict(model=other))
+    assert 'normalize is False instead of True' in problem
+    (problem,) = collect_problems(dict(model=dict(cfg, prepare=dict(size=8))))
+    assert 'images.size is 16 instead of 8' in problem

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmdet3d_act.files import CheckpointError
 from mmdet3d_act.models.teachers import clipcap_files as module
 from mmdet3d_act.models.teachers.clipcap_files import MappingSizes
 from tests.test_models.test_teachers.test_clipcap import published
@@ -58,7 +59,7 @@ def test_queries_come_before_keys_and_values() -> None:
     ],
 )
 def test_other_sizes(wanted: MappingSizes, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(CheckpointError, match=said):
         module.mapping_state(published('mlp'), wanted, 'file.pt')
 
 
@@ -67,15 +68,17 @@ def test_encoder_that_a_mapping_needs_is_named() -> None:
         'clip_project.model.0.weight': torch.zeros(3840, 640),
         'clip_project.model.2.weight': torch.zeros(7680, 3840),
     }
-    with pytest.raises(ValueError, match=r"640 numbers, as CLIP's RN50x4"):
+    with pytest.raises(
+        CheckpointError, match=r"640 numbers, as CLIP's RN50x4"
+    ):
         module.mapping_state(state, MappingSizes('mlp', 512, 10, 768), 'x')
 
 
 def test_file_without_a_mapping(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='holds no mapping of ClipCap'):
+    with pytest.raises(CheckpointError, match='holds no mapping of ClipCap'):
         module.mapping_state({'head.weight': torch.ones(1)}, MLP, 'file')
     (tmp_path / 'broken.pt').write_bytes(b'no weights')
-    with pytest.raises(ValueError, match='no readable weights file'):
+    with pytest.raises(CheckpointError, match='no readable weights file'):
         module.read_clipcap(tmp_path / 'broken.pt')
     with pytest.raises(FileNotFoundError, match=r'gone\.pt are missing'):
         module.read_clipcap('gone.pt')
@@ -84,5 +87,5 @@ def test_file_without_a_mapping(tmp_path: Path) -> None:
 
 def test_file_that_would_run_code(tmp_path: Path) -> None:
     torch.save({'clip_project': Path('x')}, tmp_path / 'pickle.pt')
-    with pytest.raises(ValueError, match='no readable weights file'):
+    with pytest.raises(CheckpointError, match='no readable weights file'):
         module.read_clipcap(tmp_path / 'pickle.pt')

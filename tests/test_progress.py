@@ -1,0 +1,121 @@
+"""What a tool shows of its progress, on a terminal and in a log file."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+from mmdet3d_act import progress
+from mmdet3d_act.progress import ProgressDisplay, duration
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which the test sets."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+    return now
+
+
+def shown(total: int, clock: list[float], first: int = 0) -> None:
+    """Show a work of which each step takes a second."""
+    with ProgressDisplay('scenes') as display:
+        for done in range(first, total + 1):
+            display(done, total)
+            clock[0] += 1
+
+
+def test_a_log_has_a_line_for_every_tenth(
+    capsys: pytest.CaptureFixture, clock: list[float]
+) -> None:
+    shown(1000, clock)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == '  10 of 1000 scenes (1%), 16:30 min left'
+    assert lines[1] == '  100 of 1000 scenes (10%), 15:00 min left'
+    assert lines[-1] == '  1000 of 1000 scenes (100%), took 16:40 min'
+    counts = [int(line.split()[0]) for line in lines]
+    assert counts == [10, *range(100, 1001, 100)]
+
+
+@pytest.mark.parametrize(
+    ('total', 'first', 'counts'),
+    [
+        (3, 0, [1, 2, 3]),
+        (25, 0, [1, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25]),
+        # What was there before is no work of this call.
+        (100, 55, [55, 56, 60, 70, 80, 90, 100]),
+        (7, 7, []),
+        (0, 0, []),
+    ],
+)
+def test_lines_of_other_works(
+    capsys: pytest.CaptureFixture,
+    clock: list[float],
+    total: int,
+    first: int,
+    counts: list[int],
+) -> None:
+    shown(total, clock, first)
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line.split()[0]) for line in lines] == counts
+
+
+def test_time_left_is_that_of_this_call(
+    capsys: pytest.CaptureFixture, clock: list[float]
+) -> None:
+    display = ProgressDisplay('clouds')
+    display(50, 100)
+    clock[0] = 10.0
+    display(60, 100)
+    assert capsys.readouterr().out == (
+        '50 of 100 clouds are there\n  60 of 100 clouds (60%), 0:40 min left\n'
+    )
+
+
+def test_steps_of_many_are_not_lost(
+    capsys: pytest.CaptureFixture, clock: list[float]
+) -> None:
+    display = ProgressDisplay('images')
+    for done in (0, 64, 128, 130):
+        display(done, 130)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ['64', '128', '130']
+
+
+def test_a_terminal_has_a_bar(
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: list[float],
+) -> None:
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
+    shown(20, clock, 5)
+    said = capsys.readouterr().out
+    assert said.startswith('5 of 20 scenes are there\n')
+    assert said.count('\n') == 2
+    assert said.endswith('\n')
+    assert re.findall(r'(\d+)/15', said) == [str(n) for n in range(16)]
+
+
+def test_the_line_of_a_bar_ends_before_a_message(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
+
+    def fail() -> None:
+        with ProgressDisplay('rooms') as display:
+            display(0, 3)
+            display(1, 3)
+            raise OSError('full')
+
+    with pytest.raises(OSError, match='full'):
+        fail()
+    said = capsys.readouterr().out
+    assert said.endswith('\n')
+    assert said.count('\n') == 1
+
+
+def test_durations() -> None:
+    found = [duration(seconds) for seconds in (0, 59.6, 3599, 3600, 90000)]
+    assert found == ['0:00 min', '1:00 min', '59:59 min', '1:00 h', '25:00 h']
