@@ -59,6 +59,11 @@ class Training(NamedTuple):
 
 
 CROPS = {SAMPLES: 2}
+# Every other frame of a room.
+FRAMES = {
+    f'{loader}.dataset.frame_stride': 50
+    for loader in ('train_dataloader', 'custom_hooks.1.dataloader')
+}
 STAGE_1 = Training('act/act_dvae_scannet_tiny', 8, CROPS)
 PRETRAININGS = {
     'point-mae': Training(
@@ -66,7 +71,7 @@ PRETRAININGS = {
     ),
     'act': Training('act/act_pretrain_scannet_tiny', 12, CROPS),
     'concept': Training(
-        'concept/concept_pretrain_scannet_metres-stored-tiny', 6
+        'concept/concept_pretrain_scannet_metres-stored-tiny', 6, FRAMES
     ),
 }
 ROWS = ('scratch', *PRETRAININGS)
