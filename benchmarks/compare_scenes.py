@@ -77,13 +77,13 @@ PRETRAININGS = {
 ROWS = ('scratch', *PRETRAININGS)
 # Their configs begin with 'act_' or 'concept_'. Every room once an epoch.
 TASKS = {
-    'detection': Training('3detr_scannet_tiny', 12),
+    'detection': Training('3detr_scannet_tiny', 10),
     'segmentation': Training(
         'semseg_scannet_tiny',
-        12,
+        10,
         {
             'train_dataloader.dataset.scene_idxs': None,
-            'train_cfg.val_interval': 12,
+            'train_cfg.val_interval': 10,
         },
     ),
 }

@@ -134,17 +134,19 @@ class MiniPointNet(nn.Module):
             neighborhoods: (B, G, K, in_channels).
         """
         batch, groups, size, channels = neighborhoods.shape
-        x = self.conv1(neighborhoods.reshape(-1, channels))
-        x = self.conv2(F.relu(self.norm1(x)))  # (B*G*K, C2)
+        # In place where no gradient needs the values: these arrays are large.
+        x = self.norm1(self.conv1(neighborhoods.reshape(-1, channels)))
+        x = self.conv2(F.relu(x, inplace=True))  # (B*G*K, C2)
         x = x.view(batch * groups, size, -1)
         pooled = max_pool(x, dim=1)  # (B*G, C2)
         split = pooled.shape[-1]
         weight = self.conv3.weight
         # Released weights read [maximum, own], in this order.
         shared = F.linear(pooled, weight[:, :split], self.conv3.bias)
-        x = F.linear(x, weight[:, split:]) + shared.unsqueeze(1)
+        x = F.linear(x, weight[:, split:]).add_(shared.unsqueeze(1))
         x = self.norm2(x.flatten(0, 1))
-        x = self.conv4(F.relu(x)).view(batch * groups, size, -1)
+        x = self.conv4(F.relu(x, inplace=True))
+        x = x.view(batch * groups, size, -1)
         return max_pool(x, dim=1).view(batch, groups, -1)
 
 
