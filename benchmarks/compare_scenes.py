@@ -11,7 +11,8 @@
 Each row pretrains its own student for every seed, on the training rooms
 without labels, and fine-tunes it for detection and for segmentation with a
 share of the rooms' labels, which the seed chooses; a smaller share has as
-many steps. Scores are those of the last epoch on held-out rooms. Rows:
+many steps. Scores are those of the last epoch on held-out rooms. With --frozen
+only the heads learn: what is in the features. Rows:
 
 - scratch: nothing is pretrained;
 - point-mae: Point-MAE on crops of the rooms;
@@ -41,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 AUTOENCODER = 'model.objectives.act.target_generator.checkpoint'
+FROZEN, NUM_BLOCKS = 'model.backbone.frozen_stages', 4
 SAMPLES = 'train_dataloader.dataset.samples_per_scene'
 
 
@@ -114,7 +116,12 @@ def pretraining(row: str, seed: int, out: Path) -> Trial:
 
 
 def fine_tuning(
-    task: str, row: str, share: float, seed: int, out: Path
+    task: str,
+    row: str,
+    share: float,
+    seed: int,
+    out: Path,
+    frozen: bool = False,
 ) -> Trial:
     """Return the training of a task that starts from a row's student."""
     from mmdet3d_act.apis.trials import Trial
@@ -123,12 +130,16 @@ def fine_tuning(
     name = 'concept' if row == 'concept' else 'act'
     student = str(out / f'{row}_seed{seed}')
     training = TASKS[task]
+    options = {**training.options, SAMPLES: round(1 / share)}
+    if frozen:
+        options[FROZEN] = NUM_BLOCKS
+    how = '_frozen' if frozen else ''
     return Trial(
-        f'{task}_{row}_labels{share:g}_seed{seed}',
+        f'{task}_{row}_labels{share:g}{how}_seed{seed}',
         config_file(f'{name}/{name}_{training.config}'),
         seed=seed,
         start=row if row == 'scratch' else student,
-        options={**training.options, SAMPLES: round(1 / share)},
+        options=options,
         epochs=training.epochs,
         label_fraction=share,
         facts=dict(task=task, row=row, share=share),
@@ -169,7 +180,7 @@ def run(args: argparse.Namespace) -> None:
 def fine_tunings(args: argparse.Namespace, seed: int) -> list[Trial]:
     """Return the trainings of a seed with labels."""
     return [
-        fine_tuning(task, row, share, seed, args.out)
+        fine_tuning(task, row, share, seed, args.out, args.frozen)
         for task in args.tasks
         for share in args.labels
         for row in args.rows
@@ -249,6 +260,7 @@ def parse_args() -> argparse.Namespace:
     add('--rows', nargs='+', choices=ROWS, default=list(ROWS))
     add('--tasks', nargs='+', choices=list(TASKS), default=list(TASKS))
     add('--labels', type=float, nargs='+', default=[1.0])
+    add('--frozen', action='store_true', help='train the heads only')
     add('--keep', action='store_true', help='keep the last checkpoints')
     add(
         '--table', action='store_true', help='print what is there, run nothing'
