@@ -1,0 +1,170 @@
+#!/usr/bin/env python
+"""What do frozen patch features know of a scene? Linear probes of its patches.
+
+    python benchmarks/probe_scenes.py --data DIR \\
+        act=work_dirs/act_pretrain_scannet_tiny scratch=scratch@0 \\
+        concept=work_dirs/concept_pretrain_scannet_metres-tiny@after
+
+A ridge classifier learns the class of each patch's centre (20 classes of
+ScanNet) from the features of the training rooms and is judged on those of
+validation. The row `position` has the centre's coordinates and height above
+the floor in place of features; `NAME + position` has both. Accuracy is over
+patches, mAcc the mean over the classes that occur. Students are tiny ones,
+NAME=CHECKPOINT or work directory; `@after` for those of concept distillation;
+`scratch@SEED` is an untrained one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+CONFIG = 'configs/act/act_semseg_scannet_tiny.py'
+NUM_POINTS = 8192
+NUM_CLASSES = 20
+ALPHA = 10.0
+
+
+def load_student(cfg: Config, source: str) -> nn.Module:
+    """Return a frozen student.
+
+    Args:
+        cfg: A config whose backbone it is.
+        source: ``scratch@SEED``, or a checkpoint, perhaps with ``@after``.
+    """
+    import torch
+
+    from mmdet3d_act.registry import MODELS
+
+    path, _, form = source.partition('@')
+    options = dict(cfg.model.backbone, init_cfg=None)
+    torch.manual_seed(int(form) if path == 'scratch' else 0)
+    if path != 'scratch':
+        options['position'] = form or 'before'
+        options['init_cfg'] = dict(type='Pretrained', checkpoint=path)
+    student = MODELS.build(options)
+    student.init_weights()
+    return student.eval()
+
+
+def scenes(cfg: Config, split: str) -> list[dict]:
+    """Return the scenes of a split: points and the class of each."""
+    from mmdet3d_act.registry import DATASETS
+
+    pipeline = [
+        dict(type='LoadScene', with_semantic_mask=True),
+        dict(type='PointSegClassMapping'),
+        dict(type='GlobalAlignment', rotation_axis=2),
+        dict(type='SamplePoints', num_points=NUM_POINTS),
+        dict(type='PackPointInputs'),
+    ]
+    data = dict(cfg.val_dataloader.dataset, split=split, pipeline=pipeline)
+    dataset = DATASETS.build(data)
+    return [dataset[index] for index in range(len(dataset))]
+
+
+def patches(
+    student: nn.Module, samples: list[dict]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features (S, C), positions (S, 4) and classes (S,) of patches."""
+    import torch
+
+    found = []
+    with torch.no_grad():
+        for sample in samples:
+            points = sample['inputs']['points'][None, :, :3]
+            out = student(points)
+            centers = out['centers'][0]
+            height = centers[:, 2:] - points[0, :, 2].min()
+            labels = sample['data_samples'].gt_pts_seg.pts_semantic_mask
+            rows = out['fp_indices'][-1][0]
+            found.append(
+                (
+                    out['features'][0].T.numpy(),
+                    torch.cat([centers, height], 1).numpy(),
+                    np.asarray(labels)[rows.numpy()],
+                )
+            )
+    features, positions, labels = map(np.concatenate, zip(*found, strict=True))
+    known = labels < NUM_CLASSES
+    return features[known], positions[known], labels[known]
+
+
+def probe(
+    train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
+) -> tuple[float, float]:
+    """Return accuracy and mean accuracy of classes, in percent.
+
+    Args:
+        train: Inputs (S, D) and classes (S,).
+        test: The same of other scenes.
+    """
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(
+        StandardScaler(), RidgeClassifier(ALPHA, class_weight='balanced')
+    ).fit(*train)
+    right = model.predict(test[0]) == test[1]
+    each = [right[test[1] == label].mean() for label in np.unique(test[1])]
+    return 100 * float(right.mean()), 100 * float(np.mean(each))
+
+
+def parse_args() -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('students', nargs='+', metavar='NAME=SOURCE')
+    parser.add_argument('--data', required=True, help='data root')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print a row of the table for every student."""
+    args = parse_args()
+    os.environ['ACT_DATA_ROOT'] = args.data
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+
+    from mmdet3d_act.evaluation.aggregation import markdown_table
+
+    cfg = Config.fromfile(ROOT / CONFIG)
+    init_default_scope('mmdet3d')
+    parts = [scenes(cfg, split) for split in ('train', 'val')]
+    table = [['features', 'accuracy', 'mAcc']]
+    for text in args.students:
+        name, _, source = text.partition('=')
+        student = load_student(cfg, source)
+        train, test = (patches(student, part) for part in parts)
+        rows = {
+            name: [one[0] for one in (train, test)],
+            f'{name} + position': [
+                np.concatenate(one[:2], axis=1) for one in (train, test)
+            ],
+        }
+        if text == args.students[0]:
+            rows['position'] = [one[1] for one in (train, test)]
+        for row, (first, second) in rows.items():
+            scores = probe((first, train[2]), (second, test[2]))
+            table.append([row, *(f'{score:.1f}' for score in scores)])
+            print(row, *table[-1][1:], flush=True)
+    print(markdown_table(table))
+
+
+if __name__ == '__main__':
+    main()
