@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""What do frozen patch features know of a scene? Linear probes of its patches.
+r"""What do frozen patch features know of a scene? Linear probes of its patches.
 
-    python benchmarks/probe_scenes.py --data DIR \\
-        act=work_dirs/act_pretrain_scannet_tiny scratch=scratch@0 \\
+    python benchmarks/probe_scenes.py --data DIR \
+        act=work_dirs/act_pretrain_scannet_tiny scratch=scratch@0 \
         concept=work_dirs/concept_pretrain_scannet_metres-tiny@after
 
 A ridge classifier learns the class of each patch's centre (20 classes of
