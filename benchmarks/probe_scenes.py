@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-r"""What do frozen patch features know of a scene? Linear probes of its patches.
+r"""What do frozen features know of a scene? Linear probes of its patches.
 
     python benchmarks/probe_scenes.py --data DIR \
         act=work_dirs/act_pretrain_scannet_tiny scratch=scratch@0 \
