@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_POINTS = 40_000  # of a scene that are drawn
-SPACING = 0.02  # of points along the edges of boxes, metres
+SPACING = 0.0025  # of points along the edges of boxes, in sizes of the scene
+MAX_EDGE = 800  # points along one edge
 ELEVATION = np.deg2rad(48.0)
 _PALE = 0.8
 _RIGHT, _WRONG = (0.78, 0.82, 0.86), (0.80, 0.20, 0.20)
@@ -91,13 +92,14 @@ def thin_out(points: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 
 def box_edges(
     boxes: Any,  # noqa: ANN401
-    spacing: float = SPACING,
+    spacing: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return points along the edges of boxes, and whose they are.
 
     Args:
         boxes: (n, 6 or 7): middle, sizes, perhaps yaw.
-        spacing: Distance of the points, in units of the boxes.
+        spacing: Distance of the points, in units of the boxes; larger where
+            an edge would have more than ``MAX_EDGE``.
 
     Returns:
         (E, 3), and int64 (E,).
@@ -108,7 +110,8 @@ def box_edges(
     for index, own in enumerate(corners):
         for first, second in _EDGES:
             start, end = own[first], own[second]
-            count = int(np.linalg.norm(end - start) / spacing) + 2
+            steps = np.linalg.norm(end - start) / max(spacing, 1e-9)
+            count = int(min(steps + 2, MAX_EDGE))
             share = np.linspace(0, 1, count)[:, None]
             places.append(start + share * (end - start))
             owners.append(np.full(count, index))
@@ -146,7 +149,8 @@ def box_panel(
     """
     (points,) = thin_out(to_points(points))
     grey = 0.45 * height_colors(points, 'z') + 0.55 * _PALE
-    edges, owners = box_edges(boxes)
+    # Of any unit: a picture of millimetres costs what one of metres does.
+    edges, owners = box_edges(boxes, SPACING * np.ptp(points, axis=0).max())
     labels = to_numpy(labels).astype(np.int64)
     tint = colors[labels[owners]]
     return ScenePanel(

@@ -12,7 +12,6 @@ from mmengine.config import Config
 
 from mmdet3d_act.apis import scene_inference
 from mmdet3d_act.apis.scene_inference import (
-    find_doubts,
     infer_scenes,
     open_scenes,
     summarize_result,
@@ -51,7 +50,8 @@ def scan(tmp_path: Path) -> Path:
 
 def infer(network: Network, scan: Path, out: Path, **options: object) -> tuple:
     scenes = open_scenes(config(), [scan], 'config.py')
-    (found,) = infer_scenes(network, scenes, out, panel=64, **options)
+    options = dict(panel=64, warn=pytest.fail) | options
+    (found,) = infer_scenes(network, scenes, out, **options)
     return found
 
 
@@ -74,7 +74,6 @@ def test_boxes_are_in_the_coordinates_of_the_file(
     )
     assert found['boxes'][0]['yaw'] == 0
     assert 'boxes: chair 1, sofa 1' in summarize_result(result)
-    assert find_doubts(result) == []
 
 
 def test_unlikely_boxes_are_left_out(scan: Path, tmp_path: Path) -> None:
@@ -115,11 +114,31 @@ def test_files_of_one_name_do_not_overwrite_each_other(
 
 def test_other_units_and_axes_are_doubted(scan: Path, tmp_path: Path) -> None:
     np.save(scan, np.load(scan) * [1000, 1000, 5000])
-    network = Network(pred_instances_3d=FOUND)
-    result, _ = infer(network, scan, tmp_path)
-    unit, axis = find_doubts(result)
+    doubts = []
+
+    class Asked(Network):
+        def test_step(self, data: dict) -> list:
+            # It is told before the model works on the scene.
+            assert len(doubts) == 2
+            return super().test_step(data)
+
+    network = Asked(pred_instances_3d=FOUND)
+    infer(network, scan, tmp_path, warn=doubts.append)
+    unit, axis = doubts
     assert 'its longest side is 2e+04 m' in unit
     assert 'higher than it is wide' in axis
+
+
+def test_a_bad_file_does_not_keep_from_the_others(
+    scan: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / 'bad.npy'
+    bad.write_bytes(b'nothing')
+    scenes = open_scenes(config(), [bad, scan], 'config.py')
+    network = Network(pred_instances_3d=FOUND)
+    with pytest.raises(UsageError, match=r'bad\.npy: '):
+        list(infer_scenes(network, scenes, tmp_path, panel=64))
+    assert (tmp_path / 'scan.v2.json').is_file()
 
 
 def test_classifiers_are_refused(scan: Path, tmp_path: Path) -> None:

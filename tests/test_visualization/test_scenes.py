@@ -50,12 +50,25 @@ def test_edges_are_on_the_box() -> None:
 
 
 def test_no_boxes_have_no_edges() -> None:
-    places, owners = box_edges(torch.zeros(0, 7))
+    places, owners = box_edges(torch.zeros(0, 7), 0.1)
     assert places.shape == (0, 3)
     panel = box_panel('none', POINTS, torch.zeros(0, 7), [], COLORS)
     assert panel.caption == '0 boxes'
     assert len(panel.points) == len(POINTS) == len(panel.colors)
     assert len(owners) == 0
+
+
+def test_millimetres_cost_what_metres_do() -> None:
+    metres = box_panel('', POINTS, BOX, [0], COLORS)
+    box = np.array(BOX)
+    box[:, :6] *= 1000
+    others = box_panel('', 1000 * POINTS, box, [0], COLORS)
+    assert len(others.points) == len(metres.points)
+    np.testing.assert_allclose(others.points, 1000 * metres.points, rtol=1e-4)
+    # Nor do boxes of any size, or scenes of one point.
+    places, _ = box_edges(1e9 * np.array(BOX), 0.01)
+    assert len(places) == 12 * scenes.MAX_EDGE
+    assert len(box_panel('', POINTS[:1], BOX, [0], COLORS).points) < 1e4
 
 
 def test_boxes_are_seen(tmp_path: Path) -> None:
