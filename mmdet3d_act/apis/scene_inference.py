@@ -121,7 +121,8 @@ def _known_classes(dataset: dict, config: str) -> dict:
     """Return names and colours of the classes of a data set."""
     own = dict(dataset.get('metainfo') or {})
     for cls in registered_classes(dataset['type']):
-        own = {**getattr(cls, 'METAINFO', {}), **own}
+        known = getattr(cls, 'known_classes', lambda _: {})(dataset)
+        own = {**getattr(cls, 'METAINFO', {}), **known, **own}
     if not own.get('classes'):
         raise UsageError(
             f'the test data of {config} have no classes; name them with '

@@ -16,6 +16,12 @@ from mmdet3d_act.apis.scene_inference import (
     open_scenes,
     summarize_result,
 )
+from mmdet3d_act.datasets.scannet_classes import (
+    DETECTION_CLASSES,
+    DETECTION_PALETTE,
+    SEGMENTATION_CLASSES,
+    SEGMENTATION_PALETTE,
+)
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import point_data
 from tests.test_apis.test_scene_pictures import BOXES, FOUND, Network
@@ -157,7 +163,10 @@ def test_classifiers_are_refused(scan: Path, tmp_path: Path) -> None:
             "'use_dim': 6}, .* coordinates alone; give a config",
         ),
         (config([dict(type='LoadPointCloud')]), "read by {'type': 'LoadPoint"),
-        (config(metainfo=dict()), 'have no classes; name them'),
+        (
+            config(type='PointFolder', metainfo=dict()),
+            'have no classes; name them',
+        ),
         (config([*STEPS[:2], dict(type='Nothing')]), None),
     ],
 )
@@ -170,6 +179,18 @@ def test_configs_that_do_not_fit(
         return
     with pytest.raises(UsageError, match=fault):
         open_scenes(cfg, [scan], 'config.py')
+
+
+def test_colours_are_those_of_the_data_set(scan: Path) -> None:
+    known = open_scenes(config(), [scan], 'config.py').metainfo
+    assert known['classes'] == CLASSES
+    places = [DETECTION_CLASSES.index(one) for one in CLASSES]
+    colors = [DETECTION_PALETTE[place] for place in places]
+    assert list(known['palette']) == colors
+    points = config(task='segmentation', metainfo=dict())
+    known = open_scenes(points, [scan], 'config.py').metainfo
+    assert known['classes'] == SEGMENTATION_CLASSES
+    assert np.array_equal(known['palette'], SEGMENTATION_PALETTE)
 
 
 def test_missing_files_are_named(scan: Path) -> None:
