@@ -25,6 +25,7 @@ from mmdet3d_act.visualization.arrays import (
 from mmdet3d_act.visualization.html import write_html
 from mmdet3d_act.visualization.rasterizer import draw_points, fit_frame
 from mmdet3d_act.visualization.sheet import INK, MARGIN, Cell, compose_sheet
+from mmdet3d_act.wording import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MAX_POINTS = 40_000  # of a scene that are drawn
 SPACING = 0.0025  # of points along the edges of boxes, in sizes of the scene
 MAX_EDGE = 800  # points along one edge
+BESIDE = 1.5  # what is shown, at most, in extents of the scene
 ELEVATION = np.deg2rad(48.0)
 _PALE = 0.8
 _RIGHT, _WRONG = (0.78, 0.82, 0.86), (0.80, 0.20, 0.20)
@@ -157,7 +159,7 @@ def box_panel(
         title,
         np.concatenate([points, edges]),
         np.concatenate([grey, tint]),
-        caption or f'{len(labels)} boxes',
+        caption or counted(len(labels), 'box', 'boxes'),
     )
 
 
@@ -221,7 +223,8 @@ def draw_scene_panels(
 ) -> Path:
     """Write a sheet of scenes as a PNG, without a display; return its path.
 
-    The panels of a row have the view of its first.
+    The panels of a row have one view: of the first, and of what the others
+    show beside it, such as boxes, within ``BESIDE`` times its extents.
 
     Args:
         rows: One a scene.
@@ -241,8 +244,13 @@ def draw_scene_panels(
         )
     sheet = []
     for row in rows:
-        first = upright(to_points(row[0].points, row[0].title), up_axis)
-        frame = fit_frame(first, ELEVATION)
+        shown = [
+            upright(to_points(one.points, one.title), up_axis) for one in row
+        ]
+        low, high = shown[0].min(axis=0), shown[0].max(axis=0)
+        margin = (BESIDE - 1) / 2 * (high - low)
+        fitted = np.clip(np.concatenate(shown), low - margin, high + margin)
+        frame = fit_frame(fitted, ELEVATION)
         cells = []
         for one in row:
             points = to_points(one.points, one.title)

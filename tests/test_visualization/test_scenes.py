@@ -93,6 +93,26 @@ def test_boxes_are_seen(tmp_path: Path) -> None:
     assert reddish(image[130:]) > 50  # the legend
 
 
+def test_boxes_beside_the_points_are_seen(tmp_path: Path) -> None:
+    flat = POINTS * [1, 1, 0]
+    far = np.array([[1.5, 3.4, 0.1, 0.3, 0.3, 0.2]])
+
+    def width(box: np.ndarray) -> int:
+        row = [plain_panel('', flat), box_panel('', flat, box, [0], COLORS)]
+        path = draw_scene_panels([row], tmp_path / 'scenes.png', panel=200)
+        # To the right and to the left of the panel there is white.
+        panel = picture(path)[50:, 212:412]
+        inked = np.flatnonzero((panel.min(axis=-1) < 250).any(axis=0))
+        assert inked[0] > 2
+        assert inked[-1] < 197
+        return int(np.ptp(inked))
+
+    assert width(far) > 150
+    assert reddish(picture(tmp_path / 'scenes.png')) > 30
+    # What is far away does not make all the rest small.
+    assert width(far * [1, 100, 1, 1, 1, 1]) > 100
+
+
 def test_labels_and_errors() -> None:
     labels = np.zeros(500, np.int64)
     labels[:100] = 5  # no class
