@@ -73,7 +73,8 @@ def filled_share(points: np.ndarray, frame: Frame) -> float:
 def _project(points: np.ndarray, frame: Frame, size: int) -> np.ndarray:
     """Return (N, 3): column, row and depth in radii (0 at the centre)."""
     local = (points - frame.center) / frame.radius @ _view_axes(frame).T
-    scale = 0.47 * size * _CAMERA / (_CAMERA + local[:, 2])
+    away = np.maximum(_CAMERA + local[:, 2], 1e-6)
+    scale = 0.47 * size * _CAMERA / away
     column = size / 2 + local[:, 0] * scale
     row = size / 2 - local[:, 1] * scale
     return np.stack([column, row, local[:, 2]], axis=1)
@@ -154,6 +155,8 @@ def _front_most(
     # Far outside of the picture, numbers of any size are alike.
     corner = np.round(np.clip(place[:, :2], -canvas, 2 * canvas))
     corner = corner.astype(np.int64)
+    # What is behind the eye is not seen.
+    corner[place[:, 2] <= -_CAMERA] = -canvas
     step = max(1, _AT_ONCE // len(ball))
     for start in range(0, len(place), step):
         part = slice(start, start + step)

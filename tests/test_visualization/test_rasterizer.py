@@ -89,6 +89,10 @@ def test_one_point_and_points_outside_are_no_trouble() -> None:
     single = draw_points(np.ones((1, 3)), np.zeros((1, 3)), 32)
     assert len(ink(single)) > 0
     assert len(ink(draw([[0, 9.0, 9.0]], [RED]))) == 0
+    # Behind the eye, which is at 5 radii.
+    assert len(ink(draw([[4.9, 0, 0]], [RED]))) > 0
+    for behind in (5.0, 90.0):
+        assert len(ink(draw([[behind, 0, 0]], [RED]))) == 0
 
 
 def test_many_points_are_drawn_part_by_part(monkeypatch) -> None:
