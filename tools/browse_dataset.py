@@ -72,6 +72,7 @@ def browse(args: argparse.Namespace) -> None:
         draw_traces,
         write_traces_html,
     )
+    from mmdet3d_act.wording import counted
 
     cfg = launch.load_config(args.config, args.cfg_options)
     dataset = build_dataset(cfg, args.config, args.part)
@@ -93,12 +94,13 @@ def browse(args: argparse.Namespace) -> None:
         traces,
         args.out or Path('work_dirs/browse') / name,
         classes=meta.get('classes', ()),
+        palette=meta.get('palette'),
         up_axis=up_axis,
         panel=args.panel,
     )
     print(
-        f'{type(dataset).__name__} with {len(dataset)} samples, up axis '
-        f'{up_axis}; drawn: {len(chosen)} of them'
+        f'{type(dataset).__name__} with {counted(len(dataset), "sample")}, '
+        f'up axis {up_axis}; drawn: {len(chosen)} of them'
     )
     for trace in traces:
         if trace.steps and trace.steps[-1].error:

@@ -73,7 +73,6 @@ def infer(args: argparse.Namespace) -> None:
     """Load the model, and write what it finds in each scan."""
     from mmdet3d_act.apis.loading import load_model, resolve_checkpoint
     from mmdet3d_act.apis.scene_inference import (
-        find_doubts,
         infer_scenes,
         open_scenes,
         summarize_result,
@@ -98,9 +97,8 @@ def infer(args: argparse.Namespace) -> None:
         min_score=args.score,
         html=args.html,
         panel=args.panel,
+        warn=lambda doubt: print(f'warning: {doubt}', file=sys.stderr),
     ):
-        for doubt in find_doubts(result):
-            print(f'warning: {doubt}', file=sys.stderr)
         print(summarize_result(result))
         print(f'Written: {", ".join(map(str, paths))}')
 

@@ -2,6 +2,7 @@
 """Evaluate a checkpoint on a config's test set.
 
 python tools/test.py CONFIG work_dirs/NAME/epoch_300.pth --out metrics.json
+python tools/test.py CONFIG work_dirs/NAME             its last checkpoint
 python tools/test.py CONFIG CHECKPOINT --tta           one vote over 10 views
 python tools/test.py CONFIG CHECKPOINT --tta --votes 10     and the best of 10
 """
@@ -27,7 +28,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
     parser = ConfigArgumentParser('Evaluate a checkpoint.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint, a file or an address')
+    parser.add_argument(
+        'checkpoint',
+        help='checkpoint: a file, an address, or a work directory, whose '
+        'last one is taken',
+    )
     parser.add_argument(
         '--work-dir',
         help='folder for the log '
@@ -75,17 +80,13 @@ def test(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
     from mmengine.logging import print_log
 
+    from mmdet3d_act.apis.loading import resolve_checkpoint
     from mmdet3d_act.engine import launch
 
     cfg = launch.load_config(args.config, args.cfg_options)
     launch.require(cfg, TEST_PARTS, args.config)
-    if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
-        raise launch.UsageError(
-            f'the checkpoint {args.checkpoint} does not exist; tools/train.py '
-            f'{args.config} produces one'
-        )
     cfg.launcher = args.launcher
-    cfg.load_from = args.checkpoint
+    cfg.load_from = resolve_checkpoint(args.checkpoint)
     cfg.resume = False
     launch.set_work_dir(cfg, args.work_dir, args.config)
     launch.forget_pretrained(cfg)

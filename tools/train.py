@@ -43,6 +43,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'in the work directory, if there is one',
     )
     parser.add_argument(
+        '--epochs',
+        type=int,
+        help='length of the training, with the schedule that fits (default: '
+        'as the config says)',
+    )
+    parser.add_argument(
         '--amp',
         action='store_true',
         help='mixed precision: float16 on GPUs, bfloat16 on CPU',
@@ -84,6 +90,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if '::' not in args.config and not Path(args.config).is_file():
         parser.error(f'the config {args.config} does not exist')
+    if args.epochs is not None and args.epochs < 1:
+        parser.error(f'--epochs must be >= 1, got {args.epochs}')
     return args
 
 
@@ -97,8 +105,14 @@ def configure(args: argparse.Namespace) -> Config:
     )
     cfg.launcher = args.launcher
     launch.set_work_dir(cfg, args.work_dir, args.config)
+    # Where Ctrl-C looks for what is kept.
+    args.work_dir = cfg.work_dir
     launch.set_seed(cfg, args.seed, args.deterministic)
     launch.set_resume(cfg, args.resume)
+    if args.epochs is not None:
+        from mmdet3d_act.apis.variations import set_epochs
+
+        set_epochs(cfg, args.epochs, args.config)
     if args.amp:
         launch.enable_amp(cfg)
     if args.auto_scale_lr:
@@ -117,7 +131,7 @@ def train(args: argparse.Namespace) -> None:
     from mmdet3d_act.engine import launch
 
     cfg = configure(args)
-    launch.check_requirements(cfg, args.config, launch.TRAIN_PARTS)
+    launch.check_training(cfg, args.config)
     if args.check:
         from mmdet3d_act.apis.target_caching import check_stores
 
@@ -135,16 +149,24 @@ def train(args: argparse.Namespace) -> None:
     )
 
 
+def what_is_kept(args: argparse.Namespace) -> str:
+    """Return what is there after Ctrl-C, and how to go on."""
+    from mmdet3d_act.engine.failures import RUN_AGAIN
+    from mmdet3d_act.models.backbones import find_checkpoint
+
+    path = find_checkpoint(str(args.work_dir)) if args.work_dir else None
+    if path is None:
+        return f'no checkpoint has been saved yet; {RUN_AGAIN}'
+    return f'{path} is kept; the same command with --resume goes on from it'
+
+
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
     from mmdet3d_act.engine.failures import run_tool
 
     return run_tool(
-        lambda: train(args),
-        args.launcher,
-        kept='checkpoints that were saved are kept; the same command with '
-        '--resume goes on from the last one',
+        lambda: train(args), args.launcher, kept=lambda: what_is_kept(args)
     )
 
 

@@ -96,7 +96,7 @@ def prepare_config(
         adapt(cfg)
     if amp:
         launch.enable_amp(cfg)
-    launch.check_requirements(cfg, config, launch.TRAIN_PARTS)
+    launch.check_training(cfg, config)
     return cfg
 
 

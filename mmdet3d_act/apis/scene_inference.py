@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from mmdet3d_act.apis.scene_pictures import (
     require_scene_model,
     scene_panels,
 )
+from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.scene_files import SceneFiles
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import registered_classes
@@ -119,7 +121,8 @@ def _known_classes(dataset: dict, config: str) -> dict:
     """Return names and colours of the classes of a data set."""
     own = dict(dataset.get('metainfo') or {})
     for cls in registered_classes(dataset['type']):
-        own = {**getattr(cls, 'METAINFO', {}), **own}
+        known = getattr(cls, 'known_classes', lambda _: {})(dataset)
+        own = {**getattr(cls, 'METAINFO', {}), **known, **own}
     if not own.get('classes'):
         raise UsageError(
             f'the test data of {config} have no classes; name them with '
@@ -136,11 +139,13 @@ def infer_scenes(
     min_score: float = 0.3,
     html: bool = False,
     panel: int = 420,
+    warn: Callable[[str], object] = warnings.warn,
 ) -> Iterator[tuple[SceneResult, list[Path]]]:
     """Yield what is found in each scene, and the files that say it.
 
     Boxes go into ``NAME.json``, classes of points into ``NAME.npz``, a
-    picture into ``NAME.png``.
+    picture into ``NAME.png``. Files that cannot be used are named once the
+    others are done.
 
     Args:
         model: A detector or a segmentor with its weights, evaluating.
@@ -149,14 +154,25 @@ def infer_scenes(
         min_score: Detections of lower scores are left out.
         html: Whether to write a web page for each scene.
         panel: Width and height of a picture.
+        warn: Gets what speaks against a scene, before the model sees it.
 
     Raises:
-        UsageError: If the model predicts neither boxes nor classes of points.
+        UsageError: If the model predicts neither boxes nor classes of points,
+            or a file cannot be used.
     """
+    faults = []
     classes = tuple(scenes.metainfo['classes'])
     colors = class_colors(len(classes), scenes.metainfo.get('palette'))
     for index, name in enumerate(_unique_names(scenes.files)):
-        data = scenes[index]
+        try:
+            data = scenes[index]
+        except BadSampleError as error:
+            faults.append(str(error))
+            continue
+        for doubt in find_doubts(
+            scenes.files[index], np.asarray(data['inputs']['points'])[:, :3]
+        ):
+            warn(doubt)
         origin = torch.as_tensor(data['data_samples'].metainfo['origin'])
         sample, points = predict_scene(model, data)
         result = scene_result(sample, points, origin, classes, min_score)
@@ -176,6 +192,8 @@ def infer_scenes(
                 )
             )
         yield result, paths
+    if faults:
+        raise UsageError('\n'.join(faults))
 
 
 def scene_result(
@@ -274,24 +292,25 @@ def summarize_result(result: SceneResult) -> str:
     return f'{result.file} ({sides} m): {what}: {listed or "none"}'
 
 
-def find_doubts(result: SceneResult) -> list[str]:
+def find_doubts(file: str, points: np.ndarray) -> list[str]:
     """Return what speaks against a file in metres with z up.
 
     Args:
-        result: What was found in it.
+        file: Its name.
+        points: (N, 3), what is in it.
     """
-    sides = np.ptp(result.points, axis=0)
+    sides = np.ptp(points, axis=0)
     low, high = _USUAL_SIDES
     doubts = []
     if not low <= sides.max() <= high:
         doubts.append(
-            f'{result.file}: its longest side is {sides.max():.4g} m; if it '
-            'is in another unit, scale it to metres'
+            f'{file}: its longest side is {sides.max():.4g} m; if it is in '
+            'another unit, scale it to metres'
         )
     if sides[2] > sides[:2].max():
         doubts.append(
-            f'{result.file}: it is higher than it is wide; if z is not its '
-            'vertical axis, turn it'
+            f'{file}: it is higher than it is wide; if z is not its vertical '
+            'axis, turn it'
         )
     return doubts
 

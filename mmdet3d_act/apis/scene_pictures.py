@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmdet3d_act.apis.pictures import choose_indices
-from mmdet3d_act.datasets.browsing import sample_name
+from mmdet3d_act.datasets.browsing import point_labels, sample_name
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.evaluation.detection_metric import find_true_boxes
 from mmdet3d_act.models.autoencoders import DiscreteVAE
@@ -31,6 +31,7 @@ from mmdet3d_act.visualization.scenes import (
     plain_panel,
     write_scene_html,
 )
+from mmdet3d_act.wording import counted
 
 # Models of ours that find neither boxes nor classes of points.
 _OTHER_MODELS = (DiscreteVAE, Distiller, PointClassifier)
@@ -154,7 +155,7 @@ def scene_panels(
     """
     panels = [plain_panel(sample_name(sample), points)]
     panels[0] = panels[0]._replace(caption=f'{len(points)} points')
-    labels = _point_labels(sample)
+    labels = point_labels(sample)
     seen: set[int] = set()
     known = find_true_boxes(sample)
     if labels is not None or 'pred_pts_seg' in sample:
@@ -166,7 +167,8 @@ def scene_panels(
     found = sample.get('pred_instances_3d')
     if found is not None:
         boxes, best, _ = likely_boxes(found, min_score)
-        caption = f'{len(boxes)} boxes of score >= {min_score:g}'
+        number = counted(len(boxes), 'box', 'boxes')
+        caption = f'{number} of score >= {min_score:g}'
         panels.append(
             box_panel('predicted', points, boxes, best, colors, caption)
         )
@@ -201,15 +203,6 @@ def _add_labels(
             panels.append(error_panel(points, labels, found, len(colors)))
     values = np.unique(np.concatenate(shown))
     return {int(one) for one in values if 0 <= one < len(colors)}
-
-
-def _point_labels(sample: dict) -> np.ndarray | None:
-    """Return the labels of the points, (N,), if there are some."""
-    for group in ('eval_ann_info', 'gt_pts_seg'):
-        labels = (sample.get(group) or {}).get('pts_semantic_mask')
-        if labels is not None:
-            return _array(labels)
-    return None
 
 
 def _array(values: Any) -> np.ndarray:  # noqa: ANN401

@@ -10,6 +10,7 @@ from mmdet3d_act.apis.loading import resolve_checkpoint
 from mmdet3d_act.datasets.packing import iter_dataset_cfgs
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.preflight import iter_typed
+from mmdet3d_act.wording import counted
 
 SCRATCH = 'scratch'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -51,12 +52,15 @@ def set_epochs(cfg: Config, epochs: int, config: str) -> None:
             schedule['num_epochs'] += epochs - old
             begin = schedule.get('warmup_epochs', 0)
             end = schedule['num_epochs']
+        # Of a ProgressCosineLR, whose warm-up is a part of it.
+        begin = max(begin, schedule.get('warmup', 0))
         end = epochs if end is None else end
         if begin >= end or end > epochs:
+            few = counted(epochs, 'epoch is', 'epochs are')
             raise launch.UsageError(
-                f'{epochs} epochs are too few for {config}: its '
-                f'{schedule.get("type")} is from epoch {begin} to {end}; '
-                f'give at least {max(begin + 1, end)}'
+                f'{few} too few for {config}: its {schedule.get("type")} is '
+                f'from epoch {begin} to {end}; give at least '
+                f'{max(begin + 1, end)}'
             )
     cfg.train_cfg['max_epochs'] = epochs
     interval = cfg.train_cfg.get('val_interval', 1)

@@ -384,6 +384,7 @@ class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
         Returns:
             The message.
         """
+        path += f' ({os.path.abspath(path)})' * (not os.path.isabs(path))
         text = (
             f'{type(self).__name__} needs {what} at {path}. Expected layout: '
             f'{layout}. The folder that holds the data sets is named by the '

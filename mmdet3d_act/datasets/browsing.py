@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.seeding import SampleIndex
+from mmdet3d_act.evaluation.detection_metric import find_true_boxes
 
 
 class Step(NamedTuple):
@@ -26,6 +28,9 @@ class Step(NamedTuple):
         patches: The patch of each of these points, int64 (N,), -1 for none;
             None where the sample is not grouped.
         error: Why the sample cannot be used, or ''.
+        labels: The class of each point, int64 (N,), or else of each box,
+            (n,), where the sample is packed and has some.
+        boxes: (n, 7): middle, sizes, yaw; None where it has none.
     """
 
     title: str
@@ -33,6 +38,8 @@ class Step(NamedTuple):
     points: np.ndarray | None
     patches: np.ndarray | None = None
     error: str = ''
+    labels: np.ndarray | None = None
+    boxes: np.ndarray | None = None
 
 
 class Trace(NamedTuple):
@@ -216,7 +223,31 @@ def _snapshot(title: str, static: bool, results: dict) -> Step:
         patches = np.full(len(array), -1)
         for patch, rows in enumerate(np.asarray(members)):
             patches[rows] = patch
-    return Step(title, static, array, patches)
+    step = Step(title, static, array, patches)
+    sample = results.get('data_samples')
+    if sample is None:
+        return step
+    known = {**sample.metainfo, **sample.to_dict()}
+    labels, boxes = point_labels(known), find_true_boxes(known)
+    if labels is not None and len(labels) == len(array):
+        return step._replace(labels=labels)
+    if boxes is not None:
+        return step._replace(boxes=boxes[0].numpy(), labels=boxes[1].numpy())
+    return step
+
+
+def point_labels(sample: dict) -> np.ndarray | None:
+    """Return the labels of the points of a sample, (N,), if it has some.
+
+    Args:
+        sample: A data sample as a dict.
+    """
+    for group in ('eval_ann_info', 'gt_pts_seg'):
+        labels = (sample.get(group) or {}).get('pts_semantic_mask')
+        if labels is not None:
+            labels = torch.as_tensor(labels).detach().cpu()
+            return labels.numpy().astype(np.int64)
+    return None
 
 
 def _identity(history: Sequence[dict], index: int) -> tuple[str, int | None]:

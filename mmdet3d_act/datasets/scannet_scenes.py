@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Sequence
 from typing import ClassVar
@@ -123,6 +124,19 @@ class ScanNetScenes(PointCloudDataset):
         """
         return ()
 
+    @classmethod
+    def known_classes(cls, cfg: dict) -> dict:
+        """Return names and colours of the classes of a configured data set.
+
+        Args:
+            cfg: The data set's config.
+
+        Returns:
+            ``classes`` and ``palette``, RGB from 0 to 255.
+        """
+        named = (cfg.get('metainfo') or {}).get('classes')
+        return _class_meta(cfg.get('task', 'detection'), named)
+
     def label_of(self, sample: dict) -> str:
         """Return the kind by which ``label_fraction`` divides scenes: one.
 
@@ -169,8 +183,22 @@ class ScanNetScenes(PointCloudDataset):
         problems = super().check_requirements(cfg)
         if problems:
             return problems
-        unread = dict(pipeline=[], static_pipeline=[], lazy_init=True)
-        return DATASETS.build({**cfg, **unread}).find_missing_files()
+        return cls._unread(cfg, lazy_init=True).find_missing_files()
+
+    @classmethod
+    def count_samples(cls, cfg: dict) -> int:
+        """Return the length of a configured data set; no scene is read.
+
+        Args:
+            cfg: The data set's config, whose list is there.
+        """
+        return len(cls._unread(cfg))
+
+    @staticmethod
+    def _unread(cfg: dict, **options: object) -> ScanNetScenes:
+        """Return a configured data set without its transforms."""
+        unread = dict(pipeline=[], static_pipeline=[], **options)
+        return DATASETS.build({**cfg, **unread})
 
     def find_missing_files(self) -> list[str]:
         """Return which files of the scenes in use are absent.
@@ -193,12 +221,24 @@ class ScanNetScenes(PointCloudDataset):
                 count = f'{len(absent)} of {len(paths)} scenes'
                 needed = f'the {what} of {count} in {self.ann_file}, the first'
                 text = self.describe_missing(needed, absent[0], _LAYOUT)
+                if absent == paths:
+                    problems.append(f'{text} {self._name_other_lists(what)}')
+                    continue
                 text += ' ann_file of the data set names another list.'
                 if not self.test_mode:
                     # In testing another scene would count twice instead.
                     text += " on_error='skip' of the data set takes others."
                 problems.append(text)
         return problems
+
+    def _name_other_lists(self, what: str) -> str:
+        """Return what to do where no scene of the list has its files."""
+        text = f'ann_file must name a list whose scenes have the {what}'
+        pattern = os.path.join(self.data_root, 'scannet*_infos_*.pkl')
+        found = {os.path.basename(path) for path in glob.glob(pattern)}
+        others = sorted(found - {os.path.basename(self.ann_file)})
+        beside = ', '.join(others) or 'no other'
+        return f'{text}; beside it lies {beside}.'
 
     def list_samples(self) -> list[dict]:
         """Return the information of every scene, as MMDetection3D's is.
@@ -213,6 +253,7 @@ class ScanNetScenes(PointCloudDataset):
         )
         self._metainfo = {
             **source.metainfo,
+            **_class_meta(self.task, source.metainfo['classes']),
             **self._metainfo,
             'box_type_3d': BOX_TYPE,
         }
@@ -308,6 +349,16 @@ class ScanNetScenes(PointCloudDataset):
                 f'as there are scenes in {self.ann_file}, got {numbers!r}',
             )
         return numbers.tolist()
+
+
+def _class_meta(task: str, named: Sequence[str] | None) -> dict:
+    """Return names and colours of all or some classes of a task."""
+    meta = DATASETS.get(SOURCES[task]).METAINFO
+    colors = dict(zip(meta['classes'], meta['palette'], strict=False))
+    classes = tuple(named or meta['classes'])
+    if not colors.keys() >= {*classes}:
+        return dict(classes=classes)
+    return dict(classes=classes, palette=[colors[one] for one in classes])
 
 
 def _drop_other_classes(annotations: dict) -> None:

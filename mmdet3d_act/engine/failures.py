@@ -29,7 +29,10 @@ class UsageError(Exception):
 
 
 def run_tool(
-    main: Callable[[], None], launcher: str = 'none', *, kept: str = RUN_AGAIN
+    main: Callable[[], None],
+    launcher: str = 'none',
+    *,
+    kept: str | Callable[[], str] = RUN_AGAIN,
 ) -> int:
     """Run a tool and return its exit code.
 
@@ -38,7 +41,8 @@ def run_tool(
         launcher: How its processes were started. The first one reports; a
             sample that cannot be used may be the affair of another, which
             then says so.
-        kept: What is there after Ctrl-C, and how to go on.
+        kept: What is there after Ctrl-C, and how to go on; or what tells it
+            then.
 
     Returns:
         0, or 2 after an error that the user can mend, whose text goes to
@@ -49,7 +53,8 @@ def run_tool(
         main()
     except KeyboardInterrupt:
         # The terminal has written ^C into the line.
-        text, code = f'\ninterrupted; {kept}', EXIT_INTERRUPTED
+        then = kept if isinstance(kept, str) else kept()
+        text, code = f'\ninterrupted; {then}', EXIT_INTERRUPTED
         told = rank == 0
     except Exception as error:
         text, code = describe_failure(error), EXIT_USAGE

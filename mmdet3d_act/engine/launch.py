@@ -23,10 +23,12 @@ from mmdet3d_act.engine.hooks import (
 )
 from mmdet3d_act.engine.preflight import (
     VOTING_PARTS,
+    batch_problems,
     collect_problems,
     format_problems,
     is_pretrained,
     misspelt_option,
+    no_batch,
 )
 from mmdet3d_act.models.backbones import find_checkpoint
 
@@ -324,6 +326,22 @@ def check_requirements(
         raise UsageError(format_problems(problems, config))
 
 
+def check_training(cfg: Config, config: str) -> None:
+    """Stop before anything is built when a training cannot begin.
+
+    Args:
+        cfg: The config.
+        config: Name of the config file.
+
+    Raises:
+        UsageError: If something is missing, or the samples make no batch.
+    """
+    check_requirements(cfg, config, TRAIN_PARTS)
+    problems = batch_problems(cfg.train_dataloader)
+    if problems:
+        raise UsageError(format_problems(problems, config))
+
+
 def build_runner(cfg: Config) -> Runner:
     """Return the runner of a config, set up for the machine's devices.
 
@@ -360,10 +378,5 @@ def start_training(runner: Runner) -> None:
                 'config'
             )
         share = ' of each process' if get_world_size() > 1 else ''
-        raise UsageError(
-            f'nothing to train with: {count} samples{share} are fewer than '
-            f'batch_size {loader.batch_size} with drop_last=True: set '
-            f'train_dataloader.batch_size<={count} or '
-            'train_dataloader.drop_last=False'
-        )
+        raise UsageError(no_batch(count, loader.batch_size, share))
     runner.train()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 import torch
+from mmengine.dataset import InfiniteSampler
 from mmengine.runner import Runner
 
 from mmdet3d_act.datasets.transforms import PrepareImage
@@ -15,10 +18,14 @@ from mmdet3d_act.engine.failures import argument_hint
 from mmdet3d_act.models.backbones import PretrainedModel, find_checkpoint
 from mmdet3d_act.models.teachers import ImageEncoder
 from mmdet3d_act.registry import registered_classes
+from mmdet3d_act.wording import counted
 
 DEFAULT_IMAGE_SIZE = inspect.signature(PrepareImage).parameters['size'].default
 # Beside MMEngine's settings: what tools/test.py --tta reads.
 VOTING_PARTS = ('tta_model', 'tta_dataloader', 'tta_cfg')
+
+# How MMEngine's configs read an environment variable, with a default.
+VARIABLE = re.compile(r'\{\{[\'"]?\s*\$(\w+)\s*:\s*(\S*?)\s*[\'"]?\}\}')
 
 
 def iter_typed(node: object) -> Iterator[Mapping]:
@@ -91,8 +98,13 @@ def _pretrained_parts(init_cfg: object) -> Iterator[Mapping]:
             yield one
 
 
-def _pretrained_problems(cfg: Mapping) -> Iterator[str]:
-    """Yield missing checkpoints of a config's ``init_cfg``."""
+def _pretrained_problems(cfg: Mapping, text: str) -> Iterator[str]:
+    """Yield missing checkpoints of a config's ``init_cfg``.
+
+    Args:
+        cfg: Config of a module.
+        text: Of the config's file, which names environment variables.
+    """
     for one in _pretrained_parts(cfg.get('init_cfg')):
         checkpoint = one.get('checkpoint')
         problem = _missing_file(checkpoint, 'checkpoint')
@@ -106,11 +118,25 @@ def _pretrained_problems(cfg: Mapping) -> Iterator[str]:
             f'the pretrained weights of {cfg["type"]} are missing: no '
             f'checkpoint at {checkpoint!r}. Pretrain first with `python '
             f'tools/train.py {config}`, or name another (a .pth file or a '
-            'work directory) by the environment variable of the config '
-            '(ACT_PRETRAINED, POINT_MAE_PRETRAINED, CONCEPT_PRETRAINED) or '
+            f'work directory) by {_variable(checkpoint, text)} or '
             '--cfg-options model.backbone.init_cfg.checkpoint=PATH; '
             'model.backbone.init_cfg=None trains from scratch'
         )
+
+
+def _variable(value: str, text: str) -> str:
+    """Return which environment variable names a checkpoint."""
+    names = {
+        name
+        for name, default in VARIABLE.findall(text)
+        if os.environ.get(name, default) == value
+    }
+    if len(names) == 1:
+        return f'the environment variable {names.pop()}'
+    return (
+        'the environment variable of the config (ACT_PRETRAINED, '
+        'POINT_MAE_PRETRAINED, CONCEPT_PRETRAINED)'
+    )
 
 
 def _fills_its_parts(cfg: Mapping) -> bool:
@@ -188,6 +214,7 @@ def collect_problems(
         one says.
     """
     parts = cfg if keys is None else {k: cfg.get(k) for k in keys}
+    text = getattr(cfg, 'text', None) or ''
     # A list of (key, value) pairs: Config has items(), but is no Mapping.
     nodes = [value for _, value in parts.items()]
     found = [_missing_file(parts.get('load_from'), 'load_from')]
@@ -200,7 +227,7 @@ def collect_problems(
         found.extend(_class_problems(typed))
         if id(typed) in filled:
             continue
-        found.extend(_pretrained_problems(typed))
+        found.extend(_pretrained_problems(typed, text))
         if _fills_its_parts(typed):
             filled.update(map(id, iter_typed(typed)))
     built = [
@@ -215,6 +242,50 @@ def collect_problems(
         if problem and not problem.startswith(tuple(problems)):
             problems.append(problem)
     return problems
+
+
+def batch_problems(loader: Mapping) -> list[str]:
+    """Return whether an epoch would have no batch at all, in one process.
+
+    Asked is the class method ``count_samples(cfg) -> int`` of the data set's
+    class, where it has one.
+
+    Args:
+        loader: Config of the data loader of a training.
+    """
+    batch_size, dataset = loader.get('batch_size'), loader.get('dataset')
+    if not (batch_size and loader.get('drop_last') and dataset):
+        return []
+    sampler = (loader.get('sampler') or {}).get('type')
+    endless = [
+        issubclass(cls, InfiniteSampler) for cls in registered_classes(sampler)
+    ]
+    if any(endless):
+        return []
+    counts = [
+        cls.count_samples(dataset)
+        for cls in registered_classes(dataset['type'])
+        if hasattr(cls, 'count_samples')
+    ]
+    return [
+        no_batch(count, batch_size) for count in counts if count < batch_size
+    ]
+
+
+def no_batch(count: int, batch_size: int, share: str = '') -> str:
+    """Say that samples make no batch where incomplete ones are dropped.
+
+    Args:
+        count: The samples.
+        batch_size: How many are a batch.
+        share: Whose samples they are, with a blank before it.
+    """
+    few = counted(count, 'sample') + share + (' is' if count == 1 else ' are')
+    return (
+        f'nothing to train with: {few} fewer than batch_size {batch_size} '
+        f'with drop_last=True: set train_dataloader.batch_size<={count} or '
+        'train_dataloader.drop_last=False'
+    )
 
 
 def misspelt_option(options: Iterable[str], cfg: Mapping) -> str | None:
@@ -245,7 +316,7 @@ def format_problems(problems: list[str], config: str) -> str:
         problems: What was found, not empty.
         config: Name of the config.
     """
-    count = f'{len(problems)} problems' if problems[1:] else '1 problem'
+    count = counted(len(problems), 'problem')
     lines = [f'{config} cannot run yet: {count}.']
     for number, problem in enumerate(problems, start=1):
         text = problem.strip().replace('\n', '\n     ')

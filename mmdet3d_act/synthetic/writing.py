@@ -141,10 +141,10 @@ class Manifest:
             ValueError: Always.
         """
         raise ValueError(
-            f'{self.path.parent} must be empty or hold a set with the same '
-            f'options, got other ones ({_differences(found, self.state)}); '
-            f'{remedy}choose another folder, or replace the set with '
-            '--overwrite'
+            f'{self.path.parent} holds a set with other options: '
+            f'{_differences(found, self.state)}. A folder must be empty or '
+            f'hold a set with the same options; {remedy}choose another '
+            'folder, or replace the set with --overwrite'
         )
 
     def write(self, *, complete: bool) -> None:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import prepare_path, to_colors, upright
+from mmdet3d_act.wording import counted
+
+from .arrays import PALETTE, prepare_path, to_colors, upright
 from .html import write_html
 from .rasterizer import Frame, draw_points, filled_share, fit_frame
+from .scenes import box_panel, class_colors, label_panel
 from .sheet import Cell, compose_sheet
 
 if TYPE_CHECKING:
@@ -20,11 +23,15 @@ if TYPE_CHECKING:
 # that would be cut off is.
 _SMALLEST = 0.25
 _NOTE = (
-    'Numbers: extent of the cloud and middle of its box, along x, y, z. All '
-    'panels have the same scale and place but for those on their own scale. '
+    'Numbers: extent of the cloud and middle of its box, along x, y, z. '
+    'Clouds of one size look equally large, in all rows: the view is that of '
+    'what the model is fed, the last column. "own scale" stands above a cloud '
+    'that would be cut off or tiny in that view; it fills its panel instead, '
+    'and its size is to be read from the numbers. '
     'Grouped clouds have a colour per patch (grey: in no patch), others are '
-    'coloured by height. A dot before a name: static pipeline, the same in '
-    'every epoch.'
+    'coloured by height; the last column has boxes, or points, in the colours '
+    'of their classes, where the sample has some. A dot before a name: static '
+    'pipeline, the same in every epoch.'
 )
 
 
@@ -33,6 +40,7 @@ def draw_traces(
     path: str | Path,
     *,
     classes: Sequence[str] = (),
+    palette: Sequence[Sequence[float]] | None = None,
     up_axis: str = 'y',
     panel: int = 170,
 ) -> Path:
@@ -43,6 +51,7 @@ def draw_traces(
             :func:`~mmdet3d_act.datasets.browsing.trace_sample`.
         path: The file, ending in .png; its folder is made.
         classes: Names of the labels.
+        palette: Colours of the classes, RGB from 0 to 255; None takes ours.
         up_axis: 'x', 'y' or 'z'.
         panel: Width and height of one picture.
 
@@ -51,10 +60,14 @@ def draw_traces(
     """
     out = prepare_path(path, '.png')
     frame = _common_frame(traces, up_axis)
+    tints = class_colors(len(classes) or len(PALETTE), palette)
     rows = [
         [
             Cell(message=_describe(trace, classes)),
-            *(_cell(step, frame, up_axis, panel) for step in trace.steps),
+            *(
+                _cell(step, frame, up_axis, panel, tints)
+                for step in trace.steps
+            ),
         ]
         for trace in traces
     ]
@@ -116,7 +129,15 @@ def _title(step: Step) -> str:
 def _describe(trace: Trace, classes: Sequence[str]) -> str:
     """Return what stands at the beginning of a row."""
     label = 'no label'
-    if trace.label is not None:
+    last = trace.steps[-1] if trace.steps else None
+    if last is not None and last.labels is not None:
+        known = last.labels[last.labels >= 0]
+        if classes:
+            known = known[known < len(classes)]
+        label = counted(len(np.unique(known)), 'class', 'classes')
+        if last.boxes is not None:
+            label = f'{counted(len(last.boxes), "box", "boxes")} of {label}'
+    elif trace.label is not None:
         label = f'label {trace.label}'
         if trace.label < len(classes):
             label += f' ({classes[trace.label]})'
@@ -134,7 +155,13 @@ def _common_frame(traces: Sequence[Trace], up_axis: str) -> Frame | None:
     return fit_frame(upright(np.concatenate(fed), up_axis))
 
 
-def _cell(step: Step, frame: Frame | None, up_axis: str, panel: int) -> Cell:
+def _cell(
+    step: Step,
+    frame: Frame | None,
+    up_axis: str,
+    panel: int,
+    class_tints: np.ndarray,
+) -> Cell:
     title = _title(step)
     if step.error:
         return Cell((title,), message=step.error, fault=True)
@@ -145,9 +172,12 @@ def _cell(step: Step, frame: Frame | None, up_axis: str, panel: int) -> Cell:
         return Cell((title,), message=text, fault=True)
     turned = upright(step.points, up_axis)
     own = frame is None or not _fits(turned, frame)
-    colors = to_colors(step.patches, step.points, up_axis)
+    shown, colors = _paint(step, up_axis, class_tints)
     picture = draw_points(
-        turned, colors, panel, frame=fit_frame(turned) if own else frame
+        upright(shown, up_axis),
+        colors,
+        panel,
+        frame=fit_frame(turned) if own else frame,
     )
     low, high = step.points.min(axis=0), step.points.max(axis=0)
     middle = np.round((low + high) / 2, 2)
@@ -158,6 +188,21 @@ def _cell(step: Step, frame: Frame | None, up_axis: str, panel: int) -> Cell:
         'at ' + ', '.join(f'{value + 0.0:.2f}' for value in middle),
     )
     return Cell(lines, picture)
+
+
+def _paint(
+    step: Step, up_axis: str, class_tints: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points of a step, with edges of boxes, and their colours."""
+    if step.labels is None:
+        return step.points, to_colors(step.patches, step.points, up_axis)
+    if step.boxes is None:
+        one = label_panel('', step.points, step.labels, class_tints)
+    else:
+        # Of more classes than there are colours, some look alike.
+        labels = step.labels % len(class_tints)
+        one = box_panel('', step.points, step.boxes, labels, class_tints)
+    return one.points, one.colors
 
 
 def _fits(points: np.ndarray, frame: Frame) -> bool:

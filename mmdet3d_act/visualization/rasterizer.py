@@ -12,6 +12,7 @@ _CAMERA = 5.0  # distance of the eye, in radii of the cloud
 _SAMPLES = 2  # picture elements drawn per element kept, along each side
 _BACKGROUND = 1.0
 _LIGHT = np.array([-0.45, 0.55, 0.70])
+_AT_ONCE = 2_000_000  # elements of balls that are held in memory
 
 
 class Frame(NamedTuple):
@@ -72,7 +73,8 @@ def filled_share(points: np.ndarray, frame: Frame) -> float:
 def _project(points: np.ndarray, frame: Frame, size: int) -> np.ndarray:
     """Return (N, 3): column, row and depth in radii (0 at the centre)."""
     local = (points - frame.center) / frame.radius @ _view_axes(frame).T
-    scale = 0.47 * size * _CAMERA / (_CAMERA + local[:, 2])
+    away = np.maximum(_CAMERA + local[:, 2], 1e-6)
+    scale = 0.47 * size * _CAMERA / away
     column = size / 2 + local[:, 0] * scale
     row = size / 2 - local[:, 1] * scale
     return np.stack([column, row, local[:, 2]], axis=1)
@@ -122,13 +124,11 @@ def draw_points(
     light = _LIGHT / np.linalg.norm(_LIGHT)
     shade = (np.stack([dx, -dy, dz], axis=1) / radius) @ light
     shade = 0.52 + 0.55 * np.maximum(shade, 0.0)
-    column = np.round(place[:, :1]).astype(np.int64) + dx
-    row = np.round(place[:, 1:2]).astype(np.int64) + dy
-    depth = place[:, 2:3] - dz * (2 / canvas)
     haze = 0.45 * np.clip((place[:, 2:] + 1) / 2, 0, 1)
     tone = colors * (1 - haze) + 0.93 * haze
     picture = np.full((canvas * canvas, 3), _BACKGROUND)
-    owner, offset = _front_most(column, row, depth, canvas)
+    ball = np.stack([dx, dy, -dz * (2 / canvas)], axis=1)
+    owner, offset = _front_most(place, ball, canvas)
     hit = owner >= 0
     lit = tone[owner[hit]] * shade[offset[hit], None]
     picture[hit] = np.clip(lit, 0, 1)
@@ -137,25 +137,40 @@ def draw_points(
 
 
 def _front_most(
-    column: np.ndarray, row: np.ndarray, depth: np.ndarray, canvas: int
+    place: np.ndarray, ball: np.ndarray, canvas: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return per picture element the nearest point and its ball's element.
 
     Args:
-        column: (N, P) where the P elements of every ball fall.
-        row: (N, P).
-        depth: (N, P), small is near.
+        place: (N, 3): column, row and depth of the points, small is near.
+        ball: (P, 3): what the elements of a ball add to these.
         canvas: Width of the picture.
 
     Returns:
         Two (canvas * canvas,) arrays of indices, -1 where nothing falls.
     """
-    num_offsets = column.shape[1]
-    fits = (column >= 0) & (column < canvas) & (row >= 0) & (row < canvas)
-    kept = np.flatnonzero(fits)
-    order = kept[np.argsort(-depth.ravel()[kept], kind='stable')]
-    winner = np.full(canvas * canvas, -1)
-    # Of several values for one place NumPy keeps the last: the nearest.
-    winner[(row.ravel() * canvas + column.ravel())[order]] = order
-    owner = np.where(winner >= 0, winner // num_offsets, -1)
-    return owner, np.where(winner >= 0, winner % num_offsets, -1)
+    owner = np.full(canvas * canvas, -1)
+    offset, nearest = owner.copy(), np.full(canvas * canvas, np.inf)
+    shift = ball[:, :2].astype(np.int64)
+    # Far outside of the picture, numbers of any size are alike.
+    corner = np.round(np.clip(place[:, :2], -canvas, 2 * canvas))
+    corner = corner.astype(np.int64)
+    # What is behind the eye is not seen.
+    corner[place[:, 2] <= -_CAMERA] = -canvas
+    step = max(1, _AT_ONCE // len(ball))
+    for start in range(0, len(place), step):
+        part = slice(start, start + step)
+        column = corner[part, :1] + shift[:, 0]
+        row = corner[part, 1:] + shift[:, 1]
+        depth = place[part, 2:] + ball[:, 2]
+        fits = (column >= 0) & (column < canvas) & (row >= 0) & (row < canvas)
+        target = (row * canvas + column)[fits]
+        kept, near = np.flatnonzero(fits), depth[fits]
+        # Of several values for one place NumPy keeps the last: the nearest.
+        order = np.argsort(-near, kind='stable')
+        order = order[near[order] <= nearest[target[order]]]
+        target, kept, near = target[order], kept[order], near[order]
+        nearest[target] = near
+        owner[target] = start + kept // len(ball)
+        offset[target] = kept % len(ball)
+    return owner, offset

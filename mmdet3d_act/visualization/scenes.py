@@ -25,12 +25,15 @@ from mmdet3d_act.visualization.arrays import (
 from mmdet3d_act.visualization.html import write_html
 from mmdet3d_act.visualization.rasterizer import draw_points, fit_frame
 from mmdet3d_act.visualization.sheet import INK, MARGIN, Cell, compose_sheet
+from mmdet3d_act.wording import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_POINTS = 40_000  # of a scene that are drawn
-SPACING = 0.02  # of points along the edges of boxes, metres
+SPACING = 0.0025  # of points along the edges of boxes, in sizes of the scene
+MAX_EDGE = 800  # points along one edge
+BESIDE = 1.5  # what is shown, at most, in extents of the scene
 ELEVATION = np.deg2rad(48.0)
 _PALE = 0.8
 _RIGHT, _WRONG = (0.78, 0.82, 0.86), (0.80, 0.20, 0.20)
@@ -91,13 +94,14 @@ def thin_out(points: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 
 def box_edges(
     boxes: Any,  # noqa: ANN401
-    spacing: float = SPACING,
+    spacing: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return points along the edges of boxes, and whose they are.
 
     Args:
         boxes: (n, 6 or 7): middle, sizes, perhaps yaw.
-        spacing: Distance of the points, in units of the boxes.
+        spacing: Distance of the points, in units of the boxes; larger where
+            an edge would have more than ``MAX_EDGE``.
 
     Returns:
         (E, 3), and int64 (E,).
@@ -108,7 +112,8 @@ def box_edges(
     for index, own in enumerate(corners):
         for first, second in _EDGES:
             start, end = own[first], own[second]
-            count = int(np.linalg.norm(end - start) / spacing) + 2
+            steps = np.linalg.norm(end - start) / max(spacing, 1e-9)
+            count = int(min(steps + 2, MAX_EDGE))
             share = np.linspace(0, 1, count)[:, None]
             places.append(start + share * (end - start))
             owners.append(np.full(count, index))
@@ -146,14 +151,15 @@ def box_panel(
     """
     (points,) = thin_out(to_points(points))
     grey = 0.45 * height_colors(points, 'z') + 0.55 * _PALE
-    edges, owners = box_edges(boxes)
+    # Of any unit: a picture of millimetres costs what one of metres does.
+    edges, owners = box_edges(boxes, SPACING * np.ptp(points, axis=0).max())
     labels = to_numpy(labels).astype(np.int64)
     tint = colors[labels[owners]]
     return ScenePanel(
         title,
         np.concatenate([points, edges]),
         np.concatenate([grey, tint]),
-        caption or f'{len(labels)} boxes',
+        caption or counted(len(labels), 'box', 'boxes'),
     )
 
 
@@ -217,7 +223,8 @@ def draw_scene_panels(
 ) -> Path:
     """Write a sheet of scenes as a PNG, without a display; return its path.
 
-    The panels of a row have the view of its first.
+    The panels of a row have one view: of the first, and of what the others
+    show beside it, such as boxes, within ``BESIDE`` times its extents.
 
     Args:
         rows: One a scene.
@@ -237,8 +244,13 @@ def draw_scene_panels(
         )
     sheet = []
     for row in rows:
-        first = upright(to_points(row[0].points, row[0].title), up_axis)
-        frame = fit_frame(first, ELEVATION)
+        shown = [
+            upright(to_points(one.points, one.title), up_axis) for one in row
+        ]
+        low, high = shown[0].min(axis=0), shown[0].max(axis=0)
+        margin = (BESIDE - 1) / 2 * (high - low)
+        fitted = np.clip(np.concatenate(shown), low - margin, high + margin)
+        frame = fit_frame(fitted, ELEVATION)
         cells = []
         for one in row:
             points = to_points(one.points, one.title)

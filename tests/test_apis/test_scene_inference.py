@@ -12,10 +12,15 @@ from mmengine.config import Config
 
 from mmdet3d_act.apis import scene_inference
 from mmdet3d_act.apis.scene_inference import (
-    find_doubts,
     infer_scenes,
     open_scenes,
     summarize_result,
+)
+from mmdet3d_act.datasets.scannet_classes import (
+    DETECTION_CLASSES,
+    DETECTION_PALETTE,
+    SEGMENTATION_CLASSES,
+    SEGMENTATION_PALETTE,
 )
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import point_data
@@ -51,7 +56,8 @@ def scan(tmp_path: Path) -> Path:
 
 def infer(network: Network, scan: Path, out: Path, **options: object) -> tuple:
     scenes = open_scenes(config(), [scan], 'config.py')
-    (found,) = infer_scenes(network, scenes, out, panel=64, **options)
+    options = dict(panel=64, warn=pytest.fail) | options
+    (found,) = infer_scenes(network, scenes, out, **options)
     return found
 
 
@@ -74,7 +80,6 @@ def test_boxes_are_in_the_coordinates_of_the_file(
     )
     assert found['boxes'][0]['yaw'] == 0
     assert 'boxes: chair 1, sofa 1' in summarize_result(result)
-    assert find_doubts(result) == []
 
 
 def test_unlikely_boxes_are_left_out(scan: Path, tmp_path: Path) -> None:
@@ -115,11 +120,31 @@ def test_files_of_one_name_do_not_overwrite_each_other(
 
 def test_other_units_and_axes_are_doubted(scan: Path, tmp_path: Path) -> None:
     np.save(scan, np.load(scan) * [1000, 1000, 5000])
-    network = Network(pred_instances_3d=FOUND)
-    result, _ = infer(network, scan, tmp_path)
-    unit, axis = find_doubts(result)
+    doubts = []
+
+    class Asked(Network):
+        def test_step(self, data: dict) -> list:
+            # It is told before the model works on the scene.
+            assert len(doubts) == 2
+            return super().test_step(data)
+
+    network = Asked(pred_instances_3d=FOUND)
+    infer(network, scan, tmp_path, warn=doubts.append)
+    unit, axis = doubts
     assert 'its longest side is 2e+04 m' in unit
     assert 'higher than it is wide' in axis
+
+
+def test_a_bad_file_does_not_keep_from_the_others(
+    scan: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / 'bad.npy'
+    bad.write_bytes(b'nothing')
+    scenes = open_scenes(config(), [bad, scan], 'config.py')
+    network = Network(pred_instances_3d=FOUND)
+    with pytest.raises(UsageError, match=r'bad\.npy: '):
+        list(infer_scenes(network, scenes, tmp_path, panel=64))
+    assert (tmp_path / 'scan.v2.json').is_file()
 
 
 def test_classifiers_are_refused(scan: Path, tmp_path: Path) -> None:
@@ -138,7 +163,10 @@ def test_classifiers_are_refused(scan: Path, tmp_path: Path) -> None:
             "'use_dim': 6}, .* coordinates alone; give a config",
         ),
         (config([dict(type='LoadPointCloud')]), "read by {'type': 'LoadPoint"),
-        (config(metainfo=dict()), 'have no classes; name them'),
+        (
+            config(type='PointFolder', metainfo=dict()),
+            'have no classes; name them',
+        ),
         (config([*STEPS[:2], dict(type='Nothing')]), None),
     ],
 )
@@ -151,6 +179,18 @@ def test_configs_that_do_not_fit(
         return
     with pytest.raises(UsageError, match=fault):
         open_scenes(cfg, [scan], 'config.py')
+
+
+def test_colours_are_those_of_the_data_set(scan: Path) -> None:
+    known = open_scenes(config(), [scan], 'config.py').metainfo
+    assert known['classes'] == CLASSES
+    places = [DETECTION_CLASSES.index(one) for one in CLASSES]
+    colors = [DETECTION_PALETTE[place] for place in places]
+    assert list(known['palette']) == colors
+    points = config(task='segmentation', metainfo=dict())
+    known = open_scenes(points, [scan], 'config.py').metainfo
+    assert known['classes'] == SEGMENTATION_CLASSES
+    assert np.array_equal(known['palette'], SEGMENTATION_PALETTE)
 
 
 def test_missing_files_are_named(scan: Path) -> None:

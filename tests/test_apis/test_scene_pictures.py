@@ -97,7 +97,7 @@ def test_panels_of_a_detection() -> None:
     assert [one.caption for one in panels] == [
         '300 points',
         '2 boxes',
-        '1 boxes of score >= 0.3',
+        '1 box of score >= 0.3',
     ]
     assert seen == {0, 1, 2}
 

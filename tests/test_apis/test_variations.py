@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mmdet3d_act.apis.trials import Trial, prepare_trial, run_trial
+from mmdet3d_act.apis.variations import set_epochs
 from mmdet3d_act.engine.launch import UsageError
 from tests.test_apis.experimenting import write_experiment
 
@@ -78,7 +80,7 @@ def test_other_lengths_have_schedules_that_fit(experiment):
     assert warmup.end == 1
     assert (cosine.begin, cosine.end, cosine.T_max) == (1, 8, 7)
     assert constant.end == 6
-    with pytest.raises(UsageError, match=r'1 epochs are too few for toy\.py'):
+    with pytest.raises(UsageError, match=r'1 epoch is too few for toy\.py'):
         prepare_trial(TRIAL._replace(epochs=1), 'out')
     trial = TRIAL._replace(epochs=2, options={'train_cfg.val_interval': 3})
     records = run_trial(trial, 'out')['records']
@@ -103,6 +105,30 @@ def test_released_schedules_end_with_the_training(experiment, more):
     assert cfg.param_scheduler[0].num_epochs == 30 - more
     with pytest.raises(UsageError, match=r'too few .* from epoch 10 to 10'):
         prepare_trial(TRIAL._replace(epochs=10 + more), 'out')
+
+
+@pytest.mark.parametrize('epochs', [1, 3, 4])
+def test_warmups_within_a_schedule_end_before_the_training(epochs):
+    cfg = Config(
+        dict(
+            train_cfg=dict(max_epochs=100, val_interval=20),
+            param_scheduler=[
+                dict(
+                    type='ProgressCosineLR',
+                    warmup=3,
+                    end=100,
+                    convert_to_iter_based=True,
+                )
+            ],
+        )
+    )
+    if epochs > 3:
+        set_epochs(cfg, epochs, 'toy.py')
+        assert cfg.param_scheduler[0].end == epochs
+        return
+    message = f'its ProgressCosineLR is from epoch 3 to {epochs}; .* least 4'
+    with pytest.raises(UsageError, match=message):
+        set_epochs(cfg, epochs, 'toy.py')
 
 
 def test_data_arguments_reach_all_data_sets():

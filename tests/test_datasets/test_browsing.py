@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
 
-from mmdet3d_act.datasets import ShapeNet55
+from mmdet3d_act.datasets import ScanNetScenes, ShapeNet55
 from mmdet3d_act.datasets.browsing import (
     leaf_datasets,
     sample_name,
@@ -13,6 +13,7 @@ from mmdet3d_act.datasets.browsing import (
     trace_sample,
 )
 from mmdet3d_act.datasets.seeding import SampleIndex
+from tests.mini_scannet import FURNITURE, write_scannet
 
 STATIC = (
     dict(type='LoadPointCloud'),
@@ -157,3 +158,28 @@ def test_names_are_categories_or_files() -> None:
     assert sample_name(dict(category='sofa', lidar_path='x/y.npy')) == 'sofa'
     assert sample_name(dict(lidar_path='x/y.npy')) == 'y'
     assert sample_name(dict(sample_idx=3)) == 'sample 3'
+
+
+@pytest.mark.parametrize('task', ['detection', 'segmentation'])
+def test_annotations_of_packed_scenes(tmp_path, task: str) -> None:
+    pytest.importorskip('mmdet3d')
+    folder = write_scannet(tmp_path, num_scenes=1, num_points=600)
+    boxes = task == 'detection'
+    steps = [
+        dict(type='LoadScene', with_boxes=boxes, with_semantic_mask=not boxes),
+        dict(type='PackPointInputs'),
+    ]
+    if not boxes:
+        steps.insert(1, dict(type='PointSegClassMapping'))
+    data = ScanNetScenes(str(folder), task=task, pipeline=steps)
+    (trace,) = trace_sample(data, 0)
+    first, last = trace.steps[0], trace.steps[-1]
+    assert first.boxes is None
+    assert first.labels is None
+    if boxes:
+        assert last.boxes.shape == (3, 7)
+        assert last.labels.tolist() == [label for _, _, label, _ in FURNITURE]
+    else:
+        assert last.boxes is None
+        assert np.unique(last.labels).tolist() == [0, 1, 3, 4, 6]
+        assert len(last.labels) == len(last.points)

@@ -15,6 +15,10 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmdet3d_act.datasets import BadSampleError, EpochSampler, ScanNetScenes
+from mmdet3d_act.datasets.scannet_classes import (
+    DETECTION_CLASSES,
+    DETECTION_PALETTE,
+)
 from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import DATASETS, METRICS
 from tests.mini_scannet import FURNITURE, write_scannet
@@ -201,9 +205,20 @@ def test_a_share_of_the_scenes(tmp_path: Path) -> None:
     assert sorted(listed) == sorted([*kept[0.2], *kept[0.2]])
 
 
+def test_the_length_is_known_without_reading_scenes(root: Path) -> None:
+    cfg = dict(type='ScanNetScenes', data_root=str(root), pipeline=DETECT)
+    for path in (root / 'points').iterdir():
+        path.write_bytes(b'damaged')
+    assert ScanNetScenes.count_samples(cfg) == 3
+    assert ScanNetScenes.count_samples(cfg | dict(label_fraction=0.1)) == 1
+
+
 def test_some_classes_only(root: Path) -> None:
     data = detection(root, metainfo=dict(classes=('table', 'bed')))
     assert data.metainfo['classes'] == ('table', 'bed')
+    # Each class has its own colour, also where it is not the first.
+    colors = dict(zip(DETECTION_CLASSES, DETECTION_PALETTE, strict=True))
+    assert data.metainfo['palette'] == [colors['table'], colors['bed']]
     labels = data.get_data_info(0)['ann_info']['gt_labels_3d']
     assert labels.tolist() == [1, 0]
     boxes = data.get_data_info(0)['ann_info']['gt_bboxes_3d']
@@ -271,6 +286,15 @@ def test_what_is_missing_is_said_in_advance(
         DATASETS.build(cfg)
 
 
+def test_a_relative_folder_is_said_in_full(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    cfg = dict(type='ScanNetScenes', data_root='gone')
+    (problem,) = ScanNetScenes.check_requirements(cfg)
+    assert f' at gone/scannet_infos_train.pkl ({root}/gone/' in problem
+
+
 def test_files_of_scenes_are_missed_in_advance(root: Path) -> None:
     (root / 'semantic_mask' / 'scene0001_00.bin').unlink()
     check = ScanNetScenes.check_requirements
@@ -292,6 +316,14 @@ def test_files_of_scenes_are_missed_in_advance(root: Path) -> None:
         path.unlink()
     points, _ = check(cfg)
     assert 'the points of 3 of 3 scenes' in points
+    # There are no others to take.
+    assert 'on_error' not in points
+    assert (
+        'ann_file must name a list whose scenes have the points; beside it '
+        'lies scannet_infos_val.pkl.'
+    ) in points
+    (root / 'scannet_infos_val.pkl').unlink()
+    assert 'beside it lies no other.' in check(cfg)[0]
     (points,) = check(cfg | dict(on_error='skip'))
     assert 'the points of 3 of 3 scenes' in points
 

@@ -162,6 +162,8 @@ def test_an_interrupt_is_one_line(monkeypatch, capsys):
 
     assert run_tool(stop, kept='all is kept') == 130
     assert capsys.readouterr().err == '\ninterrupted; all is kept\n'
+    assert run_tool(stop, kept=lambda: 'a.pth is kept') == 130
+    assert capsys.readouterr().err == '\ninterrupted; a.pth is kept\n'
     assert run_tool(stop) == 130
     said = capsys.readouterr().err
     assert said == '\ninterrupted; the same command begins anew\n'

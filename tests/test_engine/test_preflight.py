@@ -8,7 +8,12 @@ import pytest
 from mmengine.config import Config
 
 from mmdet3d_act.engine import collect_problems, format_problems
-from mmdet3d_act.engine.preflight import is_pretrained, misspelt_option
+from mmdet3d_act.engine.launch import UsageError, check_training
+from mmdet3d_act.engine.preflight import (
+    batch_problems,
+    is_pretrained,
+    misspelt_option,
+)
 from mmdet3d_act.registry import MODELS
 
 
@@ -146,6 +151,42 @@ def test_what_a_check_refuses_is_a_problem():
     assert problem == 'NeedsFile: size must be >= 1; enlarge it'
 
 
+class Counted:
+    """A data set whose length its config tells."""
+
+    @classmethod
+    def count_samples(cls, cfg: dict) -> int:
+        return cfg['number']
+
+
+@pytest.mark.parametrize(
+    ('changes', 'found'),
+    [
+        (dict(), 'nothing to train with: 1 sample is fewer than batch_size 2'),
+        (dict(batch_size=1), None),
+        (dict(drop_last=False), None),
+        (dict(sampler=dict(type='InfiniteSampler')), None),
+        (dict(dataset=dict(type='NobodyKnows')), None),
+    ],
+)
+def test_samples_that_make_no_batch(changes, found):
+    loader = dict(
+        batch_size=2,
+        drop_last=True,
+        sampler=dict(type='EpochSampler'),
+        dataset=dict(type=Counted, number=1),
+    )
+    problems = batch_problems(loader | changes)
+    assert len(problems) == bool(found)
+    assert all(problem.startswith(found) for problem in problems)
+    cfg = Config(dict(train_dataloader=loader | changes))
+    if found:
+        with pytest.raises(UsageError, match=f'{found}.*\n.*been built'):
+            check_training(cfg, 'toy.py')
+    else:
+        check_training(cfg, 'toy.py')
+
+
 def test_a_misspelt_setting_is_named():
     cfg = dict(train_cfg=1, dvae_root='a')
     known = ['train_cfg.max_epochs', 'tta_cfg', 'dvae_root', 'custom_hooks']
@@ -180,6 +221,26 @@ def test_checkpoints_of_a_pretraining(tmp_path):
     # A work directory means its last checkpoint.
     (tmp_path / 'run' / 'last_checkpoint').write_text('epoch_1.pth')
     assert collect_problems(cfg) == []
+
+
+def test_the_variable_that_names_a_pretraining(tmp_path, monkeypatch):
+    path = tmp_path / 'a.py'
+    path.write_text(
+        "model = dict(type='Anything', init_cfg=dict(type='Pretrained', "
+        "checkpoint='{{$TOY_PRETRAINED:absent/run}}', pretrain_config='b.py'))"
+    )
+    known = 'by the environment variable TOY_PRETRAINED or --cfg-options'
+    (problem,) = collect_problems(Config.fromfile(path))
+    assert known in problem
+    monkeypatch.setenv('TOY_PRETRAINED', 'absent/other')
+    (problem,) = collect_problems(Config.fromfile(path))
+    assert known in problem
+    assert "no checkpoint at 'absent/other'" in problem
+    # Named by something else.
+    cfg = Config.fromfile(path)
+    cfg.model.init_cfg.checkpoint = 'absent/third'
+    (problem,) = collect_problems(cfg)
+    assert 'variable of the config (ACT_PRETRAINED, ' in problem
 
 
 @pytest.mark.parametrize(

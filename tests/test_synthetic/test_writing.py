@@ -52,7 +52,7 @@ def test_a_manifest_knows_its_set(tmp_path: Path) -> None:
     assert found['complete'] is False
     other = Manifest(tmp_path / 'm.json', 1, {'a': 1, 'b': {'c': 3}})
     assert not other.matches(found)
-    with pytest.raises(ValueError, match='c: 2 there, 3 now') as error:
+    with pytest.raises(ValueError, match='options: c: 2 there, 3 ') as error:
         other.refuse(found)
     assert 'a:' not in str(error.value)
     assert 'complete' not in str(error.value)

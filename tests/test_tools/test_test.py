@@ -42,7 +42,16 @@ def test_writes_the_predictions(folder):
 @pytest.mark.usefixtures('folder')
 def test_absent_checkpoint_is_named(capsys):
     assert run_here('test', 'toy.py', 'absent.pth') == 2
-    assert 'absent.pth does not exist' in capsys.readouterr().err
+    assert 'no checkpoint at absent.pth; give' in capsys.readouterr().err
+
+
+def test_a_work_directory_means_its_last_checkpoint(folder):
+    (folder / 'run').mkdir()
+    (folder / 'toy.pth').rename(folder / 'run' / 'epoch_2.pth')
+    assert run_here('test', 'toy.py', 'run') == 2
+    (folder / 'run' / 'last_checkpoint').write_text('/before/epoch_2.pth')
+    assert run_here('test', 'toy.py', 'run', '--out', 'out.json') == 0
+    assert json.loads((folder / 'out.json').read_text())['mean'] == 2.5
 
 
 def test_config_without_a_test_set_is_named(folder, capsys):

@@ -59,6 +59,10 @@ def test_trains_resumes_and_says_where(folder, capsys):
     # The rate of 0.01 is for 8 samples a step, there are 4.
     assert 'lr: 5.0000e-03' in out
 
+    assert run_here('train', *arguments, '--resume') == 0
+    said = 'epoch_2.pth is already at epoch 2 of 2, nothing to train; a larger'
+    assert said in capsys.readouterr().out
+
     three = ('--cfg-options', 'train_cfg.max_epochs=3')
     assert run_here('train', *arguments, '--resume', '--amp', *three) == 0
     out = capsys.readouterr().out
@@ -107,13 +111,14 @@ def test_options_reach_the_config(folder, monkeypatch):
 
     monkeypatch.setattr(launch, 'build_runner', build_runner)
     write_config(folder)
-    options = ('--compile', '--sync-bn', '--work-dir', 'here')
+    options = ('--compile', '--sync-bn', '--work-dir', 'here', '--epochs', '4')
     with pytest.raises(Stop) as caught:
         run_here('train', 'toy.py', *options, '--deterministic')
     (cfg,) = caught.value.args
     assert cfg.compile is True
     assert cfg.sync_bn == 'torch'
     assert cfg.work_dir == 'here'
+    assert cfg.train_cfg == dict(by_epoch=True, max_epochs=4, val_interval=4)
     assert cfg.randomness == dict(seed=0, deterministic=True)
     assert cfg.custom_hooks == [dict(type='IterationSeedHook')]
 
@@ -135,6 +140,34 @@ def test_samples_that_make_no_batch_are_refused(folder, capsys):
     assert 'train_dataloader has no samples' in capsys.readouterr().err
     whole = 'train_dataloader.drop_last=False'
     assert run_here('train', 'toy.py', *few, whole) == 0
+
+
+def test_epochs_that_do_not_fit_are_refused(folder, capsys):
+    write_config(folder)
+    assert run_here('train', 'toy.py', '--epochs', '3') == 2
+    said = '3 epochs are too few for toy.py: its CosineAnnealingLR is from'
+    assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        load_tool('train').parse_args(['toy.py', '--epochs', '0'])
+    assert '--epochs must be >= 1, got 0' in capsys.readouterr().err
+
+
+def test_an_interrupt_says_what_is_kept(folder):
+    write_config(folder)
+    tool = load_tool('train')
+    args = tool.parse_args(['toy.py'])
+    nothing = 'no checkpoint has been saved yet; the same command begins anew'
+    assert tool.what_is_kept(args) == nothing
+    tool.configure(args)
+    assert tool.what_is_kept(args) == nothing
+    work_dir = folder / 'work_dirs' / 'toy'
+    work_dir.mkdir(parents=True)
+    (work_dir / 'epoch_10.pth').touch()
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_10.pth'))
+    assert tool.what_is_kept(args) == (
+        f'{work_dir / "epoch_10.pth"} is kept; the same command with --resume '
+        'goes on from it'
+    )
 
 
 def test_absent_config_is_named_without_a_traceback(tmp_path):

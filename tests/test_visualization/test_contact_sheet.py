@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mmdet3d_act.datasets.browsing import Step, Trace
+from mmdet3d_act.visualization import contact_sheet
 from mmdet3d_act.visualization.contact_sheet import (
     draw_traces,
     write_traces_html,
@@ -72,6 +73,27 @@ def test_patches_are_coloured_and_the_rest_is_grey(tmp_path: Path) -> None:
     got = drawn(tmp_path, [trace(none, some)])
     assert np.ptp(column(got, 1), axis=-1).max() < 40
     assert np.ptp(column(got, 2), axis=-1).max() > 60
+
+
+@pytest.mark.parametrize('kind', ['points', 'boxes'])
+def test_annotations_are_coloured_by_class(tmp_path: Path, kind: str) -> None:
+    known = dict(labels=np.zeros(80, np.int64))
+    if kind == 'boxes':
+        known = dict(
+            boxes=np.array([[0, 0, 0, 1, 1, 1, 0.0]]), labels=np.zeros(1, int)
+        )
+    last = step(points=CLOUD, **known)
+    traces = [trace(step(), last)]
+    options = dict(classes=['sofa'], palette=[(250, 0, 0)], up_axis='z')
+    got = drawn(tmp_path, traces, **options)
+    red = [
+        int((part[..., 0] > 3 * part[..., 1:].max(axis=-1)).sum())
+        for part in (column(got, 1), column(got, 2))
+    ]
+    assert red[1] > red[0] + 100
+    text = contact_sheet._describe(traces[0], ['sofa'])
+    said = dict(points='1 class', boxes='1 box of 1 class')[kind]
+    assert text.endswith(f'\n{said}')
 
 
 def test_faults_are_text(tmp_path: Path) -> None:

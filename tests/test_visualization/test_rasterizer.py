@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mmdet3d_act.visualization import rasterizer
 from mmdet3d_act.visualization.rasterizer import (
     Frame,
     draw_points,
@@ -88,6 +89,19 @@ def test_one_point_and_points_outside_are_no_trouble() -> None:
     single = draw_points(np.ones((1, 3)), np.zeros((1, 3)), 32)
     assert len(ink(single)) > 0
     assert len(ink(draw([[0, 9.0, 9.0]], [RED]))) == 0
+    # Behind the eye, which is at 5 radii.
+    assert len(ink(draw([[4.9, 0, 0]], [RED]))) > 0
+    for behind in (5.0, 90.0):
+        assert len(ink(draw([[behind, 0, 0]], [RED]))) == 0
+
+
+def test_many_points_are_drawn_part_by_part(monkeypatch) -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (60, 3))
+    points = np.concatenate([points, points[:9], [[0, 1e12, -1e12]]])
+    colors = np.random.default_rng(1).uniform(size=points.shape)
+    at_once = draw(points, colors, ball=0.05)
+    monkeypatch.setattr(rasterizer, '_AT_ONCE', 1000)
+    assert np.array_equal(draw(points, colors, ball=0.05), at_once)
 
 
 def test_refuses_a_tiny_picture() -> None:

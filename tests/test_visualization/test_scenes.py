@@ -50,12 +50,25 @@ def test_edges_are_on_the_box() -> None:
 
 
 def test_no_boxes_have_no_edges() -> None:
-    places, owners = box_edges(torch.zeros(0, 7))
+    places, owners = box_edges(torch.zeros(0, 7), 0.1)
     assert places.shape == (0, 3)
     panel = box_panel('none', POINTS, torch.zeros(0, 7), [], COLORS)
     assert panel.caption == '0 boxes'
     assert len(panel.points) == len(POINTS) == len(panel.colors)
     assert len(owners) == 0
+
+
+def test_millimetres_cost_what_metres_do() -> None:
+    metres = box_panel('', POINTS, BOX, [0], COLORS)
+    box = np.array(BOX)
+    box[:, :6] *= 1000
+    others = box_panel('', 1000 * POINTS, box, [0], COLORS)
+    assert len(others.points) == len(metres.points)
+    np.testing.assert_allclose(others.points, 1000 * metres.points, rtol=1e-4)
+    # Nor do boxes of any size, or scenes of one point.
+    places, _ = box_edges(1e9 * np.array(BOX), 0.01)
+    assert len(places) == 12 * scenes.MAX_EDGE
+    assert len(box_panel('', POINTS[:1], BOX, [0], COLORS).points) < 1e4
 
 
 def test_boxes_are_seen(tmp_path: Path) -> None:
@@ -78,6 +91,26 @@ def test_boxes_are_seen(tmp_path: Path) -> None:
     assert columns[1] > 50
     assert columns[0] == columns[2] == 0
     assert reddish(image[130:]) > 50  # the legend
+
+
+def test_boxes_beside_the_points_are_seen(tmp_path: Path) -> None:
+    flat = POINTS * [1, 1, 0]
+    far = np.array([[-0.4, 3.4, 0.1, 0.3, 0.3, 0.2]])
+
+    def width(box: np.ndarray) -> int:
+        row = [plain_panel('', flat), box_panel('', flat, box, [0], COLORS)]
+        path = draw_scene_panels([row], tmp_path / 'scenes.png', panel=200)
+        # To the right and to the left of the panel there is white.
+        panel = picture(path)[50:, 212:412]
+        inked = np.flatnonzero((panel.min(axis=-1) < 250).any(axis=0))
+        assert inked[0] > 2
+        assert inked[-1] < 197
+        return int(np.ptp(inked))
+
+    assert width(far) > 140
+    assert reddish(picture(tmp_path / 'scenes.png')) > 30
+    # What is far away does not make all the rest small.
+    assert width(far * [1, 100, 1, 1, 1, 1]) > 100
 
 
 def test_labels_and_errors() -> None:

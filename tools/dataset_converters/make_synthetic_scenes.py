@@ -47,6 +47,7 @@ from mmdet3d_act.synthetic.room_writer import (
     plan_rooms,
     write_scenes,
 )
+from mmdet3d_act.wording import counted
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -147,9 +148,11 @@ def summarize(out_dir: str, options: SceneSetOptions) -> str:
     scenes = [job.scene for job in plan_rooms(options)]
     counts, dropped = count_boxes(Path(out_dir) / SCENES_ROOT, scenes)
     listed = ', '.join(f'{name} {number}' for name, number in counts.items())
+    left = counted(dropped, 'thing')
+    verb = 'has' if dropped == 1 else 'have'
     return (
-        f'{sum(counts.values())} boxes: {listed}\n{dropped} things with fewer '
-        f'than {options.scan.min_points} points have neither box nor label'
+        f'{sum(counts.values())} boxes: {listed}\n{left} with fewer than '
+        f'{options.scan.min_points} points {verb} neither box nor label'
     )
 
 

@@ -158,17 +158,11 @@ def read_scene_points(
         BadSampleError: If the file is missing, no whole number of rows,
             empty, or has values that are not finite.
     """
-    numbers = _read_numbers(path, _FLOAT, 'points')
+    numbers = _read_numbers(path, _FLOAT, 'points', num_columns)
+    numbers = numbers.reshape(-1, num_columns)
     if may_be_empty and not len(numbers):
-        return numbers.reshape(0, num_columns)
-    if len(numbers) % num_columns:
-        raise BadSampleError(
-            path,
-            f'truncated, or not rows of {num_columns}: expected a multiple '
-            f'of {num_columns} float32 numbers, got {len(numbers)}; make it '
-            f'again with {_PREPARE}',
-        )
-    return check_points(numbers.reshape(-1, num_columns), path)
+        return numbers
+    return check_points(numbers, path)
 
 
 def read_scene_mask(
@@ -210,18 +204,28 @@ def read_scene_mask(
     return labels
 
 
-def _read_numbers(path: str, dtype: np.dtype, what: str) -> np.ndarray:
+def _read_numbers(
+    path: str, dtype: np.dtype, what: str, num_columns: int = 1
+) -> np.ndarray:
     """Return the numbers of a file without a header."""
     if not os.path.isfile(path):
         raise BadSampleError(
             path or 'a scene', f'there is no file with its {what}'
         )
-    size = os.path.getsize(path)
-    if size % dtype.itemsize:
+    size, row = os.path.getsize(path), num_columns * dtype.itemsize
+    if size % row:
+        kind, remedy = f'{dtype.name} numbers', ''
+        if num_columns > 1:
+            kind = f'rows of {num_columns} {kind}'
+            remedy = (
+                ', or say how many a row has (--columns of '
+                'tools/infer_scene.py)'
+            )
         raise BadSampleError(
             path,
-            f'truncated: expected {dtype.name} numbers of {dtype.itemsize} '
-            f'bytes, got {size} bytes',
+            f'truncated, or not {kind}: expected a multiple of {row} bytes, '
+            f'got {size}; copy it again, or make it again with {_PREPARE}'
+            f'{remedy}',
         )
     numbers = np.fromfile(path, dtype)
     return numbers.astype(dtype.newbyteorder('='), copy=False)

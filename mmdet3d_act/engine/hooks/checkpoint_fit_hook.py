@@ -6,7 +6,7 @@ import logging
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import nn
 
 from mmdet3d_act.engine.distributed import unwrapped
@@ -25,7 +25,8 @@ class CheckpointFitHook(Hook):
     that is everything, and tests the result.
 
     A difference is an error in a test and where a training is resumed. A
-    training may start from a part: that is a warning.
+    training may start from a part: that is a warning, and so is the end of a
+    training that is resumed.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -41,6 +42,7 @@ class CheckpointFitHook(Hook):
         state = checkpoint.get('state_dict', checkpoint)
         source = runner._load_from or runner.work_dir
         self._compare_converted(runner, checkpoint, source)
+        self._compare_length(runner, checkpoint, source)
         problem = misfit(unwrapped(runner.model), state)
         if problem is None:
             return
@@ -54,6 +56,24 @@ class CheckpointFitHook(Hook):
                 'tools/model_converters/convert_checkpoint.py SRC DST`'
             )
         print_log(text, logger='current', level=logging.WARNING)
+
+    @staticmethod
+    def _compare_length(runner: Runner, checkpoint: dict, source: str) -> None:
+        """Warn where a training that is resumed is over already."""
+        loop = runner._train_loop
+        if not runner._resume or not isinstance(loop, BaseLoop):
+            return
+        unit, end = 'iter', loop.max_iters
+        if isinstance(loop, EpochBasedTrainLoop):
+            unit, end = 'epoch', loop.max_epochs
+        done = (checkpoint.get('meta') or {}).get(unit, 0)
+        if done >= end:
+            print_log(
+                f'{source} is already at {unit} {done} of {end}, nothing to '
+                f'train; a larger train_cfg.max_{unit}s goes on',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     @staticmethod
     def _compare_converted(

@@ -23,6 +23,7 @@ from mmdet3d_act.files import CheckpointError
 from mmdet3d_act.models.backbones.settings import (
     checkpoint_settings,
     compare_settings,
+    describe_settings,
 )
 
 PRETRAINED_TYPES = ('Pretrained', PretrainedInit)
@@ -169,6 +170,7 @@ def load_pretrained(
         state = find_state(loaded, anchor, prefix)
     except CheckpointError as error:
         raise CheckpointError(f'{checkpoint}: {error}') from None
+    settings = checkpoint_settings(loaded)
     own = module.state_dict()
     if not set(optional) & set(state):
         _leave_initialized(optional, own, checkpoint)
@@ -185,6 +187,7 @@ def load_pretrained(
             f'{len(missing)} missing {missing[:5]}, {len(shapes)} of another '
             f'shape {shapes[:5]}; give the backbone the sizes that the '
             f'checkpoint was trained with: {describe(state)}'
+            f'{describe_settings(settings, module)}'
         )
     unused = sorted(
         key for key in set(state) - set(own) if key not in optional
@@ -196,7 +199,7 @@ def load_pretrained(
             logger='current',
             level=logging.WARNING,
         )
-    compare_settings(checkpoint_settings(loaded), module, checkpoint)
+    compare_settings(settings, module, checkpoint)
     module.load_state_dict({key: state[key] for key in own}, strict=False)
     print_log(
         f'{type(module).__name__}: all {len(own)} tensors loaded from '

@@ -90,6 +90,31 @@ def checkpoint_settings(checkpoint: Mapping) -> dict[str, Any]:
     return next((one for one in found if one is not None), {})
 
 
+def describe_settings(settings: Mapping[str, Any], module: nn.Module) -> str:
+    """Return settings that weights do not show, for an error message.
+
+    Args:
+        settings: From :func:`checkpoint_settings`.
+        module: The backbone, whose defaults stand for what is not said.
+
+    Returns:
+        Those that must agree, each with a comma before it; nothing where the
+        checkpoint says nothing.
+    """
+    found = {
+        key: settings.get(key, _default(module, key))
+        for key in MUST_AGREE
+        if settings and hasattr(module, key)
+    }
+    return ''.join(f', {key}={value!r}' for key, value in found.items())
+
+
+def _default(module: nn.Module, key: str) -> object:
+    """Return what a backbone takes for a setting that a config lacks."""
+    arguments = inspect.signature(type(module).__init__).parameters
+    return arguments[key].default if key in arguments else None
+
+
 def compare_settings(
     settings: Mapping[str, Any], module: nn.Module, checkpoint: str
 ) -> None:
@@ -105,13 +130,12 @@ def compare_settings(
     """
     if not settings:
         return
-    arguments = inspect.signature(type(module).__init__).parameters
     for key in (*MUST_AGREE, *SHOULD_AGREE):
         if not hasattr(module, key):
             continue
         # A config says what differs from the defaults.
-        default = arguments[key].default if key in arguments else None
-        theirs, ours = settings.get(key, default), getattr(module, key)
+        theirs = settings.get(key, _default(module, key))
+        ours = getattr(module, key)
         if theirs == ours:
             continue
         text = (

@@ -164,12 +164,14 @@ def find_file(given: str) -> Path | None:
 
 def how_to_get(name: str) -> str:
     """Say that the weights of a model are missing, and how to get them."""
+    bare = name.partition('.')[0]
+    also = f' or {bare}.pth' if bare != name else ''
     return (
         f'the weights of the teacher {name} are not on this machine; where '
         f'there is a network, run `python -c "import timm; '
         f"timm.create_model('{name}', pretrained=True)\"` (timm, hub id "
         f'timm/{name}), or put a state dict at '
-        f'{teacher_folder() / name}.pth'
+        f'{teacher_folder() / name}.pth{also}'
     )
 
 

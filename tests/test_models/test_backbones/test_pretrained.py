@@ -153,7 +153,14 @@ def test_a_missing_tensor_is_an_error(tmp_path: Path) -> None:
 
 def test_a_shallower_checkpoint_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / 'a.pth', 'student.')
-    with pytest.raises(ValueError, match='does not fill PointTransformer'):
+    with pytest.raises(ValueError, match='does not fill PointT') as caught:
+        load(path, num_layers=3)
+    # Weights do not show it, and this file does not say it.
+    assert 'num_heads' not in str(caught.value)
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint['meta']['backbone'] = dict(num_heads=8)
+    torch.save(checkpoint, path)
+    with pytest.raises(ValueError, match=r'num_layers=2, .*, num_heads=8, '):
         load(path, num_layers=3)
 
 

@@ -71,6 +71,8 @@ def test_file_of_a_model(monkeypatch, tmp_path: Path) -> None:
         assert module.find_file(given) == folder / file or file[-3:] == 'npz'
     assert module.find_file('mixer_b16_224').suffix == '.npz'
     assert str(folder / 'x.pth') in module.how_to_get('x')
+    # Both names are looked for.
+    assert module.how_to_get('x.tag').endswith('x.tag.pth or x.pth')
 
 
 TINY = {'embed_dim': 16, 'depth': 1, 'num_heads': 2, 'img_size': 32}
