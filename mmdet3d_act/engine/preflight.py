@@ -20,6 +20,8 @@ from mmdet3d_act.models.teachers import ImageEncoder
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.wording import counted
 
+# What stands for the config's name in remedies that do not know it.
+THIS_CONFIG = 'CONFIG_OF_THE_TRAINING'
 DEFAULT_IMAGE_SIZE = inspect.signature(PrepareImage).parameters['size'].default
 # Beside MMEngine's settings: what tools/test.py --tta reads.
 VOTING_PARTS = ('tta_model', 'tta_dataloader', 'tta_cfg')
@@ -320,6 +322,6 @@ def format_problems(problems: list[str], config: str) -> str:
     lines = [f'{config} cannot run yet: {count}.']
     for number, problem in enumerate(problems, start=1):
         text = problem.strip().replace('\n', '\n     ')
-        lines.append(f'{number:3d}. {text}')
+        lines.append(f'{number:3d}. {text.replace(THIS_CONFIG, config)}')
     lines.append('Nothing has been built or written.')
     return '\n'.join(lines)

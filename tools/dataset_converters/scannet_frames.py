@@ -154,13 +154,19 @@ def summarize(exports: Sequence[FrameExport]) -> str:
     """Return what was written and what was left out, in a few lines."""
     skipped: Counter = Counter()
     faults: list[str] = []
+    useless: list[str] = []
     frames = 0
     for export in exports:
         report = export.report()
         frames += len(report['frames'])
+        if not report['frames']:
+            useless.append(Path(export.folder).name)
         skipped.update(report['skipped'])
         faults += report['faults']
-    lines = [f'{frames} pairs of {len(exports)} scenes']
+    lines = [f'{frames} pairs of {len(exports) - len(useless)} scenes']
+    if useless:
+        named = ', '.join(sorted(useless)[:SHOWN_FAULTS])
+        lines.append(f'{len(useless)} without a usable frame: {named}')
     lines += [f'left out: {n} {why}' for why, n in sorted(skipped.items())]
     lines += [f'fault: {fault}' for fault in faults[:SHOWN_FAULTS]]
     if len(faults) > SHOWN_FAULTS:

@@ -123,12 +123,14 @@ class SensFile:
         file.seek(0)
         version, length = struct.unpack('<IQ', self._take(file, 12, 'header'))
         if version != VERSION or length > _MAX_NAME:
+            found = f'version {version}'
+            if length > _MAX_NAME:
+                found = f'what looks like {describe_content(head)}'
             raise BadSampleError(
                 self.path,
-                f'expected a .sens file of version {VERSION}, got version '
-                f'{version} and a name of {length} characters: it looks like '
-                f'{describe_content(head)}; get the file again from ScanNet '
-                f'(its scans are of version {VERSION})',
+                f'expected a .sens file of version {VERSION}, got {found}; '
+                'get the file again from ScanNet (its scans are of version '
+                f'{VERSION})',
             )
         name = self._take(file, length, 'header').decode('utf-8', 'replace')
         matrices = [_matrix(self._take(file, 64, 'header')) for _ in range(4)]

@@ -392,9 +392,11 @@ class PointTransformer(BaseModule):
     ) -> None:
         code = state_dict.get(prefix + 'position_code')
         if code is not None and int(code) != int(self.position_code):
+            trained = POSITION_MODES[int(code)]
             raise CheckpointError(
-                'the checkpoint was trained with position='
-                f'{POSITION_MODES[int(code)]!r}, this PointTransformer has '
-                f"position={self.blocks.position!r}: set the checkpoint's"
+                f'the checkpoint was trained with position={trained!r}, this '
+                f'PointTransformer has position={self.blocks.position!r}; set '
+                f'position={trained!r} in the config of the PointTransformer '
+                '(model.backbone or model.student)'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -131,7 +131,7 @@ def test_more_frames_announced_than_there_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('at', 'value', 'message'),
     [
-        (0, struct.pack('<I', 3), 'expected .* version 4, got version 3'),
+        (0, struct.pack('<I', 3), 'version 4, got version 3; get the file'),
         (4, struct.pack('<Q', 1 << 60), 'looks like'),
         (SIZES_AT, struct.pack('<i', 7), 'colour compression 7'),
         (SIZES_AT + 4, struct.pack('<i', -1), 'depth compression -1'),
