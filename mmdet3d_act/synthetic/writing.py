@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mmdet3d_act.workers import end_on_interrupt
+from mmdet3d_act.workers import ignore_interrupt
 
 Task = TypeVar('Task')
 Progress = Callable[[int, int], None]
@@ -81,7 +81,7 @@ def _steps(
     if num_workers == 1 or len(tasks) < 2:
         yield from map(work, tasks)
         return
-    with multiprocessing.Pool(num_workers, end_on_interrupt) as pool:
+    with multiprocessing.Pool(num_workers, ignore_interrupt) as pool:
         yield from pool.imap_unordered(work, tasks, chunksize=chunk)
 
 

@@ -113,7 +113,7 @@ def iter_converted(
 ) -> Iterator[tuple[str, dict]]:
     """Convert rooms, in their order or as they are done."""
     from mmdet3d_act.datasets.s3dis_raw import convert_room
-    from mmdet3d_act.workers import end_on_interrupt
+    from mmdet3d_act.workers import end_workers, ignore_interrupt
 
     options = dict(dtype=args.dtype, drop_bad_rows=args.drop_bad_rows)
     if args.workers == 0:
@@ -121,7 +121,7 @@ def iter_converted(
             yield room.name, convert_room(room, args.out, **options)
         return
     processes = min(args.workers, len(rooms))
-    with ProcessPoolExecutor(processes, None, end_on_interrupt) as pool:
+    with ProcessPoolExecutor(processes, None, ignore_interrupt) as pool:
         names = {
             pool.submit(convert_room, room, args.out, **options): room.name
             for room in rooms
@@ -129,6 +129,9 @@ def iter_converted(
         try:
             for future in as_completed(names):
                 yield names[future], future.result()
+        except KeyboardInterrupt:
+            end_workers()
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -138,14 +138,17 @@ def iter_exported(
     if workers == 1 or len(exports) < 2:
         yield from map(export_scene, exports)
         return
-    from mmdet3d_act.workers import end_on_interrupt
+    from mmdet3d_act.workers import end_workers, ignore_interrupt
 
     processes = min(workers, len(exports))
-    with ProcessPoolExecutor(processes, None, end_on_interrupt) as pool:
+    with ProcessPoolExecutor(processes, None, ignore_interrupt) as pool:
         futures = [pool.submit(export_scene, export) for export in exports]
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except KeyboardInterrupt:
+            end_workers()
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -63,11 +63,12 @@ class CheckpointFitHook(Hook):
         loop = runner._train_loop
         if not runner._resume or not isinstance(loop, BaseLoop):
             return
-        unit, end = 'iter', loop.max_iters
+        # A loop of the user's own may count otherwise.
+        unit, end = 'iter', getattr(loop, 'max_iters', None)
         if isinstance(loop, EpochBasedTrainLoop):
             unit, end = 'epoch', loop.max_epochs
         done = (checkpoint.get('meta') or {}).get(unit, 0)
-        if done >= end:
+        if end is not None and done >= end:
             print_log(
                 f'{source} is already at {unit} {done} of {end}, nothing to '
                 f'train; a larger train_cfg.max_{unit}s goes on',

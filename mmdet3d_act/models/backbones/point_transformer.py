@@ -392,11 +392,9 @@ class PointTransformer(BaseModule):
     ) -> None:
         code = state_dict.get(prefix + 'position_code')
         if code is not None and int(code) != int(self.position_code):
-            trained = POSITION_MODES[int(code)]
+            it, own = POSITION_MODES[int(code)], self.blocks.position
             raise CheckpointError(
-                f'the checkpoint was trained with position={trained!r}, this '
-                f'PointTransformer has position={self.blocks.position!r}; set '
-                f'position={trained!r} in the config of the PointTransformer '
-                '(model.backbone or model.student)'
+                f'the checkpoint was trained with position={it!r}, this has '
+                f'position={own!r}; set position={it!r} in the config'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
