@@ -202,9 +202,7 @@ def test_another_position_mode_is_an_error(tmp_path: Path, how: str) -> None:
         'init_cfg': student.init_weights,
         'load_state_dict': lambda: student.load_state_dict(state),
     }[how]
-    with pytest.raises(
-        ValueError, match="set position='before'"
-    ):
+    with pytest.raises(ValueError, match="set position='before'"):
         action()
 
 
