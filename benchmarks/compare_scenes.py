@@ -82,10 +82,10 @@ TASKS = {
     'detection': Training('3detr_scannet_tiny', 10),
     'segmentation': Training(
         'semseg_scannet_tiny',
-        10,
+        40,
         {
             'train_dataloader.dataset.scene_idxs': None,
-            'train_cfg.val_interval': 10,
+            'train_cfg.val_interval': 40,
         },
     ),
 }
