@@ -469,9 +469,8 @@ def read_results(file: Path) -> dict[str, dict[str, dict]]:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def main() -> None:
+def compare(args: argparse.Namespace) -> None:
     """Run what is missing, and print the table."""
-    args = parse_args()
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
     os.environ['ACT_DATA_ROOT'] = args.data
     import torch
@@ -491,5 +490,13 @@ def main() -> None:
     print_table(read_results(file))
 
 
+def main() -> int:
+    """Return the exit code."""
+    args = parse_args()
+    from mmdet3d_act.engine.failures import run_tool
+
+    return run_tool(lambda: compare(args), kept='the same command goes on')
+
+
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

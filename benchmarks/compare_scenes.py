@@ -268,9 +268,8 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def compare(args: argparse.Namespace) -> None:
     """Run what is missing, and print the tables."""
-    args = parse_args()
     os.environ['OMP_NUM_THREADS'] = '1'
     os.environ['ACT_DATA_ROOT'] = args.data
     if not args.table:
@@ -281,5 +280,13 @@ def main() -> None:
     print_tables(args)
 
 
+def main() -> int:
+    """Return the exit code."""
+    args = parse_args()
+    from mmdet3d_act.engine.failures import run_tool
+
+    return run_tool(lambda: compare(args), kept='the same command goes on')
+
+
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -134,9 +134,8 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def probe_all(args: argparse.Namespace) -> None:
     """Print a row of the table for every student."""
-    args = parse_args()
     os.environ['ACT_DATA_ROOT'] = args.data
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
@@ -166,5 +165,13 @@ def main() -> None:
     print(markdown_table(table))
 
 
+def main() -> int:
+    """Return the exit code."""
+    args = parse_args()
+    from mmdet3d_act.engine.failures import run_tool
+
+    return run_tool(lambda: probe_all(args))
+
+
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

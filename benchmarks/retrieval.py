@@ -352,9 +352,10 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def compare(args: argparse.Namespace) -> None:
     """Run what is missing, and print the table."""
-    args = parse_args()
+    from mmdet3d_act.engine.failures import UsageError
+
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
     os.environ['ACT_DATA_ROOT'] = args.data
     file = Path(args.out) / 'results.json'
@@ -366,7 +367,7 @@ def main() -> None:
             stored, _ = read_results(file)
             settings = check_settings(stored, settings_of(args), file)
         except ValueError as error:
-            sys.exit(str(error))
+            raise UsageError(str(error)) from error
         study = CrossValidation(args)
         rows = args.rows or [
             row for row in ROWS if args.act or not row.endswith('act')
@@ -407,5 +408,13 @@ def read_results(file: Path) -> tuple[dict, dict[str, dict[str, dict]]]:
     return content['settings'], content['rows']
 
 
+def main() -> int:
+    """Return the exit code."""
+    args = parse_args()
+    from mmdet3d_act.engine.failures import run_tool
+
+    return run_tool(lambda: compare(args), kept='folds that are done are kept')
+
+
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

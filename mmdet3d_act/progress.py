@@ -27,8 +27,8 @@ class ProgressDisplay:
         >>> with ProgressDisplay('scenes') as progress:
         ...     for done in range(3):
         ...         progress(done, 2)
-          1 of 2 scenes (50%), 0:00 min left
-          2 of 2 scenes (100%), took 0:00 min
+          1 of 2 scenes (50%), 0 s left
+          2 of 2 scenes (100%), took 0 s
 
     Args:
         what: What is counted, for the lines.
@@ -127,10 +127,12 @@ def duration(seconds: float) -> str:
         seconds: The duration.
 
     Example:
-        >>> duration(75), duration(4000)
-        ('1:15 min', '1:06 h')
+        >>> duration(9), duration(75), duration(4000)
+        ('9 s', '1:15 min', '1:06 h')
     """
     minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f'{rest} s'
     if minutes < 60:
         return f'{minutes}:{rest:02d} min'
     return '{}:{:02d} h'.format(*divmod(minutes, 60))

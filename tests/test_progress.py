@@ -70,7 +70,7 @@ def test_time_left_is_that_of_this_call(
     clock[0] = 10.0
     display(60, 100)
     assert capsys.readouterr().out == (
-        '50 of 100 clouds are there\n  60 of 100 clouds (60%), 0:40 min left\n'
+        '50 of 100 clouds are there\n  60 of 100 clouds (60%), 40 s left\n'
     )
 
 
@@ -118,4 +118,4 @@ def test_the_line_of_a_bar_ends_before_a_message(
 
 def test_durations() -> None:
     found = [duration(seconds) for seconds in (0, 59.6, 3599, 3600, 90000)]
-    assert found == ['0:00 min', '1:00 min', '59:59 min', '1:00 h', '25:00 h']
+    assert found == ['0 s', '1:00 min', '59:59 min', '1:00 h', '25:00 h']

@@ -39,6 +39,19 @@ def test_heads_that_are_not_told(
     assert 'give num_heads yourself' in capsys.readouterr().out
 
 
+def test_the_training_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    source = tmp_path / 'epoch_7.pth'
+    save(source, cfg=dict(model=dict(student=toys.STUDENT)))
+    (tmp_path / 'last_checkpoint').write_text(str(source))
+    before = source.read_bytes()
+    for checkpoint in (source, tmp_path):
+        assert tool.main([str(checkpoint), str(source)]) == 2
+        assert 'DST must be another file' in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
 def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert tool.main([str(tmp_path / 'a'), str(tmp_path / 'b.pth')]) == 2
     assert 'no checkpoint at' in capsys.readouterr().err

@@ -97,7 +97,7 @@ def test_the_others_do_not_wait_for_an_unreadable_scene(
     out = tmp_path / 'out'
     assert _main(scans, out, '--workers', workers) == 2
     printed = capsys.readouterr()
-    assert '2 pairs of 1 scenes' in printed.out
+    assert '2 pairs of 1 scene' in printed.out
     assert '2 scenes cannot be read' in printed.err
     assert f'{path}: ' in printed.err
     assert 'intrinsic_color.txt: the file does not exist' in printed.err
@@ -115,7 +115,7 @@ def test_scenes_of_a_list(
     assert [path.name for path in out.iterdir()] == ['scene0001_00']
     names.write_text('scene0001_00\nscene0007_00\n')
     assert _main(scans, out, '--scene-list', str(names)) == 2
-    assert 'lacks 1 scenes (scene0007_00)' in capsys.readouterr().err
+    assert 'lacks 1 scene (scene0007_00)' in capsys.readouterr().err
 
 
 def test_errors(

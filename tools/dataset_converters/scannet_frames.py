@@ -93,6 +93,7 @@ def plan(args: argparse.Namespace) -> list[FrameExport]:
     from mmdet3d_act.datasets.listing import read_lines
     from mmdet3d_act.datasets.readers.frames import find_scene, list_scenes
     from mmdet3d_act.engine.launch import UsageError
+    from mmdet3d_act.wording import counted
 
     for path in (args.scans, args.scene_list):
         if path is not None and not path.exists():
@@ -107,7 +108,9 @@ def plan(args: argparse.Namespace) -> list[FrameExport]:
     sources = {name: find_scene(scans, name) for name in names}
     missing = [name for name, source in sources.items() if source is None]
     if missing or not names:
-        what = f'{len(missing)} scenes ({missing[0]})' if names else 'a scene'
+        what = 'a scene'
+        if names:
+            what = f'{counted(len(missing), "scene")} ({missing[0]})'
         raise UsageError(
             f'{scans} lacks {what}; expected <scene>/<scene>.sens or '
             '<scene>/{color,depth,pose,intrinsic} as ScanNet exports them'
@@ -155,6 +158,8 @@ def iter_exported(
 
 def summarize(exports: Sequence[FrameExport]) -> str:
     """Return what was written and what was left out, in a few lines."""
+    from mmdet3d_act.wording import counted
+
     skipped: Counter = Counter()
     faults: list[str] = []
     useless: list[str] = []
@@ -166,20 +171,25 @@ def summarize(exports: Sequence[FrameExport]) -> str:
             useless.append(Path(export.folder).name)
         skipped.update(report['skipped'])
         faults += report['faults']
-    lines = [f'{frames} pairs of {len(exports) - len(useless)} scenes']
+    scenes = counted(len(exports) - len(useless), 'scene')
+    lines = [f'{counted(frames, "pair")} of {scenes}']
     if useless:
         named = ', '.join(sorted(useless)[:SHOWN_FAULTS])
         lines.append(f'{len(useless)} without a usable frame: {named}')
     lines += [f'left out: {n} {why}' for why, n in sorted(skipped.items())]
     lines += [f'fault: {fault}' for fault in faults[:SHOWN_FAULTS]]
     if len(faults) > SHOWN_FAULTS:
-        lines.append(f'and {len(faults) - SHOWN_FAULTS} faults more')
+        more = counted(len(faults) - SHOWN_FAULTS, 'fault')
+        lines.append(f'and {more} more')
     return '\n'.join(lines)
 
 
 def describe_unreadable(faults: Sequence[str]) -> str:
     """Return which scenes cannot be read, and what to do."""
-    lines = [f'{len(faults)} scenes cannot be read:', *sorted(faults)]
+    from mmdet3d_act.wording import counted
+
+    scenes = counted(len(faults), 'scene')
+    lines = [f'{scenes} cannot be read:', *sorted(faults)]
     if len(faults) > SHOWN_FAULTS:
         more = len(faults) - SHOWN_FAULTS
         lines[SHOWN_FAULTS + 1 :] = [f'and {more} more']

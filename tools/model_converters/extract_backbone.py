@@ -50,7 +50,11 @@ def extract(args: argparse.Namespace) -> None:
         write_checkpoint,
     )
     from mmdet3d_act.engine.launch import UsageError
+    from mmdet3d_act.models.backbones.pretrained import find_checkpoint
 
+    source = find_checkpoint(args.checkpoint) or args.checkpoint
+    if Path(args.dst).resolve() == Path(source).resolve():
+        raise UsageError(f'DST must be another file than CHECKPOINT: {source}')
     try:
         found = extract_backbone(args.checkpoint, args.prefix)
         write_checkpoint(args.dst, found.state, found.meta)
