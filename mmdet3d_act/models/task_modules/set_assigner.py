@@ -22,10 +22,11 @@ from mmdet3d_act.registry import TASK_UTILS
 class HungarianSetAssigner:
     """Gives each true box the query that fits it best, one to one.
 
-    Or as many queries as ``queries_per_box`` says, if they suffice. The sum
-    of the costs is minimal (Hungarian algorithm), for every scene and decoder
-    layer by itself. A pair costs ``-cls_cost`` times the score of the box's
-    class, ``-objectness_cost`` times one minus the score of "no object",
+    Or as many queries as ``queries_per_box`` says, if half of all suffice: the
+    others are to say that there is nothing. The sum of the costs is minimal
+    (Hungarian algorithm), for every scene and decoder layer by itself. A pair
+    costs ``-cls_cost`` times the score of the box's class,
+    ``-objectness_cost`` times one minus the score of "no object",
     ``center_cost`` times the L1 distance of the middles in units of the
     scene, and ``-giou_cost`` times the generalised IoU.
 
@@ -37,9 +38,9 @@ class HungarianSetAssigner:
         giou_cost: See above.
         center_cost: See above.
         objectness_cost: See above.
-        queries_per_box: Queries that a box is given. More than one teach
-            faster: a short training has few boxes, and suppression removes
-            what is found twice.
+        queries_per_box: Queries that a box is given at most. More than one
+            teach faster: a short training has few boxes, and suppression
+            removes what is found twice.
         rotation: ``'exact'``, or ``'released'`` for the released arithmetic
             with turned boxes, see
             :func:`~mmdet3d_act.models.losses.pair_giou`.
@@ -134,10 +135,10 @@ class HungarianSetAssigner:
                         'predicts NaN or infinity; lower the learning rate, '
                         'clip gradients, or look for damaged input'
                     )
-                # No more than leave a query for every box.
-                times = min(self.queries_per_box, len(own) // max(1, count))
+                half = len(own) // (2 * max(1, count))
+                times = max(1, min(self.queries_per_box, half))
                 rows, columns = linear_sum_assignment(
-                    own.repeat(1, max(1, times)).numpy()
+                    own.repeat(1, times).numpy()
                 )
                 own_boxes[scene, rows] = torch.from_numpy(columns) % count
                 own_matched[scene, rows] = True
