@@ -354,9 +354,11 @@ def explained(center: Tensor, target: Tensor) -> float:
 
 
 def cell(values: list[float]) -> str:
-    """Return mean and standard deviation over the seeds."""
-    deviation = np.std(values, ddof=1) if len(values) > 1 else float('nan')
-    return f'{np.mean(values):.1f} ± {deviation:.1f}'
+    """Return mean and standard deviation over the seeds, if several."""
+    mean = f'{np.mean(values):.1f}'
+    if len(values) == 1:
+        return mean
+    return f'{mean} ± {np.std(values, ddof=1):.1f}'
 
 
 def difference(first: dict, second: dict, key: str) -> str:
