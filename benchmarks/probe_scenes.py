@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 CONFIG = 'configs/act/act_semseg_scannet_tiny.py'
 NUM_POINTS = 8192
 NUM_CLASSES = 20
+BLOCKS_PER_SCENE = 4
 ALPHA = 10.0
 
 
@@ -55,23 +56,33 @@ def load_student(cfg: Config, source: str) -> nn.Module:
         options['position'] = form or 'before'
         options['init_cfg'] = dict(type='Pretrained', checkpoint=path)
     student = MODELS.build(options)
-    student.init_weights()
+    if path != 'scratch':
+        student.init_weights()
     return student.eval()
 
 
-def scenes(cfg: Config, split: str) -> list[dict]:
-    """Return the scenes of a split: points and the class of each."""
+def scenes(cfg: Config, split: str, blocks: bool) -> list[dict]:
+    """Return the scenes of a split: points and the class of each.
+
+    Args:
+        cfg: A segmentor's config.
+        split: Which scenes.
+        blocks: Whether they are blocks, as the segmentor is trained on.
+    """
     from mmdet3d_act.registry import DATASETS
 
-    pipeline = [
+    whole = [
         dict(type='LoadScene', with_semantic_mask=True),
         dict(type='PointSegClassMapping'),
         dict(type='GlobalAlignment', rotation_axis=2),
         dict(type='SamplePoints', num_points=NUM_POINTS),
         dict(type='PackPointInputs'),
     ]
-    data = dict(cfg.val_dataloader.dataset, split=split, pipeline=pipeline)
-    dataset = DATASETS.build(data)
+    data = dict(cfg.val_dataloader.dataset, pipeline=whole)
+    if blocks:
+        data = dict(cfg.train_dataloader.dataset, scene_idxs=None)
+        data['samples_per_scene'] = BLOCKS_PER_SCENE
+    dataset = DATASETS.build(dict(data, split=split))
     return [dataset[index] for index in range(len(dataset))]
 
 
@@ -131,6 +142,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('students', nargs='+', metavar='NAME=SOURCE')
     parser.add_argument('--data', required=True, help='data root')
+    parser.add_argument(
+        '--blocks',
+        action='store_true',
+        help='patches of blocks of 1.5 m, as the segmentor is trained on, in '
+        'place of whole rooms',
+    )
     return parser.parse_args()
 
 
@@ -144,7 +161,7 @@ def probe_all(args: argparse.Namespace) -> None:
 
     cfg = Config.fromfile(ROOT / CONFIG)
     init_default_scope('mmdet3d')
-    parts = [scenes(cfg, split) for split in ('train', 'val')]
+    parts = [scenes(cfg, split, args.blocks) for split in ('train', 'val')]
     table = [['features', 'accuracy', 'mAcc']]
     for text in args.students:
         name, _, source = text.partition('=')

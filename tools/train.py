@@ -45,8 +45,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--epochs',
         type=int,
-        help='length of the training, with the schedule that fits (default: '
-        'as the config says)',
+        help='length of the training, more than its warm-up, with the '
+        'schedule that fits (default: as the config says)',
     )
     parser.add_argument(
         '--amp',

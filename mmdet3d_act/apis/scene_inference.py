@@ -23,7 +23,7 @@ from mmdet3d_act.apis.scene_pictures import (
     scene_panels,
 )
 from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.datasets.scene_files import SceneFiles
+from mmdet3d_act.datasets.scene_files import ROWS_SUFFIX, SceneFiles
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.visualization.scenes import (
@@ -36,6 +36,8 @@ from mmdet3d_act.visualization.scenes import (
 LOADERS = ('LoadScene', 'LoadRoom')
 # Longest sides of scenes in metres, roughly.
 _USUAL_SIDES = (0.5, 100.0)
+# Height of a room in metres from which it is not low for certain.
+_HIGH = 4.0
 # What needs the labels of points, which such a file does not have.
 _NEED_LABELS = ('PointSegClassMapping',)
 
@@ -300,17 +302,22 @@ def find_doubts(file: str, points: np.ndarray) -> list[str]:
         points: (N, 3), what is in it.
     """
     sides = np.ptp(points, axis=0)
-    low, high = _USUAL_SIDES
+    least, most = _USUAL_SIDES
     doubts = []
-    if not low <= sides.max() <= high:
+    if not sides.any():
+        return [f'{file}: all its points are in one place']
+    if not least <= sides.max() <= most:
+        columns = ', or its rows of another width, give --columns'
         doubts.append(
             f'{file}: its longest side is {sides.max():.4g} m; if it is in '
-            'another unit, scale it to metres'
+            f'another unit, scale it to metres'
+            f'{columns if file.endswith(ROWS_SUFFIX) else ""}'
         )
-    if sides[2] > sides[:2].max():
+    (narrow, wide), high = np.sort(sides[:2]), sides[2]
+    if high > wide or high > max(_HIGH, 1.5 * narrow):
         doubts.append(
-            f'{file}: it is higher than it is wide; if z is not its vertical '
-            'axis, turn it'
+            f'{file}: it is {high:.4g} m high on {wide:.4g} x {narrow:.4g} m; '
+            'if z is not its vertical axis, turn it'
         )
     return doubts
 
@@ -325,10 +332,14 @@ def _with_suffix(stem: Path, suffix: str) -> Path:
 
 
 def _unique_names(files: Sequence[str]) -> list[str]:
-    """Return the files' names without suffix, those that recur numbered."""
-    stems = [Path(file).stem for file in files]
-    often = {stem for stem, number in Counter(stems).items() if number > 1}
-    return [
-        f'{stem}_{index}' if stem in often else stem
-        for index, stem in enumerate(stems)
-    ]
+    """Return names: without suffix, or whole, or numbered if both recur."""
+    paths = [Path(file) for file in files]
+    stems = Counter(path.stem for path in paths)
+    names = Counter(path.name for path in paths)
+
+    def name(index: int, path: Path) -> str:
+        if stems[path.stem] == 1:
+            return path.stem
+        return path.name if names[path.name] == 1 else f'{path.stem}_{index}'
+
+    return [name(index, path) for index, path in enumerate(paths)]

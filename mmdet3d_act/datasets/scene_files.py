@@ -10,7 +10,11 @@ from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.base import build_transforms
-from mmdet3d_act.datasets.readers import POINT_FILE_SUFFIXES, read_points
+from mmdet3d_act.datasets.readers import (
+    POINT_FILE_SUFFIXES,
+    BadSampleError,
+    read_points,
+)
 from mmdet3d_act.datasets.readers.scenes import read_scene_points
 from mmdet3d_act.datasets.seeding import RngKey, seeded, static_stream
 
@@ -18,6 +22,7 @@ ROWS_SUFFIX = '.bin'
 SUFFIXES = (*POINT_FILE_SUFFIXES, ROWS_SUFFIX)
 # Percentile of the heights that is the floor; a few points are below it.
 _FLOOR = 0.99
+_ABSENT = 'does not exist, or is no file'
 
 
 class SceneFiles(Dataset):
@@ -25,7 +30,8 @@ class SceneFiles(Dataset):
 
     By default a scene is moved to where those of ScanNet are once they are
     aligned: the middle of its extent along x and y becomes 0, and so does the
-    floor. Random choices of the pipeline are the same on every access.
+    floor. Random choices of the pipeline are the same on every access, and for
+    a file whatever stands beside it.
 
     Args:
         files: Files of any suffix of `read_points`, or ``.bin``, rows of
@@ -38,8 +44,8 @@ class SceneFiles(Dataset):
             ``classes`` and ``palette``.
 
     Raises:
-        ValueError: If there is no file, one does not exist or has another
-            suffix, or ``num_columns`` is below 3.
+        ValueError: If there is no file at all, one has another suffix, or
+            ``num_columns`` is below 3.
 
     Example:
         >>> np.save('scan.npy', np.random.rand(5000, 3) * 4)
@@ -68,8 +74,8 @@ class SceneFiles(Dataset):
                     f'expected files ending in one of {SUFFIXES}, got {file}; '
                     'convert it, for example to .ply'
                 )
-            if not os.path.isfile(file):
-                raise ValueError(f'{file} does not exist, or is no file')
+        if not any(map(os.path.isfile, self.files)):
+            raise ValueError(f'{self.files[0]} {_ABSENT}')
         if num_columns < 3:
             raise ValueError(
                 f'num_columns must be >= 3 (x, y, z, ...), got {num_columns}'
@@ -88,12 +94,17 @@ class SceneFiles(Dataset):
 
         That is where the scene's own coordinates have what is 0 now, (3,),
         metres.
+
+        Raises:
+            BadSampleError: If the file is missing, or cannot be used.
         """
         file = self.files[index]
+        if not os.path.isfile(file):
+            raise BadSampleError(file, _ABSENT)
         rows = self._read(file)
         origin = _find_origin(rows) if self.place else np.zeros(3, np.float32)
         rows[:, :3] -= origin
-        key = RngKey(0, 0, index)
+        key = RngKey(0, 0, 0)
         results = dict(
             lidar_path=file,
             sample_idx=index,

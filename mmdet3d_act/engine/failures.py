@@ -87,6 +87,13 @@ def describe_failure(error: Exception) -> str | None:
         return unreadable(path, error)
     if os.environ.get(TRACEBACK):
         return None
+    untyped = _without_type(error)
+    if untyped is not None:
+        return (
+            f'{untyped} of the config has no type. --cfg-options changes what '
+            'is written there; for a part that is not, give its class too: '
+            'PART.type=CLASS'
+        )
     built, is_last = _built_class(error)
     if isinstance(error, TypeError):
         # Further down others are no arguments of the config's.
@@ -106,6 +113,17 @@ def _file_being_read(error: Exception) -> str | None:
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_code is load_from_local.__code__:
             return frame.f_locals.get('filename')
+    return None
+
+
+def _without_type(error: Exception) -> dict | None:
+    """Return what a registry could not build for want of a type."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if frame.f_code is not build_from_cfg.__code__:
+        return None
+    cfg = frame.f_locals.get('cfg')
+    if isinstance(cfg, dict) and 'type' not in cfg:
+        return dict(cfg)
     return None
 
 

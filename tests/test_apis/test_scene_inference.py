@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,16 @@ def test_files_of_one_name_do_not_overwrite_each_other(
         for _, paths in infer_scenes(network, scenes, tmp_path, panel=64)
     ]
     assert names == ['scan.v2_0.json', 'scan.v2_1.json']
+    rows = scan.with_suffix('.bin')
+    np.zeros((9, 6), np.float32).tofile(rows)
+    scenes = open_scenes(config(), [scan, rows], 'config.py')
+    names = [
+        paths[0].name
+        for _, paths in infer_scenes(
+            network, scenes, tmp_path, panel=64, warn=lambda _: None
+        )
+    ]
+    assert names == ['scan.v2.npy.json', 'scan.v2.bin.json']
 
 
 def test_other_units_and_axes_are_doubted(scan: Path, tmp_path: Path) -> None:
@@ -132,7 +143,29 @@ def test_other_units_and_axes_are_doubted(scan: Path, tmp_path: Path) -> None:
     infer(network, scan, tmp_path, warn=doubts.append)
     unit, axis = doubts
     assert 'its longest side is 2e+04 m' in unit
-    assert 'higher than it is wide' in axis
+    assert 'm high on' in axis
+
+
+@pytest.mark.parametrize(
+    ('sides', 'doubt'),
+    [
+        ((7, 6.3, 2.5), None),
+        ((1.5, 1.5, 2.5), 'is 2.5 m high on 1.5 x 1.5 m'),
+        ((7, 2.5, 6.3), 'is 6.3 m high on 7 x 2.5 m'),
+        ((8, 1.2, 2.6), None),
+        ((20, 15, 9), None),
+        ((236, 100, 3), 'side is 236 m; .* rows of another width, give --col'),
+        ((0, 0, 0), 'all its points are in one place'),
+    ],
+)
+def test_doubts(sides: tuple, doubt: str | None) -> None:
+    points = np.array([[0, 0, 0], sides], np.float32)
+    doubts = scene_inference.find_doubts('a.bin', points)
+    if doubt is None:
+        assert doubts == []
+    else:
+        (found,) = doubts
+        assert re.search(doubt, found)
 
 
 def test_a_bad_file_does_not_keep_from_the_others(
@@ -193,9 +226,15 @@ def test_colours_are_those_of_the_data_set(scan: Path) -> None:
     assert np.array_equal(known['palette'], SEGMENTATION_PALETTE)
 
 
-def test_missing_files_are_named(scan: Path) -> None:
+def test_missing_files_are_named(scan: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r'absent.ply does not exist'):
-        open_scenes(config(), [scan, 'absent.ply'], 'config.py')
+        open_scenes(config(), ['absent.ply', 'b.ply'], 'config.py')
+    # One of several does not keep from the others.
+    scenes = open_scenes(config(), ['absent.ply', scan], 'config.py')
+    network = Network(pred_instances_3d=FOUND)
+    with pytest.raises(UsageError, match=r'absent.ply: does not exist'):
+        list(infer_scenes(network, scenes, tmp_path, panel=64))
+    assert (tmp_path / 'scan.v2.json').is_file()
 
 
 def test_the_module_is_part_of_the_api() -> None:

@@ -74,10 +74,16 @@ def test_draws_are_the_same_again(rows: np.ndarray, tmp_path: Path) -> None:
         dict(type='SamplePoints', num_points=100),
         PIPELINE[-1],
     ]
-    scenes = SceneFiles([path, path], steps)
-    first, again, other = (scenes[i]['inputs']['points'] for i in (0, 0, 1))
+    other = tmp_path / 'other.npy'
+    np.save(other, rows[::-1])
+    scenes = SceneFiles([path, other, path], steps)
+    first, again, between, third = (
+        scenes[i]['inputs']['points'] for i in (0, 0, 1, 2)
+    )
     assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+    # The same scan is the same scene, whatever stands before it.
+    assert torch.equal(first, third)
+    assert not torch.equal(first, between)
 
 
 def test_rows_of_another_width(rows: np.ndarray, tmp_path: Path) -> None:

@@ -76,6 +76,12 @@ def test_an_argument_that_there_is_not(options, expected):
     assert expected in failure(lambda: PARTS.build(cfg))
 
 
+def test_a_part_without_a_type():
+    text = failure(lambda: PARTS.build(dict(size=2)))
+    assert text.startswith("{'size': 2} of the config has no type. ")
+    assert 'PART.type=CLASS' in text
+
+
 def test_a_missing_argument():
     text = failure(lambda: PARTS.build(dict(type='Outer')))
     assert "missing 1 required positional argument: 'part'" in text

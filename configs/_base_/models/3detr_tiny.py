@@ -32,8 +32,11 @@ model = dict(
         head_dropout=0.0,
         projection_channels=(embed_dims,),
         query_features=True,
+        box_coder=dict(type='ThreeDETRBoxCoder', num_angle_bins=1),
         assigner=dict(
             type='HungarianSetAssigner', center_cost=5.0, queries_per_box=4
         ),
+        loss=dict(type='DetectionSetLoss', num_classes=num_classes),
+        post_processing=dict(type='DetectionPostProcessing'),
     ),
 )
