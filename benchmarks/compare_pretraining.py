@@ -355,10 +355,8 @@ def explained(center: Tensor, target: Tensor) -> float:
 
 def cell(values: list[float]) -> str:
     """Return mean and standard deviation over the seeds, if several."""
-    mean = f'{np.mean(values):.1f}'
-    if len(values) == 1:
-        return mean
-    return f'{mean} ± {np.std(values, ddof=1):.1f}'
+    spread = f' ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else ''
+    return f'{np.mean(values):.1f}{spread}'
 
 
 def difference(first: dict, second: dict, key: str) -> str:
@@ -460,9 +458,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--split', default='test', choices=['val', 'test'])
     parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument(
-        '--table', action='store_true', help='print what is there, run nothing'
-    )
+    parser.add_argument('--table', action='store_true', help='run nothing')
     return parser.parse_args()
 
 

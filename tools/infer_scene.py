@@ -66,6 +66,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.columns < 3 or args.panel < 16:
         parser.error('--columns is >= 3, --panel >= 16')
+    if not 0 <= args.score <= 1:
+        parser.error(f'--score is from 0 to 1, got {args.score:g}')
     return args
 
 

@@ -64,6 +64,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.num < 1 or args.panel < 16:
         parser.error('--num is >= 1, --panel >= 16')
+    if not 0 <= args.score <= 1:
+        parser.error(f'--score is from 0 to 1, got {args.score:g}')
     return args
 
 

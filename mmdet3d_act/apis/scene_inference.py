@@ -337,9 +337,12 @@ def _unique_names(files: Sequence[str]) -> list[str]:
     stems = Counter(path.stem for path in paths)
     names = Counter(path.name for path in paths)
 
-    def name(index: int, path: Path) -> str:
-        if stems[path.stem] == 1:
-            return path.stem
-        return path.name if names[path.name] == 1 else f'{path.stem}_{index}'
-
-    return [name(index, path) for index, path in enumerate(paths)]
+    found: dict[str, None] = {}
+    for index, path in enumerate(paths):
+        name = path.stem
+        if stems[name] > 1:
+            name = path.name if names[path.name] == 1 else f'{name}_{index}'
+        while name in found or (name != path.stem and name in stems):
+            name += '_'
+        found[name] = None
+    return list(found)

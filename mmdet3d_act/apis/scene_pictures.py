@@ -169,6 +169,8 @@ def scene_panels(
         boxes, best, _ = likely_boxes(found, min_score)
         number = counted(len(boxes), 'box', 'boxes')
         caption = f'{number} of score >= {min_score:g}'
+        if not len(boxes) and len(found['scores_3d']):
+            caption += f', the best has {float(found["scores_3d"].max()):.2g}'
         panels.append(
             box_panel('predicted', points, boxes, best, colors, caption)
         )

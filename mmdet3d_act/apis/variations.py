@@ -39,32 +39,38 @@ def set_epochs(cfg: Config, epochs: int, config: str) -> None:
     schedules = cfg.get('param_scheduler') or []
     if isinstance(schedules, Mapping):
         schedules = [schedules]
-    for schedule in schedules:
-        if not schedule.get('by_epoch', True):
-            continue
-        begin, end = schedule.get('begin', 0), schedule.get('end')
-        if end == old:
-            end = schedule['end'] = epochs
-        if schedule.get('T_max') == old - begin:
-            schedule['T_max'] = epochs - begin
-        if schedule.get('num_epochs') in (old - 1, old):
-            # A ReleasedCosineLR, whose last epoch may be one too many.
-            schedule['num_epochs'] += epochs - old
-            begin = schedule.get('warmup_epochs', 0)
-            end = schedule['num_epochs']
-        # Of a ProgressCosineLR, whose warm-up is a part of it.
-        begin = max(begin, schedule.get('warmup', 0))
-        end = epochs if end is None else end
-        if begin >= end or end > epochs:
-            few = counted(epochs, 'epoch is', 'epochs are')
-            raise launch.UsageError(
-                f'{few} too few for {config}: its {schedule.get("type")} is '
-                f'from epoch {begin} to {end}; give at least '
-                f'{max(begin + 1, end)}'
-            )
+    least = max((_fit(one, old, epochs) for one in schedules), default=1)
+    if epochs < least:
+        few = counted(epochs, 'epoch is', 'epochs are')
+        raise launch.UsageError(
+            f'{few} too few for {config}: with its warm-up the schedule takes '
+            f'{least} or more'
+        )
     cfg.train_cfg['max_epochs'] = epochs
     interval = cfg.train_cfg.get('val_interval', 1)
     cfg.train_cfg['val_interval'] = min(interval, epochs)
+
+
+def _fit(schedule: dict, old: int, epochs: int) -> int:
+    """Fit a schedule to another length; return the least that it can have."""
+    if not schedule.get('by_epoch', True):
+        return 1
+    begin, end = schedule.get('begin', 0), schedule.get('end')
+    last = old
+    if schedule.get('T_max') == old - begin:
+        schedule['T_max'] = epochs - begin
+    if schedule.get('num_epochs') in (old - 1, old):
+        # A ReleasedCosineLR, whose last epoch may be one too many.
+        end = last = schedule['num_epochs']
+        schedule['num_epochs'] += epochs - old
+        begin = schedule.get('warmup_epochs', 0)
+    elif end == old:
+        schedule['end'] = epochs
+    # Of a ProgressCosineLR, whose warm-up is a part of it.
+    begin = max(begin, schedule.get('warmup', 0))
+    if end is None or end == last:
+        return begin + 1 + old - last
+    return max(begin + 1, end)
 
 
 def set_start(cfg: Config, start: str, config: str) -> None:

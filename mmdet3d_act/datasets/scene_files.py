@@ -22,6 +22,7 @@ ROWS_SUFFIX = '.bin'
 SUFFIXES = (*POINT_FILE_SUFFIXES, ROWS_SUFFIX)
 # Percentile of the heights that is the floor; a few points are below it.
 _FLOOR = 0.99
+_REMEDY = 'say how many numbers a row has (--columns)'
 _ABSENT = 'does not exist, or is no file'
 
 
@@ -122,7 +123,7 @@ class SceneFiles(Dataset):
         """Return the rows of a file, (N, 3 + F), float32."""
         if os.path.splitext(file)[1].lower() != ROWS_SUFFIX:
             return read_points(file)
-        return read_scene_points(file, self.num_columns)
+        return read_scene_points(file, self.num_columns, remedy=_REMEDY)
 
 
 def _find_origin(rows: np.ndarray) -> np.ndarray:

@@ -117,6 +117,8 @@ def test_files_of_one_name_do_not_overwrite_each_other(
         for _, paths in infer_scenes(network, scenes, tmp_path, panel=64)
     ]
     assert names == ['scan.v2_0.json', 'scan.v2_1.json']
+    names = scene_inference._unique_names(['a/s.npy', 'b/s.npy', 's_1.npy'])
+    assert names == ['s_0', 's_1_', 's_1']
     rows = scan.with_suffix('.bin')
     np.zeros((9, 6), np.float32).tofile(rows)
     scenes = open_scenes(config(), [scan, rows], 'config.py')

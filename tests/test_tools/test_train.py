@@ -145,7 +145,7 @@ def test_samples_that_make_no_batch_are_refused(folder, capsys):
 def test_epochs_that_do_not_fit_are_refused(folder, capsys):
     write_config(folder)
     assert run_here('train', 'toy.py', '--epochs', '3') == 2
-    said = '3 epochs are too few for toy.py: its CosineAnnealingLR is from'
+    said = '3 epochs are too few for toy.py: with its warm-up the schedule '
     assert said in capsys.readouterr().err
     with pytest.raises(SystemExit):
         load_tool('train').parse_args(['toy.py', '--epochs', '0'])

@@ -14,6 +14,7 @@ from mmdet3d_act.datasets.readers.errors import BadSampleError
 MASKS = ('pts_semantic_mask', 'pts_instance_mask')
 _FLOAT, _INT = np.dtype('<f4'), np.dtype('<i8')
 _PREPARE = 'python tools/create_data.py scannet of MMDetection3D'
+_MAKE_AGAIN = f'make it again with {_PREPARE}'
 _OLD_FORMAT = (
     'it is a list of scenes as MMDetection3D wrote before 1.0; bring it up to '
     'date with its tools/dataset_converters/update_infos_to_v2.py'
@@ -141,7 +142,11 @@ def _check_alignment(value: Sequence) -> np.ndarray:
 
 
 def read_scene_points(
-    path: str, num_columns: int = 6, *, may_be_empty: bool = False
+    path: str,
+    num_columns: int = 6,
+    *,
+    may_be_empty: bool = False,
+    remedy: str = _MAKE_AGAIN,
 ) -> np.ndarray:
     """Return the points of a scene's ``.bin`` file.
 
@@ -149,6 +154,7 @@ def read_scene_points(
         path: Rows of float32 without a header.
         num_columns: Numbers of a row, 3 or more.
         may_be_empty: Whether a file of 0 bytes is a scene without points.
+        remedy: What can be done where its size is wrong.
 
     Returns:
         (N, num_columns), float32: x, y, z in metres; in ScanNet then red,
@@ -158,7 +164,7 @@ def read_scene_points(
         BadSampleError: If the file is missing, no whole number of rows,
             empty, or has values that are not finite.
     """
-    numbers = _read_numbers(path, _FLOAT, 'points', num_columns)
+    numbers = _read_numbers(path, _FLOAT, 'points', num_columns, remedy)
     numbers = numbers.reshape(-1, num_columns)
     if may_be_empty and not len(numbers):
         return numbers
@@ -205,7 +211,11 @@ def read_scene_mask(
 
 
 def _read_numbers(
-    path: str, dtype: np.dtype, what: str, num_columns: int = 1
+    path: str,
+    dtype: np.dtype,
+    what: str,
+    num_columns: int = 1,
+    remedy: str = _MAKE_AGAIN,
 ) -> np.ndarray:
     """Return the numbers of a file without a header."""
     if not os.path.isfile(path):
@@ -214,18 +224,13 @@ def _read_numbers(
         )
     size, row = os.path.getsize(path), num_columns * dtype.itemsize
     if size % row:
-        kind, remedy = f'{dtype.name} numbers', ''
+        kind = f'{dtype.name} numbers'
         if num_columns > 1:
             kind = f'rows of {num_columns} {kind}'
-            remedy = (
-                ', or say how many a row has (--columns of '
-                'tools/infer_scene.py)'
-            )
         raise BadSampleError(
             path,
             f'truncated, or not {kind}: expected a multiple of {row} bytes, '
-            f'got {size}; copy it again, or make it again with {_PREPARE}'
-            f'{remedy}',
+            f'got {size}; copy it again, or {remedy}',
         )
     numbers = np.fromfile(path, dtype)
     return numbers.astype(dtype.newbyteorder('='), copy=False)

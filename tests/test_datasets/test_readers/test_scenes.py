@@ -141,7 +141,7 @@ def test_points(tmp_path: Path) -> None:
     [
         (b'', 'empty'),
         (b'1' * 25, 'not rows of 6 float32 .* of 24 bytes, got 25; copy it'),
-        (b'1' * 28, 'truncated, or not rows of 6 .* how many a row has'),
+        (b'1' * 28, 'truncated, or not rows of 6 .* make it again with'),
         (np.full(12, np.nan, np.float32).tobytes(), '2 of 2 points have NaN'),
     ],
 )
