@@ -80,7 +80,7 @@ def read_checkpoint(
     found = find_checkpoint(str(Path(checkpoint).expanduser()))
     if found is None and '://' not in checkpoint:
         remedy = (
-            'correct the path'
+            'correct the path, or run the pretraining that writes it first'
             if pretrain_config is None
             else f'train it by `python tools/train.py {pretrain_config}`'
         )
