@@ -30,7 +30,9 @@ def steps(tasks):
 """,
 }
 SCRIPT = """
-import time
+import signal, time
+# A shell that starts the tests in the background ignores it for all of them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def work(place):
     open(place, 'w').close()
     time.sleep(60)
