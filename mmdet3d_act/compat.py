@@ -321,6 +321,17 @@ def register_config_scope() -> None:
     Config._get_cfg_path = staticmethod(get_cfg_path)
 
 
+def cpu_computes_bfloat16() -> bool:
+    """Return whether this CPU has what makes bfloat16 worth while.
+
+    oneDNN computes it with AVX-512 and on Arm. Elsewhere, AVX2 for example,
+    a product of matrices takes 80 times as long as in float32. A PyTorch that
+    does not tell is taken to have it.
+    """
+    known = getattr(torch.ops.mkldnn, '_is_mkldnn_bf16_supported', None)
+    return known is None or bool(known())
+
+
 def tune_allocator(threshold: int = 1 << 30) -> bool:
     """Keep freed memory in the process instead of returning it to the kernel.
 

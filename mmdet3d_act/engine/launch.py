@@ -128,6 +128,8 @@ def set_seed(
 def enable_amp(cfg: Config) -> None:
     """Train in mixed precision: float16 with CUDA, bfloat16 without.
 
+    CPUs that have no instructions for it stay at float32.
+
     Args:
         cfg: The config, changed in place.
 
@@ -159,9 +161,13 @@ def fit_amp_to_device(cfg: Config) -> None:
         return
     for option in ('loss_scale', 'dtype', 'use_fsdp'):
         wrapper.pop(option, None)
-    wrapper['type'] = 'CPUAmpOptimWrapper'
+    fast = compat.cpu_computes_bfloat16()
+    wrapper['type'] = 'CPUAmpOptimWrapper' if fast else 'OptimWrapper'
     print_log(
-        'No CUDA device: mixed precision is bfloat16 on CPU.',
+        'No CUDA device: mixed precision is bfloat16 on CPU.'
+        if fast
+        else 'No CUDA device, and a CPU without instructions for bfloat16, '
+        'which takes it many times as long: the training is in float32.',
         logger='current',
     )
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from mmdet3d_act import compat
 from mmdet3d_act.apis import RunProgress, prepare_config, runs, train, validate
 from mmdet3d_act.engine.launch import UsageError
 from tests.test_engine.toy import ToyRegressor, write_config
@@ -58,7 +59,9 @@ def test_runs_of_one_process_do_not_meet(folder):
     assert [len(found) for found in scalars] == [1, 1, 1]
 
 
-def test_options_seed_and_adaptation_reach_the_config():
+def test_options_seed_and_adaptation_reach_the_config(monkeypatch):
+    monkeypatch.setattr(compat, 'cpu_computes_bfloat16', lambda: True)
+
     def adapt(cfg):
         assert cfg.train_cfg.max_epochs == 5
         cfg.model.needs = None

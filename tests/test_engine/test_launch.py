@@ -99,13 +99,19 @@ def test_negative_seed_is_refused():
 
 
 @pytest.mark.usefixtures('no_cuda')
-def test_amp_without_cuda_is_ours():
+@pytest.mark.parametrize(
+    ('computes', 'expected'),
+    [(True, 'CPUAmpOptimWrapper'), (False, 'OptimWrapper')],
+)
+def test_amp_without_cuda(monkeypatch, computes, expected):
+    """It is bfloat16, unless the CPU is many times slower with it."""
+    monkeypatch.setattr(
+        launch.compat, 'cpu_computes_bfloat16', lambda: computes
+    )
     for kind in ('OptimWrapper', 'AmpOptimWrapper'):
         cfg = config(optim_wrapper=dict(type=kind, clip_grad=None))
         launch.enable_amp(cfg)
-        assert cfg.optim_wrapper == dict(
-            type='CPUAmpOptimWrapper', clip_grad=None
-        )
+        assert cfg.optim_wrapper == dict(type=expected, clip_grad=None)
 
 
 @pytest.mark.usefixtures('cuda')

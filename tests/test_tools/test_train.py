@@ -49,7 +49,8 @@ def equal(a: dict, b: dict) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
-def test_trains_resumes_and_says_where(folder, capsys):
+def test_trains_resumes_and_says_where(folder, capsys, monkeypatch):
+    monkeypatch.setattr(compat, 'cpu_computes_bfloat16', lambda: True)
     write_config(folder)
     arguments = ('toy.py', '--auto-scale-lr')
     assert run_here('train', *arguments, '--seed', '3') == 0
