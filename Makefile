@@ -28,7 +28,7 @@ setup: ## make .venv with everything in it (first time up to half an hour)
 		exit 1; fi; \
 	$$python tools/setup_env.py
 
-demo: setup ## pretrain on synthetic shapes, offline, at most 12 minutes
+demo: setup ## pretrain on synthetic shapes, offline, 10 to 15 minutes
 	@$(BIN)/python tools/demo.py $(ARGS)
 
 test: setup ## tests that take seconds each; ARGS='-k name' chooses
