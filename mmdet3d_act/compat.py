@@ -187,8 +187,8 @@ def _load_listed(
         Unpickler=unpickler,
         load=lambda file, **options: unpickler(file, **options).load(),
     )
-    # weights_only=True would refuse MMEngine's log and takes no unpickler of
-    # ours before 2.6; with False this one decides, and refuses the rest.
+    # No code of the file runs: before 2.6 True refuses MMEngine's log, and
+    # takes no unpickler of ours; with False ours decides what may be named.
     return torch.load(
         path, map_location, pickle_module=listed, weights_only=False
     )

@@ -287,6 +287,16 @@ def run_python(code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.parametrize('tells', [True, False, None])
+def test_what_a_cpu_computes_is_what_torch_tells(monkeypatch, tells):
+    own = Namespace()
+    if tells is not None:
+        own._is_mkldnn_bf16_supported = lambda: tells
+    monkeypatch.setattr(compat.torch, 'ops', Namespace(mkldnn=own))
+    # A PyTorch that does not tell is taken to compute it.
+    assert compat.cpu_computes_bfloat16() is (tells is not False)
+
+
 def test_tune_allocator_in_a_fresh_process():
     output = run_python(
         """

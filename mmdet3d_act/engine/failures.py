@@ -118,13 +118,11 @@ def _file_being_read(error: Exception) -> str | None:
 
 def _without_type(error: Exception) -> dict | None:
     """Return what a registry could not build for want of a type."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    if frame.f_code is not build_from_cfg.__code__:
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if not frames or frames[-1].f_code is not build_from_cfg.__code__:
         return None
-    cfg = frame.f_locals.get('cfg')
-    if isinstance(cfg, dict) and 'type' not in cfg:
-        return dict(cfg)
-    return None
+    cfg = frames[-1].f_locals.get('cfg')
+    return dict(cfg) if isinstance(cfg, dict) and 'type' not in cfg else None
 
 
 def _built_class(error: Exception) -> tuple[type | None, bool]:

@@ -16,12 +16,11 @@ from mmengine.runner import Runner
 from mmdet3d_act.datasets.transforms import PrepareImage
 from mmdet3d_act.engine.failures import argument_hint
 from mmdet3d_act.models.backbones import PretrainedModel, find_checkpoint
+from mmdet3d_act.models.target_generators.target_store import THIS_CONFIG
 from mmdet3d_act.models.teachers import ImageEncoder
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.wording import counted
 
-# What stands for the config's name in remedies that do not know it.
-THIS_CONFIG = 'CONFIG_OF_THE_TRAINING'
 DEFAULT_IMAGE_SIZE = inspect.signature(PrepareImage).parameters['size'].default
 # Beside MMEngine's settings: what tools/test.py --tta reads.
 VOTING_PARTS = ('tta_model', 'tta_dataloader', 'tta_cfg')

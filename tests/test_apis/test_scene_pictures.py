@@ -100,6 +100,9 @@ def test_panels_of_a_detection() -> None:
         '1 box of score >= 0.3',
     ]
     assert seen == {0, 1, 2}
+    panels, _ = scene_panels(sample, POINTS, COLORS, min_score=0.95)
+    said = '0 boxes of score >= 0.95, the best has 0.9'
+    assert panels[-1].caption == said
 
 
 def test_detections_are_drawn(tmp_path: Path) -> None:

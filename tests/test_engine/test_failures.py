@@ -80,6 +80,8 @@ def test_a_part_without_a_type():
     text = failure(lambda: PARTS.build(dict(size=2)))
     assert text.startswith("{'size': 2} of the config has no type. ")
     assert 'PART.type=CLASS' in text
+    # One that nobody has raised is no such fault.
+    assert describe_failure(KeyError('type')) is None
 
 
 def test_a_missing_argument():

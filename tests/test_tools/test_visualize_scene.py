@@ -91,3 +91,6 @@ def test_wrong_numbers_are_refused(monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit):
         run(monkeypatch, 'config.py', '--num', '0')
     assert '--num is >= 1' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(monkeypatch, 'config.py', '--score', '-1')
+    assert '--score is from 0 to 1, got -1' in capsys.readouterr().err

@@ -25,7 +25,9 @@ HEADER, KEYS = 'store.json', 'keys.txt'
 TARGETS, DONE = 'targets.bin', 'done.bin'
 DTYPES = ('float16', 'float32')
 PENDING, COMPLETE, UNREADABLE = range(3)
-TOOL = 'python tools/cache_teacher.py CONFIG_OF_THE_TRAINING'
+# Replaced where the config's name is known, see `format_problems`.
+THIS_CONFIG = 'CONFIG_OF_THE_TRAINING'
+TOOL = f'python tools/cache_teacher.py {THIS_CONFIG}'
 
 
 class StoreError(CheckpointError):

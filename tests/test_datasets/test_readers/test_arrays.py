@@ -69,7 +69,7 @@ def test_npz_without_the_key(tmp_path: Path) -> None:
 
 def test_pickled_npy_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / 'a.npy'
-    np.save(path, np.array([{1: 2}], dtype=object), allow_pickle=True)
+    np.save(path, np.array([{1: 2}], dtype=object))
     with pytest.raises(BadSampleError, match='allow_pickle=False'):
         read_points(str(path))
 

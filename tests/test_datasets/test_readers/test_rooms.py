@@ -83,7 +83,7 @@ def test_labels_that_are_none(
 )
 def test_other_arrays(tmp_path: Path, array: np.ndarray, text: str) -> None:
     path = str(tmp_path / 'a.npy')
-    np.save(path, array, allow_pickle=True)
+    np.save(path, array)
     with pytest.raises(BadSampleError, match=f'a.npy: .*{text}'):
         map_rows(path)
 
