@@ -1,4 +1,4 @@
-"""The shape of the tree: test partners, unique names, length of files."""
+"""Class names: unique in the package, and none of the host's."""
 
 from __future__ import annotations
 
@@ -12,24 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'mmdet3d_act'
-TESTS = ROOT / 'tests'
-MAX_LINES_PACKAGE = 400
-MAX_LINES = 500
 REGISTERED = re.compile(r'@\w+\.register_module\([^)]*\)\s+class (\w+)')
 
 
-def package_modules() -> list[Path]:
-    """Return the package's modules that define something in public."""
-    return [
-        path
-        for path in sorted(PACKAGE.rglob('*.py'))
-        if not path.name.startswith('_') and '.mim' not in path.parts
-    ]
-
-
-def defined(path: Path, kinds: type | tuple[type, ...]) -> list[str]:
+def defined_classes(path: Path) -> list[str]:
     tree = ast.parse(path.read_text(encoding='utf-8'))
-    return [node.name for node in ast.walk(tree) if isinstance(node, kinds)]
+    return [n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
 
 
 def registered(folder: Path) -> set[str]:
@@ -40,32 +28,11 @@ def registered(folder: Path) -> set[str]:
     }
 
 
-def relative(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def test_every_module_has_a_test_partner() -> None:
-    """``models/layers/x.py`` has a ``test_layers/test_x.py`` somewhere."""
-    have = {(path.parent.name, path.name) for path in TESTS.rglob('test_*.py')}
-    functions_or_classes = (ast.FunctionDef, ast.ClassDef)
-    missing = []
-    for path in package_modules():
-        parent = path.parent
-        folder = 'tests' if parent == PACKAGE else f'test_{parent.name}'
-        if (folder, f'test_{path.name}') not in have and defined(
-            path, functions_or_classes
-        ):
-            missing.append(relative(path))
-    assert not missing, 'modules without a test of their own:\n' + '\n'.join(
-        missing
-    )
-
-
 def test_class_names_are_unique() -> None:
     homes = defaultdict(list)
     for path in sorted(PACKAGE.rglob('*.py')):
-        for name in defined(path, ast.ClassDef):
-            homes[name].append(relative(path))
+        for name in defined_classes(path):
+            homes[name].append(path.relative_to(ROOT).as_posix())
     twice = {name: where for name, where in homes.items() if len(where) > 1}
     assert not twice, f'class names that are defined more than once: {twice}'
 
@@ -87,22 +54,3 @@ def test_class_names_are_not_the_hosts(library: str, example: str) -> None:
     assert example in taken
     clash = sorted(registered(PACKAGE) & taken)
     assert not clash, f'{library} has registered {clash} already'
-
-
-@pytest.mark.parametrize(
-    ('folder', 'limit'),
-    [
-        ('mmdet3d_act', MAX_LINES_PACKAGE),
-        ('tests', MAX_LINES),
-        ('tools', MAX_LINES),
-        ('configs', MAX_LINES),
-        ('benchmarks', MAX_LINES),
-    ],
-)
-def test_files_are_short(folder: str, limit: int) -> None:
-    lengths = {
-        relative(path): len(path.read_text(encoding='utf-8').splitlines())
-        for path in (ROOT / folder).rglob('*.py')
-    }
-    long = {name: lines for name, lines in lengths.items() if lines > limit}
-    assert not long, f'files over {limit} lines: {long}'
