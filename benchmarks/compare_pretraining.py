@@ -209,7 +209,7 @@ class Study:
     def act(self, row: str, seed: int) -> dict:
         """Train both stages and probe the student."""
         from mmdet3d_act.apis import train, validate
-        from mmdet3d_act.models.backbones import find_checkpoint
+        from mmdet3d_act.checkpoint import find_checkpoint
 
         name, _, changes = row.partition('+')
         ablation = ABLATIONS[changes] if changes else Ablation()

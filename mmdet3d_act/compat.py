@@ -21,16 +21,13 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import CheckpointLoader
 from mmengine.utils import digit_version
-
-from mmdet3d_act.files import CheckpointError
 
 __all__ = [
     'allow_mmengine_checkpoints',
     'config_root',
     'find_config',
-    'load_checkpoint',
+    'load_safely',
     'register_config_scope',
     'safe_globals',
     'tune_allocator',
@@ -126,12 +123,8 @@ def allow_mmengine_checkpoints() -> bool:
     Runner stores (:func:`safe_globals`) to PyTorch's allow-list; any other
     class is refused as before. Calling it again changes nothing.
 
-    PyTorch before 2.6 reads files through MMEngine (``--resume``,
-    ``load_from``) with ``weights_only=False``: they load without help, and a
-    file from an untrusted source can execute code. This function does nothing
-    there; set the environment variable ``TORCH_FORCE_WEIGHTS_ONLY_LOAD=1`` to
-    refuse such files, which refuses MMEngine's own checkpoints as well. What
-    this package loads itself goes through :func:`load_checkpoint`.
+    Does nothing with PyTorch before 2.6. What this package and MMEngine load
+    goes through :mod:`mmdet3d_act.checkpoint`, which is safe there too.
 
     Returns:
         Whether the allow-list was extended (PyTorch 2.6 or later).
@@ -163,11 +156,11 @@ def _allowed_names() -> dict[str, object]:
 class _ListedUnpickler(pickle.Unpickler):
     """Reads the classes and functions of the allow-list, and no others."""
 
-    also: Sequence[type] = ()
+    allowed: Sequence[type] = ()
 
     def find_class(self, module: str, name: str) -> object:
         """Return what is listed under this name."""
-        further = {f'{c.__module__}.{c.__qualname__}': c for c in self.also}
+        further = {f'{c.__module__}.{c.__qualname__}': c for c in self.allowed}
         listed = {**_allowed_names(), **further}.get(f'{module}.{name}')
         if listed is None:
             raise UnpicklingError(
@@ -177,11 +170,30 @@ class _ListedUnpickler(pickle.Unpickler):
         return listed
 
 
-def _load_listed(
-    path: str, map_location: str | torch.device, also: Sequence[type] = ()
-) -> dict:
-    """Load a file before PyTorch 2.6, whose own list cannot be extended."""
-    unpickler = type('Unpickler', (_ListedUnpickler,), {'also': also})
+def load_safely(
+    path: str | Path,
+    map_location: str | torch.device | None = 'cpu',
+    allowed: Sequence[type] = (),
+) -> object:
+    """Load a file of ``torch.save`` without executing code of it.
+
+    It is read with ``weights_only=True``, on PyTorch before 2.6 by an
+    unpickler that knows the same names only.
+
+    Args:
+        path: The file.
+        map_location: Where the tensors are loaded to.
+        allowed: Further classes that the file may hold; harmless to build
+            from whatever the file says.
+
+    Raises:
+        pickle.UnpicklingError: If the file holds anything else than tensors,
+            the log of a training and what is allowed besides.
+    """
+    if allow_mmengine_checkpoints():
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, map_location, weights_only=True)
+    unpickler = type('Unpickler', (_ListedUnpickler,), {'allowed': allowed})
     listed = SimpleNamespace(
         __name__=__name__,
         Unpickler=unpickler,
@@ -191,62 +203,6 @@ def _load_listed(
     # takes no unpickler of ours; with False ours decides what may be named.
     return torch.load(
         path, map_location, pickle_module=listed, weights_only=False
-    )
-
-
-def load_checkpoint(
-    path: str,
-    map_location: str | torch.device = 'cpu',
-    also: Sequence[type] = (),
-) -> dict:
-    """Return what a checkpoint holds, without executing code of the file.
-
-    A file on disk is read with ``weights_only=True``, on PyTorch before 2.6
-    by an unpickler that knows the same names only; an address (``https://``
-    and others) goes to MMEngine's loader, which fetches and keeps the file.
-
-    Args:
-        path: A file, or an address that MMEngine knows.
-        map_location: Where the tensors are loaded to.
-        also: Further classes that the file may hold; harmless to build from
-            whatever the file says.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        CheckpointError: If it is damaged, or no checkpoint at all.
-        pickle.UnpicklingError: If the file holds anything else than tensors,
-            the log of a training and what is allowed besides.
-    """
-    if '://' in path:
-        return CheckpointLoader.load_checkpoint(path, map_location)
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise FileNotFoundError(
-            f'the checkpoint {path} does not exist; correct the path'
-        )
-    try:
-        if allow_mmengine_checkpoints():
-            with torch.serialization.safe_globals(list(also)):
-                return torch.load(file, map_location, weights_only=True)
-        return _load_listed(str(file), map_location, also)
-    except UnpicklingError:
-        raise
-    except Exception as error:
-        # A damaged file can raise anything.
-        raise CheckpointError(unreadable(path, error)) from error
-
-
-def unreadable(path: str, error: Exception) -> str:
-    """Say that a file is no checkpoint.
-
-    Args:
-        path: The file.
-        error: What ``torch.load`` has raised.
-    """
-    return (
-        f'{path} cannot be read as a file of torch.save '
-        f'({type(error).__name__}: {error}); it is damaged or something else: '
-        'copy or download it again, its sha256 may be published'
     )
 
 

@@ -10,10 +10,6 @@ from pathlib import Path
 _CHUNK = 1 << 22
 
 
-class CheckpointError(ValueError):
-    """Weights that cannot be read, or do not fit what they are for."""
-
-
 def write_json(path: str | Path, value: object) -> None:
     """Write a JSON file so that it is never seen half written.
 

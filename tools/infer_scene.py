@@ -73,12 +73,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def infer(args: argparse.Namespace) -> None:
     """Load the model, and write what it finds in each scan."""
-    from mmdet3d_act.apis.loading import load_model, resolve_checkpoint
+    from mmdet3d_act.apis.loading import load_model
     from mmdet3d_act.apis.scene_inference import (
         infer_scenes,
         open_scenes,
         summarize_result,
     )
+    from mmdet3d_act.checkpoint import resolve_checkpoint
     from mmdet3d_act.engine import launch
 
     cfg = launch.load_config(args.config, args.cfg_options)

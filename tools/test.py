@@ -80,7 +80,7 @@ def test(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
     from mmengine.logging import print_log
 
-    from mmdet3d_act.apis.loading import resolve_checkpoint
+    from mmdet3d_act.checkpoint import resolve_checkpoint
     from mmdet3d_act.engine import launch
 
     cfg = launch.load_config(args.config, args.cfg_options)

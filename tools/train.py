@@ -151,8 +151,8 @@ def train(args: argparse.Namespace) -> None:
 
 def what_is_kept(args: argparse.Namespace) -> str:
     """Return what is there after Ctrl-C, and how to go on."""
+    from mmdet3d_act.checkpoint import find_checkpoint
     from mmdet3d_act.engine.failures import RUN_AGAIN
-    from mmdet3d_act.models.backbones import find_checkpoint
 
     path = find_checkpoint(str(args.work_dir)) if args.work_dir else None
     if path is None:

@@ -91,9 +91,9 @@ def visualize(args: argparse.Namespace) -> None:
         build_dataset,
         build_folder,
         load_model,
-        resolve_checkpoint,
     )
     from mmdet3d_act.apis.pictures import draw_model
+    from mmdet3d_act.checkpoint import resolve_checkpoint
     from mmdet3d_act.engine import launch
 
     cfg = launch.load_config(args.config, args.cfg_options)

@@ -74,12 +74,12 @@ def visualize(args: argparse.Namespace) -> None:
     from mmdet3d_act.apis.loading import (
         build_dataset,
         load_model,
-        resolve_checkpoint,
     )
     from mmdet3d_act.apis.scene_pictures import (
         draw_scenes,
         require_scene_model,
     )
+    from mmdet3d_act.checkpoint import resolve_checkpoint
     from mmdet3d_act.engine import launch
 
     cfg = launch.load_config(args.config, args.cfg_options)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 
-import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmdet3d_act import compat
+from mmdet3d_act.checkpoint import (
+    fill_module,
+    read_weights,
+    resolve_checkpoint,
+)
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.registry import DATASETS, MODELS
 
 PARTS = ('val', 'train', 'test')
 DEFAULT_POINTS = 1024
-_SHOWN_KEYS = 4
 # How the weights of each kind of model are recognised: by a part of a name.
 _KINDS = (
     ('student.', 'a Distiller (stage II or Point-MAE)'),
@@ -45,42 +46,25 @@ def load_model(
         The model in evaluation mode.
 
     Raises:
-        UsageError: If something that the config names is missing, or the
-            checkpoint is absent, unreadable or of another model.
+        UsageError: If something that the config names is missing.
+        CheckpointError: If the checkpoint is absent, unreadable or of another
+            model.
     """
     launch.require(cfg, ['model'], config)
     path = resolve_checkpoint(checkpoint)
     launch.forget_pretrained(cfg)
     launch.check_requirements(cfg, config, ['model'])
-    state = read_state(path)
-    kind = cfg.model.get('type')
+    state = read_weights(path)
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
-    expected = {'DiscreteVAE': 'codebook', 'Distiller': 'student.'}.get(kind)
-    if expected and not any(key.startswith(expected) for key in state):
-        raise launch.UsageError(
-            f'{path} is no checkpoint of the {kind} in {config}: it looks '
-            f'like {describe_state(state)}; give the config that it was '
-            'trained with'
-        )
     model = MODELS.build(cfg.model)
-    try:
-        initialize(model)
-    except (FileNotFoundError, ValueError) as error:
-        raise launch.UsageError(str(error)) from error
-    try:
-        missing, unexpected = model.load_state_dict(state, strict=False)
-    except (RuntimeError, ValueError) as error:
-        raise launch.UsageError(
-            f'{path} does not fit {config}: {error}\nGive the config (and the '
-            '--cfg-options) that it was trained with.'
-        ) from error
-    if missing or unexpected:
-        raise launch.UsageError(
-            f'{path} does not fit {config}: {_sample(missing)} missing, '
-            f'{_sample(unexpected)} not expected; it looks like '
-            f'{describe_state(state)}. Give the config (and the '
-            '--cfg-options) that it was trained with'
-        )
+    initialize(model)
+    fill_module(
+        model,
+        state,
+        path,
+        remedy=f'it looks like {describe_state(state)}; {config} and the '
+        '--cfg-options have to be those that it was trained with',
+    )
     return model.to(device).eval()
 
 
@@ -99,52 +83,6 @@ def initialize(model: nn.Module) -> None:
         logger.setLevel(level)
 
 
-def resolve_checkpoint(checkpoint: str) -> str:
-    """Return the file that a path means.
-
-    Args:
-        checkpoint: A file, an address, or a work directory, whose last
-            checkpoint is meant.
-
-    Raises:
-        UsageError: If there is none.
-    """
-    if '://' in checkpoint or Path(checkpoint).is_file():
-        return checkpoint
-    found = launch.last_checkpoint(checkpoint)
-    if found is None:
-        raise launch.UsageError(
-            f'no checkpoint at {checkpoint}; give a .pth file, or the work '
-            'directory of a training that has saved one'
-        )
-    return str(found)
-
-
-def read_state(path: str) -> dict[str, torch.Tensor]:
-    """Return the weights that a checkpoint holds.
-
-    Args:
-        path: A file or an address.
-
-    Raises:
-        UsageError: If it cannot be read or holds none.
-    """
-    try:
-        loaded = compat.load_checkpoint(path)
-    except (OSError, RuntimeError, UnpicklingError) as error:
-        raise launch.UsageError(
-            f'{path} cannot be read as a checkpoint: {error}'
-        ) from error
-    state = (
-        loaded.get('state_dict', loaded) if isinstance(loaded, dict) else {}
-    )
-    if not any(isinstance(value, torch.Tensor) for value in state.values()):
-        raise launch.UsageError(
-            f'{path} holds no weights; expected a checkpoint of a training'
-        )
-    return state
-
-
 def describe_state(state: dict) -> str:
     """Return what kind of model some weights look like.
 
@@ -155,14 +93,6 @@ def describe_state(state: dict) -> str:
         if any(key.startswith(start) for key in state):
             return kind
     return f'another model (its first weights: {", ".join(list(state)[:3])})'
-
-
-def _sample(names: list[str]) -> str:
-    """Return how many names there are, and some of them."""
-    if not names:
-        return '0 weights'
-    shown = ', '.join(names[:_SHOWN_KEYS])
-    return f'{len(names)} weights ({shown}{", ..." * (len(names) > 4)})'
 
 
 def build_dataset(

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from mmdet3d_act.apis.loading import (
     initialize,
     load_model,
-    resolve_checkpoint,
 )
+from mmdet3d_act.checkpoint import resolve_checkpoint
 from mmdet3d_act.engine import launch
 from mmdet3d_act.evaluation import LinearProbeMetric
 from mmdet3d_act.evaluation.probes import FitTally

@@ -20,13 +20,13 @@ from mmdet3d_act.apis.variations import (
     set_labels,
     set_start,
 )
+from mmdet3d_act.checkpoint import find_checkpoint
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.hooks.metric_history_hook import (
     HISTORY_FILE,
     read_history,
 )
 from mmdet3d_act.files import file_hash, write_json
-from mmdet3d_act.models.backbones import find_checkpoint
 
 RECORD_FILE = 'record.json'
 SETTINGS_FILE = 'settings.json'

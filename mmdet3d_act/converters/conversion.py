@@ -36,6 +36,7 @@ from mmdet3d_act.converters.published_teacher import (
     teacher_names,
 )
 from mmdet3d_act.converters.reading import PublishedFile, read_published
+from mmdet3d_act.models.backbones.pretrained import SETTINGS
 from mmdet3d_act.models.layers.frozen import FROZEN_SOURCE
 from mmdet3d_act.version import __version__
 
@@ -46,15 +47,6 @@ POSITION_CODE = 'position_code'
 # patches, and with clouds as they are stored.
 SCANOBJECTNN_CLASSES = 15
 SCANOBJECTNN = (128, {'up_axis': 'y', 'normalization': 'none'})
-# What a backbone's weights do not show; compared where they are loaded.
-SETTINGS = (
-    'num_heads',
-    'num_groups',
-    'group_size',
-    'position',
-    'residual',
-    'skip_origin',
-)
 
 
 class Conversion(NamedTuple):

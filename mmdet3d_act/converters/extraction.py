@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,22 +9,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from mmdet3d_act.checkpoint import (
+    CheckpointError,
+    read_checkpoint,
+    resolve_checkpoint,
+)
 from mmdet3d_act.converters.conversion import (
     ANCHOR,
     POSITION_CODE,
-    SETTINGS,
     config_text,
 )
 from mmdet3d_act.converters.model_configs import build_on_meta
 from mmdet3d_act.files import file_hash
-from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.backbones.pretrained import (
-    find_checkpoint,
-    find_state,
-    read_checkpoint,
-)
-from mmdet3d_act.models.backbones.settings import (
+    SETTINGS,
     backbone_sizes,
+    backbone_state,
     checkpoint_settings,
 )
 from mmdet3d_act.models.layers import POSITION_MODES
@@ -67,13 +66,13 @@ def extract_backbone(
         FileNotFoundError: If there is none.
         ValueError: If it holds no whole point Transformer.
     """
-    path = find_checkpoint(str(Path(path).expanduser())) or str(path)
+    path = resolve_checkpoint(path)
     loaded = read_checkpoint(path)
-    state = find_state(loaded, ANCHOR, prefix)
+    state = backbone_state(loaded, path, ANCHOR, prefix)
     try:
         sizes = backbone_sizes(state)
-    except (KeyError, IndexError, ValueError) as error:
-        raise ValueError(
+    except CheckpointError as error:
+        raise CheckpointError(
             f'{path} holds no whole point Transformer: {error}; give a '
             'checkpoint of a pretraining (stage II, Point-MAE) or of what was '
             'trained from one'
@@ -100,13 +99,7 @@ def _config(
 ) -> dict[str, Any]:
     """Return the backbone's config: sizes, settings, and nothing of a run."""
     code = int(state.get(POSITION_CODE, torch.tensor(0)))
-    # A config says what differs from the defaults; no config says nothing.
-    arguments = inspect.signature(PointTransformer).parameters
-    told = {
-        key: settings.get(key, arguments[key].default)
-        for key in SETTINGS
-        if settings
-    }
+    told = {key: settings[key] for key in SETTINGS if key in settings}
     return {
         'type': 'PointTransformer',
         **sizes,

@@ -17,7 +17,7 @@ from mmdet3d_act.converters.detector_configs import (
     encoder_config,
 )
 from mmdet3d_act.converters.keys import with_prefix
-from mmdet3d_act.models.backbones.settings import backbone_sizes
+from mmdet3d_act.models.backbones.pretrained import backbone_sizes
 from mmdet3d_act.registry import registered_classes
 
 State = Mapping[str, Tensor]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 from torch import Tensor
 
-from mmdet3d_act import compat
+from mmdet3d_act.checkpoint import (
+    read_checkpoint,
+    resolve_checkpoint,
+    weights_of,
+)
 from mmdet3d_act.files import file_hash
 
 # Under which names files keep the weights: ACT, Point-MAE, Point-BERT,
@@ -21,7 +23,6 @@ WRAPPERS = ('base_model', 'model', 'model_state_dict', 'state_dict')
 PREFIXES = ('module.', 'base_model.')
 # Beyond tensors and numpy's scalars; built from plain values only.
 ALLOWED = (argparse.Namespace,)
-REFUSED = re.compile(r'(?:GLOBAL|got|class) ([A-Za-z_][\w.]*\.\w+)')
 
 
 class PublishedFile(NamedTuple):
@@ -53,32 +54,14 @@ def read_published(path: str | Path) -> PublishedFile:
         path: A file of ``torch.save``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read, or holds a refused object or no
-            weights.
+        CheckpointError: If there is no such file, it cannot be read, or holds
+            a refused object, no weights or such as are not finite.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'the checkpoint {path} does not exist; correct the path'
-        )
-    try:
-        loaded = compat.load_checkpoint(str(path), also=ALLOWED)
-    except UnpicklingError as error:
-        raise ValueError(_refusal(path, error)) from error
-    if not isinstance(loaded, Mapping):
-        raise ValueError(
-            f'{path} holds an object of the type {type(loaded).__name__}, '
-            'expected a dict with weights; save the state dict of a model'
-        )
+    path = Path(resolve_checkpoint(path))
+    loaded = read_checkpoint(path, allowed=ALLOWED)
     wrapper = _wrapper(loaded)
     weights = loaded if wrapper is None else loaded[wrapper]
-    state = {k: v for k, v in weights.items() if isinstance(v, Tensor)}
-    if not state:
-        raise ValueError(
-            f'{path} holds no weights, looked for under {list(WRAPPERS)} and '
-            f'at the top; found {list(loaded)[:8]}'
-        )
+    state = weights_of(weights, str(path), wrappers=())
     kinds = {str(k): type(v).__name__ for k, v in loaded.items()}
     return PublishedFile(
         path.name,
@@ -110,19 +93,3 @@ def _bare(name: str) -> str:
     for prefix in PREFIXES:
         name = name.removeprefix(prefix)
     return name
-
-
-def _refusal(path: Path, error: Exception) -> str:
-    found = REFUSED.search(str(error))
-    if found is None:
-        return (
-            f'{path} cannot be read without executing code: {error}; expected '
-            'a file of torch.save with tensors, numpy scalars and '
-            'argparse.Namespace only'
-        )
-    return (
-        f'{path} holds an object of the type {found[1]}, which is refused: '
-        'building it could execute code. Allowed are tensors, numpy scalars '
-        'and argparse.Namespace; where you trust the file, load it once '
-        'yourself and save its weights alone'
-    )

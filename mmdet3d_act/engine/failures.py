@@ -10,12 +10,10 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from mmengine.registry import build_from_cfg
-from mmengine.runner.checkpoint import load_from_local
 
-from mmdet3d_act.compat import unreadable
+from mmdet3d_act.checkpoint import CheckpointError
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.distributed import launched_rank
-from mmdet3d_act.files import CheckpointError
 
 TRACEBACK = 'ACT_TRACEBACK'
 EXIT_USAGE = 2
@@ -82,9 +80,6 @@ def describe_failure(error: Exception) -> str | None:
     text = str(error)
     if isinstance(error, UsageError | BadSampleError | CheckpointError):
         return text
-    path = _file_being_read(error)
-    if path is not None:
-        return unreadable(path, error)
     if os.environ.get(TRACEBACK):
         return None
     untyped = _without_type(error)
@@ -105,14 +100,6 @@ def describe_failure(error: Exception) -> str | None:
         return None
     if isinstance(error, FileNotFoundError | ValueError):
         return f'{built.__name__}, as the config has it: {text}'
-    return None
-
-
-def _file_being_read(error: Exception) -> str | None:
-    """Return the checkpoint that MMEngine was reading."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if frame.f_code is load_from_local.__code__:
-            return frame.f_locals.get('filename')
     return None
 
 

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmdet3d_act import compat
+from mmdet3d_act.checkpoint import find_checkpoint, pretrained_part
 from mmdet3d_act.engine.distributed import prepare_distributed
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.engine.hooks import (
@@ -26,11 +27,9 @@ from mmdet3d_act.engine.preflight import (
     batch_problems,
     collect_problems,
     format_problems,
-    is_pretrained,
     misspelt_option,
     no_batch,
 )
-from mmdet3d_act.models.backbones import find_checkpoint
 
 LAST_CHECKPOINT = 'last_checkpoint'
 # What a training reads of a config; the rest may be variables of its file, or
@@ -201,9 +200,9 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     Raises:
         UsageError: If the noted file is gone.
     """
-    found = find_checkpoint(str(work_dir))
+    found = find_checkpoint(work_dir)
     if found is not None:
-        return Path(found)
+        return found
     note = Path(work_dir) / LAST_CHECKPOINT
     if not note.is_file():
         return None
@@ -286,7 +285,7 @@ def forget_pretrained(cfg: Config) -> None:
         cfg: The config, changed in place; all weights come from elsewhere.
     """
     for part in (cfg.model, cfg.model.get('backbone')):
-        if part is not None and is_pretrained(part.get('init_cfg')):
+        if part is not None and pretrained_part(part.get('init_cfg')):
             part.init_cfg = None
 
 

@@ -13,9 +13,13 @@ import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.runner import Runner
 
+from mmdet3d_act.checkpoint import (
+    PretrainedModel,
+    find_checkpoint,
+    pretrained_part,
+)
 from mmdet3d_act.datasets.transforms import PrepareImage
 from mmdet3d_act.engine.failures import argument_hint
-from mmdet3d_act.models.backbones import PretrainedModel, find_checkpoint
 from mmdet3d_act.models.target_generators.target_store import THIS_CONFIG
 from mmdet3d_act.models.teachers import ImageEncoder
 from mmdet3d_act.registry import registered_classes
@@ -83,22 +87,6 @@ def _missing_file(path: object, key: str) -> str | None:
     )
 
 
-def is_pretrained(init_cfg: object) -> bool:
-    """Return whether an ``init_cfg`` loads a checkpoint.
-
-    Args:
-        init_cfg: Of any module: a dict, a list of them, or None.
-    """
-    return any(_pretrained_parts(init_cfg))
-
-
-def _pretrained_parts(init_cfg: object) -> Iterator[Mapping]:
-    each = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
-    for one in each:
-        if isinstance(one, Mapping) and one.get('type') == 'Pretrained':
-            yield one
-
-
 def _pretrained_problems(cfg: Mapping, text: str) -> Iterator[str]:
     """Yield missing checkpoints of a config's ``init_cfg``.
 
@@ -106,15 +94,17 @@ def _pretrained_problems(cfg: Mapping, text: str) -> Iterator[str]:
         cfg: Config of a module.
         text: Of the config's file, which names environment variables.
     """
-    for one in _pretrained_parts(cfg.get('init_cfg')):
-        checkpoint = one.get('checkpoint')
-        problem = _missing_file(checkpoint, 'checkpoint')
-        if problem is None or find_checkpoint(_expanded(checkpoint)):
-            continue
-        config = one.get('pretrain_config')
-        if config is None:
-            yield f'{cfg["type"]}: init_cfg, {problem}'
-            continue
+    part = pretrained_part(cfg.get('init_cfg'))
+    if part is None:
+        return
+    checkpoint = part.get('checkpoint')
+    problem = _missing_file(checkpoint, 'checkpoint')
+    if problem is None or find_checkpoint(checkpoint):
+        return
+    config = part.get('pretrain_config')
+    if config is None:
+        yield f'{cfg["type"]}: init_cfg, {problem}'
+    else:
         yield (
             f'the pretrained weights of {cfg["type"]} are missing: no '
             f'checkpoint at {checkpoint!r}. Pretrain first with `python '
@@ -142,7 +132,7 @@ def _variable(value: str, text: str) -> str:
 
 def _fills_its_parts(cfg: Mapping) -> bool:
     """Say whether a model's checkpoint makes those of its parts needless."""
-    return is_pretrained(cfg.get('init_cfg')) and any(
+    return pretrained_part(cfg.get('init_cfg')) is not None and any(
         issubclass(cls, PretrainedModel)
         for cls in registered_classes(cfg['type'])
     )

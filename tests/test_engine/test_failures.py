@@ -5,17 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from mmengine.registry import Registry
-from mmengine.runner import CheckpointLoader
 from torch.utils.data import DataLoader
 
-from mmdet3d_act.compat import load_checkpoint
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.failures import (
     UsageError,
     describe_failure,
     run_tool,
 )
-from mmdet3d_act.files import CheckpointError
 from mmdet3d_act.models.teachers.weights import fill_module
 
 PARTS = Registry('parts')
@@ -101,16 +98,6 @@ def test_weights_that_do_not_fit(capsys):
 
     assert run_tool(main) == 2
     assert 'does not fit Linear' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize('content', [b'some text', b'', b'PK\x03\x04broken'])
-def test_a_file_that_is_no_checkpoint(content, tmp_path):
-    path = tmp_path / 'a.pth'
-    path.write_bytes(content)
-    text = failure(lambda: CheckpointLoader.load_checkpoint(str(path)))
-    assert f'{path} cannot be read as a file of torch.save (' in text
-    with pytest.raises(CheckpointError, match=r'a\.pth cannot be read'):
-        load_checkpoint(str(path))
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])

@@ -11,7 +11,6 @@ from mmdet3d_act.engine import collect_problems, format_problems
 from mmdet3d_act.engine.launch import UsageError, check_training
 from mmdet3d_act.engine.preflight import (
     batch_problems,
-    is_pretrained,
     misspelt_option,
 )
 from mmdet3d_act.registry import MODELS
@@ -134,7 +133,6 @@ def test_checkpoints_that_do_not_exist():
                 init_cfg=[
                     dict(type='Normal'),
                     dict(type='Pretrained', checkpoint='absent/a.pth'),
-                    dict(type='Pretrained', checkpoint='torchvision://r50'),
                 ],
             ),
         )
@@ -265,14 +263,6 @@ def test_a_whole_file_makes_those_of_the_parts_needless(
     assert 'absent/whole.pth' in problems[0]
     assert 'absent/student.pth' in problems[-1]
     assert len(problems) == 2
-
-
-def test_what_loads_a_checkpoint():
-    pretrained = dict(type='Pretrained', checkpoint='a.pth')
-    assert is_pretrained(pretrained)
-    assert is_pretrained([dict(type='Normal'), pretrained])
-    assert not is_pretrained(dict(type='Normal'))
-    assert not is_pretrained(None)
 
 
 def test_images_of_another_size_than_the_encoder_takes():

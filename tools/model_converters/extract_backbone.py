@@ -44,15 +44,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def extract(args: argparse.Namespace) -> None:
     """Write the backbone, and say what it is."""
     import mmdet3d_act  # noqa: F401 (registers the networks)
+    from mmdet3d_act.checkpoint import resolve_checkpoint
     from mmdet3d_act.converters import (
         config_text,
         extract_backbone,
         write_checkpoint,
     )
     from mmdet3d_act.engine.launch import UsageError
-    from mmdet3d_act.models.backbones.pretrained import find_checkpoint
 
-    source = find_checkpoint(args.checkpoint) or args.checkpoint
+    source = resolve_checkpoint(args.checkpoint)
     if Path(args.dst).resolve() == Path(source).resolve():
         raise UsageError(f'DST must be another file than CHECKPOINT: {source}')
     try:

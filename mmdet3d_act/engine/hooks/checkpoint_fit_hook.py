@@ -1,20 +1,29 @@
-"""Says what of a checkpoint and a model does not fit together."""
+"""Compares the weights that a run reads with its model and its data."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import nn
 
+from mmdet3d_act.checkpoint import (
+    REMEDY,
+    CheckpointError,
+    load_matching,
+    weights_of,
+)
 from mmdet3d_act.engine.distributed import unwrapped
-from mmdet3d_act.files import CheckpointError
-from mmdet3d_act.models.backbones.settings import read_config_text
+from mmdet3d_act.models.backbones.pretrained import (
+    backbone_settings,
+    checkpoint_settings,
+)
 from mmdet3d_act.registry import HOOKS
 
-_SHOWN = 3
+COMPARED_META = ('up_axis', 'normalization')
 
 
 @HOOKS.register_module()
@@ -25,9 +34,39 @@ class CheckpointFitHook(Hook):
     that is everything, and tests the result.
 
     A difference is an error in a test and where a training is resumed. A
-    training may start from a part: that is a warning, and so is the end of a
-    training that is resumed.
+    training may start from a part, which is a warning, but not from nothing.
+    Checkpoints keep the backbone's settings, which are compared where they
+    are loaded.
     """
+
+    def before_train(self, runner: Runner) -> None:
+        """Warn of data unlike those that the backbone was pretrained on.
+
+        Args:
+            runner: The runner.
+        """
+        known = getattr(backbone_of(runner), 'pretrained_meta', {})
+        dataset = runner.train_dataloader.dataset
+        present = getattr(dataset, 'metainfo', {})
+        for key in COMPARED_META:
+            both = key in known and key in present
+            if both and known[key] != present[key]:
+                _warn(
+                    f'the backbone was pretrained on data with {key}='
+                    f'{known[key]!r}, this data set has {present[key]!r}; '
+                    'rotate or normalise the clouds alike for full benefit'
+                )
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep the settings of the backbone.
+
+        Args:
+            runner: The runner.
+            checkpoint: What will be saved.
+        """
+        settings = backbone_settings(backbone_of(runner))
+        if settings:
+            checkpoint['meta']['backbone'] = settings
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the weights just read with the model's.
@@ -39,23 +78,28 @@ class CheckpointFitHook(Hook):
         Raises:
             CheckpointError: If they differ and must not.
         """
-        state = checkpoint.get('state_dict', checkpoint)
-        source = runner._load_from or runner.work_dir
-        self._compare_converted(runner, checkpoint, source)
+        source = str(runner._load_from or runner.work_dir)
+        self._compare_settings(runner, checkpoint, source)
         self._compare_length(runner, checkpoint, source)
-        problem = misfit(unwrapped(runner.model), state)
-        if problem is None:
+        state = {
+            name.removeprefix('module.'): value
+            for name, value in weights_of(checkpoint, source).items()
+        }
+        match = load_matching(unwrapped(runner.model), state)
+        if match.is_complete:
             return
-        text = f'{source} does not fit the model of the config: {problem}'
+        text = f'{source} does not fit the model of the config: '
         # The training loop is built before weights are loaded to train with.
         trains = isinstance(runner._train_loop, BaseLoop)
         if runner._resume or not trains:
+            raise CheckpointError(f'{text}{match.report()}; {REMEDY}')
+        if not match.filled:
             raise CheckpointError(
-                f'{text}. Give the config (and the --cfg-options) that it was '
-                'trained with; a published file is converted first: `python '
-                'tools/model_converters/convert_checkpoint.py SRC DST`'
+                f'{text}nothing of it is filled, {match.report()}; a '
+                'pretrained backbone is given as model.backbone.init_cfg='
+                "dict(type='Pretrained', checkpoint=...), not as load_from"
             )
-        print_log(text, logger='current', level=logging.WARNING)
+        _warn(text + match.report())
 
     @staticmethod
     def _compare_length(runner: Runner, checkpoint: dict, source: str) -> None:
@@ -69,86 +113,40 @@ class CheckpointFitHook(Hook):
             unit, end = 'epoch', loop.max_epochs
         done = (checkpoint.get('meta') or {}).get(unit, 0)
         if end is not None and done >= end:
-            print_log(
+            _warn(
                 f'{source} is already at {unit} {done} of {end}, nothing to '
-                f'train; a larger train_cfg.max_{unit}s goes on',
-                logger='current',
-                level=logging.WARNING,
+                f'train; a larger train_cfg.max_{unit}s goes on'
             )
 
     @staticmethod
-    def _compare_converted(
-        runner: Runner, checkpoint: dict, source: str
+    def _compare_settings(
+        runner: Runner, checkpoint: Mapping, source: str
     ) -> None:
-        """Warn where a converted network was another one than the config's."""
-        meta = checkpoint.get('meta') or {}
-        if 'converted' not in meta:
-            return
-        theirs = read_config_text(meta.get('cfg')).get('model') or {}
-        other = other_settings(
-            theirs.get('backbone') or {}, unwrapped(runner.model)
-        )
+        """Warn where the backbone was another one than the config's."""
+        theirs = checkpoint_settings(checkpoint)
+        ours = backbone_settings(backbone_of(runner))
+        other = [
+            f'{key}={theirs[key]!r} instead of {ours[key]!r}'
+            for key in theirs
+            if key in ours and theirs[key] != ours[key]
+        ]
         if other:
-            print_log(
+            _warn(
                 f'{source} was trained with other settings of the backbone: '
-                f'{other}; the shapes agree but the outputs would not. '
-                '--model-config of the converter writes those that fit',
-                logger='current',
-                level=logging.WARNING,
+                f'{", ".join(other)}; the shapes agree but the outputs would '
+                'not'
             )
 
 
-def other_settings(theirs: dict, model: nn.Module) -> str | None:
-    """Return which settings of a backbone are not those of a checkpoint.
+def backbone_of(runner: Runner) -> nn.Module | None:
+    """Find the backbone of a runner's model; None where it has none.
 
     Args:
-        theirs: The backbone's config in the checkpoint.
-        model: The model; attributes of its backbone are compared.
+        runner: The runner.
     """
-    backbone = getattr(model, 'backbone', None)
-    found = [
-        f'{key}={value!r} instead of {getattr(backbone, key)!r}'
-        for key, value in theirs.items()
-        if isinstance(getattr(backbone, key, None), bool | int | float | str)
-        and isinstance(value, bool | int | float | str)
-        and getattr(backbone, key) != value
-    ]
-    return ', '.join(found) or None
+    model = unwrapped(runner.model)
+    return getattr(model, 'student', getattr(model, 'backbone', None))
 
 
-def misfit(model: nn.Module, state: dict) -> str | None:
-    """Return what a model lacks in a state dict, and what it has no place for.
-
-    Args:
-        model: Filled with what fits.
-        state: Names and tensors, perhaps with ``module.`` before all names.
-    """
-    state = {name.removeprefix('module.'): t for name, t in state.items()}
-    own = model.state_dict()
-    other = [
-        f'{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}'
-        for name, value in own.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    fitting = {
-        name: value
-        for name, value in state.items()
-        if name not in own or own[name].shape == value.shape
-    }
-    missing, unexpected = model.load_state_dict(fitting, strict=False)
-    missing = [name for name in missing if name not in state]
-    faults = [
-        f'{len(names)} weights {what} ({_some(names)})'
-        for names, what in (
-            (missing, 'missing'),
-            (unexpected, 'without a place'),
-            (other, 'of another shape'),
-        )
-        if names
-    ]
-    return '; '.join(faults) or None
-
-
-def _some(names: list[str]) -> str:
-    more = ', ...' if len(names) > _SHOWN else ''
-    return ', '.join(names[:_SHOWN]) + more
+def _warn(text: str) -> None:
+    print_log(text, logger='current', level=logging.WARNING)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmdet3d_act.checkpoint import PretrainedModel
 from mmdet3d_act.models.autoencoders.quantization import (
     Reconstruction,
     choose_codes,
@@ -22,7 +23,6 @@ from mmdet3d_act.models.autoencoders.statistics import (
     code_statistics,
     variance_share,
 )
-from mmdet3d_act.models.backbones.pretrained import PretrainedModel
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.layers import (
     FoldingDecoder,

@@ -4,16 +4,10 @@ from mmdet3d_act.models.backbones.point_transformer import (
     EncodedPatches,
     PointTransformer,
 )
-from mmdet3d_act.models.backbones.pretrained import (
-    PretrainedModel,
-    find_checkpoint,
-)
 from mmdet3d_act.models.backbones.threedetr_encoder import ThreeDETREncoder
 
 __all__ = [
     'EncodedPatches',
     'PointTransformer',
-    'PretrainedModel',
     'ThreeDETREncoder',
-    'find_checkpoint',
 ]

@@ -9,13 +9,11 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d_act.files import CheckpointError
+from mmdet3d_act.checkpoint import CheckpointError, pretrained_part
 from mmdet3d_act.models.backbones.pretrained import (
-    PRETRAINED_TYPES,
-    compare_dataset_meta,
-    load_pretrained,
+    describe_sizes,
+    load_backbone,
 )
-from mmdet3d_act.models.backbones.settings import describe_sizes
 from mmdet3d_act.models.layers import (
     POSITION_MODES,
     MiniPointNet,
@@ -155,6 +153,7 @@ class PointTransformer(BaseModule):
         self.ignore_features = ignore_features
         self.embed_dims = embed_dims
         self.num_heads = num_heads
+        self.position = position
         self.residual = residual
         self.num_groups = num_groups
         self.group_size = group_size
@@ -193,7 +192,8 @@ class PointTransformer(BaseModule):
         self.norm = nn.LayerNorm(embed_dims)
         code = torch.tensor(POSITION_MODES.index(position), dtype=torch.uint8)
         self.register_buffer('position_code', code)
-        self._pretrained_meta: dict = {}
+        # Of the data that the weights were trained on.
+        self.pretrained_meta: dict = {}
         self._reset_parameters()
         self._freeze_stages()
 
@@ -209,25 +209,19 @@ class PointTransformer(BaseModule):
 
     def init_weights(self) -> None:
         """Load the pretrained weights where ``init_cfg`` names them."""
-        given = self.init_cfg
-        cfgs = given if isinstance(given, list) else [given]
-        pretrained = [c for c in cfgs if c and c['type'] in PRETRAINED_TYPES]
-        if not pretrained:
+        cfg = pretrained_part(self.init_cfg)
+        if cfg is None:
             super().init_weights()
             return
         if self.is_init:
             return
         # It fills every parameter, whatever other initialisations there are.
-        cfg = pretrained[-1]
-        self._pretrained_meta = load_pretrained(
+        self.pretrained_meta = load_backbone(
             self,
-            cfg['checkpoint'],
+            cfg,
             anchor='patch_embed.conv1.weight',
             describe=describe_sizes,
             optional=('cls_token', 'cls_pos'),
-            prefix=cfg.get('prefix'),
-            map_location=cfg.get('map_location') or 'cpu',
-            pretrain_config=cfg.get('pretrain_config'),
         )
         self._is_init = True
 
@@ -291,9 +285,6 @@ class PointTransformer(BaseModule):
             The encoded patches: V = G - M of them, or all G with a mask
             token.
         """
-        if self.training and self._pretrained_meta:
-            compare_dataset_meta(self._pretrained_meta)
-            self._pretrained_meta = {}
         neighborhoods, centers = patches.neighborhoods, patches.centers
         drop = mask is not None and mask_token is None
         if drop and not self.embed_masked:

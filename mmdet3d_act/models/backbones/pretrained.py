@@ -1,32 +1,29 @@
-"""Loading pretrained networks, with nothing lost on the way.
+"""Pretrained backbones: their sizes, their settings, and loading them.
 
-MMEngine loads ``init_cfg=dict(type='Pretrained')`` non-strictly and drops the
-checkpoint's meta data; a student that stayed random would train quietly on
-noise. Here every parameter must be filled.
+A checkpoint fits a backbone by its shapes and may still mean another one: the
+number of heads, the way residuals are added, the size of the patches. These
+settings travel with the checkpoint and are compared on loading.
 """
 
 from __future__ import annotations
 
 import logging
-import os.path as osp
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from pickle import UnpicklingError
+from typing import Any
 
 from mmengine.logging import print_log
-from mmengine.model import BaseModule, PretrainedInit
-from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
-from mmdet3d_act import compat
-from mmdet3d_act.files import CheckpointError
-from mmdet3d_act.models.backbones.settings import (
-    checkpoint_settings,
-    compare_settings,
-    describe_settings,
+from mmdet3d_act.checkpoint import (
+    CONVERTER,
+    CheckpointError,
+    fill_module,
+    find_prefix,
+    read_checkpoint,
+    under_prefix,
+    weights_of,
 )
 
-PRETRAINED_TYPES = ('Pretrained', PretrainedInit)
 PREFIXES = (
     '',
     'student.',
@@ -35,74 +32,99 @@ PREFIXES = (
     'module.backbone.',
     'module.',
 )
-CONVERTER = 'python tools/model_converters/convert_checkpoint.py SRC DST'
-COMPARED_META = ('up_axis', 'normalization')
+# What a checkpoint keeps of its backbone beside the weights.
+SETTINGS = (
+    'num_heads',
+    'num_groups',
+    'group_size',
+    'position',
+    'residual',
+    'skip_origin',
+)
+# Another value gives other features from the same weights.
+MUST_AGREE = ('num_heads', 'residual')
+# Another value is a choice; the features are trained for this one.
+SHOULD_AGREE = ('group_size',)
 
 
-def find_checkpoint(path: str) -> str | None:
-    """Return the checkpoint file that ``path`` means, or None.
-
-    Args:
-        path: A file, or the work directory of a training, whose last
-            checkpoint is meant.
-    """
-    if osp.isfile(path):
-        return path
-    pointer = Path(path) / 'last_checkpoint'
-    if not pointer.is_file():
-        return None
-    named = pointer.read_text().strip()
-    # A work directory may have been moved since: look beside the pointer too.
-    for candidate in (named, str(Path(path) / Path(named).name)):
-        if osp.isfile(candidate):
-            return candidate
-    return None
-
-
-def read_checkpoint(
-    checkpoint: str,
-    map_location: str = 'cpu',
+def load_backbone(
+    module: nn.Module,
+    init_cfg: Mapping[str, Any],
     *,
-    pretrain_config: str | None = None,
-) -> Mapping:
-    """Return what a checkpoint holds.
+    anchor: str,
+    describe: Callable[[dict], str],
+    optional: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Fill every parameter and buffer of a backbone from a checkpoint.
 
     Args:
-        checkpoint: A file, a work directory, whose last checkpoint is meant,
-            or an address, as MMEngine takes it.
-        map_location: Where the tensors are loaded to.
-        pretrain_config: Config that trains it; named where it is missing.
+        module: The backbone.
+        init_cfg: With ``checkpoint``, and where needed ``prefix`` (of the
+            backbone's names; found by itself without), ``allow_unused``
+            (take what the backbone has and leave the rest of the
+            checkpoint's, such as its later blocks) and ``pretrain_config``
+            (the config that trains it, named where it is missing).
+        anchor: Name of a parameter that every such backbone has.
+        describe: Says the sizes of a state dict, for the error.
+        optional: Names of a part that the checkpoint or the backbone may be
+            without. Where the checkpoint is, they stay as initialised.
+
+    Returns:
+        What the checkpoint says of the data it was trained on (may be
+        empty).
 
     Raises:
-        FileNotFoundError: If there is none.
-        CheckpointError: If it holds more than what this package writes.
+        CheckpointError: If there is no checkpoint, it does not fit, or it was
+            trained with settings that give other features.
     """
-    found = find_checkpoint(str(Path(checkpoint).expanduser()))
-    if found is None and '://' not in checkpoint:
-        remedy = (
-            'correct the path, or run the pretraining that writes it first'
-            if pretrain_config is None
-            else f'train it by `python tools/train.py {pretrain_config}`'
+    source = init_cfg['checkpoint']
+    config = init_cfg.get('pretrain_config')
+    loaded = read_checkpoint(
+        source,
+        map_location=init_cfg.get('map_location') or 'cpu',
+        remedy=config and f'train it by `python tools/train.py {config}`',
+    )
+    state = backbone_state(loaded, source, anchor, init_cfg.get('prefix'))
+    settings = checkpoint_settings(loaded)
+    told = ''.join(f', {key}={settings[key]!r}' for key in settings)
+    match = fill_module(
+        module,
+        state,
+        source,
+        optional=optional,
+        allow_unused=init_cfg.get('allow_unused', False),
+        remedy='give the backbone the sizes that the checkpoint was trained '
+        f'with: {describe(state)}{told}; allow_unused=True in init_cfg leaves '
+        'out on purpose what has no place',
+    )
+    compare_settings(settings, module, source)
+    if match.missing:
+        print_log(
+            f'{source} was trained without {", ".join(match.missing)}; they '
+            'stay as initialised, as in the published transfer of such '
+            'networks, and have to be trained',
+            logger='current',
+            level=logging.WARNING,
         )
-        raise FileNotFoundError(
-            f'there is no checkpoint at {checkpoint}, neither a file nor a '
-            f'work directory with a last checkpoint; {remedy}'
-        )
-    try:
-        return compat.load_checkpoint(found or checkpoint, map_location)
-    except UnpicklingError as error:
-        raise CheckpointError(
-            f'{checkpoint} is no checkpoint of this package: {error}\nConvert '
-            f'a published file first: `{CONVERTER}`'
-        ) from error
+    print_log(
+        f'{type(module).__name__}: {match.filled} tensors loaded from '
+        f'{source}',
+        logger='current',
+    )
+    return dict((loaded.get('meta') or {}).get('dataset_meta') or {})
 
 
-def find_state(checkpoint: Mapping, anchor: str, prefix: str | None) -> dict:
-    """Return the part of a checkpoint's weights that is the backbone's.
+def backbone_state(
+    checkpoint: Mapping[str, Any],
+    source: str,
+    anchor: str,
+    prefix: str | None = None,
+) -> dict[str, Tensor]:
+    """Take a backbone's weights out of a checkpoint.
 
     Args:
-        checkpoint: A loaded file: a state dict, or a mapping that holds one
-            under ``state_dict`` or ``model``.
+        checkpoint: What a file holds.
+        source: What it is called in messages.
         anchor: Name of a parameter that every such backbone has.
         prefix: Prefix of the backbone's names; found by itself when None.
 
@@ -112,248 +134,117 @@ def find_state(checkpoint: Mapping, anchor: str, prefix: str | None) -> dict:
     Raises:
         CheckpointError: If the checkpoint holds no such backbone.
     """
-    state = _weights(checkpoint)
+    state = weights_of(checkpoint, source)
     prefixes = PREFIXES if prefix is None else (prefix,)
-    for candidate in prefixes:
-        if candidate + anchor in state:
-            return {
-                key[len(candidate) :]: value
-                for key, value in state.items()
-                if key.startswith(candidate) and isinstance(value, Tensor)
-            }
-    shown = ', '.join(list(state)[:5])
-    raise CheckpointError(
-        f'no point Transformer in the checkpoint: looked for {anchor!r} '
-        f'under the prefixes {list(prefixes)}, found {len(state)} names '
-        f'({shown}, ...); give its prefix in init_cfg, or convert a '
-        f'published file first: `{CONVERTER}`'
-    )
+    found = find_prefix(state, [anchor], prefixes)
+    if found is None:
+        raise CheckpointError(
+            f'{source} holds no such backbone: no {anchor!r} under the '
+            f'prefixes {list(prefixes)} among {len(state)} names '
+            f'({", ".join(list(state)[:3])}, ...); give its prefix in '
+            f'init_cfg, or convert a published file first: `{CONVERTER}`'
+        )
+    return under_prefix(state, found)
 
 
-def load_pretrained(
-    module: nn.Module,
-    checkpoint: str,
-    *,
-    anchor: str,
-    describe: Callable[[dict], str],
-    optional: tuple[str, ...] = (),
-    prefix: str | None = None,
-    map_location: str = 'cpu',
-    pretrain_config: str | None = None,
-) -> dict:
-    """Fill every parameter and buffer of a backbone from a checkpoint.
+def backbone_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Tell the arguments of a point Transformer by its weights.
+
+    Args:
+        state: State dict of a backbone, without a prefix.
+
+    Raises:
+        CheckpointError: If it is that of another network, or incomplete.
+    """
+    layers = {key.split('.')[1] for key in state if key.startswith('blocks.')}
+    if not layers or 'norm.weight' not in state:
+        raise CheckpointError(
+            'it holds no point Transformer, only a patch embedding'
+        )
+    try:
+        width = len(state['norm.weight'])
+        convs = [state[f'patch_embed.conv{i}.weight'] for i in (1, 2, 3, 4)]
+        return dict(
+            in_channels=convs[0].shape[1],
+            embed_dims=width,
+            num_layers=len(layers),
+            mlp_ratio=len(state['blocks.0.mlp.fc1.weight']) / width,
+            qkv_bias='blocks.0.attn.qkv.bias' in state,
+            patch_dims=len(convs[3]),
+            patch_channels=tuple(len(conv) for conv in convs[:3]),
+            with_cls_token='cls_token' in state,
+        )
+    except KeyError as error:
+        raise CheckpointError(f'it lacks {error}') from error
+
+
+def describe_sizes(state: Mapping[str, Tensor]) -> str:
+    """Describe the sizes of a backbone for a message.
+
+    Args:
+        state: State dict of a backbone, without a prefix.
+    """
+    try:
+        sizes = backbone_sizes(state)
+    except CheckpointError as error:
+        return str(error)
+    # A checkpoint without a class token fills a backbone with one, too.
+    sizes.pop('with_cls_token')
+    return ', '.join(f'{key}={value}' for key, value in sizes.items())
+
+
+def checkpoint_settings(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a checkpoint says of its backbone beyond the weights.
+
+    Converters and ``CheckpointFitHook`` write it.
+
+    Args:
+        checkpoint: What a file holds.
+    """
+    meta = checkpoint.get('meta')
+    told = meta.get('backbone') if isinstance(meta, Mapping) else None
+    return dict(told) if isinstance(told, Mapping) else {}
+
+
+def backbone_settings(module: nn.Module) -> dict[str, Any]:
+    """Collect what a checkpoint keeps of a backbone beyond the weights.
 
     Args:
         module: The backbone.
-        checkpoint: See :func:`read_checkpoint`.
-        anchor: See :func:`find_state`.
-        describe: Says the sizes of a state dict, for the error.
-        optional: Names of a part that the checkpoint or the backbone may be
-            without. Where the checkpoint is, they stay as initialised.
-        prefix: See :func:`find_state`.
-        map_location: Where the tensors are loaded to.
-        pretrain_config: See :func:`read_checkpoint`.
-
-    Returns:
-        What the checkpoint says of the data it was trained on (may be
-        empty).
-
-    Raises:
-        FileNotFoundError: If there is no checkpoint.
-        CheckpointError: If a parameter stays unfilled or has another shape, or
-            the checkpoint was trained with settings that give other features.
     """
-    loaded = read_checkpoint(
-        checkpoint, map_location, pretrain_config=pretrain_config
-    )
-    try:
-        state = find_state(loaded, anchor, prefix)
-    except CheckpointError as error:
-        raise CheckpointError(f'{checkpoint}: {error}') from None
-    settings = checkpoint_settings(loaded)
-    own = module.state_dict()
-    if not set(optional) & set(state):
-        _leave_initialized(optional, own, checkpoint)
-    missing = sorted(set(own) - set(state))
-    shapes = [
-        f'{key}: expected {tuple(own[key].shape)}, got '
-        f'{tuple(state[key].shape)}'
-        for key in sorted(set(own) & set(state))
-        if own[key].shape != state[key].shape
-    ]
-    if missing or shapes:
-        raise CheckpointError(
-            f'{checkpoint} does not fill {type(module).__name__}: '
-            f'{len(missing)} missing {missing[:5]}, {len(shapes)} of another '
-            f'shape {shapes[:5]}; give the backbone the sizes that the '
-            f'checkpoint was trained with: {describe(state)}'
-            f'{describe_settings(settings, module)}'
-        )
-    unused = sorted(
-        key for key in set(state) - set(own) if key not in optional
-    )
-    if unused:
-        print_log(
-            f'{checkpoint}: {len(unused)} tensors have no place in '
-            f'{type(module).__name__} and are not used: {unused[:8]}',
-            logger='current',
-            level=logging.WARNING,
-        )
-    compare_settings(settings, module, checkpoint)
-    module.load_state_dict({key: state[key] for key in own}, strict=False)
-    print_log(
-        f'{type(module).__name__}: all {len(own)} tensors loaded from '
-        f'{checkpoint}',
-        logger='current',
-    )
-    return dict(loaded.get('meta', {}).get('dataset_meta') or {})
+    return {
+        key: getattr(module, key) for key in SETTINGS if hasattr(module, key)
+    }
 
 
-class PretrainedModel:
-    """Mixin of whole models: ``init_cfg=dict(type='Pretrained')`` is exact.
-
-    Every parameter and buffer is filled from the checkpoint, or it is an
-    error. Parts that the checkpoint holds in full need no weights file of
-    their own. It stands before MMEngine's classes among the bases.
-    """
-
-    def init_weights(self) -> None:
-        """Initialise, and load the weights where ``init_cfg`` names them.
-
-        Raises:
-            FileNotFoundError: If there is no checkpoint.
-            CheckpointError: If it does not fill the model exactly.
-        """
-        given = self.init_cfg
-        cfgs = given if isinstance(given, list) else [given]
-        pretrained = [c for c in cfgs if c and c['type'] in PRETRAINED_TYPES]
-        if not pretrained or self.is_init:
-            super().init_weights()
-            return
-        others = [c for c in cfgs if c and c['type'] not in PRETRAINED_TYPES]
-        # First, so that the parts know that they need nothing; and again over
-        # what their own initialisation did.
-        names = fill_model(self, **_loading(pretrained[-1]))
-        _mark_filled(self, names)
-        self.init_cfg = others or None
-        try:
-            super().init_weights()
-        finally:
-            self.init_cfg = given
-        fill_model(self, **_loading(pretrained[-1]))
-
-
-def fill_model(
-    model: nn.Module,
-    checkpoint: str,
-    *,
-    prefix: str | None = None,
-    map_location: str = 'cpu',
-) -> set[str]:
-    """Fill every parameter and buffer of a model from a checkpoint.
-
-    Args:
-        model: The model.
-        checkpoint: See :func:`read_checkpoint`.
-        prefix: What stands before the model's names; nothing when None.
-        map_location: Where the tensors are loaded to.
-
-    Returns:
-        The names that the checkpoint holds. Frozen parts may be filled from
-        elsewhere, and not be among them.
-
-    Raises:
-        FileNotFoundError: If there is no checkpoint.
-        CheckpointError: If it does not fill the model exactly.
-    """
-    state = _weights(read_checkpoint(checkpoint, map_location))
-    if prefix:
-        state = {
-            key[len(prefix) :]: value
-            for key, value in state.items()
-            if key.startswith(prefix)
-        }
-    try:
-        model.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f'{checkpoint} does not fill {type(model).__name__}; give the '
-            'config that it was trained with, or convert a published file '
-            f'first: `{CONVERTER}`.\n{error}'
-        ) from error
-    print_log(
-        f'{type(model).__name__}: all tensors loaded from {checkpoint}',
-        logger='current',
-    )
-    return set(state)
-
-
-def compare_dataset_meta(pretrained: Mapping) -> None:
-    """Warn where the training data differs from the pretraining data.
-
-    Compares the up axis and the normalisation, which a checkpoint keeps, with
-    those of the data set that MMEngine's training loop made known.
-
-    Args:
-        pretrained: The meta data of the data set of the pretraining.
-    """
-    present = _training_dataset_meta()
-    for key in COMPARED_META:
-        known = key in pretrained and key in present
-        if known and pretrained[key] != present[key]:
-            print_log(
-                f'the backbone was pretrained on data with {key}='
-                f'{pretrained[key]!r}, this data set has {present[key]!r}; '
-                'rotate or normalise the clouds alike for full benefit',
-                logger='current',
-                level=logging.WARNING,
-            )
-
-
-def _training_dataset_meta() -> dict:
-    """Return the meta data that the training loop gave its visualizer."""
-    classes = [Visualizer]
-    for cls in classes:
-        classes.extend(cls.__subclasses__())
-    for cls in reversed(classes):
-        for visualizer in reversed(cls._instance_dict.values()):
-            if visualizer.dataset_meta:
-                return dict(visualizer.dataset_meta)
-    return {}
-
-
-def _weights(checkpoint: Mapping) -> Mapping:
-    """Return the state dict of a loaded file."""
-    return checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
-
-
-def _mark_filled(model: nn.Module, names: set[str]) -> None:
-    """Mark the parts of a model that a file filled as initialised."""
-    for prefix, part in model.named_modules():
-        own = {f'{prefix}.{name}' for name, _ in part.named_parameters()}
-        if prefix and own and own <= names and isinstance(part, BaseModule):
-            part.is_init = True
-
-
-def _loading(cfg: Mapping) -> dict:
-    """Return the arguments of :func:`fill_model` in an ``init_cfg``."""
-    return dict(
-        checkpoint=cfg['checkpoint'],
-        prefix=cfg.get('prefix'),
-        map_location=cfg.get('map_location') or 'cpu',
-    )
-
-
-def _leave_initialized(
-    names: tuple[str, ...], own: dict[str, Tensor], checkpoint: str
+def compare_settings(
+    settings: Mapping[str, Any], module: nn.Module, source: str
 ) -> None:
-    """Take parts that a checkpoint was trained without out of ``own``."""
-    left = [name for name in names if own.pop(name, None) is not None]
-    if left:
+    """Compare a checkpoint's settings with those of a backbone.
+
+    Args:
+        settings: From :func:`checkpoint_settings`.
+        module: The backbone.
+        source: What the checkpoint is called in messages.
+
+    Raises:
+        CheckpointError: If the same weights would give other features.
+    """
+    for key in (*MUST_AGREE, *SHOULD_AGREE):
+        ours = getattr(module, key, None)
+        if ours is None or settings.get(key, ours) == ours:
+            continue
+        text = (
+            f'{source} was trained with {key}={settings[key]!r}, this '
+            f'{type(module).__name__} has {key}={ours!r}'
+        )
+        if key in MUST_AGREE:
+            raise CheckpointError(
+                f'{text}; the shapes agree but the features would not: set '
+                f'{key} to that of the checkpoint'
+            )
         print_log(
-            f'{checkpoint} was trained without {", ".join(left)}; they stay '
-            'as initialised, as in the released transfer of such networks, '
-            'and have to be trained',
+            f'{text}; it embeds patches of another size less well',
             logger='current',
             level=logging.WARNING,
         )

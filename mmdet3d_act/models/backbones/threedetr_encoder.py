@@ -11,10 +11,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d_act.models.backbones.pretrained import (
-    PRETRAINED_TYPES,
-    load_pretrained,
-)
+from mmdet3d_act.checkpoint import pretrained_part
+from mmdet3d_act.models.backbones.pretrained import load_backbone
 from mmdet3d_act.models.layers import (
     SetAbstraction,
     ThreeDETREncoderLayer,
@@ -133,20 +131,17 @@ class ThreeDETREncoder(BaseModule):
 
     def init_weights(self) -> None:
         """Load the pretrained weights where ``init_cfg`` names them."""
-        cfg = self.init_cfg
-        if not (isinstance(cfg, dict) and cfg['type'] in PRETRAINED_TYPES):
+        cfg = pretrained_part(self.init_cfg)
+        if cfg is None:
             super().init_weights()
             return
         if self.is_init:
             return
-        load_pretrained(
+        load_backbone(
             self,
-            cfg['checkpoint'],
+            cfg,
             anchor='set_abstraction.fcs.0.weight',
             describe=_describe,
-            prefix=cfg.get('prefix'),
-            map_location=cfg.get('map_location') or 'cpu',
-            pretrain_config=cfg.get('pretrain_config'),
         )
         self._is_init = True
 

@@ -9,7 +9,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmdet3d_act.models.backbones.pretrained import PretrainedModel
+from mmdet3d_act.checkpoint import PretrainedModel
 from mmdet3d_act.models.classifiers.transfer import (
     freeze_backbone,
     keeps_backbone,

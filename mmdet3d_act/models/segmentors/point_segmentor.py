@@ -11,7 +11,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmdet3d_act.models.backbones import PretrainedModel
+from mmdet3d_act.checkpoint import PretrainedModel
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.layers import SlidingWindows
 from mmdet3d_act.registry import MODELS, build_module, point_data

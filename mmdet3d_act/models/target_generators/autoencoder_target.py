@@ -10,9 +10,12 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d_act.models.backbones.pretrained import (
+from mmdet3d_act.checkpoint import (
+    fill_module,
     find_checkpoint,
-    read_checkpoint,
+    read_weights,
+    resolve_checkpoint,
+    under_prefix,
 )
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.models.layers.frozen import FrozenModule
@@ -87,36 +90,25 @@ class _FrozenAutoencoder(BaseModule):
         """Load the autoencoder.
 
         Raises:
-            FileNotFoundError: If there is no checkpoint.
-            ValueError: If it does not fill the autoencoder exactly.
+            CheckpointError: If there is no checkpoint, or it does not fill
+                the autoencoder exactly.
         """
         if not self.autoencoder.pending:
             return
-        path = find_checkpoint(self.checkpoint)
-        if path is None:
-            raise FileNotFoundError(
-                self.check_requirements(
-                    {
-                        'checkpoint': self.checkpoint,
-                        'stage1_config': self.stage1_config,
-                    }
-                )[0]
-            )
+        remedy = f'train it by `python tools/train.py {self.stage1_config}`'
+        path = resolve_checkpoint(self.checkpoint, remedy)
         module = self.autoencoder.module
-        loaded = read_checkpoint(path)
-        state = _of_autoencoder(loaded.get('state_dict', loaded))
+        state = _of_autoencoder(read_weights(path))
         if not set(module.state_dict()) <= set(state):
             # A converted file has all of it; others leave out the teacher's
             # own weights, which are loaded from their file.
             module.init_weights()
-        try:
-            module.load_state_dict(state, strict=True)
-        except RuntimeError as error:
-            raise ValueError(
-                f'{path} is not a complete checkpoint of the autoencoder that '
-                f'this config describes; train one with `python '
-                f'tools/train.py {self.stage1_config}`.\n{error}'
-            ) from error
+        fill_module(
+            module,
+            state,
+            path,
+            remedy=f'give the autoencoder that it was trained as, or {remedy}',
+        )
         self.autoencoder.set_source(osp.basename(path))
         print_log(f'autoencoder loaded from {path}', logger='current')
 
@@ -235,9 +227,4 @@ def _of_autoencoder(state: dict[str, Tensor]) -> dict[str, Tensor]:
     anchor = next((key for key in state if key.endswith(IN_DISTILLER)), None)
     if anchor is None:
         return state
-    prefix = anchor.removesuffix('codebook')
-    return {
-        key[len(prefix) :]: value
-        for key, value in state.items()
-        if key.startswith(prefix)
-    }
+    return under_prefix(state, anchor.removesuffix('codebook'))

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmdet3d_act.files import CheckpointError, write_json
+from mmdet3d_act.checkpoint import CheckpointError
+from mmdet3d_act.files import write_json
 
 FORMAT = 1
 HEADER, KEYS = 'store.json', 'keys.txt'

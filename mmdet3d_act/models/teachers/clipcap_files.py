@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet3d_act.files import CheckpointError
+from mmdet3d_act.checkpoint import CheckpointError
 from mmdet3d_act.models.teachers.weights import (
     find_weights,
     read_weights,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmdet3d_act.files import CheckpointError
+from mmdet3d_act.checkpoint import CheckpointError
 
 SUFFIXES = ('.pth', '.pt', '.safetensors', '.npz')
 # Under which names files hold a state dict among other things.

@@ -430,4 +430,4 @@ def test_the_runners_checkpoint_is_a_pretrained_student(
     trained = model.student.state_dict()
     for name, value in student.state_dict().items():
         assert torch.equal(value, trained[name]), name
-    assert student._pretrained_meta == DATA
+    assert student.pretrained_meta == DATA

@@ -189,22 +189,20 @@ def test_an_incomplete_checkpoint_is_refused(checkpoint: Path) -> None:
     del state['mixer.fuse.weight']
     torch.save(dict(state_dict=state), checkpoint)
     target = AutoencoderTarget(toys.vae(), str(checkpoint))
-    with pytest.raises(
-        ValueError, match=r'(?s)not a complete checkpoint.*mixer.fuse.weight'
-    ):
+    with pytest.raises(ValueError, match=r'does not fit.*mixer\.fuse\.weight'):
         target.init_weights()
 
 
 def test_a_checkpoint_of_another_shape_is_refused(checkpoint: Path) -> None:
     target = AutoencoderTarget(toys.vae(num_codes=8), str(checkpoint))
-    with pytest.raises(ValueError, match=r'(?s)tools/train.py.*codebook'):
+    with pytest.raises(ValueError, match=r'codebook.*tools/train\.py'):
         target.init_weights()
 
 
 def test_a_checkpoint_of_another_model_is_refused(checkpoint: Path) -> None:
     torch.save(dict(state_dict=toys.student().state_dict()), checkpoint)
     target = AutoencoderTarget(toys.vae(), str(checkpoint))
-    with pytest.raises(ValueError, match='not a complete checkpoint'):
+    with pytest.raises(ValueError, match='does not fit DiscreteVAE'):
         target.init_weights()
 
 

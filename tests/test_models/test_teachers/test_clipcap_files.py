@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdet3d_act.files import CheckpointError
+from mmdet3d_act.checkpoint import CheckpointError
 from mmdet3d_act.models.teachers import clipcap_files as module
 from mmdet3d_act.models.teachers.clipcap_files import MappingSizes
 from tests.test_models.test_teachers.test_clipcap import published

@@ -1,0 +1,349 @@
+"""Finding, reading and filling: all of it, or an error."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.model.weight_init import PretrainedInit
+from mmengine.runner import load_checkpoint, save_checkpoint
+from torch import nn
+
+from mmdet3d_act import checkpoint, compat
+from mmdet3d_act.checkpoint import (
+    CheckpointError,
+    MissingCheckpointError,
+    fill_module,
+    find_checkpoint,
+    find_prefix,
+    load_matching,
+    pretrained_part,
+    read_checkpoint,
+    read_weights,
+    resolve_checkpoint,
+    under_prefix,
+)
+
+STATE = {'weight': torch.arange(6.0).view(3, 2), 'bias': torch.ones(3)}
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    messages: list[str] = []
+    monkeypatch.setattr(
+        checkpoint, 'print_log', lambda text, **_: messages.append(text)
+    )
+    return messages
+
+
+@pytest.fixture(params=['this PyTorch', 'before 2.6'])
+def any_torch(request, monkeypatch):
+    """Load as with this PyTorch, and as before one had an allow-list."""
+    if request.param == 'before 2.6':
+        monkeypatch.setattr(
+            compat, 'allow_mmengine_checkpoints', lambda: False
+        )
+
+
+def test_a_file_or_the_last_of_a_work_directory(tmp_path: Path) -> None:
+    last = tmp_path / 'epoch_3.pth'
+    last.touch()
+    note = tmp_path / 'last_checkpoint'
+    assert find_checkpoint(last) == last
+    assert find_checkpoint(tmp_path) is None
+    for noted in (f'{last}\n', 'work_dirs/moved/epoch_3.pth'):
+        note.write_text(noted)
+        assert find_checkpoint(tmp_path) == last
+    last.unlink()
+    assert find_checkpoint(tmp_path) is None
+
+
+def test_a_copied_work_directory_means_its_own_file(
+    tmp_path: Path, log: list[str]
+) -> None:
+    for name in ('a', 'b'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'epoch_1.pth').touch()
+    note = str(tmp_path / 'a' / 'epoch_1.pth')
+    (tmp_path / 'a' / 'last_checkpoint').write_text(note)
+    assert str(find_checkpoint(tmp_path / 'a')) == note
+    assert not log
+    (tmp_path / 'b' / 'last_checkpoint').write_text(note)
+    assert find_checkpoint(tmp_path / 'b') == tmp_path / 'b' / 'epoch_1.pth'
+    assert note in log[0]
+    # Checkpoints may be kept in another folder on purpose.
+    (tmp_path / 'b' / 'epoch_1.pth').unlink()
+    assert str(find_checkpoint(tmp_path / 'b')) == note
+    assert note in log[1]
+
+
+def test_addresses_are_left_to_mmengine() -> None:
+    assert resolve_checkpoint('https://a.org/b.pth') == 'https://a.org/b.pth'
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(MissingCheckpointError, match=r'nowhere.*train it'):
+        read_checkpoint('nowhere', remedy='train it')
+    with pytest.raises(FileNotFoundError):
+        resolve_checkpoint('nowhere')
+
+
+def test_every_format_is_told_by_its_contents(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(STATE, tmp_path / 'safe.pth')
+    np.savez(tmp_path / 'arrays.npz', **STATE)
+    torch.save(dict(state_dict=STATE, epoch=1), tmp_path / 'a.safetensors')
+    torch.save(STATE, tmp_path / 'b', _use_new_zipfile_serialization=False)
+    for name in ('safe.pth', 'arrays.npz', 'a.safetensors', 'b'):
+        found = read_weights(tmp_path / name)
+        assert found.keys() == STATE.keys()
+        assert all(torch.equal(found[key], STATE[key]) for key in STATE)
+
+
+@pytest.mark.usefixtures('any_torch')
+def test_the_log_of_a_training_is_read(tmp_path: Path) -> None:
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    hub = dict(log_scalars={'train/loss': history})
+    members = dict(state_dict=STATE, message_hub=hub, score=np.float64(2))
+    save_checkpoint(members, str(tmp_path / 'a.pth'))
+    found = read_checkpoint(tmp_path / 'a.pth')
+    scalars = found['message_hub']['log_scalars']
+    assert scalars['train/loss'].mean() == 1.5
+    assert found['score'] == 2
+
+
+class Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.usefixtures('any_torch')
+def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / 'mark'
+    torch.save(dict(state_dict=STATE, a=Evil(mark)), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match=r'a\.pth holds a .*refused'):
+        read_checkpoint(tmp_path / 'a.pth')
+    assert not mark.exists()
+
+
+@pytest.mark.usefixtures('any_torch')
+def test_a_class_may_be_allowed_for_one_file(tmp_path: Path) -> None:
+    torch.save(dict(args=Namespace(a=1)), tmp_path / 'a.pth')
+    found = read_checkpoint(tmp_path / 'a.pth', allowed=[Namespace])
+    assert found == dict(args=Namespace(a=1))
+    with pytest.raises(CheckpointError, match=r'argparse\.Namespace'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def _torch_script(path: Path) -> None:
+    torch.jit.save(torch.jit.script(nn.Linear(1, 1)), path)
+
+
+def _half(path: Path) -> None:
+    torch.save(STATE, path)
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [
+        (b'', 'damaged'),
+        (b'hello', 'damaged'),
+        (b'\x80\x02garbage', 'damaged'),
+        (_half, 'damaged'),
+        (b' <!DOCTYPE html><html>', 'HTML'),
+        (b'version https://git-lfs.github.com/spec/v1', 'Git LFS'),
+        (_torch_script, 'TorchScript'),
+        (lambda path: torch.save(torch.ones(1), path), 'Tensor'),
+        (lambda path: torch.save({}, path), 'no weights'),
+        (lambda path: torch.save({'model': {}}, path), 'no weights'),
+        (lambda path: torch.save({'epoch': 3}, path), 'epoch'),
+        (
+            lambda path: torch.save({'a.b': torch.tensor([1, np.nan])}, path),
+            r'not finite in a\.b',
+        ),
+        (
+            lambda path: torch.save({'a.b': torch.tensor(-np.inf)}, path),
+            r'not finite in a\.b',
+        ),
+    ],
+)
+def test_what_is_no_checkpoint_is_told(
+    tmp_path: Path, content: object, said: str
+) -> None:
+    path = tmp_path / 'a.pth'
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        content(path)
+    with pytest.raises(CheckpointError, match=rf'(?s)a\.pth.*{said}'):
+        read_weights(path)
+
+
+def test_prefixes() -> None:
+    state = {'a.weight': 1, 'a.b.weight': 2, 'c': 3}
+    assert under_prefix(state, 'a.') == {'weight': 1, 'b.weight': 2}
+    assert find_prefix(state, ['weight'], ['', 'b.', 'a.']) == 'a.'
+    assert find_prefix(state, ['c'], ['', 'a.']) == ''
+    assert find_prefix(state, ['d'], ['', 'a.']) is None
+
+
+def test_what_fits_is_filled_and_the_rest_told() -> None:
+    module = nn.Linear(2, 3)
+    state = {'weight': STATE['weight'], 'bias': torch.ones(4), 'x': STATE}
+    match = load_matching(module, state)
+    assert torch.equal(module.weight, STATE['weight'])
+    assert match.missing == []
+    assert match.unexpected == ['x']
+    assert match.shapes == ['bias: expected (3,), got (4,)']
+    assert match.filled == 1
+    assert not match.is_complete
+    assert load_matching(module, STATE).is_complete
+
+
+@pytest.mark.parametrize(
+    'state',
+    [
+        {'weight': STATE['weight']},
+        {**STATE, 'extra': torch.ones(1)},
+        {**STATE, 'bias': torch.ones(4)},
+    ],
+    ids=['bias', 'extra', 'bias '],
+)
+def test_a_module_is_filled_completely(state: dict, request) -> None:
+    name = request.node.callspec.id.strip()
+    with pytest.raises(CheckpointError, match=rf'a\.pth .*Linear.*{name}.*do'):
+        fill_module(nn.Linear(2, 3), state, 'a.pth', remedy='do this')
+
+
+def test_parts_may_be_optional_as_a_whole() -> None:
+    module = nn.Linear(2, 3)
+    weight = {'weight': STATE['weight']}
+    match = fill_module(module, weight, 'a', optional=['bias', 'b2'])
+    assert match.missing == ['bias']
+    fill_module(module, {**STATE, 'b2': STATE['bias']}, 'a', optional=['b2'])
+    fill_module(module, {**STATE, 'c': STATE['bias']}, 'a', allow_unused=True)
+    half = {**weight, 'b2': STATE['bias']}
+    with pytest.raises(CheckpointError, match='bias'):
+        fill_module(module, half, 'a', optional=['bias', 'b2'])
+
+
+def test_types_of_init_cfg_are_resolved() -> None:
+    constant = dict(type='Constant', val=0)
+    for kind in ('Pretrained', 'mmengine.Pretrained', PretrainedInit):
+        cfg = dict(type=kind, checkpoint='a')
+        assert pretrained_part(cfg) == cfg
+        assert pretrained_part([cfg, constant]) == cfg
+    assert pretrained_part([constant]) is None
+    assert pretrained_part(None) is None
+
+
+def test_mmengine_reads_through_it(tmp_path: Path) -> None:
+    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    torch.save(dict(state_dict=STATE), tmp_path / 'epoch_1.pth')
+    module = nn.Linear(2, 3)
+    load_checkpoint(module, str(tmp_path))
+    assert torch.equal(module.weight, STATE['weight'])
+    (tmp_path / 'epoch_1.pth').write_text('<html>')
+    with pytest.raises(CheckpointError, match='epoch_1'):
+        load_checkpoint(module, str(tmp_path))
+
+
+class Part(BaseModel):
+    """Loads a file of its own."""
+
+    def __init__(self, lent: str) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.lent = lent
+
+    def init_weights(self) -> None:
+        if not self.is_init:
+            fill_module(self, read_weights(self.lent), self.lent)
+
+    def forward(self) -> None:
+        """Not needed."""
+
+
+class Network(checkpoint.PretrainedModel, BaseModel):
+    """A part that loads a file of its own, and a head."""
+
+    def __init__(self, lent: str, init_cfg: dict | list | None = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.part = Part(lent)
+        self.head = nn.Linear(2, 2)
+
+    def forward(self) -> None:
+        """Not needed."""
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Network:
+    """A network that was trained, its checkpoint in ``whole.pth``."""
+    network = Network('')
+    torch.save(network.part.state_dict(), tmp_path / 'lent.pth')
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1)
+    torch.save(
+        dict(state_dict=network.state_dict(), meta={}), tmp_path / 'whole.pth'
+    )
+    return network
+
+
+@pytest.mark.parametrize('lent', ['lent.pth', 'gone.pth'])
+@pytest.mark.parametrize('in_list', [False, True])
+def test_a_whole_model_is_filled(
+    tmp_path: Path, whole: Network, in_list: bool, lent: str
+) -> None:
+    cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'whole.pth'))
+    others = dict(type='Constant', layer='Linear', val=0.5)
+    init_cfg = [others, cfg] if in_list else cfg
+    network = Network(str(tmp_path / lent), init_cfg)
+    network.init_weights()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+    assert network.init_cfg == init_cfg
+    with torch.no_grad():
+        network.head.bias.zero_()
+    network.init_weights()
+    assert not network.head.bias.any()
+
+
+def test_a_whole_model_under_a_prefix(tmp_path: Path, whole: Network) -> None:
+    path = str(tmp_path / 'a.pth')
+    torch.save({f'net.{k}': v for k, v in whole.state_dict().items()}, path)
+    cfg = dict(type='Pretrained', checkpoint=path, prefix='net.')
+    network = Network('gone.pth', cfg)
+    network.init_weights()
+    assert torch.equal(network.head.weight, whole.head.weight)
+
+
+def test_a_whole_model_without_it_is_mmengines(
+    tmp_path: Path, whole: Network
+) -> None:
+    network = Network(str(tmp_path / 'lent.pth'))
+    network.init_weights()
+    expected = whole.part.linear.weight - 1
+    assert torch.allclose(network.part.linear.weight, expected)
+
+
+def test_an_incomplete_whole_model_is_an_error(
+    tmp_path: Path, whole: Network
+) -> None:
+    state = whole.state_dict()
+    del state['head.bias']
+    torch.save(state, tmp_path / 'whole.pth')
+    cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'whole.pth'))
+    network = Network(str(tmp_path / 'lent.pth'), cfg)
+    with pytest.raises(CheckpointError, match=r'Network.*head\.bias'):
+        network.init_weights()
