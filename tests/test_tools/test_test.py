@@ -42,7 +42,7 @@ def test_writes_the_predictions(folder):
 @pytest.mark.usefixtures('folder')
 def test_absent_checkpoint_is_named(capsys):
     assert run_here('test', 'toy.py', 'absent.pth') == 2
-    assert 'no checkpoint at absent.pth; give' in capsys.readouterr().err
+    assert 'no checkpoint at absent.pth' in capsys.readouterr().err
 
 
 def test_a_work_directory_means_its_last_checkpoint(folder):
