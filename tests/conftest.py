@@ -18,6 +18,7 @@ if str(REPO_ROOT) not in sys.path:
 
 from tests.small_data import data_root  # noqa: E402
 from tests.test_reference import harness  # noqa: E402
+from tests.test_reference.completeness import Completeness  # noqa: E402
 
 __all__ = ['data_root']
 
@@ -48,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
         harness.choose_folder(folder)
     except FileNotFoundError as error:
         raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(Completeness(), 'golden arrays')
 
 
 def pytest_report_header() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,13 +22,22 @@ from tests.test_reference import networks
 from tests.test_reference.harness import Reference
 
 
-def detector_of(args: Mapping[str, Any], classes: int, bins: int) -> nn.Module:
-    """Return the network of a fixture's command line."""
+def detector_of(
+    args: Mapping[str, Any], layers: int, classes: int, bins: int
+) -> nn.Module:
+    """Return the network of a fixture's command line.
+
+    Args:
+        args: The command line.
+        layers: Of the encoder; 3DETR-m's number is not on the command line.
+        classes: Their number.
+        bins: Number of angle bins.
+    """
     masked = args['enc_type'] == 'masked'
     network = nn.Module()
     network.backbone = ThreeDETREncoder(
         embed_dims=args['enc_dim'],
-        num_layers=args['enc_nlayers'],
+        num_layers=layers,
         num_heads=args['enc_nhead'],
         feedforward_dims=args['enc_ffn_dim'],
         num_groups=args['preenc_npoints'],
@@ -85,9 +95,17 @@ def filled(reference: Reference, name: str) -> nn.Module:
     arrays, meta = reference.load(name)
     logits = arrays['out_sem_cls_logits']
     bins = arrays.get('out_angle_logits', logits[..., :1]).shape[-1]
-    state, unknown = keys.convert(reference.weights(name), DETECTOR)
+    weights = reference.weights(name)
+    layers = {
+        int(found[1])
+        for key in weights
+        if (found := re.match(r'encoder\.layers\.(\d+)\.', key))
+    }
+    state, unknown = keys.convert(weights, DETECTOR)
     assert not unknown
-    network = detector_of(meta['args'], logits.shape[-1] - 1, bins)
+    network = detector_of(
+        meta['args'], len(layers), logits.shape[-1] - 1, bins
+    )
     networks.fill(network, state)
     return network.eval()
 

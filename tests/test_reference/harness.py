@@ -15,8 +15,8 @@ How a test module uses it
         ...
         reference.assert_all(name, {'fps_idx': idx, 'center': center, ...})
 
-- ``COVERS`` is a literal tuple of kind names. ``test_coverage.py`` reads it
-  from the source; a kind that no module names is a visible skip.
+- ``COVERS`` is a literal tuple of kind names, read from the source; a kind
+  that no module names is a visible skip of ``test_coverage.py``.
 - ``fixture_params(*kinds)`` gives the fixtures of these kinds in the chosen
   folder, whatever they are called; those with big networks carry the ``slow``
   marker. ``fixture_names(*kinds)`` gives the bare names.
@@ -30,9 +30,8 @@ How a test module uses it
   build ``results`` from the arrays present: ``if 'x' in arrays``.
 - ``reference.assert_some(name, results)`` compares without asking for
   completeness, ``reference.assert_matches(name, array, actual)`` a single
-  array. All three record what was compared;
-  ``test_coverage.py::test_every_array_was_compared`` runs last and fails where
-  an array of a covered fixture was compared by no test.
+  array. All three record what was compared; a run in which no test compared
+  an array of a covered fixture fails at its end (``completeness.py``).
 - ``reference.grad_array(name, norms)`` puts gradient norms by official
   parameter name into the order of ``meta['param_names']``, -1 for "no
   gradient" (a norm of None, or a name that is absent).
@@ -72,8 +71,6 @@ DEFAULT_FOLDERS = (
 INDEX = 'fixtures_index.json'
 UNKNOWN = 'unknown'
 SLOW_VALUES = 20_000_000  # parameters from which a network counts as slow
-RUN_MODULES = pytest.StashKey[set]()  # of this run, for the coverage tests
-DESELECTED_MODULES = pytest.StashKey[set]()
 
 
 class Kind(NamedTuple):

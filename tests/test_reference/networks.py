@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,14 @@ def renamed(names: list[str], rules: keys.Rules) -> dict[str, str]:
     """Return official name to ours, for the names that have one of ours."""
     pairs = {name: keys.translate(name, rules)[1] for name in names}
     return {name: new for name, new in pairs.items() if new is not None}
+
+
+def without_depth(names: Iterable[str]) -> set[str]:
+    """Return names with the numbers of blocks left out.
+
+    Published lists are of networks of one depth, fixtures may be of another.
+    """
+    return {re.sub(r'\bblocks\.\d+\.', 'blocks.N.', name) for name in names}
 
 
 def take(patches: PointPatches, mask: Tensor) -> Tensor:

@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.test_reference import harness
 from tests.test_reference.comparison import mismatch, tolerance
+from tests.test_reference.completeness import Completeness, covered_kinds
 from tests.test_reference.harness import Reference
-
-HERE = Path(__file__).parent
-
-
-def covered_kinds() -> dict[str, set[str]]:
-    """Return the test modules that name each kind in their ``COVERS``.
-
-    The kinds that ``harness.KINDS`` lacks are under the name 'unknown'.
-    """
-    modules: dict[str, set[str]] = {}
-    for path in sorted(HERE.glob('test_*.py')):
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.Assign) and any(
-                isinstance(target, ast.Name) and target.id == 'COVERS'
-                for target in node.targets
-            ):
-                for kind in ast.literal_eval(node.value):
-                    kind = kind if kind in harness.KINDS else harness.UNKNOWN
-                    modules.setdefault(kind, set()).add(path.name)
-    return modules
-
-
-def covered_fixtures() -> list[str]:
-    """Return the fixtures of kinds that a test module names."""
-    return [n for kind in covered_kinds() for n in harness.fixture_names(kind)]
-
-
-def incomplete_run(config: pytest.Config, modules: set[str]) -> str | None:
-    """Say why not every test of the modules runs in this process."""
-    if hasattr(config, 'workerinput'):
-        return 'under pytest-xdist each process sees a part; run it without -n'
-    missing = modules - config.stash.get(harness.RUN_MODULES, set())
-    if missing:
-        return f'{sorted(missing)} were not run'
-    partial = modules & config.stash.get(harness.DESELECTED_MODULES, set())
-    if partial:
-        return f'tests of {sorted(partial)} were deselected'
-    return None
 
 
 def test_covers_names_known_kinds() -> None:
@@ -69,17 +32,41 @@ def test_kind_has_a_test(reference: Reference, kind: str) -> None:
     assert all(reference.outputs(name) for name in names)
 
 
-@pytest.mark.parametrize('name', covered_fixtures())
-def test_every_array_was_compared(
-    reference: Reference, name: str, request: pytest.FixtureRequest
-) -> None:
-    """Runs last: the tests before it recorded what they compared."""
-    modules = covered_kinds()[reference.kinds[name]]
-    missing = reference.outputs(name) - reference.compared.get(name, set())
-    reason = incomplete_run(request.config, modules)
-    if missing and reason:
-        pytest.skip(f'{name}: {len(missing)} arrays not compared: {reason}')
-    assert not missing, f'{name}: no test compared {sorted(missing)}'
+def finished_run(reference: Reference) -> Completeness:
+    """A run of everything, which compared every array."""
+    run = Completeness()
+    run.modules = {'test_coverage.py'}.union(*covered_kinds().values())
+    run.compared = {n: reference.outputs(n) for n in reference.names()}
+    return run
+
+
+def test_an_array_without_comparison_is_a_gap(reference: Reference) -> None:
+    name = reference.names(*covered_kinds())[0]
+    array = min(reference.outputs(name))
+    run = finished_run(reference)
+    assert run.find_gaps(reference) == []
+    run.compared[name] = run.compared[name] - {array}
+    assert run.find_gaps(reference) == [
+        f"{name}: no test compared ['{array}']"
+    ]
+    run.deselected = {name}
+    assert run.find_gaps(reference) == []
+
+
+def test_processes_of_a_run_are_taken_together(reference: Reference) -> None:
+    whole = finished_run(reference)
+    report = dict(
+        modules=sorted(whole.modules),
+        deselected=[],
+        compared={k: sorted(v) for k, v in whole.compared.items()},
+    )
+    run = Completeness()
+    run.modules = set(whole.modules)
+    assert run.find_gaps(reference)
+    run.pytest_testnodedown(
+        SimpleNamespace(workeroutput={'golden_arrays': report})
+    )
+    assert run.find_gaps(reference) == []
 
 
 @pytest.mark.parametrize('name', harness.fixture_names())

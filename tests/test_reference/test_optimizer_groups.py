@@ -14,7 +14,7 @@ from mmdet3d_act.converters.published_classifier import CLASSIFIER
 from mmdet3d_act.converters.published_teacher import teacher_names
 from tests.config_files import CONFIGS, load
 from tests.test_reference import networks
-from tests.test_reference.harness import Reference
+from tests.test_reference.harness import Reference, fixture_params
 from tests.test_reference.test_autoencoders import autoencoder_of
 from tests.test_reference.test_classifiers import TRANSFERS, full_size, listed
 from tests.test_reference.test_distill import distiller_of
@@ -37,12 +37,15 @@ def assert_groups(
     optimizer = build_optim_wrapper(model, cfg).optimizer
     own = {id(param): name for name, param in model.named_parameters()}
     got = {
-        group['weight_decay']: {own[id(param)] for param in group['params']}
+        group['weight_decay']: networks.without_depth(
+            own[id(param)] for param in group['params']
+        )
         for group in optimizer.param_groups
     }
     # Two official parameters may be one of ours: a set has it once.
     expected = {
-        group['weight_decay']: {ours[n] for n in group['names'] if n in ours}
+        group['weight_decay']: networks.without_depth(own.values())
+        & networks.without_depth(ours[n] for n in group['names'] if n in ours)
         for group in entry['groups']
     }
     assert got == expected
@@ -62,18 +65,27 @@ def test_fine_tuning(transfer: str) -> None:
     assert_groups(entry, full_size(transfer), cfg.optim_wrapper, ours)
 
 
-def names_of(reference: Reference, name: str, start: str) -> tuple[dict, list]:
-    """Return a published optimiser and its names, if the fixture is there."""
-    if name not in reference.names():
-        pytest.skip(f'the folder lacks the fixture {name} of this list')
+def list_of(title: str) -> tuple[dict, list[str]]:
+    """Return a published optimiser, and the names in it."""
     listing = listed(FILE)
-    entry = next(v for k, v in listing.items() if k.startswith(start))
+    entry = next(v for k, v in listing.items() if k.startswith(title))
     return entry, [n for group in entry['groups'] for n in group['names']]
 
 
-def test_stage_1(reference: Reference) -> None:
-    entry, names = names_of(reference, 'act_vit_deep', 'stage1_act_vit_deep')
-    model, _ = autoencoder_of(reference, 'act_vit_deep')
+def is_of(meta: Mapping, names: list[str]) -> bool:
+    """Whether a list is one of a fixture's network, up to its depth."""
+    return networks.without_depth(meta['param_names']) >= (
+        networks.without_depth(names)
+    )
+
+
+@pytest.mark.parametrize('name', fixture_params('autoencoder_vit'))
+def test_stage_1(reference: Reference, name: str) -> None:
+    entry, names = list_of('stage1_act_vit_deep')
+    meta = reference.load(name)[1]
+    if not (meta['config']['use_deep_prompt'] and is_of(meta, names)):
+        pytest.skip('the list is of deep prompts')
+    model, _ = autoencoder_of(reference, name)
     teacher = {
         name: new[0] if isinstance(new, tuple) else new
         for name, new in teacher_names(names).items()
@@ -85,11 +97,14 @@ def test_stage_1(reference: Reference) -> None:
     assert_groups(entry, model, cfg.optim_wrapper, ours)
 
 
-def test_stage_2(reference: Reference) -> None:
-    entry, names = names_of(reference, 'distill', 'stage2_distill')
+@pytest.mark.parametrize('name', fixture_params('distill'))
+def test_stage_2(reference: Reference, name: str) -> None:
+    entry, names = list_of('stage2_distill')
+    if reference.load(name)[1]['config']['transformer_config']['cls_loss']:
+        pytest.skip('the list is without the class branch')
     ours = networks.renamed(names, keys.ACT_PRETRAINING)
     # The heads that no gradient reaches are not in our networks.
     assert all('_head.' in name for name in set(names) - set(ours))
     cfg = Config.fromfile(SCHEDULES / 'act_pretrain_300e.py')
-    model = distiller_of(reference, 'distill')
+    model = distiller_of(reference, name)
     assert_groups(entry, model, cfg.optim_wrapper, ours)

@@ -1,4 +1,4 @@
-"""Temperature, KL weight, learning rates, decay groups as published."""
+"""Temperature, KL weight, learning rates as published."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from mmdet3d_act.engine import (
@@ -15,28 +14,30 @@ from mmdet3d_act.engine import (
     ScheduledValueHook,
     released_cosine_lr,
 )
-from tests.test_reference.harness import (
-    REPO_ROOT,
-    Reference,
-    fixture_params,
-    read_json,
-)
+from tests.test_reference.harness import REPO_ROOT, Reference, fixture_params
 
 COVERS = ('schedules',)
 SCHEDULES = REPO_ROOT / 'configs' / '_base_' / 'schedules'
 
 # lr_value_X[e] is a scheduler's value, lr_during_epoch_X[e] what is in force.
 VALUE, DURING = 'lr_value_', 'lr_during_epoch_'
+# Temperature and weight of the KL divergence: the ends of ACT's ramps.
+ENDS = {'temperature': (1.0, 0.0625), 'kl_weight': (0.0, 0.1)}
 
 
-def ramp_of(iterations: np.ndarray, values: np.ndarray) -> CosineRamp:
-    """Return the ramp that starts, holds and ends as the values do.
+def ramp_of(
+    iterations: np.ndarray, values: np.ndarray, ends: tuple[float, float]
+) -> CosineRamp:
+    """Return the ramp that the values lie on.
 
-    The settings are published in ``PROTOCOLS.md``, not in the fixture, whose
-    values pin them: the first and the last one, and the straight line on which
-    the angles of the cosine between them lie.
+    Args:
+        iterations: At which the values were recorded.
+        values: Between the ends, the angles of the cosine lie on a straight
+            line, which gives length and wait.
+        ends: Where the published ramp starts and ends: the recorded values
+            may begin and stop in the middle.
     """
-    start, end = float(values[0]), float(values[-1])
+    start, end = ends
     inside = (values != start) & (values != end)
     angles = np.arccos(2 * (values[inside] - end) / (start - end) - 1)
     slope, offset = np.polyfit(iterations[inside], angles, 1)
@@ -46,11 +47,11 @@ def ramp_of(iterations: np.ndarray, values: np.ndarray) -> CosineRamp:
 
 
 @pytest.mark.parametrize('name', fixture_params(*COVERS))
-@pytest.mark.parametrize('array', ['temperature', 'kl_weight'])
+@pytest.mark.parametrize('array', ENDS)
 def test_scheduled_values(reference: Reference, name: str, array: str) -> None:
     arrays, _ = reference.load(name)
     iterations = arrays['iterations']
-    ramp = ramp_of(iterations, arrays[array])
+    ramp = ramp_of(iterations, arrays[array], ENDS[array])
     hook = ScheduledValueHook(array, ramp._asdict())
     found = np.array([hook.value(int(step)) for step in iterations])
     np.testing.assert_allclose(found, arrays[array], rtol=1e-12, atol=1e-15)
@@ -163,56 +164,3 @@ def test_released_schedule_of_the_configs(
     assert cfg.train_cfg.max_epochs == len(wanted)
     found = rates_in_force(cfg.base_lr, arguments, len(wanted))
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
-
-
-# The networks behind the lists, and the config that trains each.
-DECAY_LISTS = {
-    'stage1_act_vit_deep (small model names)': (
-        'small_act_vit_deep',
-        'act_dvae_300e',
-    ),
-    'stage2_distill (small model names)': (
-        'small_distill',
-        'act_pretrain_300e',
-    ),
-}
-
-
-@pytest.mark.parametrize('title', DECAY_LISTS)
-def test_weight_decay_of_the_published_names(
-    reference: Reference, title: str
-) -> None:
-    keys, config = DECAY_LISTS[title]
-    lists = reference.folder / 'optimizer_groups.json'
-    shapes = reference.folder / 'keys' / f'{keys}.json'
-    if not (lists.is_file() and shapes.is_file()):
-        pytest.skip(f'{reference.folder} has no {lists.name} or {shapes.name}')
-    published = read_json(lists)[title]
-    sizes = read_json(shapes)
-    cfg = Config.fromfile(SCHEDULES / f'{config}.py').optim_wrapper
-    assert cfg.optimizer.lr == published['lr']
-
-    model = nn.Module()
-    names = {}
-    for group in published['groups']:
-        for key in group['names']:
-            *path, leaf = key.split('.')
-            owner = model
-            for part in path:
-                if not hasattr(owner, part):
-                    owner.add_module(part, nn.Module())
-                owner = getattr(owner, part)
-            param = nn.Parameter(torch.zeros(sizes[key]))
-            owner.register_parameter(leaf, param)
-            names[id(param)] = key
-    optimizer = build_optim_wrapper(model, cfg).optimizer
-    assert list(optimizer.defaults['betas']) == published['betas']
-    assert optimizer.defaults['eps'] == published['eps']
-    found = {
-        group['weight_decay']: {names[id(p)] for p in group['params']}
-        for group in optimizer.param_groups
-    }
-    assert found == {
-        group['weight_decay']: set(group['names'])
-        for group in published['groups']
-    }
