@@ -26,7 +26,7 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from mmdet3d_act.datasets import EpochSampler, PointCloudDataset
-from mmdet3d_act.datasets.packing import list_jobs, pack_samples
+from mmdet3d_act.datasets.packs import list_packs, pack_dataset
 from mmdet3d_act.registry import DATASETS
 
 READ = [dict(type='LoadPointCloud')]
@@ -121,14 +121,10 @@ def run(folder: Path, args: argparse.Namespace) -> None:
     shapenet = write_shapenet(folder / 'npy', *number)
     text = write_text(folder / 'txt', max(2, args.clouds // 20), args.points)
     for cfg in (shapenet, text):
-        (job,) = list_jobs(cfg | dict(pipeline=READ))
+        ((path, source),) = list_packs(cfg | dict(pipeline=READ)).items()
         start = time.perf_counter()
-        result = pack_samples(job)
-        print(
-            f'packed {result.num_samples} clouds, '
-            f'{result.num_bytes / 2**20:.0f} MiB, in '
-            f'{time.perf_counter() - start:.1f} s'
-        )
+        pack_dataset(path, source)
+        print(f'packed {path} in {time.perf_counter() - start:.1f} s')
     print('| ms per cloud | files | pack | files / pack |')
     print('|---|---|---|---|')
     compare('.npy, reading alone', shapenet, READ, args)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmdet3d_act.datasets.packing import iter_dataset_cfgs
+from mmdet3d_act.datasets.base import iter_dataset_cfgs
 from tests.small_data import ROOT
 
 CONFIGS = ROOT / 'configs'

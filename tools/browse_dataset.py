@@ -66,8 +66,8 @@ def browse(args: argparse.Namespace) -> None:
     """Trace the samples and draw them."""
     from mmdet3d_act.apis.loading import build_dataset
     from mmdet3d_act.apis.pictures import choose_indices
-    from mmdet3d_act.datasets.browsing import trace_sample
     from mmdet3d_act.engine import launch
+    from mmdet3d_act.visualization.browsing import trace_sample
     from mmdet3d_act.visualization.contact_sheet import (
         draw_traces,
         write_traces_html,

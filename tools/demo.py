@@ -196,10 +196,11 @@ def count_clouds(folder: str) -> int:
             'below it'
         )
     print(f'{len(files) - bad} clouds in {folder}')
-    guessed = PointFolder(
+    guesses = PointFolder(
         folder, up_axis='auto', normalization='unit_sphere', pipeline=[]
-    ).metainfo
-    print(f'{guessed["up_axis"]} is up: {guessed["guessed"]["up_axis"]}')
+    ).guesses
+    axis, reason = guesses['up_axis']
+    print(f'{axis} is up: {reason}')
     return len(files) - bad
 
 

@@ -9,15 +9,15 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmdet3d_act.datasets.browsing import (
-    sample_name,
-    spread_indices,
-)
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.visualization import (
     draw_stages,
     write_stages_html,
     write_stages_ply,
+)
+from mmdet3d_act.visualization.browsing import (
+    sample_name,
+    spread_indices,
 )
 from mmdet3d_act.visualization.reconstructions import reconstruction_stages
 

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from mmdet3d_act.apis.scene_files import ROWS_SUFFIX, SceneFiles
 from mmdet3d_act.apis.scene_pictures import (
     SCENE_CONFIG,
     likely_boxes,
@@ -23,7 +24,6 @@ from mmdet3d_act.apis.scene_pictures import (
     scene_panels,
 )
 from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.datasets.scene_files import ROWS_SUFFIX, SceneFiles
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.visualization.scenes import (
@@ -74,7 +74,7 @@ def open_scenes(
 
     Args:
         cfg: The config.
-        files: See :class:`~mmdet3d_act.datasets.scene_files.SceneFiles`.
+        files: See :class:`~mmdet3d_act.apis.scene_files.SceneFiles`.
         config: Name of the config file, for messages.
         num_columns: Numbers of a row of ``.bin`` files.
         place: Whether scenes are moved to the origin.

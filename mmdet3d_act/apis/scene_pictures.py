@@ -14,13 +14,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmdet3d_act.apis.pictures import choose_indices
-from mmdet3d_act.datasets.browsing import point_labels, sample_name
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.evaluation.detection_metric import find_true_boxes
 from mmdet3d_act.models.autoencoders import DiscreteVAE
 from mmdet3d_act.models.classifiers import PointClassifier
 from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.registry import gravity_boxes, registered_classes
+from mmdet3d_act.visualization.browsing import point_labels, sample_name
 from mmdet3d_act.visualization.scenes import (
     ScenePanel,
     box_panel,

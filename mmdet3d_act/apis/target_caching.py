@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmdet3d_act.apis.loading import build_dataset
-from mmdet3d_act.datasets.packing import iter_dataset_cfgs
-from mmdet3d_act.datasets.paired import iter_unwrapped
+from mmdet3d_act.datasets.base import iter_dataset_cfgs, iter_datasets
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
@@ -176,7 +175,7 @@ def unwrap(dataset: Dataset) -> Iterator[PairedImages]:
     Raises:
         UsageError: If one is no data set of pairs.
     """
-    for one in iter_unwrapped(dataset):
+    for one in iter_datasets(dataset):
         if not hasattr(one, 'pair_keys'):
             raise launch.UsageError(
                 f'{type(one).__name__} has no paired images; expected a data '

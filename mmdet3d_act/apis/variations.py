@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mmengine.config import Config
 
 from mmdet3d_act.checkpoint import resolve_checkpoint
-from mmdet3d_act.datasets.packing import iter_dataset_cfgs
+from mmdet3d_act.datasets.base import iter_dataset_cfgs
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.wording import counted

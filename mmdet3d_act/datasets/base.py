@@ -1,22 +1,24 @@
-"""The base of the object point-cloud data sets."""
+"""What a sample is: the base of all data sets.
+
+A sample is a function of (seed, epoch, index) and nothing else. The
+generators of Python, NumPy and PyTorch's CPU are seeded around the pipeline
+and put back after it, so transforms simply draw from them.
+"""
 
 from __future__ import annotations
 
 import copy
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
 
 import torch
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
+from torch.utils.data import Dataset
 
-from mmdet3d_act.datasets.label_subsets import (
-    check_label_fraction,
-    keep_label_fraction,
-)
-from mmdet3d_act.datasets.packed_samples import AUTO, PackedSamplesMixin
-from mmdet3d_act.datasets.point_pack import PackError
+from mmdet3d_act.datasets.few_shot import draw_label_subset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.seeding import (
     RngKey,
@@ -32,10 +34,31 @@ ON_ERROR = ('raise', 'skip')
 UP_AXES = ('x', 'y', 'z')
 
 
+def check_choice(name: str, value: object, allowed: Sequence) -> None:
+    """Refuse an option's value that is not one of those allowed.
+
+    Args:
+        name: The option.
+        value: Its value.
+        allowed: The values that it may have.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    if value in allowed:
+        return
+    known = [one for one in allowed if isinstance(one, str)]
+    near = get_close_matches(str(value).lower(), known, n=1)
+    hint = f'; did you mean {near[0]!r}?' if near else ''
+    raise ValueError(
+        f'{name} must be one of {tuple(allowed)}, got {value!r}{hint}'
+    )
+
+
 def build_transforms(
     pipeline: Sequence[dict | Callable] | None,
 ) -> list[Callable]:
-    """Return the transforms of a pipeline, whatever the default scope is.
+    """Build the transforms of a pipeline, whatever the default scope is.
 
     Args:
         pipeline: Configs or built transforms.
@@ -51,49 +74,141 @@ def build_transforms(
     ]
 
 
-class SeededSampleMixin:
-    """Makes a sample a function of (seed, epoch, index), for `BaseDataset`.
+def iter_dataset_cfgs(cfg: dict) -> Iterator[dict]:
+    """Yield the configs of the data sets that samples come from.
 
-    Put it before `BaseDataset` in the bases. The generators of Python, NumPy
-    and PyTorch's CPU are seeded around the pipeline and put back after it,
-    so transforms simply draw from them. The index comes from `EpochSampler`
-    as a `SampleIndex`; a plain int stands for epoch 0 and seed 0, which is
-    right for validation. Transforms find the key in ``results['rng_key']``.
+    Args:
+        cfg: Config of a data set, or of a wrapper (``dataset`` or
+            ``datasets``) around others.
 
-    ``static_pipeline`` holds the transforms whose result is the same in
-    every epoch (loading, a fixed choice of points, grouping). It runs once
-    per sample and process, with its own seeds from (seed, index); the result
-    is kept in memory. Workers of a `DataLoader` each keep their own, for as
-    long as they live: use ``persistent_workers=True``.
+    Yields:
+        Configs of the innermost data sets.
+    """
+    inner = [*cfg.get('datasets', ())]
+    if 'dataset' in cfg:
+        inner.append(cfg['dataset'])
+    for one in inner:
+        yield from iter_dataset_cfgs(one)
+    if not inner:
+        yield cfg
+
+
+def iter_datasets(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield the data sets inside wrappers that repeat or join.
+
+    Args:
+        dataset: A data set, or a wrapper (``dataset`` or ``datasets``)
+            around others.
+
+    Yields:
+        The innermost data sets.
+    """
+    inner = getattr(dataset, 'datasets', None)
+    if inner is None:
+        inner = [dataset.dataset] if hasattr(dataset, 'dataset') else []
+    for one in inner:
+        yield from iter_datasets(one)
+    if not inner:
+        yield dataset
+
+
+class PointCloudDataset(BaseDataset):
+    """Base of data sets with one point cloud per sample.
+
+    A sample's information holds ``lidar_path``, ``split`` ('train', 'val' or
+    'test'), ``sample_idx``, and where known ``gt_label`` and ``category``. The
+    meta information states ``classes``, ``up_axis`` and ``normalization``,
+    what the clouds are after the pipeline. A subclass lists its samples in
+    `list_samples`, and says in `find_problems` which files are missing.
+
+    The index comes from `EpochSampler` as a `SampleIndex`; a plain int stands
+    for epoch 0 and seed 0, which is right for validation. Transforms find
+    the key in ``results['rng_key']``.
 
     A sample that a transform refuses with `BadSampleError` is an error, or
     with ``on_error='skip'`` is logged once and replaced by another one, which
     (seed, epoch, index) decides. The same happens when a transform returns
     None, as MMEngine's pipelines may, except in test mode.
+
+    Args:
+        data_root: Folder of the data set.
+        split: Part of the data set, as the class defines them.
+        pipeline: Transforms of each access.
+        static_pipeline: Transforms whose result is the same in every epoch
+            (loading, a fixed choice of points, grouping). They run once per
+            sample and process, with their own seeds from (seed, index), and
+            the result stays in memory. Each worker of a `DataLoader` keeps its
+            own for as long as it lives: use ``persistent_workers=True``.
+        on_error: ``'raise'``: a file that cannot be used is an error.
+            ``'skip'``: it is logged once and another one takes its place.
+        up_axis: Axis that points up, 'x', 'y' or 'z'. None keeps the
+            class's.
+        normalization: What the clouds are after the pipeline, such as
+            'unit_sphere' or 'none'. None keeps the class's.
+        label_fraction: Share of the samples of every class to keep, in
+            (0, 1], at least one of each, see `draw_label_subset`.
+        label_seed: Seed of this draw.
+        **kwargs: Arguments of `BaseDataset` (``metainfo``, ``indices``,
+            ``test_mode``, ``lazy_init``, ``serialize_data``).
+
+    Raises:
+        ValueError: If an option has a wrong value, ``label_fraction`` has no
+            labels to draw from, or nothing is in the data set.
+        FileNotFoundError: If the folder is not there or not complete.
     """
 
-    def init_seeding(
+    SPLITS: tuple[str | None, ...] = ()
+    REMEDY = ''
+    LABELS_OF_EVERY_CLASS = True
+
+    def __init__(
         self,
+        data_root: str,
+        split: str | None = None,
+        *,
+        pipeline: Sequence[dict | Callable] | None = None,
         static_pipeline: Sequence[dict | Callable] | None = None,
         on_error: str = 'raise',
+        up_axis: str | None = None,
+        normalization: str | None = None,
+        label_fraction: float = 1.0,
+        label_seed: int = 0,
+        **kwargs: object,
     ) -> None:
-        """Take the mixin's options; call it before `BaseDataset.__init__`.
-
-        Args:
-            static_pipeline: Transforms that run before ``pipeline``, once.
-            on_error: ``'raise'`` or ``'skip'``.
-
-        Raises:
-            ValueError: If ``on_error`` is neither.
-        """
-        if on_error not in ON_ERROR:
+        check_choice('on_error', on_error, ON_ERROR)
+        check_choice('up_axis', up_axis, (None, *UP_AXES))
+        if not 0 < label_fraction <= 1:
             raise ValueError(
-                f'on_error must be one of {ON_ERROR}, got {on_error!r}'
+                'label_fraction must be in (0, 1], such as 0.01 for one '
+                f'percent, got {label_fraction}'
             )
+        if self.SPLITS:
+            check_choice(f'split of {type(self).__name__}', split, self.SPLITS)
+        self.split = split
         self.on_error = on_error
+        self.label_fraction = label_fraction
+        self.label_seed = label_seed
         self.static_pipeline = Compose(build_transforms(static_pipeline))
         self._static_cache: dict[tuple[int, int], dict] = {}
         self._bad: torch.Tensor | None = None
+        lazy_init = kwargs.pop('lazy_init', False)
+        super().__init__(
+            data_root=os.path.normpath(data_root),
+            data_prefix={},
+            pipeline=build_transforms(pipeline),
+            lazy_init=True,
+            **kwargs,
+        )
+        if up_axis is not None:
+            self._metainfo['up_axis'] = up_axis
+        if normalization is not None:
+            self._metainfo['normalization'] = normalization
+        self.describe()
+        if not lazy_init:
+            self.full_init()
+
+    def describe(self) -> None:
+        """Complete the meta information, before any sample is listed."""
 
     def full_init(self) -> None:
         """Load the list of samples."""
@@ -104,6 +219,203 @@ class SeededSampleMixin:
             # Shared, so that one of several workers logs, not each of them.
             self._bad = torch.zeros(len(self), dtype=torch.uint8)
             self._bad.share_memory_()
+
+    # The list of samples.
+
+    def load_data_list(self) -> list[dict]:
+        """List the samples that are kept, see ``label_fraction``.
+
+        Returns:
+            One dict per sample.
+        """
+        samples = self.load_samples()
+        if not samples:
+            raise ValueError(
+                f'{type(self).__name__} found no sample in {self.data_root} '
+                f'(split {self.split!r}){self.explain_nothing()}'
+            )
+        if self.label_fraction == 1:
+            return samples
+        labels = [self.label_of(sample) for sample in samples]
+        if None in labels:
+            path = samples[labels.index(None)]['lidar_path']
+            raise ValueError(
+                f'label_fraction={self.label_fraction} divides labelled '
+                f'samples, {path} has no label; give the data set classes, '
+                'or leave label_fraction out'
+            )
+        kept = draw_label_subset(
+            labels,
+            self.label_fraction,
+            self.label_seed,
+            every_class=self.LABELS_OF_EVERY_CLASS,
+        )
+        print_log(
+            f'{type(self).__name__} ({self.split}): label_fraction='
+            f'{self.label_fraction} keeps {len(kept)} of {len(samples)}',
+            logger='current',
+        )
+        return [samples[index] for index in kept]
+
+    def load_samples(self) -> list[dict]:
+        """List all samples, or say which files are missing.
+
+        Returns:
+            One dict per sample.
+
+        Raises:
+            FileNotFoundError: If the data set is not there or not complete.
+        """
+        problems = self.find_problems()
+        if problems:
+            raise FileNotFoundError('\n'.join(problems))
+        return self.list_samples()
+
+    def list_samples(self) -> list[dict]:
+        """List all samples; subclasses implement it.
+
+        Returns:
+            One dict per sample, with ``lidar_path`` and ``split``.
+        """
+        raise NotImplementedError
+
+    def label_of(self, sample: dict) -> object:
+        """Name the class by which ``label_fraction`` divides samples.
+
+        Args:
+            sample: A sample's information.
+
+        Returns:
+            ``gt_label``; subclasses may have another one. None where there
+            is no label.
+        """
+        return sample.get('gt_label')
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Give the class of a sample, as `ClassBalancedDataset` wants it.
+
+        Args:
+            idx: Index of the sample.
+
+        Returns:
+            Its label.
+        """
+        return [self.get_data_info(idx)['gt_label']]
+
+    # What is missing.
+
+    def find_problems(self) -> list[str]:
+        """Say what keeps the data set from being read.
+
+        Returns:
+            Messages with the expected path and the remedy.
+        """
+        return []
+
+    def explain_nothing(self) -> str:
+        """Say more about a data set without samples, '' by default."""
+        return ''
+
+    @classmethod
+    def check_requirements(cls, cfg: dict) -> list[str]:
+        """Say what keeps a configured data set from being read.
+
+        Args:
+            cfg: The data set's config.
+
+        Returns:
+            Messages, each with the expected path and the remedy.
+        """
+        return cls.without_pipelines(cfg).find_problems()
+
+    @classmethod
+    def without_pipelines(cls, cfg: dict) -> PointCloudDataset:
+        """Build a configured data set without its transforms and its list.
+
+        Args:
+            cfg: The data set's config.
+        """
+        arguments = {
+            key: value
+            for key, value in cfg.items()
+            if key not in ('type', '_scope_', 'pipeline', 'static_pipeline')
+        }
+        return cls(**arguments | dict(lazy_init=True))
+
+    def describe_missing(self, what: str, path: str, layout: str) -> str:
+        """Write the message about something missing, with the remedies.
+
+        Args:
+            what: What is missing.
+            path: Where it is expected.
+            layout: The expected layout, in one line.
+
+        Returns:
+            The message.
+        """
+        path += f' ({os.path.abspath(path)})' * (not os.path.isabs(path))
+        text = (
+            f'{type(self).__name__} needs {what} at {path}. Expected layout: '
+            f'{layout}. The folder that holds the data sets is named by the '
+            "environment variable ACT_DATA_ROOT (default 'data/')."
+        )
+        if self.REMEDY:
+            text += f' {self.REMEDY}'
+        if self.test_mode:
+            text += (
+                ' To train without this validation: --cfg-options '
+                'val_dataloader=None val_cfg=None val_evaluator=None.'
+            )
+        return text
+
+    def describe_missing_files(
+        self, folder: str, names: Iterable[str]
+    ) -> list[str]:
+        """Say how many listed files are not in their folder.
+
+        Args:
+            folder: Folder that the names are relative to.
+            names: File names; sub-folders separated by '/'.
+
+        Returns:
+            No message, or one with the count and an example; none where
+            ``on_error='skip'`` goes on without them.
+        """
+        if self.on_error == 'skip':
+            return []
+        wanted = list(names)
+        present: dict[str, set[str]] = {}
+        missing = []
+        for name in wanted:
+            parent, _, file = name.rpartition('/')
+            if parent not in present:
+                path = os.path.join(folder, parent)
+                found = os.listdir(path) if os.path.isdir(path) else ()
+                present[parent] = set(found)
+            if file not in present[parent]:
+                missing.append(name)
+        if not missing:
+            return []
+        return [
+            f'{type(self).__name__}: {len(missing)} of {len(wanted)} listed '
+            f'files are missing in {folder}, for example {missing[0]}. '
+            "Complete the data, or set on_error='skip' in the data set's "
+            'config to go on without them.'
+        ]
+
+    # One sample.
+
+    def first_transform(self, kind: type) -> Callable | None:
+        """Find the first transform of a kind in the pipelines.
+
+        Args:
+            kind: The class.
+
+        Returns:
+            The transform, or None.
+        """
+        chain = (*self.static_pipeline.transforms, *self.pipeline.transforms)
+        return next((one for one in chain if isinstance(one, kind)), None)
 
     def get_subset_(self, indices: Sequence[int] | int) -> None:
         """Keep some of the samples only.
@@ -148,7 +460,7 @@ class SeededSampleMixin:
         )
 
     def _make_sample(self, key: RngKey, index: int) -> dict | None:
-        """Return the sample at an index, or None where it cannot be used."""
+        """Make the sample at an index, or None where it cannot be used."""
         own_key = key._replace(index=index)
         try:
             results = self._static_results(own_key)
@@ -169,7 +481,7 @@ class SeededSampleMixin:
             return None
 
     def _static_results(self, key: RngKey) -> dict | None:
-        """Return the sample after the static pipeline, a copy of its own."""
+        """Give the sample after the static pipeline, a copy of its own."""
         if not self.static_pipeline.transforms:
             return self.get_data_info(key.index)
         name = key.seed, key.index
@@ -197,204 +509,14 @@ class SeededSampleMixin:
         )
 
 
-class PointCloudDataset(SeededSampleMixin, PackedSamplesMixin, BaseDataset):
-    """Base of data sets with one point cloud per sample.
-
-    Arrays are read by the pipeline, or come from a pack, see
-    `PackedSamplesMixin`. A sample's information holds
-    ``lidar_path``, ``split`` ('train', 'val' or 'test'), ``sample_idx``, and
-    where known ``gt_label`` and ``category``. The meta information states
-    ``classes``, ``up_axis`` and ``normalization``, what the clouds are after
-    the pipeline.
+def read_lines(path: str) -> list[str]:
+    """Read the lines of a text file that are not blank, stripped.
 
     Args:
-        data_root: Folder of the data set.
-        split: Part of the data set, as the class defines them.
-        pipeline: Transforms of each access.
-        static_pipeline: Transforms whose result is kept in memory, see
-            `SeededSampleMixin`.
-        on_error: ``'raise'``: a file that cannot be used is an error.
-            ``'skip'``: it is logged once and another one takes its place.
-        up_axis: Axis that points up, 'x', 'y' or 'z'. None keeps the
-            class's.
-        normalization: What the clouds are after the pipeline, such as
-            'unit_sphere' or 'none'. None keeps the class's.
-        packed: ``'auto'``: clouds come from packs in ``data_root`` where
-            there are some. A folder: from the packs in it. None: from their
-            files.
-        label_fraction: Share of the samples of every class to keep, in
-            (0, 1], at least one of each, see `draw_label_subset`.
-        label_seed: Seed of this draw.
-        **kwargs: Arguments of `BaseDataset` (``metainfo``, ``indices``,
-            ``test_mode``, ``lazy_init``, ``serialize_data``).
+        path: The file.
 
-    Raises:
-        ValueError: If ``split``, ``on_error`` or ``up_axis`` is unknown,
-            ``label_fraction`` is no share or there are no labels to draw
-            from, or nothing is in the data set.
-        FileNotFoundError: If the folder is not there or not complete.
+    Returns:
+        The lines.
     """
-
-    SPLITS: tuple[str, ...] = ()
-    REMEDY = ''
-    LABELS_OF_EVERY_CLASS = True
-
-    def __init__(
-        self,
-        data_root: str,
-        split: str | None = None,
-        *,
-        pipeline: Sequence[dict | Callable] | None = None,
-        static_pipeline: Sequence[dict | Callable] | None = None,
-        on_error: str = 'raise',
-        up_axis: str | None = None,
-        normalization: str | None = None,
-        packed: str | None = AUTO,
-        label_fraction: float = 1.0,
-        label_seed: int = 0,
-        **kwargs: object,
-    ) -> None:
-        check_label_fraction(label_fraction, label_seed)
-        if self.SPLITS and split not in self.SPLITS:
-            raise ValueError(
-                f'split of {type(self).__name__} must be one of '
-                f'{self.SPLITS}, got {split!r}'
-            )
-        if up_axis not in (None, *UP_AXES):
-            raise ValueError(
-                f'up_axis must be one of {UP_AXES}, got {up_axis!r}'
-            )
-        self.split = split
-        self.label_fraction = label_fraction
-        self.label_seed = label_seed
-        self.init_seeding(static_pipeline, on_error)
-        self.init_packs(packed)
-        lazy_init = kwargs.pop('lazy_init', False)
-        super().__init__(
-            data_root=os.path.normpath(data_root),
-            data_prefix={},
-            pipeline=build_transforms(pipeline),
-            lazy_init=True,
-            **kwargs,
-        )
-        if up_axis is not None:
-            self._metainfo['up_axis'] = up_axis
-        if normalization is not None:
-            self._metainfo['normalization'] = normalization
-        if not lazy_init:
-            self.full_init()
-
-    def load_data_list(self) -> list[dict]:
-        """Return the information of every sample.
-
-        Returns:
-            One dict per sample.
-        """
-        samples = self.load_samples(self._list_from_files)
-        if not samples:
-            raise ValueError(
-                f'{type(self).__name__} found no sample in {self.data_root} '
-                f'(split {self.split!r})'
-            )
-        if self.label_fraction == 1:
-            return samples
-        kept = keep_label_fraction(
-            samples,
-            [self.label_of(sample) for sample in samples],
-            self.label_fraction,
-            self.label_seed,
-            every_class=self.LABELS_OF_EVERY_CLASS,
-        )
-        print_log(
-            f'{type(self).__name__} ({self.split}): label_fraction='
-            f'{self.label_fraction} keeps {len(kept)} of {len(samples)}',
-            logger='current',
-        )
-        return kept
-
-    def label_of(self, sample: dict) -> object:
-        """Return the class by which ``label_fraction`` divides samples.
-
-        Args:
-            sample: A sample's information.
-
-        Returns:
-            ``gt_label``; subclasses may have another one. None where there
-            is no label.
-        """
-        return sample.get('gt_label')
-
-    def _list_from_files(self) -> list[dict]:
-        problems = self.find_problems()
-        if problems:
-            raise FileNotFoundError('\n'.join(problems))
-        return self.list_samples()
-
-    def list_samples(self) -> list[dict]:
-        """Return the information of every sample; subclasses implement it.
-
-        Returns:
-            One dict per sample, with ``lidar_path`` and ``split``.
-
-        Raises:
-            NotImplementedError: In this class.
-        """
-        raise NotImplementedError(
-            f'{type(self).__name__} must implement list_samples'
-        )
-
-    def find_problems(self) -> list[str]:
-        """Return what keeps the data set from being read; none by default.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
-        return []
-
-    @classmethod
-    def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a configured data set from being read.
-
-        Args:
-            cfg: The data set's config.
-
-        Returns:
-            Messages, each with the expected path and the remedy.
-        """
-        arguments = {
-            key: value
-            for key, value in cfg.items()
-            if key not in ('type', '_scope_', 'pipeline', 'static_pipeline')
-        }
-        arguments['lazy_init'] = True
-        try:
-            dataset = cls(**arguments)
-            return [] if dataset.has_all_packed() else dataset.find_problems()
-        except (FileNotFoundError, PackError) as error:
-            return [str(error)]
-
-    def describe_missing(self, what: str, path: str, layout: str) -> str:
-        """Return the message about something missing, with the remedies.
-
-        Args:
-            what: What is missing.
-            path: Where it is expected.
-            layout: The expected layout, in one line.
-
-        Returns:
-            The message.
-        """
-        path += f' ({os.path.abspath(path)})' * (not os.path.isabs(path))
-        text = (
-            f'{type(self).__name__} needs {what} at {path}. Expected layout: '
-            f'{layout}. The folder that holds the data sets is named by the '
-            "environment variable ACT_DATA_ROOT (default 'data/')."
-        )
-        if self.REMEDY:
-            text += f' {self.REMEDY}'
-        if self.test_mode:
-            text += (
-                ' To train without this validation: --cfg-options '
-                'val_dataloader=None val_cfg=None val_evaluator=None.'
-            )
-        return text
+    with open(path, encoding='utf-8') as file:
+        return [line.strip() for line in file if line.strip()]

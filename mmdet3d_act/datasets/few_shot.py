@@ -1,8 +1,10 @@
-"""Few-shot folds drawn from a data set."""
+"""Few labels: a share of a data set's, or few-shot folds drawn from it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import zlib
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,66 @@ from torch.utils.data import Dataset
 from mmdet3d_act.registry import DATASETS
 
 SPLITS = ('train', 'test')
+
+
+def draw_label_subset(
+    labels: Sequence[Hashable],
+    fraction: float,
+    seed: int = 0,
+    *,
+    every_class: bool = True,
+) -> list[int]:
+    """Draw a share of the samples of every class.
+
+    What is drawn of a class depends on the seed, the class and the number of
+    its samples, not on other classes. A larger share holds the smaller ones
+    of the same seed.
+
+    Where samples are few and large, such as rooms, one of each class may be
+    far more than the share. With ``every_class=False`` the number of all
+    samples is right instead: the classes get their seats by the method of
+    Sainte-Lague, for which too a larger share holds the smaller ones.
+
+    Args:
+        labels: The class of each sample: numbers or names.
+        fraction: Share of each class, in (0, 1], rounded to the nearest
+            number of samples, at least one.
+        seed: Seed of the draw.
+        every_class: Whether the rounding is that of each class; otherwise it
+            is that of all samples, and small classes may get none.
+
+    Returns:
+        Indices into ``labels``, ascending.
+
+    Example:
+        >>> len(draw_label_subset(['cup'] * 20 + ['jar'] * 3, 0.1))
+        3
+    """
+    members: dict[Hashable, list[int]] = {}
+    for index, label in enumerate(labels):
+        members.setdefault(label, []).append(index)
+    kept: list[int] = []
+    seats: list[tuple[float, float, int]] = []
+    for label, indices in members.items():
+        generator = np.random.default_rng(
+            (seed, zlib.crc32(str(label).encode()))
+        )
+        order = generator.permutation(len(indices))
+        kept += [indices[i] for i in order[: _count(fraction, len(indices))]]
+        # Classes of one size take turns in a random order.
+        turn = generator.random()
+        seats += [
+            ((position + 0.5) / len(indices), turn, indices[i])
+            for position, i in enumerate(order)
+        ]
+    if not every_class:
+        count = _count(fraction, len(labels))
+        kept = [index for _, _, index in sorted(seats)[:count]]
+    return sorted(kept)
+
+
+def _count(fraction: float, number: int) -> int:
+    return max(1, math.floor(fraction * number + 0.5))
 
 
 class Episode(NamedTuple):
@@ -30,23 +92,12 @@ class Episode(NamedTuple):
 
 
 def check_episode(way: int, shot: int, fold: int) -> None:
-    """Refuse numbers that describe no fold.
-
-    Args:
-        way: Number of classes.
-        shot: Number of training clouds of each.
-        fold: Number of the fold.
-
-    Raises:
-        ValueError: If one of them is too small.
-    """
-    for name, value, least in (
-        ('way', way, 2),
-        ('shot', shot, 1),
-        ('fold', fold, 0),
-    ):
-        if value < least:
-            raise ValueError(f'{name} must be >= {least}, got {value}')
+    """Refuse numbers of classes, clouds and the fold that describe none."""
+    if way < 2 or shot < 1 or fold < 0:
+        raise ValueError(
+            'a fold needs way >= 2, shot >= 1 and fold >= 0, got '
+            f'way={way}, shot={shot}, fold={fold}'
+        )
 
 
 def draw_episode(
@@ -59,7 +110,7 @@ def draw_episode(
     seed: int = 0,
     num_queries: int = 20,
 ) -> Episode:
-    """Return a random fold of classes that have enough clouds.
+    """Draw a fold of classes that have enough clouds.
 
     Args:
         train_labels: Labels of the training clouds, to draw ``shot`` of each
@@ -75,8 +126,7 @@ def draw_episode(
         The fold. Its indices are sorted by its labels.
 
     Raises:
-        ValueError: If a number is too small, or there are not enough such
-            classes.
+        ValueError: If there are not enough such classes.
 
     Example:
         >>> labels = [0] * 30 + [1] * 30 + [2] * 30
@@ -84,14 +134,9 @@ def draw_episode(
         >>> len(fold.train), len(fold.test)
         (20, 40)
 
-    Source: PROTOCOLS.md, "Transfer".
+    Source: Sharma & Kaul 2020, Self-supervised few-shot learning on point
+    clouds, section 4.
     """
-    check_episode(way, shot, fold)
-    if num_queries < 1 or seed < 0:
-        raise ValueError(
-            'num_queries must be >= 1 and seed >= 0, got '
-            f'{num_queries} and {seed}'
-        )
     train, test = np.asarray(train_labels), np.asarray(test_labels)
     labels, counts = np.unique(train, return_counts=True)
     fit = [
@@ -189,7 +234,7 @@ class FewShotDraw(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """Return the meta information; ``classes`` are the drawn ones."""
+        """The meta information; ``classes`` are the drawn ones."""
         return self.dataset.metainfo
 
     def full_init(self) -> None:
@@ -221,14 +266,7 @@ class FewShotDraw(Dataset):
         )
 
     def get_data_info(self, idx: int) -> dict:
-        """Return a sample's information.
-
-        Args:
-            idx: Index of the sample.
-
-        Returns:
-            The information, see `PointCloudDataset`.
-        """
+        """Give a sample's information, see `PointCloudDataset`."""
         self.full_init()
         return self.dataset.get_data_info(idx)
 
@@ -244,14 +282,13 @@ class FewShotDraw(Dataset):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a configured fold from being drawn.
+        """Say what of both splits keeps a configured fold from being drawn.
 
         Args:
             cfg: The config.
 
         Returns:
-            Messages, each with the expected path and the remedy, of both
-            splits.
+            Messages, each with the expected path and the remedy.
         """
         inner = dict(cfg['dataset'])
         source = DATASETS.get(inner['type'])
@@ -263,7 +300,7 @@ class FewShotDraw(Dataset):
 
 
 def _labels(dataset: BaseDataset) -> list[int]:
-    """Return the labels of all samples, which must have one."""
+    """List the labels of all samples, which must have one."""
     found = [sample.get('gt_label') for sample in dataset.data_list]
     if None in found:
         path = dataset.data_list[found.index(None)]['lidar_path']

@@ -1,18 +1,19 @@
-"""ModelNet40 and ModelNet10, as text files or packed."""
+"""ModelNet40 and ModelNet10, and the published few-shot folds of them."""
 
 from __future__ import annotations
 
 import os
 from typing import ClassVar
 
-from mmdet3d_act.datasets.archived import ArchivedCloudsMixin
-from mmdet3d_act.datasets.base import PointCloudDataset
-from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
-from mmdet3d_act.datasets.packed import load_packed
+import numpy as np
+
+from mmdet3d_act.datasets.base import check_choice, read_lines
+from mmdet3d_act.datasets.few_shot import check_episode
+from mmdet3d_act.datasets.packs import PackableDataset
+from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 from mmdet3d_act.registry import DATASETS
 
-SOURCES = ('auto', 'txt', 'packed')
-VARIANTS = ('modelnet40', 'modelnet10')
+SOURCES = ('auto', 'txt', 'dat')
 _FOLDER = 'modelnet40_normal_resampled'
 _CLASSES = (
     'airplane bathtub bed bench bookshelf bottle bowl car chair cone cup '
@@ -23,29 +24,34 @@ _CLASSES = (
 _CLASSES_10 = (
     'bathtub bed chair desk dresser monitor night_stand sofa table toilet'
 )
+VARIANTS = {
+    'modelnet40': tuple(_CLASSES.split()),
+    'modelnet10': tuple(_CLASSES_10.split()),
+}
 
 
 @DATASETS.register_module()
-class ModelNet40(ArchivedCloudsMixin, PointCloudDataset):
+class ModelNet40(PackableDataset):
     """ModelNet40: 9843 training and 2468 test clouds of 40 classes.
 
     It is read from the text files ``<class>/<name>.txt`` ("x,y,z,nx,ny,nz")
-    or from the packed file of the published code
+    or from the pickle of the published code
     (``modelnet40_train_8192pts_fps.dat``, farthest point order), whose
-    unpickling is restricted to arrays. A packed file is read as a whole.
+    unpickling is restricted to arrays. A ``.dat`` is read as a whole.
 
     Args:
         data_root: ``modelnet40_normal_resampled`` or the folder around it.
         split: ``'train'`` or ``'test'``.
         variant: ``'modelnet40'`` or ``'modelnet10'``, whose 10 classes have
             lists and files of their own in the same folder.
-        source: ``'txt'``, ``'packed'``, or ``'auto'``: packed where the file
+        source: ``'txt'``, ``'dat'``, or ``'auto'``: the ``.dat`` where it
             exists, as in the published code.
-        packed_points: Number in the packed file's name.
-        **kwargs: Arguments of `PointCloudDataset`.
+        dat_points: Number in the name of the ``.dat``.
+        **kwargs: Arguments of `PackableDataset`.
 
     Raises:
-        ValueError: If ``variant`` or ``source`` is unknown.
+        ValueError: If ``variant`` or ``source`` is unknown, or the folder has
+            other classes.
 
     Example:
         >>> pipeline = [dict(type='LoadPointCloud')]
@@ -55,7 +61,7 @@ class ModelNet40(ArchivedCloudsMixin, PointCloudDataset):
     """
 
     METAINFO: ClassVar[dict] = dict(
-        classes=tuple(_CLASSES.split()),
+        classes=VARIANTS['modelnet40'],
         up_axis='y',
         normalization='unit_sphere',
     )
@@ -72,164 +78,315 @@ class ModelNet40(ArchivedCloudsMixin, PointCloudDataset):
         *,
         variant: str = 'modelnet40',
         source: str = 'auto',
-        packed_points: int = 8192,
+        dat_points: int = 8192,
+        metainfo: dict | None = None,
         **kwargs: object,
     ) -> None:
-        for name, value, allowed in (
-            ('variant', variant, VARIANTS),
-            ('source', source, SOURCES),
-        ):
-            if value not in allowed:
-                raise ValueError(
-                    f'{name} must be one of {allowed}, got {value!r}'
-                )
+        check_choice('variant', variant, tuple(VARIANTS))
+        check_choice('source', source, SOURCES)
         self.variant = variant
         self.source = source
-        self.packed_points = packed_points
-        if variant == 'modelnet10':
-            metainfo = dict(kwargs.pop('metainfo', None) or {})
-            metainfo.setdefault('classes', tuple(_CLASSES_10.split()))
-            kwargs['metainfo'] = metainfo
-        super().__init__(data_root, split, **kwargs)
+        self.dat_points = dat_points
+        metainfo = dict(classes=VARIANTS[variant]) | (metainfo or {})
+        super().__init__(data_root, split, metainfo=metainfo, **kwargs)
 
     @property
     def folder(self) -> str:
-        """Return the folder that holds lists and points."""
+        """Name the folder that holds lists and points."""
         inner = os.path.join(self.data_root, _FOLDER)
         own = os.path.basename(self.data_root) == _FOLDER
         return self.data_root if own or not os.path.isdir(inner) else inner
 
     @property
     def list_file(self) -> str:
-        """Return the file with the names of the split's clouds."""
+        """Name the file with the names of the split's clouds."""
         return os.path.join(self.folder, f'{self.variant}_{self.split}.txt')
 
     @property
-    def packed_file(self) -> str:
-        """Return the file with all clouds of the split."""
-        name = f'{self.variant}_{self.split}_{self.packed_points}pts_fps.dat'
-        return os.path.join(self.folder, name)
-
-    @property
-    def is_packed(self) -> bool:
-        """Return whether the packed file is what is read."""
-        if self.source == 'auto':
-            return os.path.isfile(self.packed_file)
-        return self.source == 'packed'
-
-    def pack_name(self, split: str | None) -> str:
-        """Return the name of a split's pack, without suffix.
-
-        Args:
-            split: The split.
-
-        Returns:
-            The name; each variant, and each explicit source, has its own.
-        """
-        name = f'{self.variant}_{split}'
-        return name if self.source == 'auto' else f'{name}_{self.source}'
-
-    def list_options(self) -> dict:
-        """Return what the list depends on besides folder and split.
-
-        Returns:
-            Values that JSON can hold.
-        """
-        return super().list_options() | dict(packed_points=self.packed_points)
-
-    def list_sources(self) -> list[str]:
-        """Return the lists of clouds and of classes.
-
-        Returns:
-            Their paths.
-        """
-        return [self.list_file, self._class_file]
-
-    @property
-    def _class_file(self) -> str:
+    def class_file(self) -> str:
+        """Name the file with the classes."""
         return os.path.join(self.folder, f'{self.variant}_shape_names.txt')
 
     @property
-    def _layout(self) -> str:
-        return (
-            f'{_FOLDER}/{self.variant}_{{train,test}}.txt and '
-            f'{_FOLDER}/<class>/<name>.txt ("x,y,z,nx,ny,nz"), or '
-            f'{_FOLDER}/{self.variant}_{{train,test}}_'
-            f'{self.packed_points}pts_fps.dat'
-        )
+    def archive(self) -> str | None:
+        """Name the ``.dat`` with all clouds; None where texts are read."""
+        name = f'{self.variant}_{self.split}_{self.dat_points}pts_fps.dat'
+        path = os.path.join(self.folder, name)
+        if self.source == 'auto':
+            return path if os.path.isfile(path) else None
+        return path if self.source == 'dat' else None
+
+    def pack_name(self, part: str | None) -> str:
+        """Name the pack of a part; variants and sources have their own."""
+        name = f'{self.variant}_{part}'
+        return name if self.source == 'auto' else f'{name}_{self.source}'
+
+    def list_options(self) -> dict:
+        """Give what the list depends on besides folder and split."""
+        return super().list_options() | dict(dat_points=self.dat_points)
+
+    def list_sources(self) -> list[str]:
+        """Name the lists of clouds and of classes."""
+        return [self.list_file, self.class_file]
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
-        wanted = self.packed_file if self.is_packed else self.list_file
+        """Say what of the layout is missing."""
+        wanted, what = self.list_file, 'the list'
+        if self.archive is not None:
+            wanted, what = self.archive, 'the clouds'
         if not os.path.isfile(wanted):
-            what = 'the packed clouds' if self.is_packed else 'the list'
+            layout = (
+                f'{_FOLDER}/{self.variant}_{{train,test}}.txt and '
+                f'{_FOLDER}/<class>/<name>.txt ("x,y,z,nx,ny,nz"), or '
+                f'{_FOLDER}/{self.variant}_{{train,test}}_'
+                f'{self.dat_points}pts_fps.dat'
+            )
             what += f' of the {self.split} split'
-            return [self.describe_missing(what, wanted, self._layout)]
-        if self.is_packed or self.on_error == 'skip':
+            return [self.describe_missing(what, wanted, layout)]
+        if self.archive is not None:
             return []
         names = [
             f'{_class_of(name)}/{name}.txt'
             for name in read_lines(self.list_file)
         ]
-        return describe_missing_files(type(self).__name__, self.folder, names)
+        return self.describe_missing_files(self.folder, names)
 
     def list_samples(self) -> list[dict]:
-        """Return file, split and class of every cloud.
-
-        Returns:
-            One dict per sample.
-        """
-        self._check_classes()
-        return self._list_packed() if self.is_packed else self._list_txt()
-
-    def _check_classes(self) -> None:
-        path = self._class_file
-        if not os.path.isfile(path):
-            return
-        names = read_lines(path)
-        if names != list(self._metainfo['classes']):
-            raise ValueError(
-                f'{path} has {len(names)} classes that are not the '
-                f'{len(self._metainfo["classes"])} of {self.variant} in '
-                'their order; use PointFolder for another set of classes'
-            )
-
-    def _list_packed(self) -> list[dict]:
-        clouds, labels = load_packed(self.packed_file)
-        return self.list_archive(
-            self.packed_file,
-            clouds,
-            labels,
-            self._metainfo['classes'],
-            fps_ordered=True,
-        )
-
-    def _list_txt(self) -> list[dict]:
-        classes = self._metainfo['classes']
-        samples = []
-        for name in read_lines(self.list_file):
-            category = _class_of(name)
-            if category not in classes:
+        """List file, split and class of every cloud."""
+        classes = list(self._metainfo['classes'])
+        if os.path.isfile(self.class_file):
+            found = read_lines(self.class_file)
+            if found != classes:
                 raise ValueError(
-                    f'{self.list_file}: {name!r} names the class '
-                    f'{category!r}, which {self.variant} does not have'
+                    f'{self.class_file} has {len(found)} classes that are not '
+                    f'the {len(classes)} of {self.variant} in their order; '
+                    'use PointFolder for another set of classes'
                 )
-            samples.append(
-                dict(
-                    lidar_path=os.path.join(
-                        self.folder, category, f'{name}.txt'
-                    ),
-                    split=self.split,
-                    gt_label=classes.index(category),
-                    category=category,
-                )
+        if self.archive is not None:
+            clouds, labels = read_dat(self.archive)
+            return self.list_archive(clouds, labels, fps_ordered=True)
+        names = read_lines(self.list_file)
+        unknown = [name for name in names if _class_of(name) not in classes]
+        if unknown:
+            raise ValueError(
+                f'{self.list_file}: {unknown[0]!r} is of no class of '
+                f'{self.variant}'
             )
-        return samples
+        return [
+            dict(
+                lidar_path=os.path.join(
+                    self.folder, _class_of(name), f'{name}.txt'
+                ),
+                split=self.split,
+                gt_label=classes.index(_class_of(name)),
+                category=_class_of(name),
+            )
+            for name in names
+        ]
 
 
 def _class_of(name: str) -> str:
     return name.rpartition('_')[0]
+
+
+def read_dat(path: str) -> tuple[list[np.ndarray], list[int]]:
+    """Read a ``.dat`` of the published code, a pickled [clouds, labels].
+
+    Args:
+        path: File such as ``modelnet40_train_8192pts_fps.dat``.
+
+    Returns:
+        A list of arrays (N, 3 + F), and as many labels.
+
+    Raises:
+        ValueError: If the file is not a pickle, holds types that are not
+            allowed, or is no such pair of equal length.
+    """
+    content = read_arrays_pickle(path)
+    sound = (
+        isinstance(content, list | tuple)
+        and len(content) == 2
+        and len(content[0]) == len(content[1])
+        and all(isinstance(cloud, np.ndarray) for cloud in content[0])
+    )
+    if not sound:
+        raise ValueError(
+            f'{path}: expected a pickled [arrays, labels] of equal length, '
+            f'got {type(content).__name__}'
+        )
+    clouds, labels = content
+    return list(clouds), [int(np.asarray(label).item()) for label in labels]
+
+
+# The published code has the underscore, its documentation does not.
+_FOLD_FOLDERS = ('{way}way_{shot}shot', '{way}way{shot}shot')
+_FOLD_LAYOUT = (
+    '{5,10}way_{10,20}shot/{0..9}.pkl, pickles of dict(train=[(points, '
+    'label, class), ...], test=[...])'
+)
+
+
+@DATASETS.register_module()
+class ModelNetFewShot(PackableDataset):
+    """A fold of few-shot ModelNet40: ``way`` classes, ``shot`` clouds each.
+
+    The test part has 20 clouds of each class. Unpickling is restricted to
+    arrays. ``classes`` of the meta information are those of the fold, in the
+    order of its labels. `FewShotDraw` draws folds of other data sets.
+
+    Args:
+        data_root: Folder with ``5way_10shot/0.pkl`` and so on.
+        split: ``'train'`` or ``'test'``.
+        way: Number of classes.
+        shot: Number of training clouds of each class.
+        fold: Number of the fold, from 0; there are 10.
+        **kwargs: Arguments of `PackableDataset`.
+
+    Raises:
+        ValueError: If one of these numbers is too small.
+
+    Example:
+        >>> pipeline = [dict(type='LoadPointCloud')]
+        >>> data = ModelNetFewShot(
+        ...     'data/ModelNetFewshot', 'train', way=5, shot=10, fold=0,
+        ...     pipeline=pipeline)
+        >>> len(data), len(data.metainfo['classes'])
+        (50, 5)
+
+    Source: Sharma & Kaul 2020, Self-supervised few-shot learning on point
+    clouds; the folds are Point-BERT's.
+    """
+
+    METAINFO: ClassVar[dict] = dict(
+        classes=(), up_axis='y', normalization='unit_sphere'
+    )
+    SPLITS = ('train', 'test')
+    REMEDY = (
+        'The folds are distributed with Point-BERT; folds of your own are '
+        'drawn from ModelNet40 by FewShotDraw, as in '
+        'configs/_base_/datasets/modelnet40_fewshot_drawn.py.'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str,
+        *,
+        way: int = 5,
+        shot: int = 10,
+        fold: int = 0,
+        **kwargs: object,
+    ) -> None:
+        check_episode(way, shot, fold)
+        self.way = way
+        self.shot = shot
+        self.fold = fold
+        super().__init__(data_root, split, **kwargs)
+
+    @property
+    def archive(self) -> str:
+        """Name the file of the fold."""
+        paths = [
+            os.path.join(
+                self.data_root,
+                folder.format(way=self.way, shot=self.shot),
+                f'{self.fold}.pkl',
+            )
+            for folder in _FOLD_FOLDERS
+        ]
+        return next(filter(os.path.isfile, paths), paths[0])
+
+    def pack_name(self, part: str | None) -> str:
+        """Name the pack of a part; each fold has its own."""
+        return f'{self.way}way_{self.shot}shot_{self.fold}_{part}'
+
+    def list_options(self) -> dict:
+        """Give what the list depends on besides folder and split."""
+        return {}
+
+    def find_problems(self) -> list[str]:
+        """Say what of the layout is missing."""
+        if os.path.isfile(self.archive):
+            return []
+        return [self.describe_missing('its fold', self.archive, _FOLD_LAYOUT)]
+
+    def list_samples(self) -> list[dict]:
+        """List number in the fold, split and class of every cloud."""
+        parts = read_fold(self.archive, self.way)
+        self._metainfo['classes'] = _class_names(self.archive, parts, self.way)
+        clouds, labels, _ = parts[self.split]
+        return self.list_archive(clouds, labels)
+
+
+def read_fold(
+    path: str, way: int
+) -> dict[str, tuple[list[np.ndarray], list[int], list[int | None]]]:
+    """Read clouds, labels and ModelNet40's classes of a fold, by split.
+
+    Args:
+        path: File such as ``5way_10shot/0.pkl``.
+        way: Number of classes.
+
+    Returns:
+        For 'train' and 'test': arrays (N, 3 + F), labels, and the classes'
+        numbers in ModelNet40, None where the file does not tell.
+
+    Raises:
+        ValueError: If the file is not a pickle, holds types that are not
+            allowed, or is not a fold of so many classes.
+    """
+    content = read_arrays_pickle(path)
+    parts = {}
+    try:
+        for split in ModelNetFewShot.SPLITS:
+            rows = [_read_row(*row) for row in content[split]]
+            clouds, labels, numbers = map(list, zip(*rows, strict=True))
+            parts[split] = clouds, labels, numbers
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise ValueError(
+            f"{path}: expected a dict of lists 'train' and 'test' of (points, "
+            f'label, class): {type(error).__name__}: {error}'
+        ) from error
+    for split, (_, labels, _) in parts.items():
+        if set(labels) != set(range(way)):
+            raise ValueError(
+                f'{path}: expected {split} clouds of the labels 0 to '
+                f'{way - 1}, as its folder says, got {sorted(set(labels))}'
+            )
+    return parts
+
+
+def _read_row(
+    points: object, label: object, number: object = None
+) -> tuple[np.ndarray, int, int | None]:
+    """Check an entry of a fold: cloud, label, and class where it has one."""
+    if not isinstance(points, np.ndarray):
+        raise TypeError(f'the points are a {type(points).__name__}')
+    whole = [
+        None if value is None else _to_int(value) for value in (label, number)
+    ]
+    return points, *whole
+
+
+def _to_int(value: object) -> int:
+    array = np.asarray(value)
+    if array.dtype.kind not in 'iu':
+        raise TypeError(f'{str(value)[:80]} is no whole number')
+    return array.item()
+
+
+def _class_names(path: str, parts: dict, way: int) -> tuple[str, ...]:
+    """Name the class of each label, the same in both splits."""
+    known = VARIANTS['modelnet40']
+    names: dict[int, str] = {}
+    for _, labels, numbers in parts.values():
+        for label, number in zip(labels, numbers, strict=True):
+            name = f'class {label}'
+            if number is not None and 0 <= number < len(known):
+                name = known[number]
+            if names.setdefault(label, name) != name:
+                raise ValueError(
+                    f'{path}: label {label} is {names[label]} and {name}; '
+                    'expected one class per label, the same in train and test'
+                )
+    return tuple(names[label] for label in range(way))

@@ -9,9 +9,12 @@ from typing import ClassVar
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmdet3d_act.datasets.base import PointCloudDataset, build_transforms
-from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
-from mmdet3d_act.datasets.paired import PairedImagesMixin
+from mmdet3d_act.datasets.base import (
+    build_transforms,
+    check_choice,
+    read_lines,
+)
+from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import POINT_FILE_SUFFIXES
 from mmdet3d_act.datasets.readers.images import IMAGE_SUFFIXES
 from mmdet3d_act.datasets.readers.vectors import VECTOR_KINDS, read_vectors
@@ -49,7 +52,7 @@ class _ChooseView(BaseTransform):
 
 
 @DATASETS.register_module()
-class ObjectRenders(PairedImagesMixin, PointCloudDataset):
+class ObjectRenders(PairedDataset):
     """Objects as clouds, with renders of them or vectors of the renders.
 
     In training one of an object's views is drawn for each (seed, epoch,
@@ -95,11 +98,7 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
         pipeline: Sequence[dict | Callable] | None = None,
         **kwargs: object,
     ) -> None:
-        if vector_kind not in VECTOR_KINDS:
-            raise ValueError(
-                f'vector_kind must be one of {VECTOR_KINDS}, got '
-                f'{vector_kind!r}'
-            )
+        check_choice('vector_kind', vector_kind, VECTOR_KINDS)
         self.vectors = vectors
         self.vector_kind = vector_kind
         self._rows: dict[str, np.ndarray] = {}
@@ -119,28 +118,8 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
                 'epochs, while each draws its view; put it into pipeline'
             )
 
-    def pack_parts(self) -> tuple[str, ...]:
-        """Return the splits that are packed: none.
-
-        Returns:
-            Nothing.
-        """
-        return ()
-
-    def list_sources(self) -> list[str]:
-        """Return the lists of objects.
-
-        Returns:
-            Their paths.
-        """
-        return list(self._list_files().values())
-
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
+        """Say what of the layout is missing."""
         needed = [('its points', os.path.join(self.data_root, 'points'))]
         needed += [
             (f'its list of {part} objects', path)
@@ -151,15 +130,13 @@ class ObjectRenders(PairedImagesMixin, PointCloudDataset):
         for what, path in needed:
             if not os.path.exists(path):
                 return [self.describe_missing(what, path, _LAYOUT)]
-        if self.on_error == 'skip':
-            return []
         names = [
             self._point_file(name)
             for path in self._list_files().values()
             for name in read_lines(path)
         ]
         folder = os.path.join(self.data_root, 'points')
-        return describe_missing_files(type(self).__name__, folder, names)
+        return self.describe_missing_files(folder, names)
 
     def list_samples(self) -> list[dict]:
         """Return the information of every object.

@@ -1,56 +1,33 @@
-"""What data sets of clouds with images have in common."""
+"""The base of data sets of clouds with images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from mmdet3d_act.datasets.base import PointCloudDataset
 from mmdet3d_act.datasets.seeding import RngKey
 from mmdet3d_act.datasets.transforms import LoadImage, PrepareImage
 
 
-def iter_unwrapped(dataset: Dataset) -> Iterator[Dataset]:
-    """Yield the data sets inside wrappers that repeat or join.
+class PairedDataset(PointCloudDataset):
+    """Base of data sets of clouds with images.
 
-    Args:
-        dataset: A data set, or MMEngine's wrapper around some.
-    """
-    if hasattr(dataset, 'pair_keys'):
-        yield dataset
-    elif hasattr(dataset, 'datasets'):
-        for one in dataset.datasets:
-            yield from iter_unwrapped(one)
-    elif hasattr(dataset, 'dataset'):
-        yield from iter_unwrapped(dataset.dataset)
-    else:
-        yield dataset
-
-
-class PairedImagesMixin:
-    """Gives the images of a data set by the names of their pairs.
-
-    So their targets can be computed once, without clouds and augmentation,
-    see ``tools/cache_teacher.py``. Put it before `PointCloudDataset` in the
-    bases. A subclass implements `find_pairs`.
+    Images can be had by the names of their pairs, so that their targets can
+    be computed once, without clouds and augmentation, see
+    ``tools/cache_teacher.py``. A subclass implements `find_pairs`.
     """
 
     _pairs: dict[str, dict] | None = None
     _left_out: frozenset[int] = frozenset()
 
     def find_pairs(self) -> dict[str, dict]:
-        """Return what `LoadImage` needs of every pair, by its name.
-
-        Raises:
-            NotImplementedError: In this class.
-        """
-        raise NotImplementedError(
-            f'{type(self).__name__} must implement find_pairs'
-        )
+        """Give what `LoadImage` needs of every pair, by its name."""
+        raise NotImplementedError
 
     def pair_keys(self) -> list[str]:
-        """Return the names of all pairs, all renders of an object.
+        """Name all pairs, all renders of an object.
 
         Returns:
             Names, each once, in a fixed order.
@@ -103,7 +80,7 @@ class PairedImagesMixin:
         return self._prepare_image().settings
 
     def prepared_image(self, pair_key: str) -> Tensor:
-        """Return the image of a pair as a model gets it.
+        """Give the image of a pair as a model gets it.
 
         Args:
             pair_key: Name of the pair.
@@ -136,21 +113,6 @@ class PairedImagesMixin:
                 'pipeline (without LoadImage it reads no image)'
             )
         return prepare
-
-    def first_transform(self, kind: type) -> Callable | None:
-        """Return the first transform of a kind in the pipelines.
-
-        Args:
-            kind: The class.
-
-        Returns:
-            The transform, or None.
-        """
-        chain = (
-            *self.static_pipeline.transforms,
-            *self.pipeline.transforms,
-        )
-        return next((one for one in chain if isinstance(one, kind)), None)
 
     def _known_pairs(self) -> dict[str, dict]:
         if self._pairs is None:

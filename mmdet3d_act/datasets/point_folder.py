@@ -1,48 +1,75 @@
-"""A folder of point files as a data set."""
+"""A folder of point files as a data set: files, lists, splits, classes."""
 
 from __future__ import annotations
 
+import csv
 import functools
+import json
 import logging
 import os
-from collections.abc import Sequence
-from typing import ClassVar
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, NamedTuple, TextIO
 
 import numpy as np
 from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.base import PointCloudDataset
-from mmdet3d_act.datasets.cloud_folder import CloudFolder, FolderEntry
-from mmdet3d_act.datasets.listing import describe_missing_files
+from mmdet3d_act.datasets.base import check_choice
 from mmdet3d_act.datasets.orientation import (
     Guess,
     guess_normalization,
     guess_unit,
     guess_up_axis,
 )
+from mmdet3d_act.datasets.packs import SUFFIX as PACK_SUFFIX
+from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.datasets.readers import (
     POINT_FILE_SUFFIXES,
+    TEXT_FILE_SUFFIXES,
     BadSampleError,
+    is_document,
     read_points,
 )
-from mmdet3d_act.datasets.split_lists import SPLIT_NAMES, sort_labels
+from mmdet3d_act.datasets.transforms import NormalizeToUnitSphere
 from mmdet3d_act.registry import DATASETS
 
 AUTO = 'auto'
+SPLIT_NAMES = ('train', 'val', 'test')
+LIST_SUFFIXES = ('.txt', '.csv', '.json')
+_COMMON_LIST = 'splits'
+_PATH_COLUMNS = ('path', 'file', 'filename', 'file_name', 'lidar_path')
+_LABEL_COLUMNS = ('label', 'class', 'category', 'gt_label', 'class_name')
+_SUFFIX = '|'.join(re.escape(suffix) for suffix in POINT_FILE_SUFFIXES)
+# A path may hold blanks where it ends in a suffix.
+_PATH_AND_LABEL = re.compile(
+    rf'(.*?(?:{_SUFFIX})|[^\s,;]+)(?:[\s,;]+(\S.*))?', re.IGNORECASE
+)
+_CLASS_SOURCES = ('folders', 'lists')
+# Fewer texts in one folder, or texts beside folders, are looked into.
+_MANY_TEXTS = 16
+# Clouds that a guess looks at, and points drawn on their meshes.
+_LOOKED_AT = 32
+_MESH_POINTS = 2048
 _LAYOUT = (
     f'files that end in one of {", ".join(POINT_FILE_SUFFIXES)}, in the '
     'folder and its sub-folders; with a split, in <split>/ or '
     '<class>/<split>/, or named in <split>.txt, .csv or .json; with '
     'classes, in a sub-folder per class'
 )
-# Clouds that a guess looks at, and points drawn on their meshes.
-_LOOKED_AT = 32
-_MESH_POINTS = 2048
-_CLASS_SOURCES = ('folders', 'lists')
+
+
+class FolderEntry(NamedTuple):
+    """A cloud: its path, class folder, listed label and listed split."""
+
+    path: str
+    folder: str | None = None
+    label: str | None = None
+    split: str | None = None
 
 
 @DATASETS.register_module()
-class PointFolder(PointCloudDataset):
+class PointFolder(PackableDataset):
     """The point files of a folder, with or without splits and classes.
 
     Files are found in all sub-folders, in the order of their names.
@@ -57,7 +84,8 @@ class PointFolder(PointCloudDataset):
         classes: ``'folders'``: the sub-folders are the classes, numbered in
             the order of their names over all splits. ``'lists'``: the labels
             in the lists are. A sequence of names: the classes in this order;
-            another one is an error. None: no labels.
+            another one is an error. None: ``classes`` of ``metainfo``,
+            otherwise no labels.
         split_list: Path of the lists of files, from ``data_root``;
             ``{split}`` in it stands for the split. None looks for
             ``{split}`` and ``splits`` with .txt, .csv or .json.
@@ -71,8 +99,10 @@ class PointFolder(PointCloudDataset):
         normalization: What the clouds are after the pipeline. ``'auto'``
             guesses it. None says ``'unit_sphere'``, which
             `NormalizeToUnitSphere` in a pipeline makes true. What is guessed
-            or assumed is logged, and ``metainfo['guessed']`` tells why.
-        **kwargs: Arguments of `PointCloudDataset`.
+            or assumed is logged, and ``guesses`` of the data set has the
+            reasons.
+        metainfo: See `BaseDataset`.
+        **kwargs: Arguments of `PackableDataset`.
 
     Raises:
         ValueError: If the split is unknown, or a file, list or folder does
@@ -109,41 +139,42 @@ class PointFolder(PointCloudDataset):
         suffixes: Sequence[str] | None = None,
         up_axis: str | None = None,
         normalization: str | None = None,
+        metainfo: dict | None = None,
         **kwargs: object,
     ) -> None:
+        if classes is None:
+            classes = (metainfo or {}).get('classes') or None
         if isinstance(classes, str) and classes not in _CLASS_SOURCES:
             raise ValueError(
                 "classes must be 'folders', 'lists', a sequence of names or "
-                f'None, got {classes!r}'
+                f'None, got {classes!r}; a single class is [{classes!r}]'
             )
-        self.class_option = classes
-        self.asked = dict(
-            classes=classes,
-            split_list=split_list,
-            split_ratio=split_ratio,
-            split_seed=split_seed,
-            suffixes=suffixes,
-        )
+        for suffix in suffixes or ():
+            check_choice('each of suffixes', suffix, POINT_FILE_SUFFIXES)
+        if split_list is not None and split_ratio is not None:
+            raise ValueError('give split_list or split_ratio, not both')
+        self.classes = classes
+        self.split_list = split_list
+        self.split_ratio = split_ratio
+        self.split_seed = split_seed
+        self.suffixes = tuple(suffixes or POINT_FILE_SUFFIXES)
         self.stated = dict(up_axis=up_axis, normalization=normalization)
-        self.layout = CloudFolder(
-            os.path.normpath(data_root),
-            suffixes=suffixes,
-            split_list=split_list,
-            split_ratio=split_ratio,
-            split_seed=split_seed,
-        )
-        lazy_init = kwargs.pop('lazy_init', False)
+        self._found: dict[str, list[str]] = {}
+        self._left_out: Counter = Counter()
         super().__init__(
             data_root,
             split,
             up_axis=None if up_axis == AUTO else up_axis,
             normalization=None if normalization == AUTO else normalization,
-            lazy_init=True,
+            metainfo=metainfo,
             **kwargs,
         )
-        self._metainfo['classes'] = self._find_classes()
-        if not lazy_init:
-            self.full_init()
+
+    # What a data set says of itself.
+
+    def describe(self) -> None:
+        """State the classes, of every split so that labels agree."""
+        self._metainfo['classes'] = tuple(self._find_classes())
 
     def full_init(self) -> None:
         """Load the list of samples; state what is guessed and assumed."""
@@ -153,148 +184,316 @@ class PointFolder(PointCloudDataset):
         self._describe_clouds()
 
     def pack_parts(self) -> tuple[str | None, ...]:
-        """Return the splits that this one consists of.
-
-        Returns:
-            Those of 'trainval' that are there, otherwise the split itself.
-        """
+        """Name the splits that this one consists of, and that are there."""
         if self.split != 'trainval':
             return (self.split,)
         return tuple(
             part
             for part in SPLIT_NAMES
-            if self.layout.has_split(part)
-            or os.path.isfile(self.pack_file(part))
+            if self._has_split(part) or os.path.exists(self.pack_path(part))
         )
 
     def list_options(self) -> dict:
-        """Return what the list of samples depends on, besides the split.
-
-        Returns:
-            Arguments as they were given.
-        """
-        return {
-            key: value if isinstance(value, str | int | None) else list(value)
-            for key, value in self.asked.items()
-        }
+        """Give what the list of samples depends on, besides the split."""
+        return dict(
+            classes=self.classes,
+            split_list=self.split_list,
+            split_ratio=self.split_ratio,
+            split_seed=self.split_seed,
+            suffixes=self.suffixes,
+        )
 
     def list_sources(self) -> list[str]:
-        """Return the lists of files.
-
-        Returns:
-            Their paths.
-        """
-        return self.layout.list_sources()
+        """Name the lists of all splits that are there, each once."""
+        paths = [self._find_list(split) for split in (None, *SPLIT_NAMES)]
+        return sorted({p for p in paths if p and os.path.isfile(p)})
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
+        """Say what of the layout is missing."""
         parts = self.pack_parts()
-        if not any(map(self.layout.has_split, parts)):
+        if not any(map(self._has_split, parts)):
             path, what = self.data_root, 'a folder'
             if self.split not in (None, 'trainval'):
                 path = os.path.join(path, self.split)
-            if self.layout.split_list is not None:
-                path, what = self.layout.find_list(self.split), 'a list'
+            if self.split_list is not None:
+                path, what = self._find_list(self.split), 'a list'
             text = self.describe_missing(what, path, _LAYOUT)
-            if self.split is not None and self.layout.find_files():
+            if self.split is not None and self.find_files():
                 text += (
                     f' {self.data_root} has clouds without a split: leave '
                     'split out to take them all, or draw splits by '
                     'split_ratio=(0.8, 0.1, 0.1).'
                 )
             return [text]
-        if self.on_error == 'skip':
-            return []
         names = [
             os.path.relpath(entry.path, self.data_root)
             for part in parts
-            if self.layout.find_list(part) is not None
-            for entry in self.layout.list_entries(part)
+            if self._find_list(part) is not None
+            for entry in self._list_entries(part)
         ]
-        return describe_missing_files(
-            type(self).__name__, self.data_root, names
+        return self.describe_missing_files(self.data_root, names)
+
+    def explain_nothing(self) -> str:
+        """Say what the folder has instead of clouds."""
+        kinds = [f'{n} {suffix}' for suffix, n in self._left_out.most_common()]
+        if not kinds:
+            return ''
+        return (
+            f'; it has {", ".join(kinds)}, what can be read is '
+            f'{" ".join(self.suffixes)}'
         )
 
     def list_samples(self) -> list[dict]:
-        """Return file, split and, with classes, label of every cloud.
-
-        Returns:
-            One dict per sample.
-        """
+        """List file, split and, with classes, label of every cloud."""
         samples = []
         for split in self.pack_parts():
-            for entry in self.layout.list_entries(split):
+            for entry in self._list_entries(split):
                 sample = dict(lidar_path=entry.path, split=split or 'train')
-                if self.class_option is not None:
-                    sample.update(self._label(entry))
+                if self.classes is not None:
+                    name = self._name_class(entry)
+                    sample['category'] = name
+                    sample['gt_label'] = self._metainfo['classes'].index(name)
                 samples.append(sample)
-        self._warn_of_twins([sample['lidar_path'] for sample in samples])
+        stems = {os.path.splitext(one['lidar_path'])[0] for one in samples}
+        if len(stems) < len(samples):
+            _log_once(
+                f'{self.data_root}: {len(samples) - len(stems)} of '
+                f'{len(samples)} files differ from another in the suffix '
+                'only; if they are the same clouds, name one suffix in '
+                'suffixes',
+                logging.WARNING,
+            )
         return samples
 
-    def _find_classes(self) -> tuple[str, ...]:
-        """Return the classes, of every split so that labels agree."""
-        source = self.class_option
-        if not isinstance(source, str):
-            return tuple(source or ())
+    # Files and splits. What belongs to a split is told by, in this order: a
+    # drawn ratio; a list; the folder <split>/; <class>/<split>/ in each class.
+
+    def find_files(self, folder: str = '') -> list[str]:
+        """Find the point files of the folder, which is looked at once.
+
+        Args:
+            folder: A sub-folder to look in.
+
+        Returns:
+            Paths relative to the root, sorted. Hidden files, packs and lists
+            are left out, and texts that are none of many in their folder and
+            begin with a word: lists of names, license, read-me.
+        """
+        if folder not in self._found:
+            self._found[folder] = self._walk(folder)
+        return self._found[folder]
+
+    def _walk(self, folder: str) -> list[str]:
+        lists = {
+            f'{stem}{suffix}'
+            for stem in (*SPLIT_NAMES, _COMMON_LIST)
+            for suffix in LIST_SUFFIXES
+        }
+        lists |= {
+            os.path.relpath(path, self.data_root)
+            for path in self.list_sources()
+        }
+        found, others = [], []
+        start = os.path.join(self.data_root, folder)
+        for parent, folders, names in os.walk(start, followlinks=True):
+            folders[:] = [
+                name
+                for name in folders
+                if name[0] != '.' and not name.endswith(PACK_SUFFIX)
+            ]
+            paths = {
+                os.path.relpath(os.path.join(parent, name), self.data_root)
+                for name in names
+                if name[0] != '.'
+            }
+            paths -= lists
+            clouds = {path for path in paths if _suffix(path) in self.suffixes}
+            texts = {p for p in clouds if _suffix(p) in TEXT_FILE_SUFFIXES}
+            if folders or len(texts) < _MANY_TEXTS:
+                clouds -= {
+                    path
+                    for path in texts
+                    if is_document(os.path.join(self.data_root, path))
+                }
+            found += clouds
+            others += paths - clouds
+        self._left_out = Counter(_suffix(path) or 'others' for path in others)
+        if others:
+            kinds = self._left_out.most_common()
+            _log_once(
+                f'{start}: {len(found)} clouds; left out, as no clouds: '
+                + ', '.join(f'{number} {suffix}' for suffix, number in kinds)
+                + f', for example {min(others)}'
+            )
+        return sorted(found)
+
+    def _find_list(self, split: str | None) -> str | None:
+        """Find the list of a split.
+
+        It need not exist where ``split_list`` names it; None has a list only
+        there.
+        """
+        if self.split_list is not None:
+            name = self.split_list.replace('{split}', split or '')
+            return os.path.join(self.data_root, name)
+        if split is None or self.split_ratio is not None:
+            return None
+        paths = [
+            os.path.join(self.data_root, stem + suffix)
+            for stem in (split, _COMMON_LIST)
+            for suffix in LIST_SUFFIXES
+        ]
+        return next(filter(os.path.isfile, paths), None)
+
+    def _has_split(self, split: str | None) -> bool:
+        path = self._find_list(split)
+        if path is not None:
+            return os.path.isfile(path)
+        if os.path.isdir(os.path.join(self.data_root, split or '')):
+            return True
+        return bool(self._list_entries(split))
+
+    def _list_entries(self, split: str | None) -> list[FolderEntry]:
+        """List the clouds of a split; None: all of the folder.
+
+        They need not exist where a list names them.
+        """
+        path = self._find_list(split)
+        if path is not None:
+            return self._read_entries(path, split)
+        if split is not None and self.split_ratio is not None:
+            names = self._draw(split)
+        elif split is None:
+            names = self.find_files()
+        elif os.path.isdir(os.path.join(self.data_root, split)):
+            names = self.find_files(split)
+        else:
+            names = [
+                name
+                for name in self.find_files()
+                if name.split(os.sep)[1:-1][:1] == [split]
+            ]
+        return [self._locate(FolderEntry(name), split) for name in names]
+
+    def _locate(self, entry: FolderEntry, split: str | None) -> FolderEntry:
+        """Complete an entry; its class is its first folder but the split's."""
+        path = os.path.normpath(os.path.join(self.data_root, entry.path))
+        name = os.path.relpath(path, self.data_root)
+        parts = name.split(os.sep)[:-1]
+        if parts[:1] == [os.pardir]:
+            # A list may name files elsewhere; the class is their folder.
+            parts = parts[-1:]
+        if split in parts[:2]:
+            parts.remove(split)
+        return entry._replace(path=path, folder=parts[0] if parts else None)
+
+    def _read_entries(self, path: str, split: str | None) -> list[FolderEntry]:
+        if not os.path.isfile(path):
+            return []
+        entries = read_list(path)
+        names_split = os.path.basename(path).startswith(f'{split}.') or (
+            self.split_list is not None and '{split}' in self.split_list
+        )
+        if split is not None and not names_split:
+            if entries and not any(entry.split for entry in entries):
+                raise ValueError(
+                    f'{path} does not say which files belong to {split!r}; '
+                    "name the lists with split_list='{split}.txt', or add a "
+                    'column split'
+                )
+            entries = [entry for entry in entries if entry.split == split]
+        if not all(_suffix(e.path) in POINT_FILE_SUFFIXES for e in entries):
+            entries = [self._add_suffix(entry, path) for entry in entries]
+        return [self._locate(entry, split) for entry in entries]
+
+    def _add_suffix(self, entry: FolderEntry, list_file: str) -> FolderEntry:
+        """Find the file that a list's name without suffix stands for."""
+        if _suffix(entry.path) in POINT_FILE_SUFFIXES:
+            return entry
+        files = self._files_by_stem.get(entry.path, [entry.path])
+        if len(files) > 1:
+            raise ValueError(
+                f'{entry.path} in {list_file} may be any of {files[:4]}; '
+                'write the path with its suffix, or choose by suffixes=['
+                "'.npy']"
+            )
+        return entry._replace(path=files[0])
+
+    @functools.cached_property
+    def _files_by_stem(self) -> dict[str, list[str]]:
+        """Files by path without suffix, else by such a name alone."""
+        stems: dict[str, list[str]] = {}
+        names: dict[str, list[str]] = {}
+        for path in self.find_files():
+            stem = os.path.splitext(path)[0]
+            full = os.path.abspath(os.path.join(self.data_root, stem))
+            stems.setdefault(stem, []).append(path)
+            stems.setdefault(full, []).append(path)
+            names.setdefault(os.path.basename(stem), []).append(path)
+        return names | stems
+
+    def _draw(self, split: str) -> list[str]:
+        there = [
+            name
+            for name in SPLIT_NAMES
+            if os.path.isdir(os.path.join(self.data_root, name))
+        ]
+        if there:
+            raise ValueError(
+                'split_ratio divides a folder at random, '
+                f'{self.data_root} is divided into {there}; leave split_ratio '
+                'out, or name one of these as data_root'
+            )
+        groups: dict[str | None, list[str]] = {}
+        for name in self.find_files():
+            folder = self._locate(FolderEntry(name), None).folder
+            groups.setdefault(folder, []).append(name)
+        parts = draw_splits(
+            list(groups.values()), self.split_ratio, self.split_seed
+        )
+        return parts[split]
+
+    # Classes.
+
+    def _find_classes(self) -> Sequence[str]:
+        if not isinstance(self.classes, str):
+            return self.classes or ()
         splits = [None] if self.split is None else SPLIT_NAMES
-        entries = [e for s in splits for e in self.layout.list_entries(s)]
-        if source == 'lists':
-            return tuple(sort_labels({e.label for e in entries if e.label}))
+        entries = [e for split in splits for e in self._list_entries(split)]
+        if self.classes == 'lists':
+            return sort_labels({e.label for e in entries if e.label})
         names = {entry.folder for entry in entries if entry.folder}
         if self.split is None and names and names <= set(SPLIT_NAMES):
             raise ValueError(
                 f'the sub-folders of {self.data_root} are splits, '
                 f'{sorted(names)}, not classes; name one with split'
             )
-        return tuple(sorted(names))
+        return sorted(names)
 
-    def _label(self, entry: FolderEntry) -> dict:
-        """Return category and number of a cloud."""
+    def _name_class(self, entry: FolderEntry) -> str:
+        """Name the class of a cloud, or refuse it by name."""
         classes = self._metainfo['classes']
-        name = entry.folder
-        if self.class_option != 'folders' and entry.label is not None:
-            name = entry.label
-            if name not in classes and name.isdecimal():
-                name = dict(enumerate(classes)).get(int(name), name)
-        elif self.class_option == 'lists':
-            name = None
+        if self.classes == 'folders':
+            name, source = entry.folder, 'folder'
+        elif self.classes == 'lists' or entry.label is not None:
+            name, source = entry.label, 'label in its list'
+        else:
+            name, source = entry.folder, 'folder'
+        if name not in classes and str(name).isdecimal():
+            name = dict(enumerate(classes)).get(int(name), name)
         if name not in classes:
-            where = os.path.dirname(entry.path)
-            text = (
-                f'{entry.path} is in no class folder; expected it in a '
-                f'sub-folder of {self.data_root} named as one of '
-                f'{list(classes)}, it is in {where}'
+            raise ValueError(
+                f'{entry.path} is in no class: its {source} is {name!r}, '
+                f'expected one of {list(classes)} (folders count from '
+                f'{self.data_root})'
             )
-            if entry.label is not None or self.class_option == 'lists':
-                text = (
-                    f'{entry.path} has the label {entry.label!r} in its '
-                    f'list; expected one of {list(classes)}'
-                )
-            raise ValueError(text)
-        return dict(category=name, gt_label=classes.index(name))
+        return name
 
-    def _warn_of_twins(self, paths: list[str]) -> None:
-        stems = [os.path.splitext(path)[0] for path in paths]
-        if len(set(stems)) < len(stems):
-            _log_once(
-                f'{self.data_root}: {len(stems) - len(set(stems))} of '
-                f'{len(stems)} files differ from another in the suffix only; '
-                'if they are the same clouds, name one suffix in suffixes',
-                logging.WARNING,
-            )
+    # What nobody stated about the clouds.
 
     def _describe_clouds(self) -> None:
-        """Fill in what nobody stated about the clouds, and say so."""
-        normalizes = any(
-            type(transform).__name__ == 'NormalizeToUnitSphere'
-            for pipeline in (self.static_pipeline, self.pipeline)
-            for transform in pipeline.transforms
-        )
         stated = dict(self.stated)
+        normalizes = self.first_transform(NormalizeToUnitSphere) is not None
         if normalizes and stated['normalization'] in (None, AUTO):
             stated['normalization'] = 'unit_sphere'
             self._metainfo['normalization'] = 'unit_sphere'
@@ -306,27 +505,26 @@ class PointFolder(PointCloudDataset):
                 f'state them as options of PointFolder, or {AUTO!r} to guess',
                 logging.WARNING,
             )
-        if AUTO in stated.values():
-            guesses = self._guess(
-                [key for key, value in stated.items() if value == AUTO]
-            )
-            self._metainfo['guessed'] = {
-                key: guess.reason for key, guess in guesses.items()
-            }
-            for key, guess in guesses.items():
-                self._metainfo[key] = guess.value
-                _log_guess(self.data_root, key, guess)
+        keys = [key for key, value in stated.items() if value == AUTO]
+        if keys and not set(keys) <= set(self.guesses):
+            self.guesses = {}
+            for key, guess in self._guess(keys).items():
+                self.guesses[key] = [guess.value, guess.reason]
+                unsure = ', not sure' if guess.is_unsure else ''
+                _log_once(
+                    f'{self.data_root}: guessed {key}={guess.value!r}'
+                    f'{unsure}: {guess.reason}; state it in the config if '
+                    'this is wrong',
+                    logging.WARNING if guess.is_unsure else logging.INFO,
+                )
+        known = (*keys, 'unit') if keys else ()
+        for key in known:
+            if key in self.guesses:
+                self._metainfo[key] = self.guesses[key][0]
 
     def _guess(self, keys: list[str]) -> dict[str, Guess]:
-        """Return guesses from clouds of all splits, so that these agree."""
-        if set(keys) <= set(self.packed_guesses):
-            # The files are gone; this is what they were taken for.
-            return {
-                key: Guess(value, reason, False)
-                for key, (value, reason) in self.packed_guesses.items()
-                if key in (*keys, 'unit')
-            }
-        files = self.layout.find_files()
+        """Guess from clouds of all splits, so that these agree."""
+        files = self.find_files()
         if not files:
             files = [s['lidar_path'] for s in self.load_data_list()]
         if keys == ['up_axis'] and all(
@@ -334,23 +532,21 @@ class PointFolder(PointCloudDataset):
         ):
             return {'up_axis': Guess('y', 'glTF says that y is up', False)}
         picked = np.linspace(0, len(files) - 1, _LOOKED_AT).round()
-        clouds = []
-        for index in np.unique(picked.astype(int)).tolist():
+        picked = np.unique(picked.astype(int)).tolist()
+        clouds, faults = [], []
+        for index in picked:
+            path = os.path.join(self.data_root, files[index])
             try:
-                clouds.append(
-                    read_points(
-                        os.path.join(self.data_root, files[index]),
-                        mesh_points=_MESH_POINTS,
-                    )
-                )
-            except BadSampleError:
-                # It is reported where it is used.
-                continue
+                clouds.append(read_points(path, mesh_points=_MESH_POINTS))
+            except BadSampleError as error:
+                # The others are reported where they are used.
+                faults.append(str(error))
         if not clouds:
             raise ValueError(
                 f'none of the {len(picked)} files looked at in '
                 f'{self.data_root} can be read, so nothing can be guessed; '
-                f'state {keys} as options of PointFolder'
+                f'state {keys} as options of PointFolder:\n'
+                + '\n'.join(faults[:3])
             )
         guesses = {}
         if 'up_axis' in keys:
@@ -362,16 +558,161 @@ class PointFolder(PointCloudDataset):
         return guesses
 
 
-def _log_guess(folder: str, key: str, guess: Guess) -> None:
-    level = logging.WARNING if guess.is_unsure else logging.INFO
-    _log_once(
-        f'{folder}: guessed {key}={guess.value!r}'
-        f'{", not sure" if guess.is_unsure else ""}: {guess.reason}; state '
-        'it in the config if this is wrong',
-        level,
-    )
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 @functools.cache
 def _log_once(text: str, level: int = logging.INFO) -> None:
     print_log(text, logger='current', level=level)
+
+
+# Lists of files.
+
+
+def read_list(path: str) -> list[FolderEntry]:
+    """Read a list of files.
+
+    - ``.csv``: a first row of names with ``path`` (or ``file``,
+      ``filename``) and, if wanted, ``label`` (or ``class``, ``category``)
+      and ``split``; without one the columns are path and label.
+    - ``.json``: a list of paths, of [path, label] or of such dicts, or a
+      dict of these lists by split.
+    - Others: ``path`` or ``path label`` in each line, separated by blanks
+      or a comma.
+
+    Args:
+        path: The list.
+
+    Returns:
+        One entry per file, in the list's order.
+
+    Raises:
+        ValueError: If the list is not of this form.
+    """
+    readers = {'.csv': _iter_csv, '.json': _iter_json}
+    read = readers.get(_suffix(path), _iter_lines)
+    try:
+        with open(path, encoding='utf-8-sig', newline='') as file:
+            return list(read(file))
+    except (csv.Error, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{path}: expected a list of files, see docs/data.md: {error}'
+        ) from error
+
+
+def _iter_lines(file: TextIO) -> Iterator[FolderEntry]:
+    for line in file:
+        text = line.strip()
+        if text and not text.startswith('#'):
+            match = _PATH_AND_LABEL.fullmatch(text)
+            name, label = match.groups() if match else (text, None)
+            yield FolderEntry(name, label=label)
+
+
+def _iter_csv(file: TextIO) -> Iterator[FolderEntry]:
+    first = file.readline()
+    file.seek(0)
+    delimiter = max(',;\t', key=first.count)
+    rows = [
+        [field.strip() for field in row]
+        for row in csv.reader(file, delimiter=delimiter)
+        if any(map(str.strip, row))
+    ]
+    names = [name.lower() for name in rows[0]] if rows else []
+    if set(names) & set(_PATH_COLUMNS):
+        for row in rows[1:]:
+            yield _to_entry(dict(zip(names, row, strict=False)))
+    else:
+        for row in rows:
+            yield FolderEntry(row[0], label=row[1] if row[1:] else None)
+
+
+def _iter_json(file: TextIO) -> Iterator[FolderEntry]:
+    content = json.load(file)
+    by_split = content if isinstance(content, dict) else {None: content}
+    for split, items in by_split.items():
+        if not isinstance(items, list):
+            raise TypeError(
+                f'a list, or a dict of lists by split, not a '
+                f'{type(items).__name__}'
+            )
+        for item in items:
+            entry = _to_entry(item)
+            yield entry._replace(split=split or entry.split)
+
+
+def _to_entry(item: object) -> FolderEntry:
+    if isinstance(item, str):
+        return FolderEntry(item)
+    if isinstance(item, list) and len(item) == 2:
+        return FolderEntry(str(item[0]), label=str(item[1]))
+
+    def first(names: Sequence[str]) -> str | None:
+        values = [item.get(name) for name in names]
+        return next((str(v) for v in values if v not in (None, '')), None)
+
+    path = first(_PATH_COLUMNS) if isinstance(item, dict) else None
+    if path is None:
+        raise ValueError(
+            'each entry is a path, [path, label], or has one of '
+            f'{_PATH_COLUMNS}, got {str(item)[:80]}'
+        )
+    return FolderEntry(
+        path, label=first(_LABEL_COLUMNS), split=item.get('split') or None
+    )
+
+
+def sort_labels(labels: set[str]) -> list[str]:
+    """Put labels into the order that numbers them.
+
+    Args:
+        labels: Names or numbers.
+
+    Returns:
+        Numbers by value where all are numbers, otherwise by name.
+    """
+    if all(label.isdecimal() for label in labels):
+        return sorted(labels, key=int)
+    return sorted(labels)
+
+
+def draw_splits(
+    groups: Sequence[Sequence[str]], ratio: Sequence[float], seed: int
+) -> dict[str, list[str]]:
+    """Divide names at random, each group in the same ratio.
+
+    Args:
+        groups: Names; a group is a class.
+        ratio: Shares of train, val and test, with the sum 1.
+        seed: What decides the draw, besides the names.
+
+    Returns:
+        Names by split, sorted.
+
+    Raises:
+        ValueError: If the ratio is not three shares with the sum 1.
+    """
+    shares = np.asarray(ratio, np.float64)
+    if (
+        shares.shape != (3,)
+        or (shares < 0).any()
+        or abs(shares.sum() - 1) > 1e-6
+    ):
+        raise ValueError(
+            'split_ratio must be the shares of train, val and test, such as '
+            f'(0.8, 0.1, 0.1), got {ratio!r}'
+        )
+    rng = np.random.default_rng(seed)
+    parts: dict[str, list[str]] = {name: [] for name in SPLIT_NAMES}
+    credit = np.zeros(3)
+    for position in rng.permutation(len(groups)):
+        names = sorted(groups[position])
+        for index in rng.permutation(len(names)):
+            # Who is owed most gets the next one, so that small groups are
+            # divided fairly, too.
+            credit += shares
+            winner = int(np.argmax(credit - (shares == 0)))
+            credit[winner] -= 1
+            parts[SPLIT_NAMES[winner]].append(names[index])
+    return {name: sorted(part) for name, part in parts.items()}

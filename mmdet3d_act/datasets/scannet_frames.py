@@ -9,9 +9,8 @@ from typing import ClassVar
 
 from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.base import PointCloudDataset
-from mmdet3d_act.datasets.listing import read_lines
-from mmdet3d_act.datasets.paired import PairedImagesMixin
+from mmdet3d_act.datasets.base import read_lines
+from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
     FrameEntry,
@@ -34,7 +33,7 @@ _LAYOUT = (
 
 
 @DATASETS.register_module()
-class ScanNetFrames(PairedImagesMixin, PointCloudDataset):
+class ScanNetFrames(PairedDataset):
     """Every k-th frame of ScanNet's videos, as a cloud with its image.
 
     Exported folders and `.sens` files may stand side by side. Frames whose
@@ -69,8 +68,8 @@ class ScanNetFrames(PairedImagesMixin, PointCloudDataset):
         >>> data[0]['data_samples'].pair_key
         'scene0000_00/000000'
 
-    Source: PROTOCOLS.md, "Concept distillation"; Dai et al., ScanNet:
-    Richly-annotated 3D Reconstructions of Indoor Scenes, CVPR 2017.
+    Source: Dai et al., ScanNet: Richly-annotated 3D Reconstructions of Indoor
+    Scenes, CVPR 2017.
     """
 
     SPLITS = ('train', 'val', 'test', 'trainval', 'all')
@@ -100,13 +99,9 @@ class ScanNetFrames(PairedImagesMixin, PointCloudDataset):
         self.scene_list = scene_list
         self.holdout = holdout
         self.skipped: Counter = Counter()
-        lazy_init = kwargs.pop('lazy_init', False)
-        super().__init__(data_root, split, lazy_init=True, **kwargs)
-        self._state_coordinates()
-        if not lazy_init:
-            self.full_init()
+        super().__init__(data_root, split, **kwargs)
 
-    def _state_coordinates(self) -> None:
+    def describe(self) -> None:
         """Say in the meta information what clouds are after the pipeline."""
         load = self.first_transform(LoadFrame)
         coordinates = 'camera' if load is None else load.coordinates
@@ -117,39 +112,12 @@ class ScanNetFrames(PairedImagesMixin, PointCloudDataset):
         )
         self._metainfo = {**stated, **self._metainfo}
 
-    def pack_parts(self) -> tuple[str, ...]:
-        """Return the splits that are packed: none.
-
-        Returns:
-            Nothing.
-        """
-        return ()
-
     def label_of(self, sample: dict) -> str:
-        """Return the kind by which ``label_fraction`` divides frames: one.
-
-        Args:
-            sample: A frame's information.
-
-        Returns:
-            The same of every frame.
-        """
+        """Name the kind by which ``label_fraction`` divides: one of all."""
         return 'frame'
 
-    def list_sources(self) -> list[str]:
-        """Return the lists of scenes that are used.
-
-        Returns:
-            Their paths.
-        """
-        return list(self._find_lists().values())
-
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            At most one message, with the expected path and the remedy.
-        """
+        """Say what of the layout is missing."""
         root = self.data_root
         if not os.path.isdir(root):
             return [self.describe_missing('its frames', root, _LAYOUT)]

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from mmdet3d_act.datasets.archived import ArchivedCloudsMixin
-from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.base import check_choice
+from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.registry import DATASETS
 
 # Folder, and the ending of the file's name.
@@ -32,7 +32,7 @@ _LAYOUT = (
 
 
 @DATASETS.register_module()
-class ScanObjectNN(ArchivedCloudsMixin, PointCloudDataset):
+class ScanObjectNN(PackableDataset):
     """ScanObjectNN: scanned objects of 15 classes, 2048 points each.
 
     OBJ_BG and OBJ_ONLY have 2309 training and 581 test clouds, PB_T50_RS
@@ -47,7 +47,7 @@ class ScanObjectNN(ArchivedCloudsMixin, PointCloudDataset):
         variant: ``'objbg'``: objects with background (OBJ_BG).
             ``'objonly'``: without (OBJ_ONLY). ``'hardest'``: with background,
             moved by up to half of their size, turned and scaled (PB_T50_RS).
-        **kwargs: Arguments of `PointCloudDataset`.
+        **kwargs: Arguments of `PackableDataset`.
 
     Raises:
         ValueError: If ``variant`` is unknown.
@@ -78,57 +78,38 @@ class ScanObjectNN(ArchivedCloudsMixin, PointCloudDataset):
         variant: str = 'hardest',
         **kwargs: object,
     ) -> None:
-        if variant not in VARIANTS:
-            raise ValueError(
-                f'variant must be one of {tuple(VARIANTS)}, got {variant!r}'
-            )
+        check_choice('variant', variant, tuple(VARIANTS))
         self.variant = variant
         super().__init__(data_root, split, **kwargs)
 
     @property
-    def h5_file(self) -> str:
-        """Return the file of the split."""
+    def archive(self) -> str:
+        """Name the file of the split."""
         folder, ending = VARIANTS[self.variant]
         inner = os.path.join(self.data_root, _FOLDER)
         root = inner if os.path.isdir(inner) else self.data_root
         name = f'{_PARTS[self.split]}_objectdataset{ending}.h5'
         return os.path.join(root, folder, name)
 
-    def pack_name(self, split: str | None) -> str:
-        """Return the name of a split's pack, without suffix.
-
-        Args:
-            split: The split.
-
-        Returns:
-            The name; each variant has its own.
-        """
-        return f'scanobjectnn-{self.variant}_{split}'
+    def pack_name(self, part: str | None) -> str:
+        """Name the pack of a part; each variant has its own."""
+        return f'scanobjectnn-{self.variant}_{part}'
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
-        if os.path.isfile(self.h5_file):
+        """Say what of the layout is missing."""
+        if os.path.isfile(self.archive):
             return []
         what = f'the {self.split} clouds of {self.variant!r}'
-        return [self.describe_missing(what, self.h5_file, _LAYOUT)]
+        return [self.describe_missing(what, self.archive, _LAYOUT)]
 
     def list_samples(self) -> list[dict]:
-        """Return number in the file, split and class of every cloud.
-
-        Returns:
-            One dict per sample.
-        """
-        clouds, labels = read_h5_clouds(self.h5_file)
-        classes = self._metainfo['classes']
-        return self.list_archive(self.h5_file, clouds, labels, classes)
+        """List number in the file, split and class of every cloud."""
+        clouds, labels = read_h5_clouds(self.archive)
+        return self.list_archive(clouds, labels)
 
 
 def read_h5_clouds(path: str) -> tuple[np.ndarray, list[int]]:
-    """Return clouds and labels of an HDF5 file such as ScanObjectNN's.
+    """Read clouds and labels of an HDF5 file such as ScanObjectNN's.
 
     Args:
         path: File with ``data`` (S, N, 3 + F) and ``label`` (S,) or (S, 1).
@@ -143,33 +124,25 @@ def read_h5_clouds(path: str) -> tuple[np.ndarray, list[int]]:
     """
     import h5py
 
-    arrays = {}
     try:
         with h5py.File(path, 'r') as file:
-            for name in ('data', 'label'):
-                if not isinstance(file.get(name), h5py.Dataset):
-                    raise ValueError(
-                        f'{path}: expected the arrays data and label, it has '
-                        f'{sorted(file)}'
-                    )
-                arrays[name] = file[name][()]
-    except OSError as error:
+            data, label = (np.asarray(file[key]) for key in ('data', 'label'))
+    except (OSError, KeyError, TypeError) as error:
         raise ValueError(
-            f'{path}: expected an HDF5 file, it is damaged or something '
-            f'else: {error}; get it again'
+            f'{path}: expected an HDF5 file with the arrays data and label, '
+            f'it is damaged or something else: {error}; get it again'
         ) from error
-    data, label = arrays['data'], arrays['label']
-    if data.ndim != 3 or data.shape[2] < 3 or data.dtype.kind not in 'fiu':
+    sound = (
+        data.ndim == 3
+        and data.shape[2] >= 3
+        and data.dtype.kind in 'fiu'
+        and label.shape in ((len(data),), (len(data), 1))
+        and label.dtype.kind in 'iu'
+    )
+    if not sound:
         raise ValueError(
-            f'{path}: expected data to be numbers of shape (clouds, points, '
-            f'3 or more), got {data.dtype} {data.shape}'
-        )
-    count = len(data)
-    if label.shape not in ((count,), (count, 1)) or label.dtype.kind not in (
-        'iu'
-    ):
-        raise ValueError(
-            f'{path}: expected label to be {count} whole numbers, one per '
-            f'cloud, got {label.dtype} {label.shape}'
+            f'{path}: expected data (clouds, points, 3 or more) and a whole '
+            f'number in label for each cloud, got {data.dtype} {data.shape} '
+            f'and {label.dtype} {label.shape}'
         )
     return data.astype(np.float32, copy=False), label.reshape(-1).tolist()

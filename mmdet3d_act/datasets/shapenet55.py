@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-from mmdet3d_act.datasets.base import PointCloudDataset
-from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
+from mmdet3d_act.datasets.base import read_lines
+from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.registry import DATASETS
 
 SYNSET_NAMES = {
@@ -75,7 +75,7 @@ _LAYOUT = (
 
 
 @DATASETS.register_module()
-class ShapeNet55(PointCloudDataset):
+class ShapeNet55(PackableDataset):
     """ShapeNet-55: 52 470 object clouds of 55 categories, 8192 points each.
 
     A file's category is known from the WordNet synset that its name begins
@@ -86,7 +86,7 @@ class ShapeNet55(PointCloudDataset):
         data_root: Folder with ``ShapeNet-55/`` and the points.
         split: ``'train'``, ``'test'``, or ``'trainval'``, both in this order
             (each sample keeps the split of its list).
-        **kwargs: Arguments of `PointCloudDataset`.
+        **kwargs: Arguments of `PackableDataset`.
 
     Example:
         >>> pipeline = [dict(type='LoadPointCloud')]
@@ -110,20 +110,12 @@ class ShapeNet55(PointCloudDataset):
     )
 
     def pack_parts(self) -> tuple[str, ...]:
-        """Return the lists that the split consists of, in order.
-
-        Returns:
-            ``'train'``, ``'test'`` or both.
-        """
+        """Name the lists that the split consists of, in order."""
         both = self.split == 'trainval'
         return ('train', 'test') if both else (self.split,)
 
     def list_sources(self) -> list[str]:
-        """Return the lists of files.
-
-        Returns:
-            Their paths.
-        """
+        """Name the lists of files."""
         return list(self._list_files().values())
 
     def _list_files(self) -> dict[str, str]:
@@ -141,11 +133,7 @@ class ShapeNet55(PointCloudDataset):
         return None
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
+        """Say what of the layout is missing."""
         folder = self._point_folder()
         if folder is None:
             path = os.path.join(self.data_root, POINT_FOLDERS[0])
@@ -159,16 +147,10 @@ class ShapeNet55(PointCloudDataset):
                     )
                 ]
             names += read_lines(path)
-        if self.on_error == 'skip':
-            return []
-        return describe_missing_files(type(self).__name__, folder, names)
+        return self.describe_missing_files(folder, names)
 
     def list_samples(self) -> list[dict]:
-        """Return file, split and category of every listed cloud.
-
-        Returns:
-            One dict per sample.
-        """
+        """List file, split and category of every cloud."""
         folder = self._point_folder()
         classes = self._metainfo['classes']
         samples = []

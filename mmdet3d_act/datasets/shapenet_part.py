@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import ClassVar
 
-from mmdet3d_act.datasets.base import PointCloudDataset
-from mmdet3d_act.datasets.listing import describe_missing_files, read_lines
+from mmdet3d_act.datasets.base import check_choice, read_lines
+from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.registry import DATASETS
 
 # Synset and parts of each category, in the order that numbers both.
@@ -53,7 +53,7 @@ def _number_parts() -> dict[str, tuple[int, ...]]:
 
 
 @DATASETS.register_module()
-class ShapeNetPart(PointCloudDataset):
+class ShapeNetPart(PackableDataset):
     """ShapeNetPart: 16 881 clouds of 16 categories with 50 labelled parts.
 
     A sample knows its category, ``shape_label`` (0 to 15, an input of the
@@ -70,7 +70,7 @@ class ShapeNetPart(PointCloudDataset):
             which the published code trains.
         categories: Names of the categories to take; None takes all. Their
             numbers stay the same.
-        **kwargs: Arguments of `PointCloudDataset`.
+        **kwargs: Arguments of `PackableDataset`.
 
     Raises:
         ValueError: If a category is unknown, or a list is damaged.
@@ -83,7 +83,7 @@ class ShapeNetPart(PointCloudDataset):
         True
 
     Source: Yi et al., A Scalable Active Framework for Region Annotation in
-    3D Shape Collections, 2016; the release with normals of PointNet++.
+    3D Shape Collections, 2016; the version with normals of PointNet++.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -111,12 +111,8 @@ class ShapeNetPart(PointCloudDataset):
         categories: Sequence[str] | None = None,
         **kwargs: object,
     ) -> None:
-        unknown = sorted(set(categories or ()) - set(_CATEGORIES))
-        if unknown:
-            raise ValueError(
-                f'categories must be some of {list(_CATEGORIES)}, got '
-                f'{unknown}'
-            )
+        for category in categories or ():
+            check_choice('each of categories', category, tuple(_CATEGORIES))
         self.categories = tuple(
             name
             for name in _CATEGORIES
@@ -126,67 +122,50 @@ class ShapeNetPart(PointCloudDataset):
 
     @property
     def folder(self) -> str:
-        """Return the folder that holds lists and points."""
+        """Name the folder that holds lists and points."""
         inner = os.path.join(self.data_root, _FOLDER)
         own = os.path.basename(self.data_root) == _FOLDER
         return self.data_root if own or not os.path.isdir(inner) else inner
 
-    def pack_parts(self) -> tuple[str, ...]:
-        """Return the lists that the split consists of, in order.
+    @property
+    def category_file(self) -> str:
+        """Name the file with the categories."""
+        return os.path.join(self.folder, _CATEGORY_FILE)
 
-        Returns:
-            ``'train'`` and ``'val'``, or the split itself.
-        """
+    def pack_parts(self) -> tuple[str, ...]:
+        """Name the lists that the split consists of, in order."""
         both = self.split == 'trainval'
         return ('train', 'val') if both else (self.split,)
 
     def list_options(self) -> dict:
-        """Return what the list depends on besides folder and split.
-
-        Returns:
-            Values that JSON can hold.
-        """
+        """Give what the list depends on besides folder and split."""
         return super().list_options() | dict(categories=list(self.categories))
 
     def list_sources(self) -> list[str]:
-        """Return the lists of files and of categories.
-
-        Returns:
-            Their paths.
-        """
-        return [*map(self._list_file, self.pack_parts()), self._category_file]
-
-    @property
-    def _category_file(self) -> str:
-        return os.path.join(self.folder, _CATEGORY_FILE)
+        """Name the lists of files and of categories."""
+        return [*map(self._list_file, self.pack_parts()), self.category_file]
 
     def _list_file(self, split: str) -> str:
         name = f'shuffled_{split}_file_list.json'
         return os.path.join(self.folder, 'train_test_split', name)
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
+        """Say what of the layout is missing."""
+        names = []
         for part in self.pack_parts():
             path = self._list_file(part)
             if not os.path.isfile(path):
                 what = f'its list of {part} files'
                 return [self.describe_missing(what, path, _LAYOUT)]
-        if self.on_error == 'skip':
-            return []
-        names = [
-            f'{synset}/{name}.txt'
-            for part in self.pack_parts()
-            for synset, name in self._read_list(part)
-            if _BY_SYNSET[synset] in self.categories
-        ]
-        return describe_missing_files(type(self).__name__, self.folder, names)
+            names += [
+                f'{synset}/{name}.txt'
+                for synset, name in read_part_list(path)
+                if _BY_SYNSET[synset] in self.categories
+            ]
+        return self.describe_missing_files(self.folder, names)
 
     def list_samples(self) -> list[dict]:
-        """Return file, split, category and possible labels of every cloud.
+        """List file, split, category and possible labels of every cloud.
 
         Returns:
             One dict per sample, by category and name.
@@ -194,7 +173,7 @@ class ShapeNetPart(PointCloudDataset):
         self._check_categories()
         samples = []
         for part in self.pack_parts():
-            for synset, name in sorted(self._read_list(part)):
+            for synset, name in sorted(read_part_list(self._list_file(part))):
                 category = _BY_SYNSET[synset]
                 if category not in self.categories:
                     continue
@@ -213,58 +192,48 @@ class ShapeNetPart(PointCloudDataset):
         return samples
 
     def label_of(self, sample: dict) -> str:
-        """Return the category, by which ``label_fraction`` divides.
-
-        Args:
-            sample: A sample's information.
-
-        Returns:
-            Its name.
-        """
+        """Name the category, by which ``label_fraction`` divides."""
         return sample['shape_category']
 
     def _check_categories(self) -> None:
         """Refuse a folder whose categories are others."""
-        path = self._category_file
+        path = self.category_file
         if not os.path.isfile(path):
             return
         found = [tuple(line.split()) for line in read_lines(path)]
         expected = [(name, s) for name, (s, _) in _CATEGORIES.items()]
         if found != expected:
-            odd = next(
-                (f for f in found if f not in expected), f'{len(found)} lines'
-            )
+            odd = [line for line in found if line not in expected]
             raise ValueError(
                 f'{path}: expected the 16 categories of ShapeNetPart with '
-                'their synsets, in the order of their names, which numbers '
-                f'them; got {odd}; restore the file of the archive'
+                'their synsets, in the order of their names, got '
+                f'{odd[:1] or f"{len(found)} lines"}; restore the file of the '
+                'archive'
             )
 
-    def _read_list(self, split: str) -> list[tuple[str, str]]:
-        """Return synset and name of every listed cloud."""
-        path = self._list_file(split)
-        try:
-            with open(path, encoding='utf-8') as file:
-                entries = json.load(file)
-        except ValueError as error:
-            raise ValueError(
-                f'{path}: expected a JSON list of files, it is unreadable: '
-                f'{error}; restore the file of the archive'
-            ) from error
-        if not isinstance(entries, list):
-            raise ValueError(
-                f'{path}: expected a JSON list of files, got '
-                f'{type(entries).__name__}'
-            )
-        return [_split_entry(entry, path) for entry in entries]
 
+def read_part_list(path: str) -> list[tuple[str, str]]:
+    """Read a JSON list of "shape_data/<synset>/<name>".
 
-def _split_entry(entry: object, path: str) -> tuple[str, str]:
-    """Return synset and name of "shape_data/<synset>/<name>"."""
-    parts = entry.split('/') if isinstance(entry, str) else []
-    if len(parts) != 3 or parts[1] not in _BY_SYNSET:
+    Args:
+        path: The list.
+
+    Returns:
+        Synset and name of every listed cloud.
+
+    Raises:
+        ValueError: If it is no such list.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            parts = [entry.split('/') for entry in json.load(file)]
+        entries = [(synset, name) for _, synset, name in parts]
+        unknown = {synset for synset, _ in entries} - set(_BY_SYNSET)
+        if unknown:
+            raise ValueError(f'no category has the synset {min(unknown)!r}')
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
-            f'{path}: expected "shape_data/<synset>/<id>" with the synset of '
-            f'one of the 16 categories in each entry, got {entry!r}'
-        )
-    return parts[1], parts[2]
+            f'{path}: expected a JSON list of "shape_data/<synset>/<id>": '
+            f'{error}; restore the file of the archive'
+        ) from error
+    return entries

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmdet3d_act.datasets.scannet_classes import (
+from mmdet3d_act.datasets.scannet import (
     DETECTION_CLASSES,
     DETECTION_IDS,
     SEGMENTATION_IDS,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.datasets.scannet_classes import DETECTION_IDS
+from mmdet3d_act.datasets.scannet import DETECTION_IDS
 
 from .furniture import NYU40
 from .render import Camera, render_depth

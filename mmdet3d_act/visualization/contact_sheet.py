@@ -17,7 +17,7 @@ from .scenes import box_panel, class_colors, label_panel
 from .sheet import Cell, compose_sheet
 
 if TYPE_CHECKING:
-    from mmdet3d_act.datasets.browsing import Step, Trace
+    from mmdet3d_act.visualization.browsing import Step, Trace
 
 # A cloud that fills less of its panel is drawn on a scale of its own, as one
 # that would be cut off is.
@@ -48,7 +48,7 @@ def draw_traces(
 
     Args:
         traces: The rows, see
-            :func:`~mmdet3d_act.datasets.browsing.trace_sample`.
+            :func:`~mmdet3d_act.visualization.browsing.trace_sample`.
         path: The file, ending in .png; its folder is made.
         classes: Names of the labels.
         palette: Colours of the classes, RGB from 0 to 255; None takes ours.
@@ -94,7 +94,7 @@ def write_traces_html(
 
     Args:
         traces: The rows, see
-            :func:`~mmdet3d_act.datasets.browsing.trace_sample`.
+            :func:`~mmdet3d_act.visualization.browsing.trace_sample`.
         path: The file, ending in .html; its folder is made.
         up_axis: 'x', 'y' or 'z'.
 

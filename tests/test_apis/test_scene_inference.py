@@ -17,7 +17,7 @@ from mmdet3d_act.apis.scene_inference import (
     open_scenes,
     summarize_result,
 )
-from mmdet3d_act.datasets.scannet_classes import (
+from mmdet3d_act.datasets.scannet import (
     DETECTION_CLASSES,
     DETECTION_PALETTE,
     SEGMENTATION_CLASSES,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmdet3d_act.datasets import PointCloudDataset, SampleIndex
-from mmdet3d_act.datasets.packing import PackResult, list_jobs, pack_samples
+from mmdet3d_act.datasets.packs import list_packs, pack_dataset
 from mmdet3d_act.registry import DATASETS
 from tests.segmentation_data import write_shapes
 from tests.test_datasets.clouds import write_shapenet
@@ -98,10 +98,14 @@ def build(cfg: dict, **options: object) -> PointCloudDataset:
     return DATASETS.build(cfg | options)
 
 
-def pack(cfg: dict, **options: object) -> list[PackResult]:
-    """Pack a data set; return what is in the packs."""
-    jobs = list_jobs(cfg, options.pop('out', None))
-    return [pack_samples(job, **options) for job in jobs]
+def pack(cfg: dict, **options: object) -> list[str]:
+    """Pack a data set; return the packs that were made."""
+    packs = list_packs(cfg, options.pop('out', None))
+    return [
+        path
+        for path, source in packs.items()
+        if pack_dataset(path, source, **options)
+    ]
 
 
 def samples_of(dataset: PointCloudDataset, epoch: int = 3) -> list[dict]:

@@ -17,9 +17,8 @@ from mmdet3d_act.datasets import (
     EpochSampler,
     SampleIndex,
     ShapeNet55,
-    samplers,
+    seeding,
 )
-from mmdet3d_act.datasets.base import PointCloudDataset
 from tests.test_datasets.clouds import (
     NAMES,
     PIPELINE,
@@ -97,7 +96,7 @@ def test_samples_do_not_depend_on_the_number_of_processes(
     together = {}
     for rank in range(2):
         monkeypatch.setattr(
-            samplers, 'get_dist_info', lambda rank=rank: (rank, 2)
+            seeding, 'get_dist_info', lambda rank=rank: (rank, 2)
         )
         together |= _epoch(shapenet_root, 3)
     monkeypatch.undo()
@@ -342,8 +341,3 @@ def test_lazy_data_set_loads_at_first_use(shapenet_root: Path) -> None:
     dataset = _data(shapenet_root, lazy_init=True)
     assert not dataset._fully_initialized
     assert dataset[0]['data_samples'].sample_idx == 0
-
-
-def test_base_has_no_samples() -> None:
-    with pytest.raises(NotImplementedError, match='implement list_samples'):
-        PointCloudDataset('somewhere')

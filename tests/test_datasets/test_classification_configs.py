@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from mmdet3d_act.datasets.packing import iter_dataset_cfgs
+from mmdet3d_act.datasets.base import iter_dataset_cfgs
 from tests.test_datasets.test_dataset_configs import FOLDER
 
 NAMES = (

@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mmdet3d_act.datasets.packing import iter_dataset_cfgs
+from mmdet3d_act.datasets.base import iter_dataset_cfgs
 from mmdet3d_act.registry import DATASETS, TRANSFORMS
 from tests.test_datasets.clouds import write_shapenet
 

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets import FewShotDraw, SampleIndex
-from mmdet3d_act.datasets.few_shot import draw_episode
-from mmdet3d_act.datasets.packing import iter_dataset_cfgs, list_jobs
+from mmdet3d_act.datasets import FewShotDraw, PointFolder, SampleIndex
+from mmdet3d_act.datasets.few_shot import draw_episode, draw_label_subset
+from mmdet3d_act.datasets.packs import list_packs, pack_dataset
 from mmdet3d_act.registry import DATASETS
+from tests.test_datasets import packs
 
 # 8 classes with 25 to 32 training clouds, two with 5.
 TRAIN = [c for c in range(8) for _ in range(25 + c)] + [8, 9] * 5
@@ -58,11 +61,6 @@ def test_labels_are_in_no_order() -> None:
 @pytest.mark.parametrize(
     ('options', 'text'),
     [
-        (dict(way=1), 'way must be >= 2, got 1'),
-        (dict(shot=0), 'shot must be >= 1, got 0'),
-        (dict(fold=-1), 'fold must be >= 0, got -1'),
-        (dict(num_queries=0), 'num_queries must be >= 1 .*got 0 and 0'),
-        (dict(seed=-1), 'seed >= 0, got 20 and -1'),
         (
             dict(way=9),
             'expected 9 classes with at least 10 training and 20 test clouds,'
@@ -75,6 +73,13 @@ def test_labels_are_in_no_order() -> None:
 def test_wrong_numbers(options: dict, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         _draw(**options)
+
+
+@pytest.mark.parametrize('options', [dict(way=1), dict(shot=0), dict(fold=-1)])
+def test_no_fold(options: dict) -> None:
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=f'{name}={value}'):
+        FewShotDraw(dict(split='train'), **options)
 
 
 @pytest.fixture
@@ -169,16 +174,12 @@ def test_lazy(fold: Callable) -> None:
 
 
 def test_packs_of_the_data_set_are_used(fold: Callable, shapes: Path) -> None:
-    from mmdet3d_act.datasets.packing import pack_samples
-
     before = _clouds(fold('test'))
-    cfg = fold('test')._cfg
-    (one,) = iter_dataset_cfgs(dict(type='FewShotDraw', dataset=cfg))
     for split in ('train', 'test'):
-        (job,) = list_jobs(one | dict(split=split))
-        assert pack_samples(job).num_samples == sum(COUNTS.values())
-        for path in (shapes / split).rglob('*.npy'):
-            path.unlink()
+        cfg = fold('test')._cfg | dict(split=split)
+        ((path, source),) = list_packs(cfg).items()
+        assert pack_dataset(path, source)
+        shutil.rmtree(shapes / split)
     assert _clouds(fold('test')) == before
 
 
@@ -209,10 +210,134 @@ def test_requirements(shapes: Path) -> None:
     inner = dict(type='PointFolder', data_root=str(shapes), split='train')
     cfg = dict(type='FewShotDraw', dataset=inner)
     assert FewShotDraw.check_requirements(cfg) == []
-    for path in (shapes / 'test').rglob('*.npy'):
-        path.unlink()
-    for path in sorted((shapes / 'test').rglob('*'), reverse=True):
-        path.rmdir()
-    (shapes / 'test').rmdir()
+    shutil.rmtree(shapes / 'test')
     (problem,) = FewShotDraw.check_requirements(cfg)
     assert f' at {shapes}/test' in problem
+
+
+LABELS = ['chair'] * 200 + ['cup'] * 40 + ['rare'] * 3
+
+
+def _kept(fraction: float, seed: int = 0) -> list[int]:
+    return draw_label_subset(LABELS, fraction, seed)
+
+
+@pytest.mark.parametrize(
+    ('fraction', 'counts'),
+    [
+        (1.0, (200, 40, 3)),
+        (0.2, (40, 8, 1)),
+        (0.1, (20, 4, 1)),
+        (0.05, (10, 2, 1)),
+        # 0.4 of a cup is one cup: every class stays.
+        (0.01, (2, 1, 1)),
+        (1e-9, (1, 1, 1)),
+    ],
+)
+def test_every_class_gives_its_share(
+    fraction: float, counts: tuple[int, ...]
+) -> None:
+    kept = _kept(fraction)
+    assert kept == sorted(set(kept))
+    found = Counter(LABELS[index] for index in kept)
+    assert tuple(found[name] for name in ('chair', 'cup', 'rare')) == counts
+
+
+def test_half_a_sample_is_rounded_up() -> None:
+    assert len(draw_label_subset([0] * 5, 0.5)) == 3
+
+
+def test_smaller_shares_are_parts_of_larger_ones() -> None:
+    shares = [set(_kept(f)) for f in (0.01, 0.05, 0.1, 0.2, 1.0)]
+    assert all(a < b for a, b in pairwise(shares))
+
+
+def test_the_seed_decides() -> None:
+    assert _kept(0.1, 3) == _kept(0.1, 3)
+    assert len({tuple(_kept(0.1, seed)) for seed in range(5)}) == 5
+    # Not the first ones of the list, which may be of one source.
+    assert max(index for index in _kept(0.1) if index < 200) > 100
+
+
+def test_a_class_does_not_depend_on_others() -> None:
+    alone = draw_label_subset(['cup'] * 40, 0.2)
+    together = [i - 200 for i in _kept(0.2) if LABELS[i] == 'cup']
+    assert alone == together
+
+
+def test_mixed_order() -> None:
+    labels = list(np.random.default_rng(0).permutation([0, 1, 2, 3] * 10))
+    kept = draw_label_subset(labels, 0.3)
+    assert Counter(labels[i] for i in kept) == dict.fromkeys(range(4), 3)
+
+
+# The training rooms of S3DIS by kind, without area 5.
+ROOMS = (114, 49, 21, 8, 7, 4, 3, 3, 2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ('fraction', 'total'),
+    [(0.001, 1), (0.01, 2), (0.05, 11), (0.1, 21), (0.2, 43), (1.0, 214)],
+)
+def test_the_number_of_all_samples_can_be_right_instead(
+    fraction: float, total: int
+) -> None:
+    labels = [kind for kind, count in enumerate(ROOMS) for _ in range(count)]
+    kept = draw_label_subset(labels, fraction, 3, every_class=False)
+    assert kept == sorted(set(kept))
+    assert len(kept) == total
+    found = Counter(labels[index] for index in kept)
+    for kind, count in enumerate(ROOMS):
+        assert found[kind] == pytest.approx(fraction * count, abs=1.5)
+    more = draw_label_subset(
+        labels, min(1, 1.3 * fraction), 3, every_class=False
+    )
+    assert set(kept) <= set(more)
+    other = draw_label_subset(labels, fraction, 4, every_class=False)
+    assert (kept == other) == (fraction == 1)
+
+
+def _folder(root: Path, **options: object) -> PointFolder:
+    for split, count in (('train', 10), ('test', 4)):
+        for name in ('cup', 'jar'):
+            for number in range(count):
+                path = root / split / name / f'{number}.npy'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, np.full((4, 3), number, np.float32))
+    options = dict(classes='folders', split='train') | options
+    pipeline = [dict(type='LoadPointCloud')]
+    return PointFolder(str(root), pipeline=pipeline, up_axis='y', **options)
+
+
+def test_data_set_keeps_a_share(
+    tmp_path: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    share = _folder(tmp_path, label_fraction=0.2, label_seed=1)
+    assert [share[i]['gt_label'] for i in range(len(share))] == [0, 0, 1, 1]
+    assert share.metainfo['classes'] == ('cup', 'jar')
+    assert 'label_fraction=0.2 keeps 4 of 20' in logged.text
+    paths = {info['lidar_path'] for info in map(share.get_data_info, range(4))}
+    other = _folder(tmp_path, label_fraction=0.2, label_seed=2)
+    assert paths != {other.get_data_info(i)['lidar_path'] for i in range(4)}
+    assert len(_folder(tmp_path)) == 20
+
+
+def test_data_set_without_labels(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match='has no label; give'):
+        _folder(tmp_path, classes=None, label_fraction=0.5)
+
+
+def test_wrong_share_is_found_before_anything_is_read() -> None:
+    cfg = dict(data_root='nowhere', label_fraction=5)
+    with pytest.raises(ValueError, match=r'label_fraction .*got 5'):
+        PointFolder.check_requirements(cfg)
+
+
+def test_a_pack_holds_all_and_gives_the_share(tmp_path: Path) -> None:
+    cfg = packs.write_case('folder', tmp_path / 'data')
+    cfg |= dict(label_fraction=0.5)
+    before = packs.samples_of(packs.build(cfg))
+    packs.pack(cfg)
+    assert packs.equal(packs.samples_of(packs.build(cfg)), before)
+    assert len(packs.build(cfg, label_fraction=1.0)) == 8
+    assert len(before) < 8

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets import ModelNet40
+from mmdet3d_act.datasets import ModelNet40, ModelNetFewShot
+from mmdet3d_act.datasets.modelnet40 import read_dat, read_fold
+from tests.test_datasets import packs
 
 NAMES = ['airplane_0001', 'night_stand_0002', 'xbox_0003', 'flower_pot_0004']
 LABELS = [0, 23, 39, 15]
@@ -81,7 +83,7 @@ def test_packed_farthest_points_are_the_first(tree: Path) -> None:
 
 def test_packed_label_outside(tree: Path) -> None:
     _pack(tree, [3, 40])
-    with pytest.raises(ValueError, match=r'in \[0, 40\), got 40 for cloud 1'):
+    with pytest.raises(ValueError, match=r'in \[0, 40\), got 40'):
         ModelNet40(str(tree), 'train')
 
 
@@ -108,20 +110,18 @@ def test_other_class_list(tree: Path) -> None:
 def test_unknown_class_in_the_list(tree: Path) -> None:
     folder = tree / 'modelnet40_normal_resampled'
     (folder / 'modelnet40_train.txt').write_text('dragon_0001\n')
-    with pytest.raises(ValueError, match="names the class 'dragon'"):
+    with pytest.raises(ValueError, match="'dragon_0001' is of no class"):
         ModelNet40(str(tree), 'train', on_error='skip')
 
 
 @pytest.mark.parametrize(
-    ('options', 'text'),
-    [
-        (dict(variant='modelnet30'), "variant must .*got 'modelnet30'"),
-        (dict(source='h5'), "source must .*got 'h5'"),
-    ],
+    'content', [{}, [[np.ones((5, 6))], [1, 2]], [[1, 2], [1, 2]]]
 )
-def test_wrong_options(tree: Path, options: dict, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        ModelNet40(str(tree), 'train', **options)
+def test_other_content(tmp_path: Path, content: object) -> None:
+    path = tmp_path / 'a.dat'
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(ValueError, match=r'a\.dat: expected a pickled'):
+        read_dat(str(path))
 
 
 def test_requirements(tree: Path) -> None:
@@ -130,10 +130,144 @@ def test_requirements(tree: Path) -> None:
     (text,) = ModelNet40.check_requirements(cfg | dict(split='test'))
     assert 'modelnet40_normal_resampled/modelnet40_test.txt' in text
     assert 'ACT_DATA_ROOT' in text
-    (text,) = ModelNet40.check_requirements(cfg | dict(source='packed'))
+    (text,) = ModelNet40.check_requirements(cfg | dict(source='dat'))
     assert 'modelnet40_train_8192pts_fps.dat' in text
     folder = tree / 'modelnet40_normal_resampled'
     (folder / 'xbox' / 'xbox_0003.txt').unlink()
     (text,) = ModelNet40.check_requirements(cfg)
     assert '1 of 4' in text
     assert 'xbox/xbox_0003.txt' in text
+
+
+# Few-shot folds.
+
+LOAD = [dict(type='LoadPointCloud', use_dim=6)]
+# Labels in the fold to classes of ModelNet40: chair, xbox.
+CLASSES = (8, 39)
+
+
+def _cloud(number: int) -> np.ndarray:
+    rng = np.random.default_rng(number)
+    return rng.normal(size=(30, 6)).astype(np.float32)
+
+
+def _fold(shot: int = 3, queries: int = 2) -> dict:
+    """Return a fold in the published form: labels are NumPy's integers."""
+    rows = {}
+    for offset, (split, count) in enumerate(
+        (('train', shot), ('test', queries))
+    ):
+        rows[split] = [
+            (_cloud(100 * offset + 10 * label + i), label, np.int32(number))
+            for i in range(count)
+            for label, number in enumerate(CLASSES)
+        ]
+    return rows
+
+
+def write_fold(root: Path, fold: object, name: str = '2way_3shot/0') -> Path:
+    path = root / f'{name}.pkl'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(fold))
+    return path
+
+
+def _fold_data(root: Path, split: str, **options: object) -> ModelNetFewShot:
+    options = dict(way=2, shot=3, pipeline=LOAD) | options
+    return ModelNetFewShot(str(root), split, **options)
+
+
+@pytest.mark.parametrize('folder', ['2way_3shot', '2way3shot'])
+def test_both_splits(tmp_path: Path, folder: str) -> None:
+    path = write_fold(tmp_path, _fold(), f'{folder}/4')
+    data = _fold_data(tmp_path, 'train', fold=4)
+    assert data.metainfo['classes'] == ('chair', 'xbox')
+    assert data.metainfo['up_axis'] == 'y'
+    samples = [data[i] for i in range(len(data))]
+    assert [s['gt_label'] for s in samples] == [0, 1] * 3
+    assert [s['category'] for s in samples[:2]] == ['chair', 'xbox']
+    assert samples[5]['lidar_path'] == f'{path}#5'
+    np.testing.assert_array_equal(samples[5]['points'].tensor, _cloud(12))
+    data = _fold_data(tmp_path, 'test', fold=4)
+    assert len(data) == 4
+    assert data.metainfo['classes'] == ('chair', 'xbox')
+    np.testing.assert_array_equal(data[1]['points'].tensor, _cloud(110))
+
+
+@pytest.mark.parametrize('protocol', [2, 4])
+def test_published_form(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / '0.pkl'
+    path.write_bytes(pickle.dumps(_fold(), protocol))
+    parts = read_fold(str(path), 2)
+    clouds, labels, numbers = parts['test']
+    assert labels == [0, 1, 0, 1]
+    assert numbers == [8, 39, 8, 39]
+    np.testing.assert_array_equal(clouds[2], _cloud(101))
+
+
+def test_without_the_number_of_the_class(tmp_path: Path) -> None:
+    fold = {k: [row[:2] for row in rows] for k, rows in _fold().items()}
+    write_fold(tmp_path, fold)
+    data = _fold_data(tmp_path, 'test')
+    assert data.metainfo['classes'] == ('class 0', 'class 1')
+
+
+def test_packed_fold(tmp_path: Path) -> None:
+    path = write_fold(tmp_path, _fold())
+    cfg = dict(
+        type='ModelNetFewShot',
+        data_root=str(tmp_path),
+        split='train',
+        way=2,
+        shot=3,
+        pipeline=LOAD,
+    )
+    before = packs.samples_of(packs.build(cfg))
+    assert packs.pack(cfg)
+    path.unlink()
+    packed = packs.build(cfg)
+    assert packs.equal(packs.samples_of(packed), before)
+    assert packed.metainfo['classes'] == ('chair', 'xbox')
+
+
+def test_missing_fold(tmp_path: Path) -> None:
+    write_fold(tmp_path, _fold())
+    cfg = dict(data_root=str(tmp_path), split='test', way=2, shot=3)
+    assert ModelNetFewShot.check_requirements(cfg) == []
+    (text,) = ModelNetFewShot.check_requirements(cfg | dict(fold=1))
+    assert '2way_3shot/1.pkl' in text
+    assert 'FewShotDraw' in text
+    with pytest.raises(FileNotFoundError, match=r'2way_5shot/0\.pkl'):
+        _fold_data(tmp_path, 'test', shot=5)
+
+
+def _changed(split: str, index: int, row: object) -> dict:
+    fold = _fold()
+    fold[split][index] = row
+    return fold
+
+
+@pytest.mark.parametrize(
+    ('fold', 'text'),
+    [
+        ([_cloud(0)], 'expected a dict of lists'),
+        (dict(train=[]), "'train'"),
+        (dict(train=[], test=[]), "'train'"),
+        (
+            _changed('train', 0, (_cloud(0), 2, 8)),
+            r'train clouds of the labels 0 to 1, .*got \[0, 1, 2\]',
+        ),
+        (_changed('test', 1, _cloud(0)), 'points, label, class'),
+        (_changed('test', 1, (1, 0, 8)), 'the points are a int'),
+        (_changed('train', 1, (_cloud(0), 0.5, 8)), '0.5 is no whole number'),
+        (_changed('train', 1, (_cloud(0), 'a', 8)), 'a is no whole number'),
+        (
+            _changed('test', 0, (_cloud(0), 0, 9)),
+            'label 0 is chair and cone; expected one class per label',
+        ),
+    ],
+)
+def test_other_folds(tmp_path: Path, fold: object, text: str) -> None:
+    write_fold(tmp_path, fold)
+    with pytest.raises(ValueError, match=rf'2way_3shot/0\.pkl: .*{text}'):
+        _fold_data(tmp_path, 'train')

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet3d_act.datasets.base import PointCloudDataset
-from mmdet3d_act.datasets.paired import PairedImagesMixin
+from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.transforms import LoadImage, PrepareImage
 from tests.rgbd_files import encode
 
 
-class Pictures(PairedImagesMixin, PointCloudDataset):
+class Pictures(PairedDataset):
     """The pictures of a folder."""
 
     searched = 0

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmdet3d_act.datasets import samplers
-from mmdet3d_act.datasets.samplers import EpochSampler
+from mmdet3d_act.datasets import seeding
+from mmdet3d_act.datasets.seeding import EpochSampler
 from mmdet3d_act.registry import DATA_SAMPLERS
 
 
@@ -13,7 +13,7 @@ def _ranks(
     orders = []
     for rank in range(world):
         monkeypatch.setattr(
-            samplers, 'get_dist_info', lambda rank=rank: (rank, world)
+            seeding, 'get_dist_info', lambda rank=rank: (rank, world)
         )
         sampler = EpochSampler(range(10), **kwargs)
         sampler.set_epoch(4)
@@ -78,7 +78,7 @@ def test_shared_gives_every_process_all(
 
 
 def test_more_processes_than_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samplers, 'get_dist_info', lambda: (7, 8))
+    monkeypatch.setattr(seeding, 'get_dist_info', lambda: (7, 8))
     sampler = EpochSampler(range(3), seed=0)
     assert len(sampler) == len(list(sampler)) == 1
 

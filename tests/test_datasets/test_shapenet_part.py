@@ -62,7 +62,7 @@ def test_some_categories_keep_their_numbers(folder: Path) -> None:
     assert [s['shape_label'] for s in dataset] == [11, 11]
     with pytest.raises(FileNotFoundError, match='2 of 4 listed files'):
         _build(folder, 'test')
-    with pytest.raises(ValueError, match=r"got \['Dragon'\]"):
+    with pytest.raises(ValueError, match="got 'Dragon'"):
         _build(folder, 'test', categories=['Mug', 'Dragon'])
 
 
@@ -112,25 +112,26 @@ def test_without_labels(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('text', 'fault'),
+    'text',
     [
-        ('["shape_data/02954340/test0"', 'it is unreadable: '),
-        ('{"a": 1}', 'expected a JSON list of files, got dict'),
-        ('["02954340/test0"]', "each entry, got '02954340/test0'"),
-        ('["shape_data/00000000/test0"]', 'synset of one of the 16'),
-        ('[7]', 'each entry, got 7'),
+        '["shape_data/02954340/test0"',
+        '{"a": 1}',
+        '["02954340/test0"]',
+        '["shape_data/00000000/test0"]',
+        '[7]',
     ],
 )
-def test_damaged_lists(folder: Path, text: str, fault: str) -> None:
-    (folder / LISTS.format('test')).write_text(text)
-    with pytest.raises(ValueError, match=fault):
+def test_damaged_lists(folder: Path, text: str) -> None:
+    path = folder / LISTS.format('test')
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f'{path.name}: expected a JSON list'):
         _build(folder, 'test')
 
 
 def test_other_categories(folder: Path) -> None:
     path = folder / 'synsetoffset2category.txt'
     path.write_text(path.read_text().replace('Bag', 'Sack'))
-    with pytest.raises(ValueError, match=r"got \('Sack', '02773838'\)"):
+    with pytest.raises(ValueError, match=r"'Sack', '02773838'"):
         _build(folder, 'test')
     path.unlink()
     assert len(_build(folder, 'test')) == 4

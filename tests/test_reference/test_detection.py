@@ -11,7 +11,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmdet3d_act.datasets.scannet_classes import DETECTION_IDS
+from mmdet3d_act.datasets.scannet import DETECTION_IDS
 from mmdet3d_act.evaluation import PublishedIndoorMetric
 from mmdet3d_act.models.losses import (
     DetectionTargets,

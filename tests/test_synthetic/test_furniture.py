@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.scannet_classes import (
+from mmdet3d_act.datasets.scannet import (
     DETECTION_CLASSES,
     DETECTION_IDS,
 )

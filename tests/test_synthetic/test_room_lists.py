@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.scannet_classes import (
+from mmdet3d_act.datasets.scannet import (
     DETECTION_CLASSES,
     SEGMENTATION_IDS,
 )

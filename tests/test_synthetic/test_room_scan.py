@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.scannet_classes import DETECTION_IDS
+from mmdet3d_act.datasets.scannet import DETECTION_IDS
 from mmdet3d_act.synthetic.furniture import NYU40
 from mmdet3d_act.synthetic.room_scan import (
     RoomScan,

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmdet3d_act.datasets import ShapeNet55
-from mmdet3d_act.datasets.point_pack import PackWriter
 from tests.test_datasets.clouds import write_shapenet
 
 from .loading import TOOLS, load_tool
@@ -33,10 +31,9 @@ def test_config(root: Path, capsys: pytest.CaptureFixture) -> None:
     output = capsys.readouterr().out
     assert 'ShapeNet55_train.pack:\n' in output
     assert '  8 of 8 clouds (100%)' in output
-    assert '  8 clouds, 0.0 MiB\n' in output
-    assert '  3 clouds, 0.0 MiB\n' in output
+    assert '  3 clouds\n' in output
     assert tool.main([config]) == 0
-    assert '8 clouds, 0.0 MiB, up to date' in capsys.readouterr().out
+    assert '8 clouds, up to date' in capsys.readouterr().out
     (root / 'shapenet_pc').rename(root / 'away')
     load = [dict(type='LoadPointCloud')]
     data = ShapeNet55(str(root), 'trainval', pipeline=load)
@@ -52,9 +49,7 @@ def test_missing_data_set_does_not_stop_the_others(
     assert len(list(root.glob('*.pack'))) == 2
 
 
-def test_class_and_options(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_class_and_options(root: Path, tmp_path: Path) -> None:
     packs = tmp_path / 'packs'
     assert _by_class(root, '--split', 'train', 'test', f'--out={packs}') == 0
     assert len(list(packs.glob('*.pack'))) == 2
@@ -62,63 +57,25 @@ def test_class_and_options(
     words += ['--data-root', str(root / 'shapenet_pc')]
     words += ['--options', 'split_seed=3', '--load-options', 'npz_key=p']
     assert tool.main(words) == 0
-    capsys.readouterr()
-    assert tool.main([*words, '--verify']) == 0
-    assert '11 clouds, all checksums agree' in capsys.readouterr().out
+    assert (root / 'shapenet_pc' / 'PointFolder_all.pack').is_dir()
 
 
-def test_verify_names_what_is_damaged(
+def test_pack_of_an_earlier_version_is_replaced(
     root: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    assert _by_class(root, '--split=train', '--verify') == 2
-    error = capsys.readouterr().err
-    assert 'ShapeNet55_train.pack: nothing was packed there' in error
-    (root / 'ShapeNet55_train.pack.partial').touch()
-    assert _by_class(root, '--split=train', '--verify') == 2
-    assert 'it is not finished; run the same' in capsys.readouterr().err
-    (root / 'ShapeNet55_train.pack.partial').unlink()
-    _by_class(root, '--split=train')
-    path = root / 'ShapeNet55_train.pack'
-    data = bytearray(path.read_bytes())
-    data[500] ^= 4
-    path.write_bytes(data)
-    capsys.readouterr()
-    assert _by_class(root, '--split=train', '--verify') == 2
-    captured = capsys.readouterr()
-    assert 'damaged: shapenet_pc/03001627-m1.npy' in captured.out
-    assert '1 of 8 clouds are damaged; delete it and pack' in captured.err
-    # The other packs are looked at all the same.
-    _by_class(root, '--split=test')
-    capsys.readouterr()
-    assert _by_class(root, '--split', 'train', 'test', '--verify') == 2
-    assert 'all checksums agree' in capsys.readouterr().out
-
-
-def test_full_disk_is_reported_and_the_work_goes_on(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    real = PackWriter.add
-
-    def full(self: PackWriter, *args: object) -> None:
-        if self.num_done == 3:
-            raise OSError(errno.ENOSPC, 'No space left on device', self.path)
-        real(self, *args)
-
-    monkeypatch.setattr(PackWriter, 'add', full)
-    assert _by_class(root, '--split=train') == 2
-    text = capsys.readouterr().err
-    assert 'No space left' in text
-    assert 'ShapeNet55_train.pack is not finished; the same command' in text
-    monkeypatch.undo()
+    old = root / 'ShapeNet55_train.pack'
+    old.write_bytes(b'\x93ACTPACK')
     assert _by_class(root, '--split=train') == 0
-    assert '8 clouds, 0.0 MiB, 3 of an earlier' in capsys.readouterr().out
+    assert old.is_dir()
+    assert '8 clouds\n' in capsys.readouterr().out
 
 
 def test_unusable_cloud(root: Path, capsys: pytest.CaptureFixture) -> None:
     path = root / 'shapenet_pc' / 'x-m3.npy'
     np.save(path, np.ones((3, 2)))
     assert _by_class(root, '--split=train') == 2
-    assert 'x-m3.npy: expected an array (N, 3 + F)' in capsys.readouterr().err
+    assert 'x-m3.npy: ' in capsys.readouterr().err
+    assert not list(root.glob('*.pack'))
     assert _by_class(root, '--split=train', '--on-error=skip') == 0
     assert '1 of them cannot be used' in capsys.readouterr().out
 
@@ -137,9 +94,6 @@ def test_different_readings_of_one_pack(
     )
     assert tool.main([str(config)]) == 2
     assert 'pack them one by one' in capsys.readouterr().err
-    config.write_text('x = 1\n')
-    assert tool.main([str(config)]) == 2
-    assert 'has no data set' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -147,7 +101,6 @@ def test_different_readings_of_one_pack(
     [
         ([], 'give a config, or a data set'),
         (['--dataset=ShapeNet55'], '--dataset needs --data-root'),
-        (['a.py', '--workers=-1'], '--workers must be >= 0, got -1'),
     ],
 )
 def test_wrong_command_lines(

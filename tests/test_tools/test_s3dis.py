@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from mmdet3d_act.datasets import S3DISBlocks
-from mmdet3d_act.datasets.s3dis_raw import list_raw_rooms, read_raw_room
+from mmdet3d_act.datasets.readers.s3dis_raw import (
+    list_raw_rooms,
+    read_raw_room,
+)
 from tests.raw_rooms import write_raw
 
 from .loading import load_tool

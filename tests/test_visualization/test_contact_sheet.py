@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet3d_act.datasets.browsing import Step, Trace
 from mmdet3d_act.visualization import contact_sheet
+from mmdet3d_act.visualization.browsing import Step, Trace
 from mmdet3d_act.visualization.contact_sheet import (
     draw_traces,
     write_traces_html,

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmdet3d_act.datasets.s3dis_raw import RawRoom
+    from mmdet3d_act.datasets.readers.s3dis_raw import RawRoom
 
 ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'mmdet3d_act').is_dir():
@@ -112,7 +112,7 @@ def iter_converted(
     rooms: list[RawRoom], args: argparse.Namespace
 ) -> Iterator[tuple[str, dict]]:
     """Convert rooms, in their order or as they are done."""
-    from mmdet3d_act.datasets.s3dis_raw import convert_room
+    from mmdet3d_act.datasets.readers.s3dis_raw import convert_room
     from mmdet3d_act.workers import end_workers, ignore_interrupt
 
     options = dict(dtype=args.dtype, drop_bad_rows=args.drop_bad_rows)
@@ -144,7 +144,7 @@ def find_rooms(
     Raises:
         UsageError: If there are none of an area.
     """
-    from mmdet3d_act.datasets.s3dis_raw import list_raw_rooms
+    from mmdet3d_act.datasets.readers.s3dis_raw import list_raw_rooms
     from mmdet3d_act.engine.launch import UsageError
 
     rooms = list_raw_rooms(args.raw)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmdet3d_act.datasets.frame_export import FrameExport
+    from mmdet3d_act.datasets.readers.frame_export import FrameExport
 
 ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'mmdet3d_act').is_dir():
@@ -89,8 +89,8 @@ def plan(args: argparse.Namespace) -> list[FrameExport]:
     Raises:
         UsageError: If there are none, or listed ones are missing.
     """
-    from mmdet3d_act.datasets.frame_export import FrameExport
-    from mmdet3d_act.datasets.listing import read_lines
+    from mmdet3d_act.datasets.base import read_lines
+    from mmdet3d_act.datasets.readers.frame_export import FrameExport
     from mmdet3d_act.datasets.readers.frames import find_scene, list_scenes
     from mmdet3d_act.engine.launch import UsageError
     from mmdet3d_act.wording import counted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmdet3d_act.datasets.projection import is_rigid
 from mmdet3d_act.datasets.readers.errors import BadSampleError
+from mmdet3d_act.datasets.readers.projection import is_rigid
 
 EXTRINSIC = 'extrinsic'
 

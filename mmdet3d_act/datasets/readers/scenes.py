@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmdet3d_act.datasets.packed import read_arrays_pickle
 from mmdet3d_act.datasets.readers.checks import check_points
 from mmdet3d_act.datasets.readers.errors import BadSampleError
+from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 
 MASKS = ('pts_semantic_mask', 'pts_instance_mask')
 _FLOAT, _INT = np.dtype('<f4'), np.dtype('<i8')

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from mmdet3d_act.datasets.projection import (
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.frames import VideoFrame, open_scene
+from mmdet3d_act.datasets.readers.projection import (
     back_project,
     check_intrinsic,
     is_rigid,
     transform,
 )
-from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.datasets.readers.frames import VideoFrame, open_scene
 from mmdet3d_act.registry import TRANSFORMS
 
 # Up axis of the clouds, by the coordinates.

@@ -15,9 +15,9 @@ from mmengine.visualization import LocalVisBackend
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmdet3d_act.datasets.browsing import sample_name, spread_indices
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.visualization.browsing import sample_name, spread_indices
 
 PARTS = ('val', 'train')
 FOLDER = 'reconstructions'

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmdet3d_act.datasets.paired import iter_unwrapped
+from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.models.target_generators import (
@@ -100,7 +100,7 @@ def fit_to_stores(model: nn.Module, datasets: Iterable[Dataset]) -> None:
     paired = [
         one
         for dataset in datasets
-        for one in iter_unwrapped(dataset)
+        for one in iter_datasets(dataset)
         if hasattr(one, 'pair_keys')
     ]
     for store in stores:

@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop
 
-from mmdet3d_act.datasets.samplers import EpochSampler
+from mmdet3d_act.datasets.seeding import EpochSampler
 from mmdet3d_act.registry import LOOPS
 
 

@@ -10,11 +10,72 @@ from typing import ClassVar
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.base import PointCloudDataset, check_choice
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.arrays import read_npy
 from mmdet3d_act.datasets.readers.scenes import read_scene_infos
 from mmdet3d_act.registry import DATASETS
+
+# Names, order and colours are those of MMDetection3D's data sets, misspellings
+# included, so that predictions and its tools agree. Ids are those of the NYU40
+# label set, which is what the mask files of scenes hold.
+# Of the boxes, in the order of their labels.
+DETECTION_CLASSES = (
+    'cabinet',
+    'bed',
+    'chair',
+    'sofa',
+    'table',
+    'door',
+    'window',
+    'bookshelf',
+    'picture',
+    'counter',
+    'desk',
+    'curtain',
+    'refrigerator',
+    'showercurtrain',
+    'toilet',
+    'sink',
+    'bathtub',
+    'garbagebin',
+)
+DETECTION_IDS = (
+    3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39,
+)  # fmt: skip
+
+# Of the points: walls and floors are no boxes, and the last box class gives
+# way to all other furniture.
+SEGMENTATION_CLASSES = (
+    'wall',
+    'floor',
+    *DETECTION_CLASSES[:-1],
+    'otherfurniture',
+)
+SEGMENTATION_IDS = (1, 2, *DETECTION_IDS)
+
+# RGB, 0 to 255, one colour for each class.
+DETECTION_PALETTE = (
+    (31, 119, 180),
+    (255, 187, 120),
+    (188, 189, 34),
+    (140, 86, 75),
+    (255, 152, 150),
+    (214, 39, 40),
+    (197, 176, 213),
+    (148, 103, 189),
+    (196, 156, 148),
+    (23, 190, 207),
+    (247, 182, 210),
+    (219, 219, 141),
+    (255, 127, 14),
+    (158, 218, 229),
+    (44, 160, 44),
+    (112, 128, 144),
+    (227, 119, 194),
+    (82, 84, 163),
+)
+SEGMENTATION_PALETTE = ((174, 199, 232), (152, 223, 138), *DETECTION_PALETTE)
 
 # The data set of MMDetection3D that says what a task's annotations are.
 SOURCES = dict(detection='ScanNetDataset', segmentation='ScanNetSegDataset')
@@ -96,10 +157,7 @@ class ScanNetScenes(PointCloudDataset):
         metainfo: dict | None = None,
         **kwargs: object,
     ) -> None:
-        if task not in SOURCES:
-            raise ValueError(
-                f'task must be one of {tuple(SOURCES)}, got {task!r}'
-            )
+        check_choice('task', task, tuple(SOURCES))
         if samples_per_scene < 1:
             raise ValueError(
                 f'samples_per_scene must be >= 1, got {samples_per_scene}'
@@ -115,14 +173,6 @@ class ScanNetScenes(PointCloudDataset):
             metainfo=metainfo,
             **kwargs,
         )
-
-    def pack_parts(self) -> tuple[str, ...]:
-        """Return the splits that are packed: none, as scenes are binary.
-
-        Returns:
-            Nothing.
-        """
-        return ()
 
     @classmethod
     def known_classes(cls, cfg: dict) -> dict:

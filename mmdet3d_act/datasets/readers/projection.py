@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.errors import BadSampleError
 
 # Of limits in metres, in numbers of the depth image.
 _ROUNDING = 1e-6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmdet3d_act.datasets import BadSampleError
-from mmdet3d_act.datasets.s3dis_raw import (
+from mmdet3d_act.datasets.readers.s3dis_raw import (
     RawRoom,
     convert_room,
     list_raw_rooms,

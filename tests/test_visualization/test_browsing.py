@@ -6,13 +6,13 @@ import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
 
 from mmdet3d_act.datasets import ScanNetScenes, ShapeNet55
-from mmdet3d_act.datasets.browsing import (
+from mmdet3d_act.datasets.seeding import SampleIndex
+from mmdet3d_act.visualization.browsing import (
     leaf_datasets,
     sample_name,
     spread_indices,
     trace_sample,
 )
-from mmdet3d_act.datasets.seeding import SampleIndex
 from tests.mini_scannet import FURNITURE, write_scannet
 
 STATIC = (

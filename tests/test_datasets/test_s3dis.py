@@ -8,7 +8,6 @@ import torch
 from mmengine.config import Config
 
 from mmdet3d_act.datasets import BadSampleError, S3DISBlocks, SampleIndex
-from mmdet3d_act.datasets.packing import list_jobs
 from tests.segmentation_data import room_rows, write_rooms
 from tests.small_data import ROOT
 
@@ -162,11 +161,6 @@ def test_other_files_are_not_rooms(folder: Path) -> None:
     (inner / 'Area_5_office_1.partial').write_text('')
     (inner / 'Area_9_office_1.npy').write_text('')
     assert len(_build(folder, 'test', samples='rooms')) == 2
-
-
-def test_rooms_are_not_packed(folder: Path) -> None:
-    cfg = dict(type='S3DISBlocks', data_root=str(folder), split='test')
-    assert list_jobs(cfg | OPTIONS) == []
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from mmdet3d_act.apis.scene_files import SceneFiles
 from mmdet3d_act.datasets import BadSampleError
-from mmdet3d_act.datasets.scene_files import SceneFiles
 from mmdet3d_act.visualization import write_ply
 
 pytest.importorskip('mmdet3d')

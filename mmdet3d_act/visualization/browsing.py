@@ -12,6 +12,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import Dataset
 
+from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.seeding import SampleIndex
 from mmdet3d_act.evaluation.detection_metric import find_true_boxes
@@ -129,21 +130,6 @@ def trace_sample(
     return traces
 
 
-def leaf_datasets(dataset: Dataset) -> list[Dataset]:
-    """Return the data sets inside wrappers, each once, or the data set itself.
-
-    Args:
-        dataset: A data set or a wrapper with ``datasets`` or ``dataset``.
-    """
-    inner = getattr(dataset, 'datasets', None)
-    if inner is None:
-        inner = [dataset.dataset] if hasattr(dataset, 'dataset') else []
-    if not inner:
-        return [dataset]
-    leaves = [leaf for part in inner for leaf in leaf_datasets(part)]
-    return list({id(leaf): leaf for leaf in leaves}.values())
-
-
 def spread_indices(length: int, count: int) -> list[int]:
     """Return so many indices, evenly spread from 0 on.
 
@@ -180,7 +166,7 @@ def _recording(dataset: Dataset, sink: list) -> Iterator[None]:
         changed.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
 
-    for leaf in leaf_datasets(dataset):
+    for leaf in {id(one): one for one in iter_datasets(dataset)}.values():
         if not isinstance(leaf, BaseDataset):
             raise ValueError(
                 f'{type(leaf).__name__} has no pipeline to look into; expected'

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.projection import (
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.projection import (
     Calibration,
     back_project,
     check_intrinsic,
     is_rigid,
     transform,
 )
-from mmdet3d_act.datasets.readers import BadSampleError
 from tests.rgbd_files import COLOR_SHAPE, LOST, intrinsic, make_video, rotation
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.base import PointCloudDataset, check_choice
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.rooms import map_rows, open_room
 from mmdet3d_act.registry import DATASETS
@@ -51,8 +51,7 @@ class S3DISBlocks(PointCloudDataset):
     As blocks, a room is listed the more often the more points it has, so
     that an epoch has as many points as the rooms; `LoadRoomBlock` draws
     another block each time. As rooms, each is one sample of `LoadRoom`.
-    Rooms are mapped from their files, which a pack would only repeat: there
-    is none.
+    Rooms are mapped from their files.
 
     Args:
         data_root: ``stanford_indoor3d`` or the folder around it.
@@ -120,10 +119,7 @@ class S3DISBlocks(PointCloudDataset):
         sample_rate: float = 1.0,
         **kwargs: object,
     ) -> None:
-        if samples not in SAMPLES:
-            raise ValueError(
-                f'samples must be one of {SAMPLES}, got {samples!r}'
-            )
+        check_choice('samples', samples, SAMPLES)
         if num_points < 1 or sample_rate <= 0:
             raise ValueError(
                 'num_points must be >= 1 and sample_rate > 0, got '
@@ -146,14 +142,6 @@ class S3DISBlocks(PointCloudDataset):
         """Return the areas of the split."""
         test = self.split == 'test'
         return tuple(a for a in ROOM_COUNTS if (a in self.test_areas) == test)
-
-    def pack_parts(self) -> tuple[str, ...]:
-        """Return the splits that are packed: none.
-
-        Returns:
-            Nothing.
-        """
-        return ()
 
     def find_problems(self) -> list[str]:
         """Return what of the layout is missing.

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from mmdet3d_act.datasets.projection import Calibration
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
     FRAME_LIST,
@@ -24,6 +23,7 @@ from mmdet3d_act.datasets.readers.frames import (
     VideoFrame,
     open_scene,
 )
+from mmdet3d_act.datasets.readers.projection import Calibration
 from mmdet3d_act.files import write_json
 
 DAMAGED = 'damaged frames'

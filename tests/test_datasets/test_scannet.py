@@ -14,8 +14,13 @@ from mmdet3d.structures import DepthInstance3DBoxes
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmdet3d_act.datasets import BadSampleError, EpochSampler, ScanNetScenes
-from mmdet3d_act.datasets.scannet_classes import (
+from mmdet3d_act.datasets import (
+    BadSampleError,
+    EpochSampler,
+    ScanNetScenes,
+    scannet,
+)
+from mmdet3d_act.datasets.scannet import (
     DETECTION_CLASSES,
     DETECTION_PALETTE,
 )
@@ -372,3 +377,21 @@ def test_a_real_scene() -> None:
     offset = test['inputs']['points'][:, None] - truth.gravity_center
     inside = (offset.abs() <= truth.dims / 2).all(-1)
     assert inside.sum(0).min() > 100
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name', 'count'),
+    [
+        ('DETECTION', 'ScanNetDataset', 18),
+        ('SEGMENTATION', 'ScanNetSegDataset', 20),
+    ],
+)
+def test_classes_are_those_of_mmdet3d(
+    kind: str, name: str, count: int
+) -> None:
+    meta = DATASETS.get(name).METAINFO
+    assert getattr(scannet, f'{kind}_CLASSES') == meta['classes']
+    assert getattr(scannet, f'{kind}_IDS') == meta['seg_valid_class_ids']
+    palette = tuple(tuple(color) for color in meta['palette'])
+    assert getattr(scannet, f'{kind}_PALETTE') == palette
+    assert len(palette) == count

@@ -1,8 +1,7 @@
-"""The pickles of the published code, read without trust.
+"""Pickles of arrays, read without trust.
 
-A ``.dat`` file is a pickle of ``[list of point arrays, list of labels]``. A
-pickle can run any code, so only the few names that rebuild NumPy arrays are
-let through.
+A pickle can run any code, so only the few names that rebuild NumPy arrays
+are let through.
 """
 
 from __future__ import annotations
@@ -99,33 +98,3 @@ def read_arrays_pickle(path: str | os.PathLike) -> object:
         ValueError,
     ) as error:
         raise ValueError(f'{path}: cannot be read: {error}') from error
-
-
-def load_packed(path: str | os.PathLike) -> tuple[list[np.ndarray], list[int]]:
-    """Return the clouds and labels of a packed data set.
-
-    Args:
-        path: File such as ``modelnet40_train_8192pts_fps.dat``.
-
-    Returns:
-        A list of arrays (N, 3 + F), and as many labels.
-
-    Raises:
-        ValueError: If the file is not a pickle, holds types that are not
-            allowed, or is not ``[arrays, labels]`` of equal length.
-    """
-    content = read_arrays_pickle(path)
-    if not isinstance(content, (list, tuple)) or len(content) != 2:
-        raise ValueError(
-            f'{path}: expected a pickled [arrays, labels], got '
-            f'{type(content).__name__}'
-        )
-    clouds, labels = content
-    if len(clouds) != len(labels):
-        raise ValueError(
-            f'{path}: expected as many labels as clouds, got {len(labels)} '
-            f'labels and {len(clouds)} clouds'
-        )
-    if not all(isinstance(cloud, np.ndarray) for cloud in clouds):
-        raise ValueError(f'{path}: expected every cloud to be a NumPy array')
-    return list(clouds), [int(np.asarray(label).item()) for label in labels]

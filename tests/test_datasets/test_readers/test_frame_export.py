@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mmdet3d_act.datasets import BadSampleError
-from mmdet3d_act.datasets import frame_export as module
-from mmdet3d_act.datasets.frame_export import FrameExport
+from mmdet3d_act.datasets.readers import frame_export as module
+from mmdet3d_act.datasets.readers.frame_export import FrameExport
 from mmdet3d_act.datasets.readers.frames import list_scenes, open_scene
 from tests.rgbd_files import (
     LOST,

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.datasets.s3dis_blocks import CLASSES
+from mmdet3d_act.datasets.s3dis import CLASSES
 
 RAW_FOLDER = 'Stanford3dDataset_v1.2_Aligned_Version'
 _AREA = re.compile(r'Area_[1-6]')
