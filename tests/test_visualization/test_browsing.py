@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
 
 from mmdet3d_act.datasets import ScanNetScenes, ShapeNet55
+from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.datasets.seeding import SampleIndex
 from mmdet3d_act.visualization.browsing import (
-    leaf_datasets,
     sample_name,
     spread_indices,
     trace_sample,
 )
 from tests.mini_scannet import FURNITURE, write_scannet
+from tests.test_datasets.clouds import write_shapenet
 
 STATIC = (
     dict(type='LoadPointCloud'),
@@ -33,6 +36,11 @@ TITLES = [
     'RandomPointScaleShift',
     'PackPointInputs',
 ]
+
+
+@pytest.fixture
+def shapenet_root(tmp_path) -> Path:
+    return write_shapenet(tmp_path / 'ShapeNet55-34')
 
 
 @pytest.fixture
@@ -98,7 +106,7 @@ def test_the_data_set_is_as_before(data) -> None:
 )
 def test_wrappers_are_looked_through(data, wrap) -> None:
     both = wrap(data)
-    leaves = leaf_datasets(both)
+    leaves = list(iter_datasets(both))
     assert leaves[0] is data
     assert len(leaves) == (2 if isinstance(both, ConcatDataset) else 1)
     index = len(both) - len(data) + 1
