@@ -108,7 +108,7 @@ def test_wrappers_are_looked_through(data, wrap) -> None:
     both = wrap(data)
     leaves = list(iter_datasets(both))
     assert leaves[0] is data
-    assert len(leaves) == (2 if isinstance(both, ConcatDataset) else 1)
+    assert len(leaves) == (3 if isinstance(both, ConcatDataset) else 1)
     index = len(both) - len(data) + 1
     (trace,) = trace_sample(both, index)
     (own,) = trace_sample(data, 1)
