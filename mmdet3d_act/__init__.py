@@ -4,7 +4,7 @@ Importing the package registers every class of it, which is what
 ``custom_imports = dict(imports=['mmdet3d_act'])`` in a config does.
 """
 
-from mmdet3d_act import checkpoint, compat, models
+from mmdet3d_act import checkpoint, compat, mmcv_lite, models
 from mmdet3d_act.registry import HAS_MMDET3D
 from mmdet3d_act.version import __version__
 
@@ -14,6 +14,6 @@ if HAS_MMDET3D:
 compat.allow_mmengine_checkpoints()
 checkpoint.register_loader()
 
-__all__ = ['__version__', 'checkpoint', 'compat', 'models']
+__all__ = ['__version__', 'checkpoint', 'compat', 'mmcv_lite', 'models']
 if HAS_MMDET3D:
     __all__ += ['datasets', 'engine', 'evaluation']

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import signal
@@ -35,7 +34,7 @@ VENV = ROOT / '.venv'
 PYTHON = VENV / 'bin' / 'python'
 LOG = VENV / 'setup.log'
 STATE = VENV / 'setup-state.json'
-PYTHON_VERSION = (3, 11)
+CPU_WHEELS = os.environ.get('ACT_TORCH') == 'cpu'
 UV = 'uv==0.13.9'
 CUDA_ONLY = re.compile(r'(nvidia-|cuda-|triton)')
 INPUTS = ('requirements/lock.txt', 'requirements/lock-mmcv.txt', 'setup.py')
@@ -49,16 +48,7 @@ import mmdet3d_act
 def run(
     command: Sequence[str], what: str, environment: Mapping[str, str] = {}
 ) -> None:
-    """Run a command with its output in the log and a line of progress.
-
-    Args:
-        command: Program and arguments.
-        what: What it does, for the error.
-        environment: Variables in addition to the current ones.
-
-    Raises:
-        RuntimeError: If it fails, with the end of its output.
-    """
+    """Run a command with its output in the log and a line of progress."""
     start = time.monotonic()
     with LOG.open('ab') as stream:
         stream.write(f'\n$ {" ".join(command)}\n'.encode())
@@ -100,21 +90,17 @@ def uv(*arguments: str, what: str) -> None:
 def pins() -> dict[str, str]:
     """Return version by name of the lock's packages that are wanted."""
     text = (ROOT / 'requirements' / 'lock.txt').read_text()
-    found = re.findall(r'^([\w.-]+)==(\S+)', text, re.MULTILINE)
-    cuda = CUDA_ONLY if wants_cpu_wheels() else re.compile('$')
-    return {name: pin for name, pin in found if not cuda.match(name)}
-
-
-def wants_cpu_wheels() -> bool:
-    """Return whether PyTorch's CPU wheels are asked for."""
-    return os.environ.get('ACT_TORCH') == 'cpu'
+    found = dict(re.findall(r'^([\w.-]+)==(\S+)', text, re.MULTILINE))
+    if CPU_WHEELS:
+        found = {k: v for k, v in found.items() if not CUDA_ONLY.match(k)}
+    return found
 
 
 def fingerprint() -> str:
     """Return a hash of everything that a finished set-up depends on."""
-    digest = hashlib.sha256(f'{ROOT} {setup_mmcv.nvcc_version()}'.encode())
-    digest.update(os.environ.get('ACT_MMCV_CUDA', '').encode())
-    digest.update(os.environ.get('ACT_TORCH', '').encode())
+    digest = hashlib.sha256(f'{ROOT} {shutil.which("nvcc")}'.encode())
+    for name in ('ACT_MMCV_CUDA', 'ACT_TORCH', 'CUDA_HOME'):
+        digest.update(f'{name}={os.environ.get(name)}'.encode())
     for name in INPUTS:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
@@ -138,42 +124,34 @@ def is_complete() -> bool:
 
 
 def create_environment() -> None:
-    """Make ``.venv`` with uv in it.
-
-    Raises:
-        RuntimeError: If something that is not ours is in the way.
-    """
+    """Make ``.venv`` with uv in it; refuse one that is not ours."""
     mark = VENV / 'made-by-mmdet3d_act'
-    probe = 'import pip, sys; print(sys.prefix, sys.version_info[:2])'
-    done = None
-    if PYTHON.exists():
-        command = [str(PYTHON), '-c', probe]
-        done = subprocess.run(command, capture_output=True, text=True).stdout
-    if done is None or done.strip() != f'{VENV} {PYTHON_VERSION}':
-        if VENV.is_dir() and any(VENV.iterdir()) and not mark.exists():
-            raise RuntimeError(
-                f'{VENV} is no environment of Python 3.11 that belongs here; '
-                'move it away and run the same command again'
-            )
+    if VENV.is_dir() and any(VENV.iterdir()) and not mark.exists():
+        raise RuntimeError(
+            f'{VENV} was not made by make setup; move it away and run the '
+            'same command again'
+        )
+    probe = f'import pip, sys; assert sys.prefix == {str(VENV)!r}'
+    works = (
+        PYTHON.exists()
+        and not subprocess.run(
+            [str(PYTHON), '-c', probe], capture_output=True
+        ).returncode
+    )
+    if not works:
         shutil.rmtree(VENV, ignore_errors=True)
         VENV.mkdir()
         mark.touch()
-        run(
-            [sys.executable, '-m', 'venv', str(VENV)],
-            'creating .venv (Debian, Ubuntu: needs python3.11-venv)',
-        )
+        command = [sys.executable, '-m', 'venv', str(VENV)]
+        run(command, 'python3.11 -m venv (Debian, Ubuntu: python3.11-venv)')
     run([str(PYTHON), '-m', 'pip', 'install', '-q', UV], 'installing uv')
 
 
 def install_lock(again: bool) -> None:
-    """Install exactly the lock's packages, checked by their hashes.
-
-    Args:
-        again: Install all of them anew, since a call was interrupted.
-    """
+    """Install exactly the lock's packages, checked by their hashes."""
     lock = ROOT / 'requirements' / 'lock.txt'
     options = ['--require-hashes']
-    if wants_cpu_wheels():  # another index, with other hashes
+    if CPU_WHEELS:  # another index, with other hashes
         lock = VENV / 'lock-cpu.txt'
         lock.write_text('\n'.join(f'{k}=={v}' for k, v in pins().items()))
         options = ['--torch-backend', 'cpu']
@@ -197,22 +175,16 @@ def set_up() -> None:
     print('  3/4 MMCV with its operations', flush=True)
     version = (ROOT / 'requirements' / 'lock-mmcv.txt').read_text()
     version = re.search(r'^mmcv==(\S+)', version, re.MULTILINE).group(1)
+    options = ('install', '--no-deps', '--reinstall')
     setup_mmcv.provide(
-        PYTHON,
-        version,
-        lambda names: uv(
-            *('install', '--no-deps', '--reinstall', *names), what='MMCV'
-        ),
-        run,
+        PYTHON, version, lambda names: uv(*options, *names, what='MMCV'), run
     )
     print('  4/4 this package, and a check that all of it imports', flush=True)
     # Not by setuptools' import hook: with that, Python started beside the
     # checkout takes its folder for the package.
-    uv(
-        *('install', '--no-deps', '--no-build-isolation', '--config-settings'),
-        *('editable_mode=compat', '--editable', str(ROOT)),
-        what='installing this package',
-    )
+    options = ('install', '--no-deps', '--no-build-isolation')
+    editable = ('--config-settings', 'editable_mode=compat', '-e', str(ROOT))
+    uv(*options, *editable, what='installing this package')
     run([str(PYTHON), '-c', CHECK], 'importing the packages')
     STATE.write_text(json.dumps({'done': fingerprint()}))
     print('setup: done')
@@ -220,14 +192,6 @@ def set_up() -> None:
 
 def main() -> int:
     """Set the environment up and return the exit code."""
-    machine = (platform.system(), platform.machine(), *sys.version_info[:2])
-    if machine != ('Linux', 'x86_64', *PYTHON_VERSION):
-        print(
-            'setup: the lock is for Python 3.11 on x86-64 Linux, this is '
-            f'{machine}; see "Other environments" in README.md',
-            file=sys.stderr,
-        )
-        return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     setup_mmcv.cache_root().mkdir(parents=True, exist_ok=True)
     try:

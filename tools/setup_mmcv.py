@@ -10,22 +10,25 @@ each of 77 files; ``CXX`` precompiles them. Standard library only.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
 import subprocess
 import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+# The key of a wheel, and whether CUDA operations are built: where PyTorch
+# sees a GPU and finds nvcc.
 PROBE = """
-import json, sys, torch
-gpu = torch.cuda.is_available()
-print(json.dumps([
-    torch.__version__, torch.version.cuda if gpu else None,
-    ''.join(map(str, torch.cuda.get_device_capability())) if gpu else '',
-    f'cp{sys.version_info[0]}{sys.version_info[1]}']))
+import os, sys, torch
+from torch.utils.cpp_extension import CUDA_HOME
+accelerator = 'cpu'
+if torch.cuda.is_available() and os.environ.get('ACT_MMCV_CUDA') != '0':
+    if CUDA_HOME:
+        number = '%d%d' % torch.cuda.get_device_capability()
+        accelerator = f'cu{torch.version.cuda}-sm{number}'
+tag = '%d%d' % sys.version_info[:2]
+print(f'torch-{torch.__version__}_cp{tag}_{accelerator}')
 """
 CHECK = """
 import sys, torch, mmcv.ops
@@ -69,39 +72,6 @@ def cache_root() -> Path:
     return Path(base) / 'mmdet3d_act'
 
 
-def nvcc_version() -> str | None:
-    """Return the release of the CUDA compiler, such as '13.0', or None."""
-    home = os.environ.get('CUDA_HOME')
-    nvcc = shutil.which('nvcc', path=f'{home}/bin' if home else None)
-    if nvcc is None:
-        return None
-    done = subprocess.run([nvcc, '--version'], capture_output=True, text=True)
-    found = re.search(r'release (\d+\.\d+)', done.stdout)
-    return found.group(1) if found else None
-
-
-def find_accelerator(cuda: str | None, capability: str) -> str:
-    """Return what MMCV is built for: 'cpu' or such as 'cu13.0-sm90'.
-
-    CUDA operations are built where PyTorch sees a GPU and nvcc is of the
-    same major version as PyTorch's CUDA. ``ACT_MMCV_CUDA=0`` leaves them out.
-
-    Args:
-        cuda: PyTorch's CUDA version where it sees a GPU.
-        capability: The GPU's compute capability, such as '90'.
-    """
-    if cuda is None or os.environ.get('ACT_MMCV_CUDA') == '0':
-        return 'cpu'
-    nvcc = nvcc_version()
-    if nvcc is not None and nvcc.split('.')[0] == cuda.split('.')[0]:
-        return f'cu{nvcc}-sm{capability}'
-    print(
-        f'      a GPU is visible, but nvcc is {nvcc or "missing"} and PyTorch '
-        f'needs CUDA {cuda}: MMCV gets its CPU operations only'
-    )
-    return 'cpu'
-
-
 def missing_for_build() -> list[str]:
     """Return what a source build needs and the system does not have."""
     missing = []
@@ -113,16 +83,9 @@ def missing_for_build() -> list[str]:
 
 
 def build(
-    python: Path, version: str, accelerator: str, run: Callable[..., None]
+    python: Path, version: str, cuda: bool, run: Callable[..., None]
 ) -> Path:
-    """Build the wheel in a temporary folder of the cache; return its path.
-
-    Args:
-        python: Interpreter of the environment, PyTorch is installed in it.
-        version: Version of MMCV.
-        accelerator: What `find_accelerator` says.
-        run: Runs a command with its output in the log.
-    """
+    """Build the wheel in a temporary folder of the cache; return its path."""
     # Only one set-up runs at a time: what is there was interrupted.
     scratch = cache_root() / 'build'
     shutil.rmtree(scratch, ignore_errors=True)
@@ -132,14 +95,14 @@ def build(
     compiler.chmod(0o755)
     environment = {
         'MMCV_WITH_OPS': '1',
-        'FORCE_CUDA': str(int(accelerator != 'cpu')),
+        'FORCE_CUDA': str(int(cuda)),
         'MAX_JOBS': os.environ.get('MAX_JOBS', str(os.cpu_count())),
         'TMPDIR': str(scratch),
         'PATH': f'{python.parent}{os.pathsep}{os.environ["PATH"]}',
         'CXX': str(compiler),
         'ACT_CXX': shutil.which(os.environ.get('CXX', 'g++')) or 'g++',
     }
-    if accelerator == 'cpu':
+    if not cuda:
         environment['CUDA_VISIBLE_DEVICES'] = ''
     options = ['-v', '--no-build-isolation', '--no-deps', '--no-cache-dir']
     options += ['--no-binary', 'mmcv', '--wheel-dir', str(scratch / 'out')]
@@ -167,20 +130,13 @@ def provide(
         version: Version of MMCV.
         install: Installs requirements into the environment.
         run: Runs a command with its output in the log, raises RuntimeError.
-
-    Raises:
-        RuntimeError: If PyTorch or a freshly built MMCV does not run.
     """
-    done = subprocess.run(
-        [str(python), '-c', PROBE], capture_output=True, text=True
-    )
+    done = subprocess.run([str(python), '-c', PROBE], capture_output=True)
+    key = done.stdout.decode().strip()
     if done.returncode != 0:
-        raise RuntimeError(f'PyTorch fails to import:\n{done.stderr}')
-    torch, cuda, capability, tag = json.loads(done.stdout)
-    accelerator = find_accelerator(cuda, capability)
-    key = f'mmcv-{version}_torch-{torch}_{tag}_{accelerator}'
-    folder = cache_root() / 'wheels' / key
-    check = [str(python), '-c', CHECK, accelerator]
+        raise RuntimeError(f'PyTorch fails to import:\n{done.stderr.decode()}')
+    folder = cache_root() / 'wheels' / f'mmcv-{version}_{key}'
+    check = [str(python), '-c', CHECK, key.rpartition('_')[2]]
     for wheel in folder.glob('mmcv-*.whl'):
         print(f'      from the cache: {wheel}')
         try:
@@ -195,10 +151,10 @@ def provide(
         print(f'      no {", no ".join(missing)}: mmcv-lite in its place')
         install([f'mmcv-lite=={version}'])
         return
-    print(f'      building it for {accelerator}, 2 to 5 minutes; only once')
-    wheel = build(python, version, accelerator, run)
+    print(f'      building it for {key}, 2 to 5 minutes; only once')
+    wheel = build(python, version, not key.endswith('_cpu'), run)
     install([str(wheel)])
-    run(check, "running MMCV's operations")
+    run(check, "running MMCV's operations (ACT_MMCV_CUDA=0: without CUDA)")
     folder.mkdir(parents=True, exist_ok=True)
     wheel.rename(folder / wheel.name)
     shutil.rmtree(cache_root() / 'build')
