@@ -18,7 +18,7 @@ help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | \
 		sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-setup: ## make .venv with everything in it (first time up to half an hour)
+setup: ## make .venv with everything in it (first time 3 to 6 minutes)
 	@python=$(PYTHON); if [ -z "$$python" ]; then \
 		echo 'setup: no Python 3.11 found (tried python3.11, python3,' \
 			'python).' >&2; \
