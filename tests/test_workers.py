@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Both kinds of pools that the tools have; ready when the workers sleep.
 POOLS = {
     'synthetic': """
-from mmdet3d_act.synthetic.writing import work_off
+from mmdet3d_act.synthetic.file_set import work_off
 def steps(tasks):
     return work_off(work, tasks, 2)
 """,

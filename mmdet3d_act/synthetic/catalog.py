@@ -1,7 +1,4 @@
-"""All categories, and objects drawn from them by number.
-
-Importing the modules of the categories registers them.
-"""
+"""Categories by name, and the random stream of each object."""
 
 from __future__ import annotations
 
@@ -9,49 +6,41 @@ import zlib
 
 import numpy as np
 
-from . import devices, seating, storage, vehicles, vessels
-from .category import Category, registered
+from . import fixtures, furniture, things
+from .category import REGISTRY, Category
 
-MODULES = (devices, seating, storage, vehicles, vessels)
+# Importing them registers their categories.
+MODULES = (furniture, things, fixtures)
 
 
 def category_names() -> list[str]:
-    """Return the names of all categories, sorted."""
-    return list(registered())
+    """List the categories of objects, without what only rooms have."""
+    return sorted(name for name, kind in REGISTRY.items() if kind.synset)
 
 
 def get_category(name: str) -> Category:
-    """Return the category of a name.
-
-    Args:
-        name: One of :func:`category_names`.
-
-    Raises:
-        ValueError: If there is no such category.
-    """
-    known = registered()
-    if name not in known:
+    """Look up a category by its name."""
+    if name not in REGISTRY:
         raise ValueError(
-            f'category must be one of {", ".join(known)}, got {name!r}; '
-            'correct the name'
+            f'category must be one of {", ".join(category_names())}, got '
+            f'{name!r}'
         )
-    return known[name]
+    return REGISTRY[name]
 
 
-def shape_rng(
+def stream(
     seed: int, split: str, name: str, index: int
 ) -> np.random.Generator:
-    """Return the random stream of one object.
+    """Make the random stream of one object or room.
 
-    Streams of different splits, categories and indices are independent, so
-    that neither the number of workers nor what else is generated changes an
-    object.
+    It depends on nothing else: neither on the number of workers nor on what
+    else is made.
 
     Args:
         seed: Seed of the whole set, at least 0.
         split: Name of the split, such as 'pretrain' or 'test'.
         name: Name of the category.
-        index: Number of the object within split and category.
+        index: Number within split and category.
     """
     words = [zlib.crc32(text.encode()) for text in (split, name)]
     return np.random.default_rng((seed, *words, index))

@@ -1,29 +1,40 @@
-"""The registry of categories, and the builder that collects their parts."""
+"""Categories of objects: a name, parts, and a function that draws them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .mesh import Mesh, Shape, joined, rotation
-
-BuildFunction = Callable[['ShapeBuilder'], None]
-
-_REGISTRY: dict[str, Category] = {}
+from .solids import Solid, join
 
 
-class ShapeBuilder:
-    """Collects the parts of one object.
+class Shape(NamedTuple):
+    """One object: a mesh whose faces know their part.
 
-    Every part gets a tiny displacement of its own, so that no two objects
-    are exactly symmetric; the whole is stretched, sheared and tapered a
-    little at the end.
+    Attributes:
+        vertices: (V, 3) float, y up.
+        faces: (F, 3) int.
+        labels: (F,) int, index into `part_names`, or -1 for clutter.
+        part_names: The parts of the category; a shape need not have all.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    labels: np.ndarray
+    part_names: tuple[str, ...]
+
+
+class Draw:
+    """Draws random numbers for one object and collects its parts.
+
+    Every part is turned a little, so that no object is exactly symmetric;
+    the whole is stretched, sheared and tapered a little.
 
     Args:
-        part_names: The parts that the category knows.
-        rng: Source of randomness, also for the category's own choices.
+        part_names: The parts that the category has.
+        rng: Source of randomness.
     """
 
     def __init__(
@@ -31,72 +42,48 @@ class ShapeBuilder:
     ) -> None:
         self.part_names = part_names
         self.rng = rng
-        self._meshes: list[Mesh] = []
+        self._solids: list[Solid] = []
         self._labels: list[int] = []
 
-    def uniform(self, low: float, high: float) -> float:
-        """Return a number drawn uniformly from [low, high)."""
+    def __call__(self, low: float, high: float) -> float:
+        """Draw a number from [low, high)."""
         return float(self.rng.uniform(low, high))
 
     def chance(self, probability: float) -> bool:
-        """Return True with the given probability."""
+        """Draw whether something is."""
         return bool(self.rng.random() < probability)
 
     def count(self, low: int, high: int) -> int:
-        """Return an integer drawn uniformly from low to high, inclusive."""
+        """Draw an integer from low to high, inclusive."""
         return int(self.rng.integers(low, high + 1))
 
-    def pick(self, *options: str) -> str:
-        """Return one of the options, all equally likely."""
+    def pick(self, *options: Any) -> Any:
+        """Draw one of the options; one that comes twice is twice as likely."""
         return options[int(self.rng.integers(len(options)))]
 
-    def add(self, part: str, *meshes: Mesh) -> None:
-        """Add solids to a part.
-
-        Args:
-            part: A name in `part_names`.
-            meshes: The solids, at their place in the object.
-
-        Raises:
-            ValueError: If the category does not know the part.
-        """
-        if part not in self.part_names:
-            raise ValueError(
-                f'part must be one of {self.part_names}, got {part!r}; name '
-                'it where the category is registered'
-            )
-        for mesh in meshes:
+    def add(self, part: str, *solids: Solid) -> None:
+        """Add solids, at their place in the object, to a part."""
+        for solid in solids:
             angles = self.rng.normal(0.0, 0.012, 3)
-            turn = (
-                rotation('x', angles[0])
-                @ rotation('y', angles[1])
-                @ rotation('z', angles[2])
-            )
-            center = mesh.vertices.mean(axis=0)
-            vertices = (mesh.vertices - center) @ turn.T + center
-            self._meshes.append(Mesh(vertices, mesh.faces))
+            center = solid.vertices.mean(axis=0)
+            for axis, angle in zip('xyz', angles, strict=True):
+                solid = solid.turned(axis, angle, center)
+            self._solids.append(solid)
             self._labels.append(self.part_names.index(part))
 
-    def build(self) -> Shape:
-        """Return the object, standing on y = 0 and centred in x and z.
-
-        Raises:
-            ValueError: If no part was added.
-        """
-        if not self._meshes:
-            raise ValueError(
-                'a shape must have parts, got none; call add() first'
-            )
-        whole = joined(self._meshes)
-        labels = np.repeat(self._labels, [len(m.faces) for m in self._meshes])
-        vertices = self._deformed(whole.vertices)
+    def shape(self) -> Shape:
+        """Join the parts; the object stands in the middle on y = 0."""
+        whole = join(*self._solids)
+        sizes = [len(solid.faces) for solid in self._solids]
+        vertices = self._deform(whole.vertices)
         low, high = vertices.min(axis=0), vertices.max(axis=0)
         middle = (low + high) / 2
         middle[1] = low[1]
+        labels = np.repeat(self._labels, sizes)
         return Shape(vertices - middle, whole.faces, labels, self.part_names)
 
-    def _deformed(self, vertices: np.ndarray) -> np.ndarray:
-        """Return the vertices stretched, sheared and tapered at random."""
+    def _deform(self, vertices: np.ndarray) -> np.ndarray:
+        """Stretch, taper and shear at random."""
         low, high = vertices.min(axis=0), vertices.max(axis=0)
         relative = (vertices - (low + high) / 2) / (high - low).max()
         out = relative * np.exp(self.rng.normal(0.0, 0.07, 3))
@@ -107,60 +94,43 @@ class ShapeBuilder:
 
 
 class Category(NamedTuple):
-    """A kind of object that can be drawn at random.
+    """A kind of object.
 
     Attributes:
         name: Its name, also the folder name of labelled sets.
         synset: ShapeNet's synset where the category is one of ShapeNet's;
-            otherwise a number from 99000000 up, above every WordNet offset,
-            so that it cannot be taken for a real one.
-        part_names: The names of its parts, in the order of their ids.
-        build: Adds the parts of one object to a builder.
+            otherwise a number from 99000000 up, above every WordNet offset.
+            Empty: it is only drawn in rooms.
+        part_names: Its parts, in the order of their ids.
+        build: Draws the parts of one object.
     """
 
     name: str
     synset: str
     part_names: tuple[str, ...]
-    build: BuildFunction
+    build: Callable[[Draw], None]
 
     def draw(self, rng: np.random.Generator) -> Shape:
-        """Return one object of this category.
-
-        Args:
-            rng: Source of randomness; the same state gives the same object.
-        """
-        builder = ShapeBuilder(self.part_names, rng)
-        self.build(builder)
-        return builder.build()
+        """Draw an object; the same state of the stream gives the same."""
+        draw = Draw(self.part_names, rng)
+        self.build(draw)
+        return draw.shape()
 
 
-def category(
-    name: str, synset: str, part_names: Iterable[str]
-) -> Callable[[BuildFunction], BuildFunction]:
-    """Return a decorator that registers a build function as a category.
+REGISTRY: dict[str, Category] = {}
+
+
+def category(name: str, synset: str, parts: str) -> Callable:
+    """Make a decorator that registers the function that draws a category.
 
     Args:
         name: Name of the category.
-        synset: Eight digits, see :class:`Category`.
-        part_names: Names of the parts, in the order of their ids.
-
-    Raises:
-        ValueError: If the name or the synset is taken.
+        synset: Eight digits or nothing, see :class:`Category`.
+        parts: Names of the parts, separated by blanks.
     """
-    taken = {entry.synset for entry in _REGISTRY.values()}
-    if name in _REGISTRY or synset in taken:
-        raise ValueError(
-            f'category name and synset must be new, got {name!r}, {synset!r}; '
-            'choose others'
-        )
 
-    def register(build: BuildFunction) -> BuildFunction:
-        _REGISTRY[name] = Category(name, synset, tuple(part_names), build)
+    def register(build: Callable[[Draw], None]) -> Callable[[Draw], None]:
+        REGISTRY[name] = Category(name, synset, tuple(parts.split()), build)
         return build
 
     return register
-
-
-def registered() -> dict[str, Category]:
-    """Return the categories registered so far, by name in sorted order."""
-    return dict(sorted(_REGISTRY.items()))

@@ -1,392 +1,386 @@
-"""Things for rooms: categories and fixtures in metres, coloured, z up."""
+"""Furniture: what one sits on, works at, puts things into."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import pairwise
 
 import numpy as np
 
-from .catalog import get_category
-from .fixtures import FIXTURES, basin, tap
-from .mesh import Mesh, Shape, joined, rotation
-from .primitives import box, rod
+from .category import Draw, category
+from .solids import (
+    Solid,
+    ball,
+    box,
+    copies,
+    cushion,
+    cylinder,
+    four,
+    join,
+    pair,
+    plate,
+    ring,
+    rod,
+    skin,
+    tube,
+)
 
-# Numbers of NYU40, which ScanNet's masks hold, of the names used here.
-NYU40 = {
-    'wall': 1,
-    'floor': 2,
-    'cabinet': 3,
-    'bed': 4,
-    'chair': 5,
-    'sofa': 6,
-    'table': 7,
-    'door': 8,
-    'window': 9,
-    'bookshelf': 10,
-    'picture': 11,
-    'counter': 12,
-    'desk': 14,
-    'curtain': 16,
-    'ceiling': 22,
-    'refrigerator': 24,
-    'television': 25,
-    'shower curtain': 28,
-    'toilet': 33,
-    'sink': 34,
-    'lamp': 35,
-    'bathtub': 36,
-    'otherfurniture': 39,
-    'otherprop': 40,
+
+# What furniture stands on, between y = 0 and the height. Chairs, stools,
+# benches, tables and desks share them, so that legs give no category away.
+def _legs(draw: Draw, width: float, depth: float, height: float) -> Solid:
+    thick = draw(0.018, 0.045)
+    splay = draw(0.0, 0.09) if draw.chance(0.4) else 0.0
+    x, z = (side / 2 - thick - draw(0.0, 0.06) for side in (width, depth))
+    sides = draw.pick(4, 9)
+    foot = (x + splay, 0, z + splay)
+    leg = rod(foot, (x, height, z), thick * draw(0.5, 1.0), thick, sides)
+    parts = [four(leg)]
+    if draw.chance(0.4):
+        y, bar = draw(0.2, 0.7) * height, 0.55 * thick
+        parts.append(pair(rod((-x, y, z), (x, y, z), bar), 'z'))
+        parts.append(pair(rod((x, y, -z), (x, y, z), bar)))
+    return join(*parts[: draw.count(1, 3)])
+
+
+def _pedestal(draw: Draw, width: float, depth: float, height: float) -> Solid:
+    reach = 0.5 * min(width, depth, 1.0) * draw(0.6, 0.95)
+    radius = draw(0.02, 0.06)
+    column = cylinder(radius, height, radius * draw(0.6, 1.4))
+    if draw.chance(0.5):
+        thick = draw(0.015, 0.05)
+        foot = cylinder(reach, thick, reach * draw(0.3, 1.0)).at(y=thick / 2)
+        return join(column.at(y=height / 2), foot)
+    rise, count = draw(0.03, 0.15) * height + 0.04, draw.count(3, 5)
+    toe = rod((reach, 0.02, 0), (0, rise, 0), 0.5 * radius, radius)
+    feet = [toe.turned('y', 2 * np.pi * n / count) for n in range(count)]
+    return join(column.at(y=height / 2), *feet)
+
+
+def _slabs(draw: Draw, width: float, depth: float, height: float) -> Solid:
+    thick = draw(0.02, 0.05)
+    x = width / 2 - thick / 2 - draw(0.0, 0.15) * width
+    panel = box(thick, height, depth * draw(0.6, 1.0)).at(x=x, y=height / 2)
+    if draw.chance(0.5):
+        return pair(panel)
+    board = box(2 * x, height * draw(0.15, 0.6), 0.7 * thick)
+    return join(pair(panel), board.at(y=draw(0.4, 0.65) * height))
+
+
+def _sled(draw: Draw, width: float, depth: float, height: float) -> Solid:
+    radius, slant = draw(0.012, 0.025), draw(-0.06, 0.06)
+    z = depth / 2 - 0.02
+    half = [(height, z), (0.05, z + slant), (radius, z + slant - 0.05)]
+    path = [(0, y, z) for y, z in half]
+    path += [(0, y, -z) for y, z in half[::-1]]
+    return pair(tube(path, radius).at(x=width / 2 - draw(0.02, 0.08)))
+
+
+def _crossed(draw: Draw, width: float, depth: float, height: float) -> Solid:
+    radius, x, z = draw(0.014, 0.028), 0.42 * width, 0.42 * depth
+    bars = pair(rod((-x, 0, z), (x, height, z), radius))
+    middle = rod((0, height / 2, -z), (0, height / 2, z), radius)
+    return join(pair(bars, 'z'), middle)
+
+
+_SUPPORTS = {
+    'legs': _legs,
+    'pedestal': _pedestal,
+    'slabs': _slabs,
+    'sled': _sled,
+    'crossed': _crossed,
 }
 
-_PALETTES = {
-    'wood': ((133, 94, 66), (166, 124, 82), (101, 67, 33), (196, 164, 124),
-             (222, 200, 165), (120, 72, 50)),
-    'white': ((235, 235, 230), (245, 243, 238), (225, 222, 214)),
-    'paint': ((236, 234, 228), (210, 205, 195), (150, 120, 90),
-              (110, 75, 50), (190, 200, 205)),
-    'fabric': ((120, 60, 55), (70, 85, 110), (110, 110, 105), (60, 90, 70),
-               (150, 130, 100), (45, 45, 50), (170, 150, 140)),
-    'linen': ((230, 228, 220), (190, 200, 215), (215, 195, 180),
-              (160, 170, 190), (205, 215, 200)),
-    'metal': ((150, 152, 155), (190, 192, 195), (90, 92, 96)),
-    'dark': ((30, 30, 33), (55, 55, 60), (45, 40, 38)),
-    'glass': ((175, 200, 220), (205, 220, 230), (130, 160, 190)),
-    'vivid': ((200, 60, 50), (50, 90, 170), (230, 180, 60), (60, 140, 90),
-              (130, 80, 150), (220, 120, 50), (40, 150, 170)),
-    'mixed': ((200, 60, 50), (50, 90, 170), (230, 180, 60), (60, 140, 90),
-              (225, 220, 205), (40, 40, 45), (40, 150, 170), (120, 50, 40)),
-    'stone': ((90, 88, 86), (180, 175, 168), (60, 58, 60), (205, 198, 188)),
-}  # fmt: skip
+
+def _support(
+    draw: Draw, width: float, depth: float, height: float, styles: str
+) -> Solid:
+    """Draw a support of one of the styles, separated by blanks."""
+    style = _SUPPORTS[draw.pick(*styles.split())]
+    return style(draw, width, depth, height)
 
 
-class Kind(NamedTuple):
-    """How a thing for rooms is drawn.
-
-    Attributes:
-        label: Its name in NYU40.
-        shape: Name of a category or of a fixture.
-        measure: Which extent the size is: 'width', 'height' or 'longest'.
-        low: Smallest size, metres.
-        high: Largest size, metres.
-        palette: Name of the palette of its parts.
-        parts: Palettes of parts that have another one, by part; None is no
-            part.
-    """
-
-    label: str
-    shape: str
-    measure: str
-    low: float
-    high: float
-    palette: str
-    parts: dict[str, str] | None = None
+def _board(
+    draw: Draw, width: float, depth: float, thick: float, styles: str
+) -> tuple[Solid, float]:
+    """Draw a plate, and the share of its extents that a support may take."""
+    style = draw.pick(*styles.split())
+    if style == 'box':
+        return box(width, thick, depth, [draw(0.9, 1.0)] * 2), 1.0
+    if style == 'soft':
+        return cushion(width, thick, depth, draw(3, 8)), 0.93
+    return plate(ring(width, depth, sides=28), thick), 0.78
 
 
-KINDS = {
-    'cabinet': Kind(
-        'cabinet', 'cabinet', 'longest', 0.75, 1.5, 'wood', {'handle': 'metal'}
-    ),
-    'bed': Kind(
-        'bed', 'bed', 'longest', 1.9, 2.15, 'wood',
-        {'mattress': 'linen', 'pillow': 'linen'},
-    ),
-    'chair': Kind(
-        'chair', 'chair', 'height', 0.75, 1.0, 'wood',
-        {'seat': 'fabric', 'support': 'metal'},
-    ),
-    'sofa': Kind(
-        'sofa', 'sofa', 'height', 0.7, 0.9, 'fabric', {'support': 'wood'}
-    ),
-    'table': Kind(
-        'table', 'table', 'height', 0.45, 0.76, 'wood', {'support': 'metal'}
-    ),
-    'desk': Kind(
-        'desk', 'desk', 'longest', 1.15, 1.7, 'wood', {'handle': 'metal'}
-    ),
-    'bookshelf': Kind(
-        'bookshelf', 'bookshelf', 'longest', 1.3, 2.0, 'wood',
-        {'book': 'mixed'},
-    ),
-    'door': Kind(
-        'door', 'door', 'height', 1.95, 2.1, 'paint', {'handle': 'metal'}
-    ),
-    'window': Kind(
-        'window', 'window', 'height', 0.9, 1.45, 'white', {'pane': 'glass'}
-    ),
-    'picture': Kind(
-        'picture', 'picture', 'longest', 0.5, 1.2, 'dark',
-        {'canvas': 'linen', 'paint': 'mixed'},
-    ),
-    'curtain': Kind(
-        'curtain', 'curtain', 'height', 1.75, 2.25, 'fabric',
-        {'rail': 'metal'},
-    ),
-    'shower curtain': Kind(
-        'shower curtain', 'shower curtain', 'height', 1.6, 1.8, 'linen',
-        {'rail': 'metal'},
-    ),
-    'refrigerator': Kind(
-        'refrigerator', 'refrigerator', 'height', 1.45, 1.9, 'white',
-        {'handle': 'metal', 'foot': 'dark'},
-    ),
-    'toilet': Kind('toilet', 'toilet', 'height', 0.72, 0.85, 'white'),
-    'washbasin': Kind(
-        'sink', 'washbasin', 'height', 0.9, 1.08, 'white', {'tap': 'metal'}
-    ),
-    'bathtub': Kind(
-        'bathtub', 'bathtub', 'longest', 1.45, 1.75, 'white',
-        {'tap': 'metal', 'foot': 'metal'},
-    ),
-    'bin': Kind(
-        'otherfurniture', 'bin', 'height', 0.3, 0.6, 'dark', {'rim': 'white'}
-    ),
-    'lamp': Kind(
-        'lamp', 'lamp', 'longest', 0.4, 0.6, 'metal', {'shade': 'linen'}
-    ),
-    'display': Kind('television', 'display', 'width', 0.5, 0.8, 'dark'),
-    'laptop': Kind('otherprop', 'laptop', 'width', 0.3, 0.38, 'metal'),
-    'vase': Kind('otherprop', 'vase', 'height', 0.18, 0.35, 'vivid'),
-    'bowl': Kind('otherprop', 'bowl', 'width', 0.18, 0.3, 'vivid'),
-}  # fmt: skip
+def _back(draw: Draw, width: float, height: float, styles: str) -> Solid:
+    """Draw a backrest in the plane z = 0, from y = 0 up."""
+    style, thick = draw.pick(*styles.split()), draw(0.02, 0.05)
+    if style == 'plate':
+        panel = cushion(width, thick, height, draw(3, 9))
+        return panel.turned('x', np.pi / 2).at(y=height / 2)
+    if style == 'shell':
+        across = np.linspace(-1, 1, 9)
+        bend = draw(0.08, 0.3) * width * across**2
+        front = np.stack([across * width / 2, bend], axis=1)
+        outline = np.concatenate([front, front[::-1] - [0, thick]])
+        rows = [outline, outline, outline * [draw(0.5, 0.95), 1.0]]
+        return skin(rows, [0.0, 0.7 * height, height])
+    x = width / 2 - thick / 2
+    posts = pair(rod((x, 0, 0), (x, height, 0), 0.6 * thick))
+    rail = box(width, 1.6 * thick, 0.8 * thick)
+    if style == 'ladder':
+        levels = np.linspace(0.35, 0.97, draw.count(2, 5)) * height
+        return join(posts, *(rail.at(y=y) for y in levels))
+    if style == 'frame':
+        panel = box(0.8 * width, draw(0.35, 0.6) * height, thick)
+        return join(posts, panel.at(y=0.65 * height))
+    bar = rod((0, 0, 0), (0, height, 0), 0.35 * thick)
+    bars = [bar.at(x) for x in np.linspace(-x, x, draw.count(5, 9))[1:-1]]
+    return join(posts, rail.at(y=height), *bars)
 
 
-class Item(NamedTuple):
-    """One coloured thing, standing on z = 0, its front to -y.
-
-    Attributes:
-        label: Its name in NYU40.
-        vertices: (V, 3) float, metres, centred in x and y.
-        faces: (F, 3) int.
-        colors: (F, 3) float in [0, 1].
-        top: Height of the plate that carries other things, or of the
-            highest point.
-    """
-
-    label: str
-    vertices: np.ndarray
-    faces: np.ndarray
-    colors: np.ndarray
-    top: float
-
-    @property
-    def size(self) -> np.ndarray:
-        """(3,) extents."""
-        return np.ptp(self.vertices, axis=0)
-
-    def placed(self, yaw: float, place: np.ndarray) -> Item:
-        """Return the thing turned about its z axis, then moved.
-
-        Args:
-            yaw: Radians, right-handed.
-            place: (3,) where its origin goes.
-        """
-        vertices = self.vertices @ rotation('z', yaw).T + place
-        return self._replace(vertices=vertices, top=self.top + place[2])
-
-    def grounded(self) -> Item:
-        """Return the thing standing on z = 0, centred in x and y."""
-        low, high = self.vertices.min(axis=0), self.vertices.max(axis=0)
-        middle = (low + high) / 2
-        middle[2] = low[2]
-        return self.placed(0.0, -middle)
+def _arms(draw: Draw, width: float, depth: float) -> Solid:
+    """Draw two armrests over a seat at y = 0."""
+    height, thick = draw(0.14, 0.26), draw(0.02, 0.04)
+    front, back = 0.36 * depth, -0.45 * depth
+    if draw.chance(0.3):
+        path = [(0, 0, front), (0, height, front), (0, height, back)]
+        arm = tube(path, 0.6 * thick)
+    else:
+        bar = box(1.6 * thick, thick, 0.9 * depth).at(y=height)
+        arm = join(bar, box(thick, height, thick).at(y=height / 2, z=front))
+    return pair(arm.at(x=(width + thick) / 2))
 
 
-def draw_item(name: str, rng: np.random.Generator) -> Item:
-    """Return a thing of a kind, drawn at random.
-
-    Args:
-        name: A name in `KINDS`.
-        rng: Source of randomness.
-
-    Raises:
-        ValueError: If there is no such kind.
-    """
-    if name not in KINDS:
-        raise ValueError(
-            f'kind must be one of {", ".join(KINDS)}, got {name!r}; correct '
-            'the name'
-        )
-    kind = KINDS[name]
-    category = FIXTURES.get(kind.shape) or get_category(kind.shape)
-    shape = category.draw(rng)
-    extent = np.ptp(shape.vertices, axis=0)
-    measured = {
-        'width': extent[0],
-        'height': extent[1],
-        'longest': extent.max(),
-    }[kind.measure]
-    scale = rng.uniform(kind.low, kind.high) / measured
-    return _to_item(
-        shape._replace(vertices=shape.vertices * scale),
-        kind.label,
-        {
-            part: (kind.parts or {}).get(part, kind.palette)
-            for part in shape.part_names
-        },
-        rng,
-    )
+@category('chair', '03001627', 'seat back support armrest')
+def _chair(draw: Draw) -> None:
+    width, depth = draw(0.4, 0.6), draw(0.4, 0.56)
+    level, thick = draw(0.36, 0.54), draw(0.025, 0.1)
+    seat, share = _board(draw, width, depth, thick, 'box soft oval')
+    draw.add('seat', seat.at(y=level))
+    styles = 'plate shell ladder frame bars'
+    back = _back(draw, draw(0.75, 1.0) * width, draw(0.3, 0.62), styles)
+    back = back.turned('x', -draw(0.0, 0.28))
+    draw.add('back', back.at(y=level + thick / 2, z=-0.46 * depth))
+    size = share * width, share * depth, level - thick / 2
+    draw.add('support', _support(draw, *size, 'legs legs pedestal slabs sled'))
+    if draw.chance(0.4):
+        draw.add('armrest', _arms(draw, width, depth).at(y=level + thick / 2))
 
 
-def _to_item(
-    shape: Shape,
-    label: str,
-    palettes: dict[str, str],
-    rng: np.random.Generator,
-) -> Item:
-    """Return a y-up shape in metres as a coloured thing, z up."""
-    chosen = {
-        name: _pick_color(name, rng) for name in sorted(set(palettes.values()))
-    }
-    tones = np.stack([chosen[palettes[part]] for part in shape.part_names])
-    colors = tones[shape.labels]
-    for index, part in enumerate(shape.part_names):
-        if palettes[part] != 'mixed':
-            continue
-        # Books differ: every twelve faces, which is a box, are another one.
-        mine = np.flatnonzero(shape.labels == index)
-        each = [_pick_color('mixed', rng) for _ in range(len(mine) // 12 + 1)]
-        colors[mine] = np.stack(each)[np.arange(len(mine)) // 12]
-    vertices = shape.vertices @ rotation('x', np.pi / 2).T
-    top = vertices[:, 2].max()
-    if 'top' in shape.part_names:
-        plate = shape.faces[shape.labels == shape.part_names.index('top')]
-        top = vertices[plate.ravel(), 2].max()
-    return Item(label, vertices, shape.faces, colors, float(top)).grounded()
+@category('stool', '99000001', 'seat support footrest back')
+def _stool(draw: Draw) -> None:
+    width, level, thick = draw(0.3, 0.46), draw(0.36, 0.8), draw(0.03, 0.12)
+    depth = width * draw(0.75, 1.0)
+    seat, share = _board(draw, width, depth, thick, 'oval oval soft box')
+    draw.add('seat', seat.at(y=level))
+    size = share * width, share * depth, level - thick / 2
+    styles = 'legs legs pedestal sled crossed'
+    draw.add('support', _support(draw, *size, styles))
+    if level > 0.5 and draw.chance(0.6):
+        hoop = np.insert(ring(0.8 * width, 0.8 * width), 1, 0, axis=1)
+        hoop = tube(hoop, 0.012, closed=True)
+        draw.add('footrest', hoop.at(y=draw(0.2, 0.35)))
+    if draw.chance(0.2):
+        back = _back(draw, 0.9 * width, draw(0.1, 0.2), 'shell')
+        draw.add('back', back.at(y=level, z=-0.45 * depth))
 
 
-def _pick_color(palette: str, rng: np.random.Generator) -> np.ndarray:
-    """Return a colour (3,) in [0, 1] of a palette, a little off."""
-    tones = _PALETTES[palette]
-    tone = np.array(tones[int(rng.integers(len(tones)))]) / 255
-    return np.clip(tone * rng.normal(1, 0.06) + rng.normal(0, 0.02, 3), 0, 1)
+@category('bench', '02828884', 'seat back support armrest')
+def _bench(draw: Draw) -> None:
+    width, depth = draw(0.85, 1.7), draw(0.32, 0.48)
+    level, thick = draw(0.36, 0.5), draw(0.03, 0.08)
+    if draw.chance(0.5):
+        planks = draw.count(2, 4)
+        plank = box(width, thick, 0.8 * depth / planks)
+        places = (np.arange(planks) + 0.5) * depth / planks - depth / 2
+        seat = join(*(plank.at(z=z) for z in places))
+    else:
+        seat, _ = _board(draw, width, depth, thick, 'box soft')
+    draw.add('seat', seat.at(y=level))
+    if draw.chance(0.5):
+        height = draw(0.25, 0.45)
+        back = _back(draw, 0.96 * width, height, 'plate ladder bars frame')
+        back = back.turned('x', -draw(0.0, 0.25))
+        draw.add('back', back.at(y=level, z=-0.45 * depth))
+    size = width, depth, level - thick / 2
+    draw.add('support', _support(draw, *size, 'legs legs slabs sled'))
+    if draw.chance(0.3):
+        draw.add('armrest', _arms(draw, width, depth).at(y=level))
 
 
-def _solid(
-    label: str,
-    parts: list[tuple[str, Mesh]],
-    palettes: dict[str, str],
-    rng: np.random.Generator,
-) -> Item:
-    """Return a thing of exact parts, y up with its front to +z."""
-    names = tuple(palettes)
-    whole = joined([mesh for _, mesh in parts])
-    counts = [len(mesh.faces) for _, mesh in parts]
-    labels = np.repeat([names.index(part) for part, _ in parts], counts)
-    shape = Shape(whole.vertices, whole.faces, labels, names)
-    return _to_item(shape, label, palettes, rng)
+def _row(solid: Solid, count: int, width: float) -> Solid:
+    """Join copies of a solid to a row along x."""
+    places = (np.arange(count) + 0.5) * width / count - width / 2
+    return join(*(solid.at(x=x) for x in places))
 
 
-def draw_box(
-    label: str,
-    size: tuple[float, float, float],
-    palette: str,
-    rng: np.random.Generator,
-) -> Item:
-    """Return a plain box.
-
-    Args:
-        label: Its name in NYU40.
-        size: Width, height and depth, metres.
-        palette: Name of its palette.
-        rng: Source of randomness.
-    """
-    return _solid(label, [('box', box(*size))], {'box': palette}, rng)
-
-
-class KitchenRow(NamedTuple):
-    """A row of a kitchen, all with the same origin.
-
-    Attributes:
-        base: The base cabinets.
-        counter: The worktop with a hole for the sink.
-        sink: The sink in the hole.
-        length: Extent along the wall, metres.
-        depth: Extent across, metres.
-    """
-
-    base: Item
-    counter: Item
-    sink: Item
-    length: float
-    depth: float
+@category('sofa', '04256520', 'seat back armrest support')
+def _sofa(draw: Draw) -> None:
+    width, depth = draw(0.7, 2.1), draw(0.65, 0.95)
+    feet, base, soft = draw(0.02, 0.16), draw(0.16, 0.28), draw(0.1, 0.18)
+    block = cushion(width, base, depth, power=10)
+    draw.add('seat', block.at(y=feet + base / 2))
+    count, edge = max(1, round(width / draw(0.55, 0.9))), draw(0.25, 0.45)
+    wide, level = 0.97 * width / count, feet + base + soft / 2
+    pad = cushion(wide, soft, 0.75 * depth, edge=edge)
+    draw.add('seat', _row(pad, count, width).at(y=level, z=0.1 * depth))
+    height, thick = draw(0.3, 0.5), draw(0.14, 0.24)
+    pad = cushion(wide, height, thick, edge=edge).at(y=height / 2, z=thick / 2)
+    back = _row(pad, count, width).turned('x', -draw(0.0, 0.2))
+    draw.add('back', back.at(y=level, z=-depth / 2))
+    if draw.chance(0.85):
+        arm, tall = draw(0.1, 0.22), base + draw(0.15, 0.35)
+        side = cushion(arm, tall, depth, 10, draw.pick(0.05, 0.4))
+        side = side.at(x=(width + arm) / 2, y=feet + tall / 2)
+        draw.add('armrest', side if draw.chance(0.15) else pair(side))
+    foot = cylinder(0.03, feet, 0.04).at(0.45 * width, feet / 2, 0.42 * depth)
+    draw.add('support', four(foot))
 
 
-def draw_kitchen_row(rng: np.random.Generator) -> KitchenRow:
-    """Return base cabinets, a worktop and a sink that fit together.
-
-    Args:
-        rng: Source of randomness.
-    """
-    length, depth = rng.uniform(1.5, 2.6), rng.uniform(0.58, 0.66)
-    level, thick = rng.uniform(0.82, 0.9), rng.uniform(0.04, 0.07)
-    wide, deep = rng.uniform(0.42, 0.6), rng.uniform(0.36, 0.42)
-    at = rng.uniform(-0.3, 0.3) * length
-    front = _row_fronts(length, level, depth, rng)
-    base = _solid(
-        'cabinet', front,
-        {'body': 'paint', 'front': 'wood', 'handle': 'metal'}, rng,
-    )  # fmt: skip
-    slab = _slab_with_hole(length, depth + 0.03, thick, at, wide, deep)
-    slab.append(box(length, 0.12, 0.02).moved(y=thick + 0.06, z=-depth / 2))
-    counter = _solid(
-        'counter', [('slab', mesh) for mesh in slab], {'slab': 'stone'}, rng
-    )
-    hollow = basin(wide, deep, 0.17).moved(y=-0.15)
-    spout = tap(rng.uniform(0.18, 0.28)).moved(y=0.02, z=-deep / 2 + 0.02)
-    sink = _solid(
-        'sink', [('basin', hollow), ('tap', spout)],
-        {'basin': 'metal', 'tap': 'metal'}, rng,
-    )  # fmt: skip
-    top = level + thick
-    return KitchenRow(
-        base,
-        counter.placed(0.0, np.array([0.0, -0.02, level + 0.001])),
-        sink.placed(0.0, np.array([at, 0.0, top - 0.14])),
-        length,
-        depth,
-    )
+@category(
+    'bed', '02818832', 'frame mattress headboard footboard pillow support'
+)
+def _bed(draw: Draw) -> None:
+    width, length = draw(0.85, 1.8), draw(1.85, 2.15)
+    level, rail, soft = draw(0.12, 0.4), draw(0.06, 0.18), draw(0.14, 0.26)
+    top = level + rail
+    pad = cushion(0.96 * width, soft, 0.97 * length, edge=0.3)
+    pillow = cushion(min(0.8, 0.45 * width), 0.12, 0.38, edge=0.4)
+    pillows = _row(pillow, 1 if width < 1.2 else 2, 0.9 * width)
+    bunk = draw(0.85, 1.05) if width < 1.1 and draw.chance(0.35) else 0.0
+    for y in {0.0, bunk}:
+        frame = box(width, rail, length)
+        draw.add('frame', frame.at(y=y + level + rail / 2))
+        draw.add('mattress', pad.at(y=y + top + soft / 2))
+        draw.add('pillow', pillows.at(y=y + top + soft, z=-0.38 * length))
+    high = draw(0.35, 0.8) + rail
+    styles = 'plate plate bars ladder frame'
+    board = _back(draw, width, high, styles)
+    draw.add('headboard', board.at(y=bunk + level, z=-length / 2))
+    if draw.chance(0.5):
+        board = board.scaled(1.0, 0.6, 1.0)
+        draw.add('footboard', board.at(y=bunk + level, z=length / 2))
+    thick, tall = draw(0.03, 0.06), bunk + level
+    leg = box(thick, tall, thick)
+    leg = leg.at(width / 2 - 0.02, tall / 2, length / 2 - 0.02)
+    draw.add('support', four(leg))
 
 
-def _row_fronts(
-    length: float, level: float, depth: float, rng: np.random.Generator
-) -> list[tuple[str, Mesh]]:
-    """Return the body of base cabinets with a row of doors."""
-    body = box(length, level - 0.16, depth - 0.04)
-    # The body ends below the sink; a bar in front reaches the worktop.
-    parts = [('body', body.moved(y=(level - 0.16) / 2 + 0.001))]
-    bar = box(length, 0.15, 0.03)
-    parts.append(('body', bar.moved(y=level - 0.08, z=depth / 2 - 0.04)))
-    count = max(2, round(length / rng.uniform(0.4, 0.6)))
-    step = length / count
-    for index in range(count):
-        x = (index + 0.5) * step - length / 2
-        z = depth / 2 - 0.015
-        door = box(0.93 * step, 0.8 * level, 0.025)
-        parts.append(('front', door.moved(x, 0.52 * level, z)))
-        side = x + (0.36 if index % 2 else -0.36) * step
-        y = 0.75 * level
-        grip = rod([side, y, z + 0.03], [side, y + 0.12, z + 0.03], 0.008)
-        parts.append(('handle', grip))
-    return parts
+@category('table', '04379243', 'top support shelf')
+def _table(draw: Draw) -> None:
+    width, level, thick = draw(0.55, 1.7), draw(0.36, 0.8), draw(0.02, 0.08)
+    depth = width * draw(0.45, 1.0)
+    top, share = _board(draw, width, depth, thick, 'box soft oval')
+    draw.add('top', top.at(y=level))
+    share *= draw.pick(0.8, 0.97)
+    size = share * width, share * depth, level - thick / 2
+    styles = 'legs legs pedestal slabs sled crossed'
+    draw.add('support', _support(draw, *size, styles))
+    if draw.chance(0.25):
+        shelf, _ = _board(draw, 0.75 * width, 0.75 * depth, 0.025, 'box oval')
+        draw.add('shelf', shelf.at(y=draw(0.25, 0.5) * level))
 
 
-def _slab_with_hole(
-    length: float,
-    depth: float,
-    thick: float,
-    at: float,
-    wide: float,
-    deep: float,
-) -> list[Mesh]:
-    """Return the four boxes of a plate around a hole at x = at."""
-    wide, deep = 0.94 * wide, 0.94 * deep
-    left, right = at - wide / 2 + length / 2, length / 2 - at - wide / 2
-    side = (depth - deep) / 2
-    y = thick / 2
-    return [
-        box(left, thick, depth).moved(x=(left - length) / 2, y=y),
-        box(right, thick, depth).moved(x=(length - right) / 2, y=y),
-        box(wide, thick, side).moved(at, y, (deep + side) / 2),
-        box(wide, thick, side).moved(at, y, -(deep + side) / 2),
+def _fronts(
+    draw: Draw, width: float, height: float, rows: int, columns: int
+) -> tuple[Solid, Solid]:
+    """Draw fronts of drawers or doors on y = 0 at z = 0, and handles."""
+    wide, tall = width / columns, height / rows
+    panel = box(0.9 * wide, 0.88 * tall, 0.03)
+    bar = (0.16, 0.02, 0.02) if rows >= columns else (0.02, 0.16, 0.02)
+    grip = draw.pick(ball(0.05, 0.05, 0.05), box(*bar)).at(z=0.04)
+    places = [
+        ((column + 0.5) * wide - width / 2, (row + 0.5) * tall, 0.0)
+        for row in range(rows)
+        for column in range(columns)
     ]
+    return copies(panel, places), copies(grip, places)
+
+
+@category('desk', '99000002', 'top support drawer handle shelf')
+def _desk(draw: Draw) -> None:
+    width, depth = draw(0.9, 1.7), draw(0.5, 0.8)
+    level, thick = draw(0.62, 0.78), draw(0.025, 0.06)
+    top, share = _board(draw, width, depth, thick, 'box box soft')
+    draw.add('top', top.at(y=level))
+    below = level - thick / 2
+    wide, tall = draw(0.22, 0.34) * width, below * draw(0.35, 1.0)
+    block = box(wide, tall, 0.85 * depth).at(y=tall / 2, z=-0.43 * depth)
+    fronts, grips = _fronts(draw, wide, tall, draw.count(1, 4), 1)
+    x = draw.pick(-1, 1) * (width / 2 - wide / 2 - 0.02)
+    both = pair if draw.chance(0.33) else join
+    for part, solid in (
+        ('drawer', block), ('drawer', fronts), ('handle', grips)
+    ):  # fmt: skip
+        solid = solid.at(x, below - tall, 0.43 * depth)
+        draw.add(part, both(solid))
+    size = 0.98 * share * width, 0.96 * share * depth, below
+    draw.add('support', _support(draw, *size, 'legs slabs slabs sled'))
+    if draw.chance(0.35):
+        high, z = draw(0.2, 0.5), -0.35 * depth
+        shelf = box(0.95 * width, 0.025, 0.25 * depth).at(y=high)
+        post = box(0.025, high, 0.25 * depth).at(y=high / 2)
+        posts = [post.at(x=x * width) for x in (-0.46, 0.0, 0.46)]
+        draw.add('shelf', join(shelf, *posts).at(y=level, z=z))
+
+
+def _books(draw: Draw, width: float, height: float, depth: float) -> Solid:
+    """Draw upright books on y = 0, from the left edge on."""
+    thick = np.array([draw(0.03, 0.07) for _ in range(draw.count(2, 9))])
+    right = np.cumsum(thick) - width / 2
+    books = []
+    for wide, x in zip(thick, right, strict=True):
+        tall = height * draw(0.55, 0.9)
+        book = box(0.9 * wide, tall, depth * draw(0.6, 0.85))
+        books.append(book.at(x=x - wide / 2, y=tall / 2))
+    return join(*(books[: 1 + int((right < width / 2).sum())]))
+
+
+@category('bookshelf', '02871439', 'frame board backing book')
+def _bookshelf(draw: Draw) -> None:
+    width, height = draw(0.5, 1.3), draw(0.7, 1.9)
+    depth, thick, count = draw(0.22, 0.42), draw(0.02, 0.045), draw.count(3, 6)
+    if draw.chance(0.75):
+        sides = pair(box(thick, height, depth).at(width / 2, height / 2))
+    else:
+        x, z = width / 2, 0.47 * depth
+        sides = four(rod((x, 0, z), (x, height, z), 0.6 * thick))
+    draw.add('frame', sides)
+    levels = np.linspace(0.04, height - thick, count)
+    levels[1:-1] += draw.rng.normal(0, 0.02, count - 2) * height
+    for y in levels:
+        draw.add('board', box(width, thick, depth).at(y=y))
+    if draw.chance(0.5):
+        panel = box(width, height, 0.015)
+        draw.add('backing', panel.at(y=height / 2, z=-depth / 2))
+    if draw.chance(0.35):
+        divider = box(thick, height, 0.95 * depth)
+        draw.add('frame', divider.at(y=height / 2))
+    for low, high in pairwise(levels):
+        if draw.chance(0.45):
+            books = _books(draw, 0.95 * width, high - low - thick, depth)
+            draw.add('book', books.at(y=low + thick / 2))
+
+
+@category('cabinet', '02933112', 'body door handle support')
+def _cabinet(draw: Draw) -> None:
+    width, height = draw(0.5, 1.4), draw(0.5, 1.5)
+    depth, feet = draw(0.35, 0.6), draw(0.03, 0.22)
+    body = box(width, height, depth)
+    draw.add('body', body.at(y=feet + height / 2))
+    fronts = draw.pick(
+        [(0.0, 1.0, 1, draw.count(1, 3))],
+        [(0.0, 1.0, draw.count(2, 5), draw.count(1, 2))],
+        [(0.0, 0.6, 1, 2), (0.6, 0.4, draw.count(1, 2), 1)],
+    )
+    for start, share, *grid in fronts:
+        doors, grips = _fronts(draw, width, 0.97 * share * height, *grid)
+        y = feet + start * height + 0.01
+        draw.add('door', doors.at(y=y, z=depth / 2))
+        draw.add('handle', grips.at(y=y, z=depth / 2))
+    if draw.chance(0.4):
+        top = cushion(1.08 * width, 0.04, 1.1 * depth)
+        draw.add('body', top.at(y=feet + height + 0.02))
+    foot = cylinder(0.02, feet, 0.035).at(0.42 * width, 0.0, 0.4 * depth)
+    plinth = box(0.92 * width, feet, 0.9 * depth)
+    draw.add('support', draw.pick(plinth, four(foot)).at(y=feet / 2))

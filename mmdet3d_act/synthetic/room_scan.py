@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 
 from mmdet3d_act.datasets.scannet import DETECTION_IDS
 
-from .furniture import NYU40
-from .render import Camera, render_depth
-from .room_views import plan_views
+from .camera import Camera, look_at, render_depth, unit_normals
+from .items import NYU40
+from .options import RoomScanOptions
 from .rooms import FurnishedRoom
+from .solids import rotation
 
 _FOCAL = 0.9  # focal length, in widths of the picture
 _FAR = 6.0  # what is further away is not measured, metres
 _GRAZING = 0.12  # surfaces seen at a smaller cosine are not measured
-
-
-@dataclasses.dataclass(frozen=True)
-class RoomScanOptions:
-    """How a room is scanned.
-
-    Args:
-        num_points: Points of the cloud, at most.
-        num_views: RGB-D frames.
-        width: Width of a frame, picture elements.
-        height: Height of a frame, picture elements.
-        noise: Strength of the noise of depth and colour; 1 is a first
-            Kinect's, growing with the squared depth.
-        min_points: Things with fewer points in the cloud have no box and
-            their points no label.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-
-    num_points: int = 50000
-    num_views: int = 24
-    width: int = 320
-    height: int = 240
-    noise: float = 0.4
-    min_points: int = 30
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name, low in (
-            ('num_points', 100),
-            ('num_views', 1),
-            ('width', 32),
-            ('height', 24),
-            ('noise', 0),
-            ('min_points', 1),
-        ):
-            if not getattr(self, name) >= low:
-                raise ValueError(
-                    f'{name} must be at least {low}, got '
-                    f'{getattr(self, name)}; raise it'
-                )
+_SHELL = (NYU40['wall'], NYU40['floor'], NYU40['ceiling'])
+_CANDIDATES = 24  # places tried for every view
+_DISTANCE = 2.3  # metres to what is looked at, where there is room
 
 
 class RoomFrame(NamedTuple):
@@ -83,10 +44,11 @@ class RoomScan(NamedTuple):
             which is turned against the walls; red, green, blue 0 to 255.
         semantic: (N,) int64, NYU40 numbers, 0 without label.
         instance: (N,) int64, numbers from 1, 0 without label.
-        boxes: (I, 7) centre, size, NYU40 number of what has a box, in the
-            aligned world.
+        boxes: (I, 7) centre, size and yaw of what has a box, in the aligned
+            world; yaw is 0 unless boxes are turned.
+        box_labels: (I,) int64, NYU40 numbers of the boxes.
         dropped: (D, 2) NYU40 number and number of points of the things that
-            have no box because they have fewer points than asked for.
+            have no box because they have too few points.
         align: (4, 4) from the scan's world to the aligned one, whose axes
             are parallel to the walls.
         frames: The frames.
@@ -97,36 +59,21 @@ class RoomScan(NamedTuple):
     semantic: np.ndarray
     instance: np.ndarray
     boxes: np.ndarray
+    box_labels: np.ndarray
     dropped: np.ndarray
     align: np.ndarray
     frames: list[RoomFrame]
     intrinsic: np.ndarray
 
 
-class _Seen(NamedTuple):
-    """What the frames measured: one row per picture element.
-
-    Attributes:
-        points: (P, 3) measured places, in the coordinates of the room.
-        exact: (P, 3) the same without noise.
-        colors: (P, 3) uint8.
-        instances: (P,) int.
-    """
-
-    points: np.ndarray
-    exact: np.ndarray
-    colors: np.ndarray
-    instances: np.ndarray
-
-
 def scan_room(
     room: FurnishedRoom, options: RoomScanOptions, rng: np.random.Generator
 ) -> RoomScan:
-    """Return the scan of a room.
+    """Scan a room.
 
-    The points are drawn from the elements of all depth images, so that what
-    no camera sees has none, and what is near or often looked at has many. A
-    box is the extent of what was seen of a thing, as in ScanNet.
+    The points are drawn from the pixels of all depth images, so that what no
+    camera sees has none, and what is near or often looked at has many. A box
+    is the extent of what was seen of a thing, as in ScanNet.
 
     Args:
         room: The room.
@@ -134,100 +81,170 @@ def scan_room(
         rng: Source of randomness.
     """
     poses = plan_views(room, options.num_views, rng)
-    corners = room.vertices[room.faces]
-    painter = _Painter(room, corners, rng)
-    frames, seen = [], []
-    for pose in poses:
-        camera = Camera(
-            pose, _FOCAL * options.width, options.width, options.height
-        )
-        frame, rows = _shoot(room, corners, painter, camera, options, rng)
-        frames.append(frame)
-        seen.append(rows)
-    whole = _Seen(*(np.concatenate(part) for part in zip(*seen, strict=True)))
-    align, back = _alignment(room, rng)
-    number = min(options.num_points, len(whole.points))
-    drawn = rng.choice(len(whole.points), number, replace=False)
-    instance = whole.instances[drawn]
-    counts = np.bincount(instance, minlength=len(room.labels) + 1)
-    enough = counts >= options.min_points
-    enough[0] = False
-    instance = np.where(enough[instance], instance, 0)
+    paint = _Paint(room, rng)
+    size = options.width, options.height
+    cameras = [Camera(pose, _FOCAL * options.width, *size) for pose in poses]
+    shots = [_shoot(room, paint, camera, options, rng) for camera in cameras]
+    align, to_scan = _alignment(room, rng)
+    frames = [shot[0]._replace(pose=to_scan @ shot[0].pose) for shot in shots]
+    measured, exact, colors, instances = (
+        np.concatenate(rows)
+        for rows in zip(*(s[1] for s in shots), strict=True)
+    )
+    number = min(options.num_points, len(measured))
+    drawn = rng.choice(len(measured), number, replace=False)
     labels = np.concatenate([[0], room.labels])
-    unboxed = ~enough & np.isin(labels, DETECTION_IDS)
-    places = _moved(whole.points[drawn], back)
-    points = np.concatenate([places, whole.colors[drawn]], axis=1)
-    middle = _middle(room)
+    counts = np.bincount(instances[drawn], minlength=len(labels))
+    enough = counts >= options.min_points
+    kept = np.where(enough[instances[drawn]], instances[drawn], 0)
+    places = _moved(measured[drawn], to_scan)
+    boxed = np.isin(labels, DETECTION_IDS)
+    with_box = np.flatnonzero(boxed & enough)
+    yaws = room.yaws if options.turned else np.zeros(len(room.yaws))
+    middle = np.array([*room.size[:2] / 2, 0.0])
+    boxes = [
+        _box(exact[instances == index] - middle, yaws[index - 1])
+        for index in with_box
+    ]
     return RoomScan(
-        points.astype(np.float32),
-        labels[instance].astype(np.int64),
-        instance.astype(np.int64),
-        _boxes(whole, labels, enough, middle),
-        np.stack([labels, counts], axis=1)[unboxed],
+        np.concatenate([places, colors[drawn]], axis=1).astype(np.float32),
+        labels[kept].astype(np.int64),
+        kept.astype(np.int64),
+        np.reshape(boxes, (-1, 7)),
+        labels[with_box].astype(np.int64),
+        np.stack([labels, counts], axis=1)[boxed & ~enough],
         align,
-        [frame._replace(pose=back @ frame.pose) for frame in frames],
-        camera.intrinsic,
+        frames,
+        cameras[0].intrinsic,
     )
 
 
 def _moved(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return points (N, 3) under a (4, 4) rigid motion."""
+    """Apply a rigid motion (4, 4) to points (N, 3)."""
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def _middle(room: FurnishedRoom) -> np.ndarray:
-    """Return the origin of the aligned world: the middle of the floor."""
-    return np.array([room.size[0] / 2, room.size[1] / 2, 0.0])
+def _box(points: np.ndarray, yaw: float) -> np.ndarray:
+    """Compute centre, size and yaw (7,) of points in a box of a yaw."""
+    turn = rotation('z', yaw)
+    local = points @ turn
+    low, high = local.min(axis=0), local.max(axis=0)
+    return np.array([*turn @ (low + high) / 2, *(high - low), yaw])
 
 
 def _alignment(
     room: FurnishedRoom, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scan's world to the aligned one, and room to scan's world.
+    """Draw the scan's world: to the aligned one, and from the room's.
 
-    The scan's world is turned by a random angle and begins at about the
-    lowest corner of the room, as ScanNet's do.
+    It is turned by a random angle and begins at about the lowest corner of
+    the room, as ScanNet's do; the aligned one begins in the middle of the
+    floor.
     """
-    angle = rng.uniform(-np.pi / 3, np.pi / 3)
-    cos, sin = np.cos(angle), np.sin(angle)
-    align = np.eye(4)
-    align[:2, :2] = [[cos, -sin], [sin, cos]]
     half = room.size[:2] / 2
+    align, to_aligned = np.eye(4), np.eye(4)
+    align[:3, :3] = rotation('z', rng.uniform(-np.pi / 3, np.pi / 3))
     reach = np.abs(align[:2, :2]) @ half
-    start = np.array([*reach, rng.uniform(0.0, 0.1)])
-    align[:3, 3] = -align[:3, :3] @ start
-    to_aligned = np.eye(4)
-    to_aligned[:3, 3] = -_middle(room)
+    align[:3, 3] = -align[:3, :3] @ [*reach, rng.uniform(0.0, 0.1)]
+    to_aligned[:2, 3] = -half
     return align, np.linalg.inv(align) @ to_aligned
 
 
-def _boxes(
-    seen: _Seen, labels: np.ndarray, enough: np.ndarray, middle: np.ndarray
+def plan_views(
+    room: FurnishedRoom, num_views: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Choose camera poses that show every thing of a room.
+
+    A quarter of the views look across the room, from beside a wall; the
+    others look at one thing each, then at places of walls and floor. They
+    are ordered as a walk around the room.
+
+    Args:
+        room: The room.
+        num_views: Number of poses, at least 1.
+        rng: Source of randomness.
+
+    Returns:
+        (4, 4) camera to world each, in the coordinates of the room.
+    """
+    things = room.blocks[~np.isin(room.labels, _SHELL)]
+    num_across = num_views // 4
+    places = rng.permutation(things.mean(axis=1))[: num_views - num_across]
+    spare = num_views - num_across - len(places)
+    surface = rng.uniform(0.1, 0.9, (spare, 3)) * [1, 1, 0.7]
+    surface[::2, 0] = rng.integers(0, 2, len(surface[::2]))
+    surface[1::2, 1] = rng.integers(0, 2, len(surface[1::2]))
+    surface[::3] = rng.uniform(0.2, 0.8, (len(surface[::3]), 3)) * [1, 1, 0]
+    across = rng.uniform(0.3, 0.7, (num_across, 3)) * [1, 1, 0.4]
+    poses = [
+        _pose(room, things, share * room.size, 10.0, rng) for share in across
+    ]
+    targets = np.concatenate([places, surface * room.size])
+    poses += [
+        _pose(room, things, target, _DISTANCE, rng) for target in targets
+    ]
+    middle = room.size[:2] / 2
+    angles = [np.arctan2(*(pose[:2, 3] - middle)) for pose in poses]
+    return [poses[index] for index in np.argsort(angles)]
+
+
+def _pose(
+    room: FurnishedRoom,
+    things: np.ndarray,
+    target: np.ndarray,
+    distance: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Return (I, 7) boxes of the things with enough points."""
-    boxes = [np.zeros((0, 7))]
-    for number in np.flatnonzero(enough & np.isin(labels, DETECTION_IDS)):
-        own = seen.exact[seen.instances == number] - middle
-        low, high = own.min(axis=0), own.max(axis=0)
-        row = [*(low + high) / 2, *(high - low), labels[number]]
-        boxes.append(np.array([row]))
-    return np.concatenate(boxes)
+    """Choose the pose of the best of some random places.
+
+    Args:
+        room: The room.
+        things: (T, 2, 3) boxes of what is in it.
+        target: (3,) what is looked at.
+        distance: How far from it a camera should be, metres.
+        rng: Source of randomness.
+    """
+    margin = np.array([0.2, 0.2, 0.0])
+    low, high = margin + [0, 0, 1.25], [*(room.size - margin)[:2], 1.75]
+    eyes = rng.uniform(low, high, (_CANDIDATES, 3))
+    away = np.linalg.norm(eyes - target, axis=1)
+    own = ((things[:, 0] <= target) & (target <= things[:, 1])).all(axis=1)
+    share = np.linspace(0.1, 0.95, 12)[:, None, None]
+    path = eyes + share * (target - eyes)
+    hidden = _within(path, things[~own], 0.0).any(axis=0).sum(axis=1)
+    inside = _within(eyes, things, 0.12).any(axis=1)
+    cost = 0.7 * np.abs(away - distance) + hidden
+    cost = cost + 10.0 * inside + 5.0 * (away < 0.7)
+    aim = target + rng.normal(0, 0.12, 3)
+    return look_at(eyes[np.argmin(cost)], aim, roll=rng.normal(0, 0.05))
+
+
+def _within(
+    points: np.ndarray, blocks: np.ndarray, margin: float
+) -> np.ndarray:
+    """Tell which points (..., 3) are in which boxes (T, 2, 3): (..., T)."""
+    above = points[..., None, :] > blocks[:, 0] - margin
+    below = points[..., None, :] < blocks[:, 1] + margin
+    return (above & below).all(axis=-1)
 
 
 def _shoot(
     room: FurnishedRoom,
-    corners: np.ndarray,
-    painter: _Painter,
+    paint: _Paint,
     camera: Camera,
     options: RoomScanOptions,
     rng: np.random.Generator,
-) -> tuple[RoomFrame, _Seen]:
-    """Return a frame, its pose in the room, and what it measured."""
-    depth, face = render_depth(corners, camera)
-    rays = camera.rays()
-    eye = camera.pose[:3, 3]
+) -> tuple[RoomFrame, tuple[np.ndarray, ...]]:
+    """Take a frame, its pose in the room.
+
+    Returns:
+        The frame, and of its measured pixels: place, place without noise
+        (P, 3), colour (P, 3) and instance (P,).
+    """
+    depth, face = render_depth(room.corners, camera)
+    rays, eye = camera.rays(), camera.pose[:3, 3]
     exact = eye + rays * depth[..., None]
-    color, facing = painter.paint(
+    color, facing = paint(
         face, exact.astype(np.float32), eye.astype(np.float32)
     )
     color = color * np.float32(rng.normal(1, 0.05) * 255)
@@ -244,7 +261,7 @@ def _shoot(
     stored = np.where(usable, np.round(1000 * noisy), 0).astype(np.uint16)
     usable = stored > 0
     measured = eye + rays * (stored[..., None] / 1000)
-    rows = _Seen(
+    rows = (
         measured[usable].astype(np.float32),
         exact[usable].astype(np.float32),
         color[usable],
@@ -253,42 +270,26 @@ def _shoot(
     return RoomFrame(color, stored, camera.pose), rows
 
 
-class _Painter:
-    """Light and texture of a room, the same in all frames.
+class _Paint:
+    """Light and texture of a room, the same in all frames."""
 
-    Args:
-        room: The room.
-        corners: (F, 3, 3) corners of its faces.
-        rng: Source of randomness.
-    """
-
-    def __init__(
-        self,
-        room: FurnishedRoom,
-        corners: np.ndarray,
-        rng: np.random.Generator,
-    ) -> None:
-        normals = np.cross(
-            corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-        )
-        size = np.linalg.norm(normals, axis=1, keepdims=True)
-        self._normals = (normals / np.maximum(size, 1e-12)).astype(np.float32)
-        self._room = room
+    def __init__(self, room: FurnishedRoom, rng: np.random.Generator) -> None:
+        self._normals = unit_normals(room.corners).astype(np.float32)
+        self._instances = room.instances
         place = rng.uniform(0.35, 0.65, 3) * room.size
         self._lamp = np.float32([*place[:2], room.size[2] - 0.1])
         tint = rng.normal([1.0, 0.98, 0.94], 0.02)
         self._tones = (room.colors * tint).astype(np.float32)
-        # Some waves per instance make a grain.
+        # Some waves per instance make a grain, planks a floor.
         number = len(room.labels) + 1
         self._waves = rng.normal(0, 60, (number, 2, 3)).astype(np.float32)
-        floor = 1 + int(np.flatnonzero(room.labels == NYU40['floor'])[0])
-        self._floor = floor
+        self._floor = 1 + int(np.argmax(room.labels == NYU40['floor']))
         self._plank = rng.uniform(0.08, 0.3)
 
-    def paint(
+    def __call__(
         self, face: np.ndarray, places: np.ndarray, eye: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the colour seen and the cosine of the view.
+        """Compute the colour seen and the cosine of the view.
 
         Args:
             face: (H, W) face seen, -1 for none.
@@ -304,7 +305,7 @@ class _Painter:
         squared = np.einsum('...i,...i', toward, toward)
         light = np.maximum(_cosine(toward, normals), 0) / (1 + 0.08 * squared)
         shade = 0.5 + 0.6 * light + 0.08 * np.maximum(facing, 0)
-        instance = self._room.instances[face]
+        instance = self._instances[face]
         phase = np.einsum('hwi,hwki->hwk', places, self._waves[instance])
         shade = shade * (1 + 0.012 * np.sin(phase).sum(axis=-1))
         planks = np.floor(places[..., 0] / self._plank)
@@ -314,7 +315,7 @@ class _Painter:
 
 
 def _cosine(directions: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """Return the cosine between directions (..., 3) and unit normals."""
+    """Compute the cosine between directions (..., 3) and unit normals."""
     length = np.sqrt(np.einsum('...i,...i', directions, directions))
     along = np.einsum('...i,...i', directions, normals)
     return along / np.maximum(length, 1e-12)

@@ -1,304 +1,335 @@
-"""Furnished rooms: what is in a bedroom, a bathroom, a kitchen."""
+"""Furnished rooms: what is in a bedroom, a bathroom, a kitchen, and where."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from .furniture import NYU40, Item, draw_item, draw_kitchen_row
-from .layout import Layout, block_of
-from .mesh import Mesh, joined
+from .items import NYU40, Item, compose, draw_item, draw_kitchen_row
+from .solids import Solid, box, join, rotation
 
-_TRIES = 20  # rooms drawn until one holds what its recipe needs
-_ALWAYS = ('door', 'window', 'picture', 'otherfurniture')
+_ROOM_TRIES = 20  # rooms drawn until one holds what makes its kind
+_TRIES = 40  # places tried for a group
+_GAP = 0.03  # room between two groups, metres
+_WALL = 0.15  # thickness of a wall, metres
+_RECESS = 0.09  # how far doors and windows are behind the wall's face
+_LAP = 0.02  # how far the frames of openings reach into the wall, metres
+_SWING = 0.75  # what is kept free in front of a door, metres
+_YAWS = (np.pi, -np.pi / 2, 0.0, np.pi / 2)  # fronts to the room, by wall
 
 
 class FurnishedRoom(NamedTuple):
     """A furnished room, z up, metres; instance i has the number i + 1.
 
     Attributes:
-        kind: Name of its recipe.
         size: (3,) width, depth and height; it begins at the origin.
-        vertices: (V, 3) float.
-        faces: (F, 3) int, counter-clockwise seen from outside.
+        corners: (F, 3, 3) corners of the faces, counter-clockwise seen from
+            outside.
         colors: (F, 3) float in [0, 1].
         instances: (F,) int, number of the face's instance, from 1.
         labels: (I,) int, NYU40 number of each instance.
         blocks: (I, 2, 3) smallest and largest coordinates of each instance.
+        yaws: (I,) turn of each instance about the z axis, radians.
     """
 
-    kind: str
     size: np.ndarray
-    vertices: np.ndarray
-    faces: np.ndarray
+    corners: np.ndarray
     colors: np.ndarray
     instances: np.ndarray
     labels: np.ndarray
     blocks: np.ndarray
+    yaws: np.ndarray
 
 
-def room_kinds() -> list[str]:
-    """Return the names of the recipes, in the order in which they follow."""
-    return list(_RECIPES)
+class Layout:
+    """A rectangular room, from (0, 0, 0) to its size, being furnished.
 
-
-def draw_room(kind: str, rng: np.random.Generator) -> FurnishedRoom:
-    """Return a room, drawn at random.
-
-    It is drawn again where something that makes the kind found no place.
+    Groups of items are placed together. The origin of a group at a wall is
+    on the wall's face, its front to -y. Walls are numbered 0 (y = 0),
+    1 (x = width), 2 (y = depth), 3 (x = 0).
 
     Args:
-        kind: One of :func:`room_kinds`.
+        size: (3,) width, depth and height, metres.
         rng: Source of randomness.
-
-    Raises:
-        ValueError: If there is no such recipe.
     """
-    if kind not in _RECIPES:
-        raise ValueError(
-            f'kind must be one of {", ".join(_RECIPES)}, got {kind!r}; '
-            'correct the name'
+
+    def __init__(self, size: np.ndarray, rng: np.random.Generator) -> None:
+        self.size = size
+        self.rng = rng
+        self.items: list[Item] = []
+        self.blocks: list[np.ndarray] = []
+        self.holes: list[list[tuple]] = [[], [], [], []]
+
+    def at_wall(self, group: list[Item], *, free: float = 0.0) -> bool:
+        """Place a group somewhere along a wall.
+
+        Args:
+            group: The items; the last ones are left out where there is no
+                room for all.
+            free: What is kept free before the wall, metres.
+
+        Returns:
+            Whether the first of them was placed.
+        """
+
+        def poses(low: np.ndarray, high: np.ndarray) -> Iterator[tuple]:
+            for _ in range(_TRIES):
+                wall = int(self.rng.integers(4))
+                spare = self.size[wall % 2] - (high - low)[0] - 0.08
+                if spare > 0:
+                    start = 0.04 + self.rng.random() * spare - low[0]
+                    yield self._wall_pose(wall, start)
+
+        return self._place(group, poses, free)
+
+    def on_floor(self, group: list[Item]) -> bool:
+        """Place a group anywhere on the floor, often parallel to the walls.
+
+        Args:
+            group: The items, as of :meth:`at_wall`.
+        """
+
+        def poses(low: np.ndarray, high: np.ndarray) -> Iterator[tuple]:
+            for _ in range(_TRIES):
+                spread = 3.0 if self.rng.random() < 1 / 3 else 0.05
+                yaw = self.rng.integers(4) * np.pi / 2
+                yaw += self.rng.normal(0, spread)
+                place = self.rng.uniform(0.3, self.size[:2] - 0.3)
+                yield yaw, np.array([*place, 0.0])
+
+        return self._place(group, poses, 0.0)
+
+    def open_wall(self, group: list[Item], free: float) -> None:
+        """Put a group at a wall whose first item goes into a hole.
+
+        Args:
+            group: A door or window, and what is beside it.
+            free: What is kept free before the wall, metres.
+        """
+        pane, number = group[0], len(self.items)
+        if not self.at_wall(group, free=free):
+            return
+        placed = self.items[number]
+        wall = int(np.argmin(np.abs(_wrapped(np.array(_YAWS) - placed.yaw))))
+        yaw, origin = self._wall_pose(wall, 0.0)
+        local = (placed.vertices - origin) @ rotation('z', yaw)
+        low, high = local.min(axis=0), local.max(axis=0)
+        hole = low[0] + _LAP, high[0] - _LAP, low[2] + _LAP, high[2] - _LAP
+        if pane.label == 'door':
+            hole = (*hole[:2], 0.0, hole[3])
+        self.holes[wall].append(hole)
+
+    def _wall_pose(self, wall: int, start: float) -> tuple[float, np.ndarray]:
+        """Compute yaw and place of a local origin along a wall's face."""
+        width, depth, _ = self.size
+        corner = ((width, 0), (width, depth), (0, depth), (0, 0))[wall]
+        yaw = _YAWS[wall]
+        along = rotation('z', yaw) @ [start, 0.0, 0.0]
+        return yaw, along + [*corner, 0.0]
+
+    def _place(self, group: list[Item], poses: Callable, free: float) -> bool:
+        """Place as many items of a group as there is room for."""
+        for count in range(len(group), 0, -1):
+            vertices = [item.vertices for item in group[:count]]
+            low = np.min([v.min(axis=0) for v in vertices], axis=0)
+            high = np.max([v.max(axis=0) for v in vertices], axis=0)
+            for yaw, place in poses(low, high):
+                block = _turned_block(low, high, free, yaw) + place
+                if self._fits(block):
+                    placed = [i.placed(yaw, place) for i in group[:count]]
+                    self.items += placed
+                    self.blocks.append(block)
+                    return True
+        return False
+
+    def _fits(self, block: np.ndarray) -> bool:
+        """Tell whether a box (2, 3) is in the room and meets no other."""
+        low, high = block
+        inside = (low[:2] > -1e-6).all() and (high < self.size + 1e-6).all()
+        return bool(inside) and not any(
+            (low < other[1] + _GAP).all() and (other[0] < high + _GAP).all()
+            for other in self.blocks
         )
-    recipe = _RECIPES[kind]
-    for _ in range(_TRIES):
-        sides = rng.uniform(recipe.low, recipe.high, 2)
-        layout = Layout((*sides, rng.uniform(2.4, 2.8)), rng)
-        _openings(layout)
-        recipe.furnish(layout)
-        _decorate(layout)
-        labels = {item.label for item in layout.items}
-        if labels.issuperset(_ALWAYS + recipe.needs):
-            break
-    return _assembled(kind, layout)
+
+    def shell(self) -> list[Item]:
+        """Make floor, ceiling and the walls with their openings."""
+        width, depth, height = self.size
+        middle = np.array([width / 2, depth / 2, 0.0])
+        slab = box(width + 2 * _WALL, 0.1, depth + 2 * _WALL).at(y=0.05)
+        floor = compose('floor', {'slab': slab}, 'floor', self.rng)
+        cover = compose('ceiling', {'slab': slab}, 'ceiling', self.rng)
+        paint = compose('wall', {'slab': slab}, 'wall', self.rng).colors[0]
+        walls = []
+        for wall, holes in enumerate(self.holes):
+            panels = _wall_panels(self.size[wall % 2], height, sorted(holes))
+            colors = np.tile(paint, (len(panels.faces), 1))
+            item = Item('wall', *panels, colors, height)
+            walls.append(item.placed(*self._wall_pose(wall, 0.0)))
+        return [
+            floor.placed(0.0, middle - [0, 0, 0.1]),
+            cover.placed(0.0, middle + [0, 0, height]),
+            *walls,
+        ]
 
 
-def _assembled(kind: str, layout: Layout) -> FurnishedRoom:
-    """Return the meshes of a layout as one room."""
-    items = layout.shell() + layout.items
-    whole = joined([Mesh(item.vertices, item.faces) for item in items])
-    counts = [len(item.faces) for item in items]
-    blocks = [block_of(item) for item in items]
-    return FurnishedRoom(
-        kind,
-        layout.size,
-        whole.vertices,
-        whole.faces,
-        np.concatenate([item.colors for item in items]),
-        np.repeat(np.arange(len(items)) + 1, counts),
-        np.array([NYU40[item.label] for item in items]),
-        np.array([[block.low, block.high] for block in blocks]),
-    )
+def _turned_block(
+    low: np.ndarray, high: np.ndarray, free: float, yaw: float
+) -> np.ndarray:
+    """Compute the box (2, 3) around a turned box; a wall is at y = 0."""
+    if free > 0:
+        low, high = low.copy(), high.copy()
+        low[1], high[1] = min(low[1], -free), 0.0
+    corners = np.array([
+        (x, y, z)
+        for x in (low[0], high[0])
+        for y in (low[1], high[1])
+        for z in (low[2], high[2])
+    ]) @ rotation('z', yaw).T  # fmt: skip
+    return np.stack([corners.min(axis=0), corners.max(axis=0)])
 
 
-def _some(layout: Layout, low: int, high: int) -> range:
-    """Return a range of a random length."""
-    return range(int(layout.rng.integers(low, high + 1)))
+def _wrapped(angle: np.ndarray) -> np.ndarray:
+    """Bring angles to [-pi, pi)."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
-def _chance(layout: Layout, probability: float) -> bool:
-    """Return True with the given probability."""
-    return bool(layout.rng.random() < probability)
+def _wall_panels(length: float, height: float, holes: list[tuple]) -> Solid:
+    """Make a wall around its holes (start, end, bottom, top) along x."""
+    panels, at = [], -_WALL
+    for start, end, low, high in [*holes, (length + _WALL,) * 4]:
+        for left, right, bottom, top in (
+            (at, start, 0.0, height),
+            (start, end, 0.0, low),
+            (start, end, high, height),
+        ):
+            if right - left > 1e-6 and top - bottom > 1e-6:
+                panel = box(right - left, _WALL, top - bottom)
+                middle = (left + right) / 2, _WALL / 2, (bottom + top) / 2
+                panels.append(panel.at(*middle))
+        at = end
+    return join(*panels)
 
 
-def _draw(layout: Layout, name: str) -> Item:
-    """Return a thing of a kind."""
-    return draw_item(name, layout.rng)
+# Groups of items. At a wall the wall's face is at y = 0, the room at y < 0.
+def _backed(
+    item: Item, x: float = 0.0, z: float = 0.0, gap: float = 0.03
+) -> Item:
+    """Put an item with its back to the wall."""
+    return item.placed(0.0, (x, -item.size[1] / 2 - gap, z))
 
 
-def _openings(layout: Layout) -> None:
-    """Put one or two doors and windows into the walls."""
-    for _ in _some(layout, 1, 2):
-        layout.opening(_draw(layout, 'door'), 0.0)
-    for _ in _some(layout, 1, 2):
-        pane = _draw(layout, 'window')
-        room_above = layout.size[2] - pane.size[2] - 0.1
-        height = min(layout.rng.uniform(0.8, 1.0), room_above)
-        window = layout.opening(pane, height)
-        if window is not None and _chance(layout, 0.7):
-            _hang_curtains(layout, window)
+def _hung(
+    layout: Layout, name: str, low: float, high: float, gap: float = 0.01
+) -> Item:
+    """Draw an item at the wall, its underside at a height from low to high."""
+    item = draw_item(name, layout.rng)
+    room = layout.size[2] - item.size[2] - 0.1
+    height = min(layout.rng.uniform(low, high), room)
+    return _backed(item, z=height, gap=gap)
 
 
-def _hang_curtains(layout: Layout, window: Item) -> None:
-    """Hang curtains beside a window."""
-    block = block_of(window)
-    middle = (block.low + block.high) / 2
-    walls = [middle[1], layout.size[0] - middle[0],
-             layout.size[1] - middle[1], middle[0]]  # fmt: skip
-    wall = int(np.argmin(walls))
-    axis = wall % 2
-    along = middle[axis]
-    if wall in (2, 3):
-        along = layout.wall_length(wall) - along
-    half = (block.high - block.low)[axis] / 2
-    for sign in (-1, 1):
-        cloth = _draw(layout, 'curtain')
-        beside = along + sign * (half + cloth.size[0] / 2 + 0.04)
+def _topped(
+    item: Item, names: tuple[str, ...], rng: np.random.Generator
+) -> list[Item]:
+    """Put up to two small things on an item at the origin."""
+    group = [item]
+    for side, name in zip((-1, 1), rng.permutation(names), strict=False):
+        thing = draw_item(str(name), rng)
+        free = item.size[:2] * [0.5, 1.0] - thing.size[:2] - 0.04
+        if (free > 0).all() and rng.random() < 0.6:
+            x, y = rng.uniform(-0.5, 0.5, 2) * free
+            place = (x + side * item.size[0] / 4, y, item.top + 0.002)
+            group.append(thing.placed(0.0, place))
+    return group
+
+
+def _window(layout: Layout) -> list[Item]:
+    """Draw a window, mostly with curtains."""
+    rng = layout.rng
+    pane = _hung(layout, 'window', 0.8, 1.0, gap=-_RECESS)
+    group = [pane]
+    for side in (-1, 1) if rng.random() < 0.7 else ():
+        cloth = draw_item('curtain', rng)
+        x = side * (pane.size[0] + cloth.size[0] + 0.08) / 2
         drop = min(0.05, layout.size[2] - cloth.size[2] - 0.05)
-        away = cloth.size[1] / 2 + 0.02
-        hung = cloth.placed(*layout.wall_pose(wall, beside, away, drop))
-        own = block_of(hung)
-        if layout.contains(own) and layout.fits(own):
-            layout.add(hung)
+        group.append(_backed(cloth, x, drop))
+    return group
 
 
-def _decorate(layout: Layout) -> None:
-    """Hang pictures, put bins and lamps where there is room."""
-    for _ in _some(layout, 1, 3):
-        picture = _draw(layout, 'picture')
-        room_above = layout.size[2] - picture.size[2] - 0.1
-        height = min(layout.rng.uniform(1.2, 1.6), room_above)
-        layout.at_wall(picture, height=height, away=0.005)
-    for _ in _some(layout, 1, 2):
-        layout.at_wall(_draw(layout, 'bin'))
+def _door(layout: Layout) -> list[Item]:
+    door = draw_item('door', layout.rng)
+    return [_backed(door, gap=-_RECESS)]
 
 
-def _top_things(layout: Layout, carrier: Item, *names: str) -> None:
-    """Put small things on top of another one."""
-    for name in names:
-        if _chance(layout, 0.6):
-            layout.on_top(_draw(layout, name), carrier)
+def _dining(layout: Layout) -> list[Item]:
+    """Draw a table with chairs around it, in the middle of its group."""
+    rng = layout.rng
+    group = _topped(draw_item('table', rng), ('vase', 'bowl', 'laptop'), rng)
+    half = group[0].size / 2
+    for side in rng.permutation(4)[: rng.integers(2, 5)]:
+        chair = draw_item('chair', rng)
+        across, along = half[(side + 1) % 2], half[side % 2]
+        away = across + chair.size[1] / 2 + rng.uniform(0.05, 0.2)
+        place = (rng.uniform(-0.4, 0.4) * along, away, 0.0)
+        seated = chair.placed(rng.normal(0, 0.25), place)
+        group.append(seated.placed(side * np.pi / 2))
+    return group
 
 
-def _work_place(layout: Layout) -> None:
-    """Put a desk to a wall, a chair before it and things on it."""
-    desk = layout.at_wall(_draw(layout, 'desk'))
-    if desk is None:
-        return
-    _top_things(layout, desk, 'display', 'laptop', 'lamp')
-    block = block_of(desk)
-    layout.on_floor(_draw(layout, 'chair'), near=(block.low + block.high) / 2)
+def _coffee(layout: Layout) -> list[Item]:
+    table = draw_item('table', layout.rng)
+    return _topped(table, ('vase', 'bowl'), layout.rng)
 
 
-def _dining(layout: Layout) -> None:
-    """Put a table with chairs around it."""
-    table = layout.on_floor(_draw(layout, 'table'))
-    if table is None:
-        table = layout.at_wall(_draw(layout, 'table'))
-    if table is not None:
-        _top_things(layout, table, 'vase', 'bowl', 'laptop')
-        layout.around(table, 'chair', int(layout.rng.integers(2, 5)))
+def _work(layout: Layout) -> list[Item]:
+    """Draw a desk at the wall with a chair before it."""
+    rng = layout.rng
+    desk = draw_item('desk', rng)
+    things = _topped(desk, ('display', 'laptop', 'lamp'), rng)
+    back = -desk.size[1] / 2 - 0.03
+    group = [thing.placed(0.0, (0, back, 0)) for thing in things]
+    chair = draw_item('chair', rng)
+    away = desk.size[1] + chair.size[1] / 2 + rng.uniform(0.0, 0.2)
+    x = rng.uniform(-0.2, 0.2) * desk.size[0]
+    turned = chair.placed(np.pi + rng.normal(0, 0.3), (x, -away, 0))
+    return [*group, turned]
 
 
-def _kitchen_row(layout: Layout) -> None:
-    """Put a worktop with its cabinets and its sink to a wall."""
+def _sideboard(layout: Layout) -> list[Item]:
+    board = draw_item('cabinet', layout.rng)
+    group = _topped(board, ('display', 'vase'), layout.rng)
+    back = -board.size[1] / 2 - 0.03
+    return [thing.placed(0.0, (0, back, 0)) for thing in group]
+
+
+def _kitchen_row(layout: Layout) -> list[Item]:
     row = draw_kitchen_row(layout.rng)
-    whole = row.counter._replace(
-        vertices=np.concatenate([row.base.vertices, row.counter.vertices])
-    )
-    for _ in range(60):
-        wall = int(layout.rng.integers(4))
-        spare = layout.wall_length(wall) - row.length - 0.1
-        if spare <= 0:
-            continue
-        along = row.length / 2 + 0.05 + layout.rng.random() * spare
-        pose = layout.wall_pose(wall, along, row.depth / 2 + 0.06)
-        block = block_of(whole.placed(*pose))
-        if not layout.fits(block):
-            continue
-        for part in (row.base, row.counter, row.sink):
-            layout.add(part.placed(*pose), reserve=block)
-        for _ in _some(layout, 0, 2):
-            board = _draw(layout, 'cabinet')
-            if board.size[2] < layout.size[2] - 1.5:
-                layout.at_wall(board, wall=wall, height=1.45, away=0.01)
-        return
+    depth = row[1].size[1]
+    return [item.placed(0.0, (0, -depth / 2 - 0.05, 0)) for item in row]
 
 
-def _bathe(layout: Layout) -> None:
-    """Put a bathtub to a wall and hang its curtain at its free side."""
-    tub = _draw(layout, 'bathtub')
-    for _ in range(60):
-        wall = int(layout.rng.integers(4))
-        spare = layout.wall_length(wall) - tub.size[0] - 0.06
-        if spare <= 0:
-            continue
-        along = tub.size[0] / 2 + 0.03 + layout.rng.random() * spare
-        away = tub.size[1] / 2 + 0.02
-        placed = tub.placed(*layout.wall_pose(wall, along, away))
-        if layout.fits(block_of(placed)):
-            break
-    else:
-        return
-    layout.add(placed)
-    if not _chance(layout, 0.85):
-        return
-    cloth = _draw(layout, 'shower curtain')
-    slack = max(0.0, (tub.size[0] - cloth.size[0]) / 2)
-    beside = along + layout.rng.uniform(-slack, slack)
-    away = tub.size[1] + cloth.size[1] / 2 + 0.06
+def _bath(layout: Layout) -> list[Item]:
+    """Draw a bathtub with its curtain at the free side."""
+    rng = layout.rng
+    tub, cloth = draw_item('bathtub', rng), draw_item('shower curtain', rng)
+    slack = max(0.0, tub.size[0] - cloth.size[0]) / 2
+    away = -tub.size[1] - cloth.size[1] / 2 - 0.06
     bottom = min(0.25, layout.size[2] - cloth.size[2] - 0.1)
-    hung = cloth.placed(*layout.wall_pose(wall, beside, away, bottom))
-    own = block_of(hung)
-    if layout.contains(own) and layout.fits(own, gap=0.01):
-        layout.add(hung)
+    place = (rng.uniform(-slack, slack), away, bottom)
+    return [_backed(tub), cloth.placed(0.0, place)]
 
 
-def _bedroom(layout: Layout) -> None:
-    for _ in _some(layout, 1, 2):
-        layout.at_wall(_draw(layout, 'bed'))
-    for _ in _some(layout, 1, 2):
-        layout.at_wall(_draw(layout, 'cabinet'))
-    _work_place(layout)
-    if _chance(layout, 0.5):
-        layout.at_wall(_draw(layout, 'bookshelf'))
-
-
-def _living_room(layout: Layout) -> None:
-    for _ in _some(layout, 1, 3):
-        layout.at_wall(_draw(layout, 'sofa'))
-    low = layout.at_wall(_draw(layout, 'cabinet'))
-    if low is not None:
-        _top_things(layout, low, 'display', 'vase')
-    for _ in _some(layout, 1, 2):
-        layout.at_wall(_draw(layout, 'bookshelf'))
-    _dining(layout)
-    coffee = layout.on_floor(_draw(layout, 'table'))
-    if coffee is not None:
-        _top_things(layout, coffee, 'bowl', 'vase')
-
-
-def _kitchen(layout: Layout) -> None:
-    _kitchen_row(layout)
-    layout.at_wall(_draw(layout, 'refrigerator'))
-    _dining(layout)
-    for _ in _some(layout, 0, 2):
-        layout.at_wall(_draw(layout, 'cabinet'))
-
-
-def _bathroom(layout: Layout) -> None:
-    _bathe(layout)
-    layout.at_wall(_draw(layout, 'toilet'))
-    for _ in _some(layout, 1, 2):
-        layout.at_wall(_draw(layout, 'washbasin'))
-    if _chance(layout, 0.6):
-        layout.at_wall(_draw(layout, 'cabinet'))
-
-
-def _office(layout: Layout) -> None:
-    for _ in _some(layout, 1, 3):
-        _work_place(layout)
-    for _ in _some(layout, 1, 3):
-        layout.at_wall(_draw(layout, 'bookshelf'))
-    if _chance(layout, 0.6):
-        layout.at_wall(_draw(layout, 'cabinet'))
-    if _chance(layout, 0.6):
-        _dining(layout)
-    if _chance(layout, 0.3):
-        layout.at_wall(_draw(layout, 'sofa'))
-
-
-def _studio(layout: Layout) -> None:
-    layout.at_wall(_draw(layout, 'bed'))
-    layout.at_wall(_draw(layout, 'sofa'))
-    _kitchen_row(layout)
-    layout.at_wall(_draw(layout, 'refrigerator'))
-    _work_place(layout)
-    _dining(layout)
-    for name in ('cabinet', 'bookshelf'):
-        if _chance(layout, 0.7):
-            layout.at_wall(_draw(layout, name))
+_GROUPS = {
+    'bath': _bath,
+    'desk': _work,
+    'kitchen row': _kitchen_row,
+    'sideboard': _sideboard,
+    'picture': lambda layout: [_hung(layout, 'picture', 1.2, 1.6)],
+    'wall cabinet': lambda layout: [_hung(layout, 'cabinet', 1.4, 1.5)],
+}
+_ON_FLOOR = {'dining': _dining, 'coffee table': _coffee}
 
 
 class Recipe(NamedTuple):
@@ -308,26 +339,98 @@ class Recipe(NamedTuple):
         low: Shortest wall, metres.
         high: Longest wall, metres.
         needs: NYU40 names of what must have found its place.
-        furnish: Puts things into a room.
+        groups: Name of a group, fewest and most of it, in the order in which
+            they are placed.
     """
 
     low: float
     high: float
     needs: tuple[str, ...]
-    furnish: Callable[[Layout], None]
+    groups: tuple[tuple[str, int, int], ...]
 
 
-_RECIPES = {
+_ALWAYS = ('door', 'window', 'picture', 'otherfurniture')
+RECIPES = {
     'studio': Recipe(
-        4.2, 6.2, ('bed', 'sofa', 'desk', 'curtain', 'counter'), _studio
+        4.2, 6.2, ('bed', 'sofa', 'desk', 'curtain', 'counter', 'sink'),
+        (('bed', 1, 1), ('sofa', 1, 1), ('kitchen row', 1, 1),
+         ('refrigerator', 1, 1), ('desk', 1, 1), ('dining', 1, 1),
+         ('cabinet', 0, 1), ('bookshelf', 0, 1)),
     ),
     'bathroom': Recipe(
-        2.3, 3.4, ('toilet', 'sink', 'bathtub', 'shower curtain'), _bathroom
+        2.3, 3.4, ('toilet', 'sink', 'bathtub', 'shower curtain'),
+        (('bath', 1, 1), ('toilet', 1, 1), ('washbasin', 1, 2),
+         ('cabinet', 0, 1)),
     ),
     'kitchen': Recipe(
-        3.0, 4.8, ('counter', 'sink', 'refrigerator', 'table'), _kitchen
+        3.0, 4.8, ('counter', 'sink', 'refrigerator', 'table'),
+        (('kitchen row', 1, 1), ('wall cabinet', 0, 2),
+         ('refrigerator', 1, 1), ('dining', 1, 1), ('cabinet', 0, 2)),
     ),
-    'office': Recipe(3.4, 5.6, ('desk', 'bookshelf', 'chair'), _office),
-    'bedroom': Recipe(3.2, 4.8, ('bed', 'cabinet'), _bedroom),
-    'living room': Recipe(3.8, 6.0, ('sofa', 'table'), _living_room),
-}
+    'office': Recipe(
+        3.4, 5.6, ('desk', 'bookshelf', 'chair'),
+        (('desk', 1, 3), ('bookshelf', 1, 3), ('cabinet', 0, 1),
+         ('dining', 0, 1), ('sofa', 0, 1)),
+    ),
+    'bedroom': Recipe(
+        3.2, 4.8, ('bed', 'cabinet'),
+        (('bed', 1, 2), ('cabinet', 1, 2), ('desk', 1, 1),
+         ('bookshelf', 0, 1)),
+    ),
+    'living room': Recipe(
+        3.8, 6.0, ('sofa', 'table'),
+        (('sofa', 1, 3), ('sideboard', 1, 1), ('bookshelf', 1, 2),
+         ('dining', 1, 1), ('coffee table', 0, 1)),
+    ),
+}  # fmt: skip
+
+
+def draw_room(kind: str, rng: np.random.Generator) -> FurnishedRoom:
+    """Draw a room; again where what makes its kind found no place.
+
+    Args:
+        kind: One of `RECIPES`.
+        rng: Source of randomness.
+    """
+    recipe = RECIPES[kind]
+    for _ in range(_ROOM_TRIES):
+        sides = rng.uniform(recipe.low, recipe.high, 2)
+        layout = Layout(np.array([*sides, rng.uniform(2.4, 2.8)]), rng)
+        for _ in range(rng.integers(1, 3)):
+            layout.open_wall(_door(layout), _SWING)
+        for _ in range(rng.integers(1, 3)):
+            layout.open_wall(_window(layout), 0.05)
+        decoration = (('picture', 1, 3), ('bin', 1, 2))
+        for name, low, high in recipe.groups + decoration:
+            for _ in range(rng.integers(low, high + 1)):
+                _furnish(layout, name)
+        labels = {item.label for item in layout.items}
+        if labels.issuperset(_ALWAYS + recipe.needs):
+            break
+    return _assemble(layout)
+
+
+def _furnish(layout: Layout, name: str) -> None:
+    """Draw a group and place it where there is room."""
+    if name in _ON_FLOOR:
+        layout.on_floor(_ON_FLOOR[name](layout))
+    elif name in _GROUPS:
+        layout.at_wall(_GROUPS[name](layout))
+    else:
+        layout.at_wall([_backed(draw_item(name, layout.rng))])
+
+
+def _assemble(layout: Layout) -> FurnishedRoom:
+    """Join the meshes of a layout to one room."""
+    items = layout.shell() + layout.items
+    blocks = [(i.vertices.min(axis=0), i.vertices.max(axis=0)) for i in items]
+    sizes = [len(item.faces) for item in items]
+    return FurnishedRoom(
+        layout.size,
+        np.concatenate([item.vertices[item.faces] for item in items]),
+        np.concatenate([item.colors for item in items]),
+        np.repeat(np.arange(len(items)) + 1, sizes),
+        np.array([NYU40[item.label] for item in items]),
+        np.array(blocks),
+        _wrapped(np.array([item.yaw for item in items])),
+    )

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from mmdet3d_act.datasets.scannet import DETECTION_IDS
-from mmdet3d_act.synthetic.furniture import NYU40
-from mmdet3d_act.synthetic.room_scan import (
-    RoomScan,
-    RoomScanOptions,
-    scan_room,
-)
+from mmdet3d_act.synthetic.items import NYU40
+from mmdet3d_act.synthetic.options import RoomScanOptions
+from mmdet3d_act.synthetic.room_scan import RoomScan, plan_views, scan_room
 from mmdet3d_act.synthetic.rooms import FurnishedRoom, draw_room
+from mmdet3d_act.synthetic.solids import rotation
 
 SMALL = RoomScanOptions(num_points=6000, num_views=20, width=96, height=72)
+
+
+def rescan(room: FurnishedRoom, seed: int = 0, **changes: float) -> RoomScan:
+    options = dataclasses.replace(SMALL, **changes)
+    return scan_room(room, options, np.random.default_rng(seed))
 
 
 @pytest.fixture(scope='module')
@@ -22,11 +27,11 @@ def room() -> FurnishedRoom:
 
 @pytest.fixture(scope='module')
 def scan(room: FurnishedRoom) -> RoomScan:
-    return scan_room(room, SMALL, np.random.default_rng(0))
+    return rescan(room)
 
 
 def aligned(scan: RoomScan) -> np.ndarray:
-    """Return the points in the world of the boxes."""
+    """Bring the points into the world of the boxes."""
     return scan.points[:, :3] @ scan.align[:3, :3].T + scan.align[:3, 3]
 
 
@@ -55,24 +60,43 @@ def test_alignment_turns_the_walls_parallel_to_the_axes(
     assert np.quantile(near, 0.9) < 0.05
     floor = places[scan.semantic == NYU40['floor'], 2]
     assert np.abs(np.median(floor)) < 0.01
-    # The scan's own world begins at the corner of what it holds.
+    # The scan's own world begins at the corner of what it holds, and
+    # nothing is seen from outside the room.
     assert np.abs(scan.points[:, :2].min(axis=0)).max() < 0.3
+    middle = places - np.array([0, 0, room.size[2] / 2])
+    assert (np.abs(middle) < room.size / 2 + 0.25).all()
 
 
-def test_boxes_hold_the_points_of_their_instances(scan: RoomScan) -> None:
+def inside(places: np.ndarray, box: np.ndarray) -> np.ndarray:
+    local = (places - box[:3]) @ rotation('z', box[6])
+    return (np.abs(local) < box[3:6] / 2 + 0.03).all(axis=1)
+
+
+@pytest.mark.parametrize('turned', [False, True])
+def test_boxes_hold_the_points_of_their_instances(
+    room: FurnishedRoom, turned: bool
+) -> None:
+    scan = rescan(room, turned=turned)
     places = aligned(scan)
     assert len(scan.boxes) >= 10
-    counts = []
-    for box in scan.boxes:
-        assert box[6] in DETECTION_IDS
-        low, high = box[:3] - box[3:6] / 2, box[:3] + box[3:6] / 2
-        own = scan.semantic == box[6]
-        inside = ((places > low - 0.03) & (places < high + 0.03)).all(axis=1)
-        counts.append((own & inside).sum())
-        numbers = np.bincount(scan.instance[own & inside])
-        mine = scan.instance == numbers.argmax()
-        assert inside[mine].mean() > 0.95
-    assert min(counts) >= SMALL.min_points
+    assert np.isin(scan.box_labels, DETECTION_IDS).all()
+    for box, label in zip(scan.boxes, scan.box_labels, strict=True):
+        own = (scan.semantic == label) & inside(places, box)
+        assert own.sum() >= SMALL.min_points
+        number = np.bincount(scan.instance[own]).argmax()
+        mine = scan.instance == number
+        assert inside(places[mine], box).mean() > 0.95
+        yaw = room.yaws[number - 1] if turned else 0.0
+        assert box[6] == pytest.approx(yaw)
+
+
+def test_turned_boxes_are_tighter(room: FurnishedRoom) -> None:
+    straight, turned = rescan(room).boxes, rescan(room, turned=True).boxes
+    slanted = np.abs(np.sin(2 * turned[:, 6])) > 0.3
+    assert slanted.any()
+    areas = [boxes[slanted, 3] * boxes[slanted, 4]
+             for boxes in (turned, straight)]  # fmt: skip
+    assert (areas[0] < areas[1]).all()
 
 
 def test_labels_and_instances_agree(
@@ -87,59 +111,40 @@ def test_labels_and_instances_agree(
     assert len(np.unique(scan.instance[boxed])) == len(scan.boxes)
 
 
-def test_things_with_few_points_are_dropped(room: FurnishedRoom) -> None:
-    strict = RoomScanOptions(
-        num_points=6000, num_views=20, width=96, height=72, min_points=150
-    )
-    scan = scan_room(room, strict, np.random.default_rng(0))
-    usual = scan_room(room, SMALL, np.random.default_rng(0))
-    gone = np.setdiff1d(usual.instance, scan.instance)
-    gone = gone[gone > 0]
-    assert len(gone) > 0
-    for number in gone:
-        assert 30 <= (usual.instance == number).sum() < 150
-    assert (scan.semantic[np.isin(usual.instance, gone)] == 0).all()
-    assert len(scan.boxes) + len(scan.dropped) == (
-        len(usual.boxes) + len(usual.dropped)
-    )
-    assert (scan.dropped[:, 1] < 150).all()
-    np.testing.assert_array_equal(scan.points, usual.points)
+def test_things_with_few_points_are_dropped(
+    room: FurnishedRoom, scan: RoomScan
+) -> None:
+    strict = rescan(room, min_points=150)
+    gone = np.setdiff1d(scan.instance, strict.instance)
+    assert len(gone[gone > 0]) > 0
+    for number in gone[gone > 0]:
+        assert 30 <= (scan.instance == number).sum() < 150
+    assert (strict.semantic[np.isin(scan.instance, gone)] == 0).all()
+    things = [len(s.boxes) + len(s.dropped) for s in (strict, scan)]
+    assert things[0] == things[1]
+    assert (strict.dropped[:, 1] < 150).all()
+    np.testing.assert_array_equal(strict.points, scan.points)
 
 
 def test_frames_and_points_are_of_one_world(scan: RoomScan) -> None:
-    centers, colors = [], []
+    known = set()
     for frame in scan.frames:
         row, column = np.nonzero(frame.depth)
         depth = frame.depth[row, column] / 1000
         local = np.stack([column, row, np.ones(len(row))]) * depth
         local = np.linalg.inv(scan.intrinsic[:3, :3]) @ local
-        world = frame.pose[:3, :3] @ local + frame.pose[:3, 3:]
-        centers.append(world.T)
-        colors.append(frame.color[row, column])
-    centers = np.concatenate(centers).astype(np.float32)
-    known = {
-        (*place.round(4).tolist(), *color.tolist())
-        for place, color in zip(centers, np.concatenate(colors), strict=True)
-    }
-    found = [
-        (*point[:3].round(4).tolist(), *point[3:].astype(int).tolist())
-        in known
-        for point in scan.points[:500]
-    ]
+        world = (frame.pose[:3, :3] @ local + frame.pose[:3, 3:]).T
+        rows = np.hstack([world, frame.color[row, column]])
+        known.update(map(tuple, rows.astype(np.float32).round(3)))
+    found = [tuple(point) in known for point in scan.points[:500].round(3)]
     # Rounding may go the other way.
     assert np.mean(found) > 0.8
 
 
-def test_without_noise_points_are_on_the_surfaces(room: FurnishedRoom) -> None:
-    exact = RoomScanOptions(
-        num_points=4000, num_views=8, width=96, height=72, noise=0.0
-    )
-    noisy = RoomScanOptions(
-        num_points=4000, num_views=8, width=96, height=72, noise=1.0
-    )
+def test_noise_is_as_strong_as_asked(room: FurnishedRoom) -> None:
     spreads = []
-    for options in (exact, noisy):
-        scan = scan_room(room, options, np.random.default_rng(0))
+    for noise in (0.0, 1.0):
+        scan = rescan(room, num_points=4000, num_views=8, noise=noise)
         floor = aligned(scan)[scan.semantic == NYU40['floor'], 2]
         spreads.append(np.abs(floor).mean())
     assert spreads[0] < 0.001
@@ -147,32 +152,34 @@ def test_without_noise_points_are_on_the_surfaces(room: FurnishedRoom) -> None:
 
 
 def test_density_falls_with_distance(room: FurnishedRoom) -> None:
-    one = RoomScanOptions(
-        num_points=3000, num_views=1, width=96, height=72, noise=0.0
-    )
-    scan = scan_room(room, one, np.random.default_rng(2))
-    eye = scan.frames[0].pose[:3, 3]
-    away = np.linalg.norm(scan.points[:, None, :3] - eye, axis=-1).ravel()
-    gaps = np.linalg.norm(
-        scan.points[:400, None, :3] - scan.points[None, :, :3], axis=-1
-    )
-    gaps = np.sort(gaps, axis=1)[:, 4]
-    assert np.corrcoef(away[:400], gaps)[0, 1] > 0.3
+    scan = rescan(room, 2, num_points=3000, num_views=1, noise=0.0)
+    eye, places = scan.frames[0].pose[:3, 3], scan.points[:, :3]
+    away = np.linalg.norm(places[:400] - eye, axis=1)
+    gaps = np.linalg.norm(places[:400, None] - places, axis=-1)
+    assert np.corrcoef(away, np.sort(gaps, axis=1)[:, 4])[0, 1] > 0.3
 
 
-def test_hidden_surfaces_have_no_points(
-    room: FurnishedRoom, scan: RoomScan
+@pytest.mark.parametrize('num_views', [1, 5, 60])
+def test_cameras_are_in_the_room_and_outside_of_things(
+    room: FurnishedRoom, num_views: int
 ) -> None:
-    # Outer faces of walls and the undersides of the floor are never seen.
-    reach = room.size / 2 + 0.25
-    places = aligned(scan) - np.array([0, 0, room.size[2] / 2])
-    assert (np.abs(places) < reach).all()
+    poses = np.array(plan_views(room, num_views, np.random.default_rng(0)))
+    assert poses.shape == (num_views, 4, 4)
+    eyes = poses[:, None, :3, 3]
+    assert ((eyes > [0, 0, 1.2]) & (eyes < room.size)).all()
+    low, high = room.blocks[6:, 0], room.blocks[6:, 1]
+    within = ((eyes > low) & (eyes < high)).all(axis=2).any(axis=1)
+    assert within.mean() < 0.05
 
 
-@pytest.mark.parametrize(
-    ('name', 'value'),
-    [('num_points', 99), ('num_views', 0), ('noise', -0.1), ('width', 8)],
-)
-def test_numbers_out_of_range_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f'{name} must be at least'):
-        RoomScanOptions(**{name: value})
+def test_every_thing_is_looked_at_on_a_walk(room: FurnishedRoom) -> None:
+    poses = np.array(plan_views(room, 60, np.random.default_rng(0)))
+    eyes, views = poses[:, :3, 3], poses[:, :3, 2]
+    for place in room.blocks[6:].mean(axis=1):
+        rays = place - eyes
+        cosines = (rays * views).sum(axis=1) / np.linalg.norm(rays, axis=1)
+        assert cosines.max() > np.cos(np.deg2rad(25))
+    steps = np.linalg.norm(np.diff(eyes, axis=0), axis=1)
+    shuffled = np.random.default_rng(0).permutation(eyes)
+    other = np.linalg.norm(np.diff(shuffled, axis=0), axis=1)
+    assert steps.mean() < 0.8 * other.mean()

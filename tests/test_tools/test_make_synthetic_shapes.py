@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet3d_act.synthetic import ScanOptions
+from mmdet3d_act.synthetic.options import ScanOptions
 
 from .loading import load_tool
 
@@ -72,7 +72,6 @@ def test_a_wrong_value_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert tool.main([str(tmp_path), '--clutter=3']) == 2
-    assert capsys.readouterr().err == (
-        'error: clutter must be in [0, 0.5], got 3.0; choose a value in this '
-        'range\n'
-    )
+    said = capsys.readouterr().err
+    assert said.count('\n') == 1
+    assert 'clutter' in said

@@ -17,7 +17,7 @@ writes below the given folder (default: data/synthetic)
     scannet_frames/<scene>/{color/I.jpg, depth/I.png, pose/I.txt,
                             intrinsic/intrinsic_{color,depth}.txt}
 
-The points are elements of the frames' depth images, with a depth camera's
+The points are pixels of the frames' depth images, with a depth camera's
 noise: nothing is behind others, and what is near to the camera is dense. A
 thing with fewer points than --min-points has no box and its points no label.
 Rooms follow each other as studio, bathroom, kitchen, office, bedroom, living
@@ -39,23 +39,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmdet3d_act.engine.failures import UsageError, run_tool
 from mmdet3d_act.progress import ProgressDisplay
-from mmdet3d_act.synthetic.room_lists import count_boxes
-from mmdet3d_act.synthetic.room_scan import RoomScanOptions
-from mmdet3d_act.synthetic.room_writer import (
-    SCENES_ROOT,
-    SceneSetOptions,
-    plan_rooms,
-    write_scenes,
-)
-from mmdet3d_act.wording import counted
+from mmdet3d_act.synthetic.file_set import write_set
+from mmdet3d_act.synthetic.options import RoomScanOptions, RoomSetOptions
+from mmdet3d_act.synthetic.room_set import count_boxes, plan_rooms
+
+SET = {
+    'num_train': 'rooms for training',
+    'num_val': 'rooms for validation',
+    'seed': 'seed of all rooms',
+}
+SCAN = {
+    'num_points': 'points of a room, at most',
+    'num_views': 'frames of a room',
+    'min_points': 'fewest points of a box',
+    'noise': "1 is a first Kinect's",
+}
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return the options of the command line.
-
-    Args:
-        arguments: Words after the program's name; None reads sys.argv.
-    """
+    """Parse the words after the program's name."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -67,41 +69,36 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         default='data/synthetic',
         help='root of the data, for ACT_DATA_ROOT (default: %(default)s)',
     )
-    usual, scan = SceneSetOptions(), RoomScanOptions()
-    for name, value, text in (
-        ('num-train', usual.num_train, 'rooms for training'),
-        ('num-val', usual.num_val, 'rooms for validation'),
-        ('num-points', scan.num_points, 'points of a room, at most'),
-        ('num-views', scan.num_views, 'frames of a room'),
-        ('min-points', scan.min_points, 'fewest points of a box'),
-        ('seed', usual.seed, 'seed of all rooms'),
-        ('num-workers', os.cpu_count() or 1, 'processes'),
-    ):
-        add(
-            f'--{name}',
-            type=int,
-            default=value,
-            help=f'{text} (default: %(default)s)',
-        )
+    for kind, texts in ((RoomSetOptions, SET), (RoomScanOptions, SCAN)):
+        for name, text in texts.items():
+            usual = getattr(kind, name)
+            option, help_text = name.replace('_', '-'), f'{text} ({usual})'
+            add(f'--{option}', type=type(usual), default=usual, help=help_text)
     add(
         '--image-size',
         type=int,
         nargs=2,
-        default=(scan.width, scan.height),
+        default=(RoomScanOptions.width, RoomScanOptions.height),
         metavar=('WIDTH', 'HEIGHT'),
         help='of the frames (default: %(default)s)',
     )
     add(
-        '--noise',
-        type=float,
-        default=scan.noise,
-        help="1 is a first Kinect's (default: %(default)s)",
+        '--turned-boxes',
+        action='store_true',
+        help='boxes follow the turn of a thing, as in SUN RGB-D: seven '
+        'numbers each (default: parallel to the walls)',
     )
     add(
         '--no-frames',
         dest='frames',
         action='store_false',
         help='write the points only; they are the same',
+    )
+    add(
+        '--num-workers',
+        type=int,
+        default=os.cpu_count() or 1,
+        help='processes (default: all cores, %(default)s)',
     )
     add(
         '--overwrite',
@@ -111,74 +108,33 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def to_options(args: argparse.Namespace) -> SceneSetOptions:
-    """Return the options of the set.
-
-    Args:
-        args: What :func:`parse_args` returned.
-
-    Raises:
-        ValueError: If a value is out of its range.
-    """
+def to_options(args: argparse.Namespace) -> RoomSetOptions:
+    """Build the options of the set from the command line's."""
     width, height = args.image_size
     scan = RoomScanOptions(
-        num_points=args.num_points,
-        num_views=args.num_views,
         width=width,
         height=height,
-        noise=args.noise,
-        min_points=args.min_points,
+        turned=args.turned_boxes,
+        **{name: getattr(args, name) for name in SCAN},
     )
-    return SceneSetOptions(
-        num_train=args.num_train,
-        num_val=args.num_val,
-        scan=scan,
-        frames=args.frames,
-        seed=args.seed,
-    )
-
-
-def summarize(out_dir: str, options: SceneSetOptions) -> str:
-    """Return what the boxes of a set are.
-
-    Args:
-        out_dir: Root of the data.
-        options: What the set holds.
-    """
-    scenes = [job.scene for job in plan_rooms(options)]
-    counts, dropped = count_boxes(Path(out_dir) / SCENES_ROOT, scenes)
-    listed = ', '.join(f'{name} {number}' for name, number in counts.items())
-    left = counted(dropped, 'thing')
-    verb = 'has' if dropped == 1 else 'have'
-    return (
-        f'{sum(counts.values())} boxes: {listed}\n{left} with fewer than '
-        f'{options.scan.min_points} points {verb} neither box nor label'
-    )
+    values = {name: getattr(args, name) for name in SET}
+    return RoomSetOptions(scan=scan, frames=args.frames, **values)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Make what is not there yet.
-
-    Raises:
-        UsageError: If a value is out of its range, or the folder cannot be
-            written.
-    """
+    """Make what is not there yet, and say what the boxes are."""
     start = time.monotonic()
     try:
         options = to_options(args)
         with ProgressDisplay('rooms') as progress:
-            written = write_scenes(
+            written = write_set(
                 args.out_dir,
                 options,
+                plan_rooms,
                 num_workers=args.num_workers,
                 overwrite=args.overwrite,
                 progress=progress,
             )
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UsageError(
-            f'error: {args.out_dir} must be a folder, or not exist yet; a '
-            'file is in its way'
-        ) from error
     except (OSError, ValueError) as error:
         raise UsageError(f'error: {error}') from error
     took = time.monotonic() - start
@@ -187,15 +143,17 @@ def run(args: argparse.Namespace) -> None:
         print(f'{what} (made up by procedure) in {args.out_dir}, {took:.0f} s')
     else:
         print(f'{what} are already complete in {args.out_dir}')
-    print(summarize(args.out_dir, options))
+    counts, dropped = count_boxes(args.out_dir, plan_rooms(options).tasks)
+    listed = ', '.join(f'{name} {number}' for name, number in counts.items())
+    print(
+        f'{sum(counts.values())} boxes: {listed}\n'
+        f'things with fewer than {options.scan.min_points} points, which '
+        f'have neither box nor label: {dropped}'
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Args:
-        arguments: Words after the program's name; None reads sys.argv.
-    """
+    """Run the command; return its exit code."""
     args = parse_args(arguments)
     return run_tool(
         lambda: run(args),

@@ -20,7 +20,8 @@ labelled clouds come a second time in ShapeNetPart's layout: text rows
 Categories that ShapeNet has carry its synset, others a number from 99000000
 up, which no WordNet entry has. Every cloud is centred on its mean and lies in
 the unit sphere, y up (tilted in scans). The same options give the same files,
-with any number of workers; a second call does nothing.
+with any number of workers; a second call does nothing, an interrupted one
+goes on, and larger numbers of clouds add to those that are there.
 """
 
 from __future__ import annotations
@@ -35,69 +36,51 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmdet3d_act.engine.failures import UsageError, run_tool
 from mmdet3d_act.progress import ProgressDisplay
-from mmdet3d_act.synthetic import (
-    ScanOptions,
-    SetOptions,
-    category_names,
-    plan_jobs,
-    write_set,
-)
+from mmdet3d_act.synthetic.catalog import category_names
+from mmdet3d_act.synthetic.file_set import write_set
+from mmdet3d_act.synthetic.options import ScanOptions, ShapeSetOptions
+from mmdet3d_act.synthetic.shape_set import plan_shapes
+
+COUNTS = {
+    'num_pretrain': 'unlabelled clouds in train.txt',
+    'num_pretrain_test': 'unlabelled clouds in test.txt',
+    'num_train_per_class': 'labelled clouds',
+    'num_val_per_class': 'labelled clouds',
+    'num_test_per_class': 'labelled clouds',
+    'num_points': 'points of a cloud',
+    'seed': 'seed of all clouds',
+}
+SCAN = {
+    'noise': 'standard deviation in object radii',
+    'tilt': 'largest tilt of the up axis in degrees',
+    'clutter': 'mean share of clutter points, up to 0.5',
+}
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return the options of the command line.
-
-    Args:
-        arguments: Words after the program's name; None reads sys.argv.
-    """
+    """Parse the words after the program's name."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add('out_dir', help='folder to write below')
-    add('--num-pretrain', type=int, default=1200, help='default: %(default)s')
+    for name, text in COUNTS.items():
+        usual = getattr(ShapeSetOptions, name)
+        option = '--' + name.replace('_', '-')
+        help_text = f'{text} (default: {usual})'
+        add(option, type=int, default=usual, help=help_text)
     add(
-        '--num-pretrain-test',
-        type=int,
-        default=120,
-        help='unlabelled clouds in test.txt (default: %(default)s)',
-    )
-    for split, number in (('train', 40), ('val', 20), ('test', 40)):
-        add(
-            f'--num-{split}-per-class',
-            type=int,
-            default=number,
-            help='default: %(default)s',
-        )
-    add('--num-points', type=int, default=2048, help='default: %(default)s')
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument(
-        '--scan',
-        dest='one_sided',
-        action='store_true',
-        help='as a depth sensor sees the objects: one-sided, rotated about '
-        'the up axis, tilted, noisy, with clutter on the floor (default)',
-    )
-    mode.add_argument(
         '--complete',
-        dest='one_sided',
-        action='store_false',
-        help='the complete surface in its canonical pose',
+        action='store_true',
+        help='the complete surface in its canonical pose (default: as a depth '
+        'sensor sees the objects: one-sided, rotated about the up axis, '
+        'tilted, noisy, with clutter on the floor)',
     )
-    parser.set_defaults(one_sided=True)
-    for name, text in (
-        ('noise', 'standard deviation in object radii'),
-        ('tilt', 'largest tilt of the up axis in degrees'),
-        ('clutter', 'mean share of clutter points, up to 0.5'),
-    ):
+    for name, text in SCAN.items():
         usual = getattr(ScanOptions, name)
-        add(
-            f'--{name}',
-            type=float,
-            help=f'{text} (default: {usual:g} with --scan, else 0)',
-        )
-    add('--seed', type=int, default=0, help='default: %(default)s')
+        help_text = f'{text} (default: {usual:g}, with --complete 0)'
+        add(f'--{name}', type=float, help=help_text)
     add(
         '--categories',
         nargs='+',
@@ -120,56 +103,39 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def to_options(args: argparse.Namespace) -> SetOptions:
-    """Return the options of the set.
-
-    Args:
-        args: What :func:`parse_args` returned.
-
-    Raises:
-        ValueError: If a value is out of its range.
-    """
-    scan = {}
-    for name in ('noise', 'tilt', 'clutter'):
+def to_options(args: argparse.Namespace) -> ShapeSetOptions:
+    """Build the options of the set from the command line's."""
+    scan = {'one_sided': not args.complete}
+    for name in SCAN:
         given = getattr(args, name)
-        usual = getattr(ScanOptions, name) if args.one_sided else 0.0
+        usual = 0.0 if args.complete else getattr(ScanOptions, name)
         scan[name] = usual if given is None else given
-    return SetOptions(
-        num_pretrain=args.num_pretrain,
-        num_pretrain_test=args.num_pretrain_test,
-        num_train_per_class=args.num_train_per_class,
-        num_val_per_class=args.num_val_per_class,
-        num_test_per_class=args.num_test_per_class,
-        num_points=args.num_points,
-        scan=ScanOptions(one_sided=args.one_sided, **scan),
-        seed=args.seed,
+    return ShapeSetOptions(
+        scan=ScanOptions(**scan),
         categories=tuple(args.categories),
         parts=args.parts,
+        **{name: getattr(args, name) for name in COUNTS},
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Make what is not there yet.
-
-    Raises:
-        UsageError: If a value is out of its range, or the folder holds
-            something else.
-    """
+    """Make what is not there yet."""
     start = time.monotonic()
     try:
         options = to_options(args)
-        number = len(plan_jobs(options))
         with ProgressDisplay('clouds') as progress:
             written = write_set(
                 args.out_dir,
                 options,
+                plan_shapes,
                 num_workers=args.num_workers,
                 overwrite=args.overwrite,
                 progress=progress,
             )
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f'error: {error}') from error
     took = time.monotonic() - start
+    number = len(plan_shapes(options).tasks)
     what = f'{number} clouds of {len(options.categories)} categories'
     if written:
         print(f'{what} (made up by procedure) in {args.out_dir}, {took:.0f} s')
@@ -178,11 +144,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Args:
-        arguments: Words after the program's name; None reads sys.argv.
-    """
+    """Run the command; return its exit code."""
     args = parse_args(arguments)
     return run_tool(
         lambda: run(args),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from mmdet3d_act.synthetic.room_scan import RoomScanOptions
-from mmdet3d_act.synthetic.room_writer import SceneSetOptions
+from mmdet3d_act.synthetic.options import RoomScanOptions, RoomSetOptions
 
 # The first four rooms of a split hold all classes.
-SMALL_SET = SceneSetOptions(
+SMALL_SET = RoomSetOptions(
     num_train=4,
     num_val=1,
     scan=RoomScanOptions(

@@ -1,0 +1,198 @@
+"""The depth buffer, and scans of shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.synthetic.camera import Camera, look_at, render_depth
+from mmdet3d_act.synthetic.catalog import get_category, stream
+from mmdet3d_act.synthetic.category import Shape
+from mmdet3d_act.synthetic.options import ScanOptions
+from mmdet3d_act.synthetic.shape_scan import Cloud, scan_shape
+from mmdet3d_act.synthetic.solids import Solid, ball, box, join
+
+COMPLETE = ScanOptions(one_sided=False, noise=0, tilt=0, clutter=0)
+CLEAN = ScanOptions(noise=0, tilt=0, clutter=0)
+
+
+def view_of(eye: tuple, target: tuple, roll: float = 0.0) -> Camera:
+    pose = look_at(np.array(eye, float), np.array(target, float), roll=roll)
+    return Camera(pose, 60.0, 80, 64)
+
+
+def cast(corners: np.ndarray, view: Camera) -> np.ndarray:
+    """Compute the depth of every ray by Moeller and Trumbore's formula."""
+    rays = view.rays().reshape(-1, 1, 3)
+    first, second = np.moveaxis(corners[:, 1:] - corners[:, :1], 1, 0)
+    across = np.cross(rays, second)
+    det = (first * across).sum(-1)
+    det = np.where(det == 0, 1e-30, det)
+    offset = view.pose[:3, 3] - corners[:, 0]
+    u = (offset * across).sum(-1) / det
+    turned = np.cross(offset, first)
+    v = (rays * turned).sum(-1) / det
+    depth = (second * turned).sum(-1) / det
+    hit = (u >= 0) & (v >= 0) & (u + v <= 1) & (depth > 0.05)
+    hit &= (rays * np.cross(first, second)).sum(-1) < 0
+    depth = np.where(hit, depth, np.inf).min(axis=1)
+    return np.where(np.isfinite(depth), depth, 0).reshape(64, 80)
+
+
+@pytest.mark.parametrize(
+    ('eye', 'target', 'roll'),
+    [
+        ((3, 2, 1.5), (0, 0, 0), 0.0),
+        ((0.9, -2, 0.4), (0, 0.3, 0.2), 0.4),
+        # Amid the scene: faces cross the plane of the eye.
+        ((0.9, -0.3, 1.2), (-3, -0.6, 0.5), -0.2),
+    ],
+)
+def test_depth_agrees_with_ray_casting(
+    eye: tuple, target: tuple, roll: float
+) -> None:
+    scene = join(
+        box(1, 1, 1).turned('y', 0.4),
+        ball(0.8, 1.0, 1.2).at(z=1.0),
+        box(6, 0.1, 6).at(y=-0.6),
+        box(0.1, 4, 6).at(x=-3.0),
+    )
+    corners = scene.vertices[scene.faces]
+    view = view_of(eye, target, roll)
+    depth, face = render_depth(corners, view)
+    expected = cast(corners, view)
+    assert (expected > 0).mean() > 0.3
+    # Only pixels on an edge may differ.
+    assert (np.abs(depth - expected) < 1e-6).mean() > 0.998
+    assert ((face >= 0) == (depth > 0)).all()
+
+
+def test_the_face_seen_holds_the_point_seen() -> None:
+    solid = box(1, 1, 1)
+    corners = solid.vertices[solid.faces]
+    view = view_of((2, 1.5, 1), (0, 0, 0))
+    depth, face = render_depth(corners, view)
+    seen = face >= 0
+    places = view.pose[:3, 3] + view.rays()[seen] * depth[seen][:, None]
+    np.testing.assert_allclose(np.abs(places).max(axis=1), 0.5, atol=1e-9)
+    flat = corners[face[seen]]
+    normal = np.cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
+    away = ((places - flat[:, 0]) * normal).sum(axis=1)
+    np.testing.assert_allclose(away, 0, atol=1e-9)
+
+
+def test_nothing_is_seen_from_inside() -> None:
+    solid = box(1, 1, 1)
+    view = view_of((0, 0, 0), (1, 0, 0))
+    depth, face = render_depth(solid.vertices[solid.faces], view)
+    assert (face == -1).all()
+    assert (depth == 0).all()
+
+
+def test_the_camera_looks_at_its_target_upright() -> None:
+    pose = look_at(np.array([1.0, 2, 1]), np.array([3.0, 2, 1]))
+    np.testing.assert_allclose(pose[:3, :3].T @ pose[:3, :3], np.eye(3))
+    np.testing.assert_allclose(pose[:3, 2], [1, 0, 0])
+    np.testing.assert_allclose(pose[:3, 1], [0, 0, -1])
+    assert np.linalg.det(pose) == pytest.approx(1)
+    view = Camera(pose, 60.0, 81, 65)
+    np.testing.assert_allclose(view.rays()[32, 40], pose[:3, 2])
+    assert view.intrinsic[0, 2] == 40
+
+
+def scan(name: str, options: ScanOptions, index: int = 0) -> Cloud:
+    rng = stream(0, 'scan', name, index)
+    return scan_shape(get_category(name).draw(rng), 700, options, rng)
+
+
+def as_shape(*solids: Solid) -> Shape:
+    whole = join(*solids)
+    sizes = [len(solid.faces) for solid in solids]
+    return Shape(*whole, np.repeat(np.arange(len(solids)), sizes), ('a', 'b'))
+
+
+@pytest.mark.parametrize('options', [COMPLETE, CLEAN, ScanOptions()])
+@pytest.mark.parametrize('name', ['airplane', 'lamp', 'stool'])
+def test_clouds_are_in_the_unit_sphere(
+    name: str, options: ScanOptions
+) -> None:
+    cloud = scan(name, options)
+    assert cloud.points.shape == (700, 3)
+    assert cloud.points.dtype == np.float32
+    np.testing.assert_allclose(cloud.points.mean(axis=0), 0, atol=1e-5)
+    radius = np.linalg.norm(cloud.points, axis=1).max()
+    assert radius == pytest.approx(1, abs=1e-5)
+    assert len(np.unique(cloud.points, axis=0)) == 700
+    lengths = np.linalg.norm(cloud.normals, axis=1)
+    np.testing.assert_allclose(lengths, 1, atol=1e-4)
+
+
+def test_a_scan_is_one_sided() -> None:
+    for index, name in enumerate(('chair', 'vase', 'car', 'bookshelf')):
+        seen, whole = scan(name, CLEAN, index), scan(name, COMPLETE, index)
+        rays = seen.camera - seen.points
+        assert ((rays * seen.normals).sum(axis=1) > 0).mean() > 0.995
+        toward = (seen.camera - whole.points) * whole.normals
+        assert (toward.sum(axis=1) > 0).mean() < 0.75
+        assert whole.camera is None
+
+
+def test_points_are_on_the_surface() -> None:
+    shape = as_shape(box(2, 2, 2).at(y=1))
+    for options in (CLEAN, COMPLETE):
+        cloud = scan_shape(shape, 500, options, np.random.default_rng(0))
+        for axis in np.unique(cloud.normals.round(3), axis=0):
+            own = (cloud.normals @ axis) > 0.99
+            assert np.ptp(cloud.points[own] @ axis) < 0.02
+
+
+def test_a_scan_of_a_ball_is_the_cap_that_faces_the_camera() -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        cloud = scan_shape(as_shape(ball(2, 2, 2)), 2000, CLEAN, rng)
+        mean = cloud.normals.mean(axis=0)
+        assert (cloud.normals @ mean > 0).all()
+        toward = cloud.camera / np.linalg.norm(cloud.camera)
+        assert mean @ toward / np.linalg.norm(mean) > 0.97
+
+
+def test_what_lies_behind_is_hidden() -> None:
+    rates = []
+    for size in (0.2, 3.0):
+        shape = as_shape(ball(1, 1, 1), ball(size, size, size).at(y=-2.5))
+        labels = [
+            scan_shape(shape, 400, CLEAN, np.random.default_rng(seed)).labels
+            for seed in range(6)
+        ]
+        rates.append(np.mean(np.concatenate(labels) == 1))
+    assert rates[0] < 0.1 < rates[1]
+
+
+def test_noise_tilt_and_clutter_do_what_they_say() -> None:
+    clean = scan('chair', CLEAN)
+    noisy = scan('chair', ScanOptions(noise=0.02, tilt=0, clutter=0))
+    gap = np.linalg.norm(clean.points - noisy.points, axis=1)
+    assert 0.005 < gap.mean() < 0.1
+    tilted = scan('chair', ScanOptions(noise=0, tilt=40, clutter=0))
+    radii, other = (
+        np.linalg.norm(cloud.points, axis=1) for cloud in (clean, tilted)
+    )
+    np.testing.assert_allclose(radii, other, atol=1e-4)
+    assert np.abs(clean.points - tilted.points).max() > 0.05
+    shares = [
+        (scan('chair', ScanOptions(clutter=0.2), index).labels < 0).mean()
+        for index in range(20)
+    ]
+    assert (clean.labels >= 0).all()
+    assert 0.1 < np.mean(shares) < 0.3
+    assert np.std(shares) > 0.05
+
+
+def test_scans_turn_the_object_about_the_up_axis() -> None:
+    def longest(options: ScanOptions) -> np.ndarray:
+        clouds = [scan('knife', options, index) for index in range(12)]
+        return np.array([np.linalg.svd(c.points)[2][0] for c in clouds])
+
+    turned = longest(CLEAN)
+    assert np.std(np.arctan2(turned[:, 2], turned[:, 0]) % np.pi) > 0.4
+    assert np.std(np.abs(longest(COMPLETE)), axis=0).max() < 0.1

@@ -1,0 +1,394 @@
+"""Sets on disk: their layout, and how they resume, grow and are replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdet3d_act.datasets.scannet import (
+    DETECTION_CLASSES,
+    SEGMENTATION_IDS,
+)
+from mmdet3d_act.synthetic.file_set import write_set
+from mmdet3d_act.synthetic.options import (
+    RoomScanOptions,
+    RoomSetOptions,
+    ScanOptions,
+    ShapeSetOptions,
+)
+from mmdet3d_act.synthetic.room_set import (
+    count_boxes,
+    make_room_scan,
+    plan_rooms,
+)
+from mmdet3d_act.synthetic.shape_set import make_cloud, plan_shapes
+
+from .room_options import SMALL_SET
+
+SHAPES = ShapeSetOptions(
+    num_pretrain=5,
+    num_pretrain_test=2,
+    num_train_per_class=2,
+    num_val_per_class=1,
+    num_test_per_class=1,
+    num_points=64,
+    categories=('mug', 'chair'),
+    parts=True,
+)
+TINY = RoomScanOptions(num_points=300, num_views=2, width=32, height=24)
+ROOMS = RoomSetOptions(num_train=2, num_val=1, scan=TINY)
+SETS = {'shapes': (SHAPES, plan_shapes), 'rooms': (ROOMS, plan_rooms)}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob('*')
+        if path.is_file()
+    }
+
+
+def test_unlabelled_clouds_are_spread_over_the_categories() -> None:
+    tasks = plan_shapes(SHAPES).tasks
+    assert [task.name for task in tasks[:5]] == [
+        'chair', 'mug', 'chair', 'mug', 'chair'
+    ]  # fmt: skip
+    assert len({task.path for task in tasks}) == len(tasks) == 15
+    assert tasks[0].path == (
+        'ShapeNet55-34/shapenet_pc/03001627-pretrain00000.npy'
+    )
+    assert tasks[7].path == 'procscan/train/chair/chair_0000.npy'
+
+
+def test_shapes_are_laid_out_as_promised(tmp_path: Path) -> None:
+    write_set(tmp_path, SHAPES, plan_shapes)
+    labelled = 0
+    described = json.loads((tmp_path / 'categories.json').read_text())
+    for task in plan_shapes(SHAPES).tasks:
+        points = np.load(tmp_path / task.path)
+        cloud = make_cloud(SHAPES, task)
+        np.testing.assert_array_equal(points, cloud.points)
+        assert points.dtype == np.float32
+        if not (tmp_path / task.parts_path).exists():
+            continue
+        labelled += 1
+        rows = np.loadtxt(tmp_path / task.parts_path)
+        own = cloud.labels >= 0
+        np.testing.assert_allclose(rows[:, :3], cloud.points[own], atol=1e-5)
+        lengths = np.linalg.norm(rows[:, 3:6], axis=1)
+        np.testing.assert_allclose(lengths, 1, atol=1e-3)
+        parts = described['categories'][task.name]['parts'].values()
+        assert set(rows[:, 6].astype(int)) <= set(parts)
+    assert labelled == 8
+    assert list(described['categories']['mug']['parts'].values()) == [4, 5]
+    root = tmp_path / 'ShapeNet55-34'
+    listed = (root / 'ShapeNet-55/train.txt').read_text().split()
+    listed += (root / 'ShapeNet-55/test.txt').read_text().split()
+    assert len(listed) == 7
+    assert {path.name for path in (root / 'shapenet_pc').iterdir()} == {
+        *listed
+    }
+    lists = tmp_path / 'procscan_parts/train_test_split'
+    val = json.loads((lists / 'shuffled_val_file_list.json').read_text())
+    assert val[0] == 'shape_data/03001627/val_chair_0000'
+    names = tmp_path / 'procscan_parts/synsetoffset2category.txt'
+    assert names.read_text() == 'chair\t03001627\nmug\t03797390\n'
+
+
+def test_rooms_are_laid_out_as_promised(scene_root: Path) -> None:
+    from PIL import Image
+
+    scan = make_room_scan(SMALL_SET, plan_rooms(SMALL_SET).tasks[0])
+    folder = scene_root / 'scannet'
+    for name, kind, values in (
+        ('points', np.float32, scan.points),
+        ('semantic_mask', np.int64, scan.semantic),
+        ('instance_mask', np.int64, scan.instance),
+    ):
+        read = np.fromfile(folder / name / 'scene0000_00.bin', kind)
+        np.testing.assert_array_equal(read, values.ravel())
+    stem = folder / 'scannet_instance_data' / 'scene0000_00'
+    boxes = np.load(f'{stem}_aligned_bbox.npy')
+    np.testing.assert_array_equal(boxes[:, :6], scan.boxes[:, :6])
+    np.testing.assert_array_equal(boxes[:, 6], scan.box_labels)
+    frames = scene_root / 'scannet_frames' / 'scene0000_00'
+    assert len(list((frames / 'color').iterdir())) == 12
+    for index in (0, 11):
+        frame, number = scan.frames[index], 25 * index
+        color = np.asarray(Image.open(frames / f'color/{number}.jpg'))
+        assert np.abs(color.astype(float) - frame.color).mean() < 5
+        depth = np.asarray(Image.open(frames / f'depth/{number}.png'))
+        np.testing.assert_array_equal(depth, frame.depth)
+        pose = np.loadtxt(frames / f'pose/{number}.txt')
+        np.testing.assert_allclose(pose, frame.pose, atol=1e-6)
+    for name in ('color', 'depth'):
+        path = frames / f'intrinsic/intrinsic_{name}.txt'
+        np.testing.assert_allclose(np.loadtxt(path), scan.intrinsic)
+    listed = folder / 'meta_data/scannetv2_val.txt'
+    assert listed.read_text() == 'scene5000_00\n'
+
+
+def test_infos_are_laid_out_as_published(
+    scene_root: Path, tmp_path: Path
+) -> None:
+    path = scene_root / 'scannet/scannet_infos_train.pkl'
+    infos = pickle.loads(path.read_bytes())
+    assert infos['metainfo']['categories']['showercurtrain'] == 13
+    assert infos['metainfo']['info_version'] == '1.1'
+    info = infos['data_list'][1]
+    assert set(info) == {
+        'lidar_points', 'instances', 'pts_semantic_mask_path',
+        'pts_instance_mask_path', 'axis_align_matrix',
+    }  # fmt: skip
+    assert info['lidar_points'] == {
+        'num_pts_feats': 6,
+        'lidar_path': 'scene0001_00.bin',
+    }
+    assert np.array(info['axis_align_matrix']).shape == (4, 4)
+    for instance in info['instances']:
+        assert len(instance['bbox_3d']) == 6
+        assert min(instance['bbox_3d'][3:]) > 0
+    scan = dataclasses.replace(TINY, turned=True, min_points=3)
+    turned = dataclasses.replace(ROOMS, num_train=0, scan=scan)
+    write_set(tmp_path, turned, plan_rooms)
+    path = tmp_path / 'scannet/scannet_infos_val.pkl'
+    boxes = pickle.loads(path.read_bytes())['data_list'][0]['instances']
+    expected = make_room_scan(turned, plan_rooms(turned).tasks[0]).boxes
+    np.testing.assert_array_equal([b['bbox_3d'] for b in boxes], expected)
+
+
+def test_scenes_are_listed_once_per_8192_points(scene_root: Path) -> None:
+    folder = scene_root / 'scannet'
+    indices = np.load(folder / 'seg_info/train_resampled_scene_idxs.npy')
+    np.testing.assert_array_equal(indices, [0, 1, 2, 3])
+    assert indices.dtype == np.int32
+    weights = np.load(folder / 'seg_info/train_label_weight.npy')
+    masks = [
+        np.fromfile(folder / f'semantic_mask/scene000{i}_00.bin', np.int64)
+        for i in range(4)
+    ]
+    counts = np.bincount(np.concatenate(masks), minlength=41)
+    share = counts[list(SEGMENTATION_IDS)]
+    share = share / share.sum()
+    np.testing.assert_allclose(weights, 1 / np.log(1.2 + share), rtol=1e-6)
+
+
+def test_boxes_are_counted(scene_root: Path) -> None:
+    tasks = plan_rooms(SMALL_SET).tasks
+    counts, dropped = count_boxes(scene_root, tasks[:4])
+    assert tuple(counts) == DETECTION_CLASSES
+    assert min(counts.values()) >= 1
+    assert counts['toilet'] == 1
+    assert dropped >= 0
+
+
+def stock_dataset(name: str, root: Path, split: str) -> object:
+    """Build MMDetection3D's data set of its own config, at a root."""
+    pytest.importorskip('mmdet3d')
+    from mmdet3d.registry import DATASETS
+    from mmdet3d.utils import register_all_modules
+    from mmengine.hub import get_config
+
+    register_all_modules(init_default_scope=True)
+    config = get_config(f'mmdet3d::_base_/datasets/{name}.py')
+    dataset = config[f'{split}_dataloader'].dataset
+    dataset = dataset.get('dataset', dataset)
+    dataset.data_root = f'{root}/scannet/'
+    if 'scene_idxs' in dataset:
+        listed = root / 'scannet/seg_info/train_resampled_scene_idxs.npy'
+        dataset.scene_idxs = str(listed)
+    return DATASETS.build(dataset)
+
+
+def test_the_stock_detection_data_set_reads_them(scene_root: Path) -> None:
+    dataset = stock_dataset('scannet-3d', scene_root, 'train')
+    assert len(dataset) == 4
+    labels = []
+    for index in range(4):
+        sample = dataset[index]
+        truth = sample['data_samples'].gt_instances_3d
+        labels += truth.labels_3d.tolist()
+        points = sample['inputs']['points'][:, None, :3]
+        boxes = truth.bboxes_3d
+        reach = (points - boxes.gravity_center).abs() - boxes.dims / 2
+        mask = sample['data_samples'].gt_pts_seg.pts_semantic_mask
+        own = (reach < 0.05).all(-1) & (mask[:, None] == truth.labels_3d)
+        assert own.sum(0).min() >= 5
+        # Points of a class are in a box of this class.
+        assert own[mask < 18].any(1).float().mean() > 0.97
+    assert set(labels) == set(range(18))
+
+
+def test_the_stock_segmentation_data_set_reads_them(scene_root: Path) -> None:
+    dataset = stock_dataset('scannet-seg', scene_root, 'train')
+    # One room of 9000 points is one sample of 8192.
+    assert len(dataset) == 4
+    sample = dataset[0]
+    mask = sample['data_samples'].gt_pts_seg.pts_semantic_mask
+    assert sample['inputs']['points'].shape == (8192, 6)
+    assert set(mask.tolist()) <= set(range(21))
+    whole = stock_dataset('scannet-seg', scene_root, 'test')
+    truth = whole[0]['data_samples'].eval_ann_info['pts_semantic_mask']
+    assert truth.shape == (9000,)
+
+
+@pytest.mark.parametrize('kind', SETS)
+def test_workers_and_other_tasks_change_nothing(
+    tmp_path: Path, kind: str
+) -> None:
+    options, plan_of = SETS[kind]
+    write_set(tmp_path / 'one', options, plan_of)
+    write_set(tmp_path / 'two', options, plan_of, num_workers=2)
+    whole = contents(tmp_path / 'one')
+    assert contents(tmp_path / 'two') == whole
+    if kind == 'shapes':
+        few = dataclasses.replace(
+            options,
+            num_pretrain=0,
+            num_pretrain_test=0,
+            categories=('mug',),
+        )
+    else:
+        few = dataclasses.replace(options, num_train=1, frames=False)
+    write_set(tmp_path / 'few', few, plan_of)
+    for task in plan_of(few).tasks:
+        for name in plan_of(few).files(task):
+            assert (tmp_path / 'few' / name).read_bytes() == whole[name]
+    assert not (tmp_path / 'few' / 'scannet_frames').exists()
+
+
+@pytest.mark.parametrize('kind', SETS)
+def test_tasks_and_seeds_differ(kind: str) -> None:
+    options, plan_of = SETS[kind]
+    make = make_cloud if kind == 'shapes' else make_room_scan
+    tasks = plan_of(options).tasks
+    seeded = dataclasses.replace(options, seed=1)
+    clouds = {
+        make(seed, task).points.tobytes()
+        for task in tasks
+        for seed in (options, seeded)
+    }
+    assert len(clouds) == 2 * len(tasks)
+
+
+@pytest.mark.parametrize('kind', SETS)
+def test_an_interrupted_set_is_completed(tmp_path: Path, kind: str) -> None:
+    options, plan_of = SETS[kind]
+    plan = plan_of(options)
+    assert write_set(tmp_path, options, plan_of)
+    whole = contents(tmp_path)
+    assert not write_set(tmp_path, options, plan_of)
+    (tmp_path / plan.files(plan.tasks[1])[-1]).unlink()
+    (tmp_path / plan.lists[-1]).unlink()
+    seen = []
+    assert write_set(
+        tmp_path, options, plan_of, progress=lambda *at: seen.append(at)
+    )
+    assert contents(tmp_path) == whole
+    total = len(plan.tasks)
+    assert seen == [(total - 1, total), (total, total)]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'fewer'),
+    [
+        ('shapes', {'num_pretrain': 3, 'num_train_per_class': 1}),
+        ('rooms', {'num_train': 1, 'num_val': 0}),
+    ],
+)
+def test_a_set_grows_also_when_interrupted(
+    tmp_path: Path, kind: str, fewer: dict
+) -> None:
+    options, plan_of = SETS[kind]
+    write_set(tmp_path / 'whole', options, plan_of)
+    small = dataclasses.replace(options, **fewer)
+    write_set(tmp_path / 'set', small, plan_of)
+    kept = tmp_path / 'set' / plan_of(small).files(plan_of(small).tasks[0])[0]
+    before = kept.stat().st_mtime_ns
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_set(tmp_path / 'set', options, plan_of, progress=stop)
+    assert write_set(tmp_path / 'set', options, plan_of)
+    assert kept.stat().st_mtime_ns == before
+    assert contents(tmp_path / 'set') == contents(tmp_path / 'whole')
+    assert not write_set(tmp_path / 'set', options, plan_of)
+
+
+def test_overwriting_removes_the_old_set_only(tmp_path: Path) -> None:
+    write_set(tmp_path, ROOMS, plan_rooms)
+    mine = tmp_path / 'scannet' / 'notes.txt'
+    mine.write_text('keep')
+    other = dataclasses.replace(ROOMS, num_train=1, frames=False, seed=3)
+    assert write_set(tmp_path, other, plan_rooms, overwrite=True)
+    names = set(contents(tmp_path))
+    assert not [n for n in names if 'scene0001' in n or 'color' in n]
+    assert mine.read_text() == 'keep'
+
+
+@pytest.mark.parametrize(
+    ('change', 'text'),
+    [
+        ({'num_val': 0}, 'num_val: 1 there, 0 now'),
+        ({'num_train': 3, 'seed': 1}, 'num_train: 2 there, 3 now, seed'),
+        ({'scan': dataclasses.replace(TINY, noise=0)}, 'noise: 0.4 there'),
+    ],
+)
+def test_what_is_no_growth_is_refused(
+    tmp_path: Path, change: dict, text: str
+) -> None:
+    write_set(tmp_path, ROOMS, plan_rooms)
+    before = contents(tmp_path)
+    other = dataclasses.replace(ROOMS, **change)
+    with pytest.raises(ValueError, match=text):
+        write_set(tmp_path, other, plan_rooms)
+    assert contents(tmp_path) == before
+
+
+def test_files_of_other_origin_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / 'scannet').mkdir()
+    (tmp_path / 'scannet' / 'real.bin').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'scannet\b'):
+        write_set(tmp_path, ROOMS, plan_rooms, overwrite=True)
+    (tmp_path / 'synthetic_manifest.json').write_text('')
+    with pytest.raises(ValueError, match=r'synthetic_manifest\.json'):
+        write_set(tmp_path, SHAPES, plan_shapes)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name', 'value'),
+    [
+        (ScanOptions, 'noise', -0.1),
+        (ScanOptions, 'tilt', 181),
+        (ScanOptions, 'clutter', 0.6),
+        (ShapeSetOptions, 'num_points', 4),
+        (ShapeSetOptions, 'seed', -1),
+        (ShapeSetOptions, 'categories', ('dragon',)),
+        (RoomScanOptions, 'num_points', 99),
+        (RoomScanOptions, 'num_views', 0),
+        (RoomScanOptions, 'noise', -0.1),
+        (RoomSetOptions, 'num_train', -1),
+        (RoomSetOptions, 'num_val', 5001),
+    ],
+)
+def test_options_out_of_range_are_refused(
+    kind: type, name: str, value: object
+) -> None:
+    offender = 'dragon' if name == 'categories' else name
+    with pytest.raises(ValueError, match=offender):
+        kind(**{name: value})
+
+
+def test_no_workers_are_refused_before_anything_is_made(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ValueError, match='num_workers'):
+        write_set(tmp_path, SHAPES, plan_shapes, num_workers=0)
+    assert not any(tmp_path.iterdir())
