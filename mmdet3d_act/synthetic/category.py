@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from .solids import Solid, join
+
+Option = TypeVar('Option')
 
 
 class Shape(NamedTuple):
@@ -57,7 +59,7 @@ class Draw:
         """Draw an integer from low to high, inclusive."""
         return int(self.rng.integers(low, high + 1))
 
-    def pick(self, *options: Any) -> Any:
+    def pick(self, *options: Option) -> Option:
         """Draw one of the options; one that comes twice is twice as likely."""
         return options[int(self.rng.integers(len(options)))]
 

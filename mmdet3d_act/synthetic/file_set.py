@@ -47,7 +47,7 @@ class SetPlan(NamedTuple):
 
 def write_set(
     out_dir: str | Path,
-    options: Any,
+    options: object,
     plan_of: Callable[[Any], SetPlan],
     *,
     num_workers: int = 1,
@@ -167,7 +167,7 @@ def _prepare(
     return False
 
 
-def _restored(like: Any, values: dict[str, Any]) -> Any:
+def _restored(like: object, values: dict[str, Any]) -> object:
     """Build options, of the kind of others, from what a manifest says."""
     nested = {
         name: type(value)(**values[name])
@@ -209,7 +209,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write a JSON file such that it is complete or absent."""
     write_bytes(path, f'{json.dumps(content, indent=2)}\n'.encode())
 

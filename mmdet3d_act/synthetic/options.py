@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 from .catalog import category_names, get_category
 
 
-def _check(options: Any, low: float, high: float, *names: str) -> None:
+def _check(options: object, low: float, high: float, *names: str) -> None:
     """Raise a ValueError for the first option that is out of a range."""
     for name in names:
         value = getattr(options, name)

@@ -205,8 +205,8 @@ def _pose(
         rng: Source of randomness.
     """
     margin = np.array([0.2, 0.2, 0.0])
-    low, high = margin + [0, 0, 1.25], [*(room.size - margin)[:2], 1.75]
-    eyes = rng.uniform(low, high, (_CANDIDATES, 3))
+    low, high = np.array([[0, 0, 1.25], [*room.size[:2], 1.75]])
+    eyes = rng.uniform(low + margin, high - margin, (_CANDIDATES, 3))
     away = np.linalg.norm(eyes - target, axis=1)
     own = ((things[:, 0] <= target) & (target <= things[:, 1])).all(axis=1)
     share = np.linspace(0.1, 0.95, 12)[:, None, None]

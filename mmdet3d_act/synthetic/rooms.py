@@ -127,7 +127,7 @@ class Layout:
         corner = ((width, 0), (width, depth), (0, depth), (0, 0))[wall]
         yaw = _YAWS[wall]
         along = rotation('z', yaw) @ [start, 0.0, 0.0]
-        return yaw, along + [*corner, 0.0]
+        return yaw, along + np.array([*corner, 0.0])
 
     def _place(self, group: list[Item], poses: Callable, free: float) -> bool:
         """Place as many items of a group as there is room for."""
@@ -169,7 +169,7 @@ class Layout:
             walls.append(item.placed(*self._wall_pose(wall, 0.0)))
         return [
             floor.placed(0.0, middle - [0, 0, 0.1]),
-            cover.placed(0.0, middle + [0, 0, height]),
+            cover.placed(0.0, middle + np.array([0, 0, height])),
             *walls,
         ]
 

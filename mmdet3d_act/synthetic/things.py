@@ -153,7 +153,7 @@ def _fin(
     """Make half a wing along +x; its tip is back by sweep, up by rise."""
     rows = [
         ring(thick, root, sides=14),
-        ring(thick / 2, tip, sides=14) + [rise, -sweep],
+        ring(thick / 2, tip, sides=14) + np.array([rise, -sweep]),
     ]
     return skin(rows, [0.0, span], 'x')
 
@@ -251,14 +251,14 @@ def _car(draw: Draw) -> None:
     wide = width * np.array([0.9, 1.0, 1.0, 0.98, 0.88])
     tall = np.array([0.75, 1.0, 1.0, 0.55 + 0.4 * nose, 0.55 * nose])
     rows = [
-        (ring(w, belt, 7) + [0, belt / 2]) * [1, share] + [0, clear]
+        ring(w, belt, 7) * [1, share] + np.array([0, clear + share * belt / 2])
         for w, share in zip(wide, tall, strict=True)
     ]
     draw.add('body', skin(rows, places * length, 'z'))
     ends = np.array(_CABINS[style]).reshape(2, 2) * length
     rows = [
         ring(share * width, back_front[1] - back_front[0], 8)
-        + [0, back_front.mean()]
+        + np.array([0, back_front.mean()])
         for share, back_front in zip((0.95, 0.76), ends, strict=True)
     ]
     draw.add('cabin', skin(rows, [clear + 0.9 * belt, top + roof]))
@@ -287,7 +287,7 @@ def _skateboard(draw: Draw) -> None:
     end = np.maximum(0.0, np.abs(along) - 0.62) / 0.38
     wide = width * np.maximum(np.sqrt(1 - end**power), 0.08)
     rows = [
-        ring(w, thick, 8, 12) + [0, 0.17 + kick * lift]
+        ring(w, thick, 8, 12) + np.array([0, 0.17 + kick * lift])
         for w, lift in zip(wide, end**1.6, strict=True)
     ]
     draw.add('deck', skin(rows, along * length / 2, 'z'))

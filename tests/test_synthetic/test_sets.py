@@ -252,6 +252,7 @@ def test_workers_and_other_tasks_change_nothing(
             num_pretrain=0,
             num_pretrain_test=0,
             categories=('mug',),
+            parts=False,
         )
     else:
         few = dataclasses.replace(options, num_train=1, frames=False)
