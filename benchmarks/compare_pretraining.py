@@ -9,34 +9,41 @@
 `real` a data root with ShapeNet55-34 and real_shapes. A row is `untrained`,
 `point-mae`, `no-teacher`, or a teacher, `vit-tiny` or `minilm`, perhaps with
 `-random` for the same Transformer randomly initialised; `+NAME` changes one
-thing, see ABLATIONS. Every row is kept in OUT/results_SPLIT.json; what is
-there is not run again. Seconds are those of the CPU, one thread.
+thing, see ABLATIONS. Finished runs are not run again; several processes share
+them. Seconds are those of both stages.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+from comparison import (
+    cell,
+    comparison_parser,
+    config_file,
+    difference,
+    last_metrics,
+    run_comparison,
+    say,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mmengine.config import Config
     from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+    from mmdet3d_act.apis import Run
 
 GENERATOR = 'model.objectives.act.target_generator.generator'
 NORM = 'model.objectives.act.target_norm'
+KL_WEIGHT = 'custom_hooks.3.schedule.end'
+# Of stage I, of stage II, and of Point-MAE.
+EPOCHS = (12, 60, 100)
 METRICS = {
     'svm_accuracy': 'linear SVM',
     'knn_accuracy': '20-NN',
@@ -59,7 +66,6 @@ TEACHERS: dict[str, dict | None] = {
         **PROMPTED,
     },
 }
-
 
 NOTHING: Mapping = MappingProxyType({})
 
@@ -99,185 +105,110 @@ class Setting(NamedTuple):
         stage2: Config of stage II.
         probe: Folder of the labelled clouds.
         labels: Labels per class of the last probe.
-        epochs: Of stage I, of stage II, and of Point-MAE.
-        lr: Learning rate of stage I.
-        kl_weight: Last weight of the KL loss.
     """
 
     stage1: str
     stage2: str
     probe: str
     labels: int
-    epochs: tuple[int, int, int]
-    lr: float = 1e-3
-    kl_weight: float = 0.01
 
 
 SETTINGS = {
     'procscan': Setting(
-        'act/act_dvae_shapenet_demo.py',
-        'act/act_pretrain_shapenet_demo.py',
+        'act/act_dvae_shapenet_demo',
+        'act/act_pretrain_shapenet_demo',
         'procscan',
         10,
-        (12, 60, 100),
     ),
     # Some real classes have four clouds.
     'real': Setting(
-        'act/act_dvae_shapenet_tiny.py',
-        'act/act_pretrain_shapenet_tiny.py',
+        'act/act_dvae_shapenet_tiny',
+        'act/act_pretrain_shapenet_tiny',
         'real_shapes',
         3,
-        (12, 60, 100),
     ),
 }
+POINT_MAE = 'point-mae/point-mae_pretrain_shapenet_tiny'
+ROWS = (
+    'untrained',
+    'point-mae',
+    'vit-tiny',
+    'vit-tiny-random',
+    'minilm',
+    'minilm-random',
+    'no-teacher',
+)
+COMMON = {'default_hooks.checkpoint.interval': 1000}
 
 
-def schedule(epochs: int, warmup: int) -> dict:
-    """Return the options that make a tiny training last so many epochs."""
-    return {
-        'train_cfg.max_epochs': epochs,
-        'train_cfg.val_interval': epochs,
-        'param_scheduler.0.end': warmup,
-        'param_scheduler.1.begin': warmup,
-        'param_scheduler.1.end': epochs,
-        'param_scheduler.1.T_max': epochs - warmup,
+def change_of(row: str) -> Ablation:
+    """Return what a row changes."""
+    changes = row.partition('+')[2]
+    return ABLATIONS[changes] if changes else Ablation()
+
+
+def stage1(args: argparse.Namespace, row: str, seed: int) -> Run:
+    """Return the run of stage I that a row of ACT needs."""
+    from mmdet3d_act.apis import Run
+
+    name, ablation = row.partition('+')[0], change_of(row)
+    own = ablation.teacher or ablation.kl_weight
+    return Run(
+        f'{row if own else name}_stage1_seed{seed}',
+        config_file(SETTINGS[args.study].stage1),
+        seed=seed,
+        overrides={
+            **COMMON,
+            'model.teacher': teacher_config(name, ablation.teacher),
+            'optim_wrapper.optimizer.lr': 1e-3,
+            KL_WEIGHT: ablation.kl_weight or 0.01,
+        },
+        epochs=EPOCHS[0],
+    )
+
+
+def pretraining(args: argparse.Namespace, row: str, seed: int) -> Run:
+    """Return the run that trains and probes a row's student."""
+    from mmdet3d_act.apis import Run
+
+    setting = SETTINGS[args.study]
+    folder = str(Path(args.data) / setting.probe)
+    parts = 'val_dataloader.dataset.datasets'
+    overrides = {
+        **COMMON,
+        f'{parts}.0.data_root': folder,
+        f'{parts}.1.data_root': folder,
+        f'{parts}.1.split': args.split,
+        'val_evaluator.knn': 20,
+        'val_evaluator.labels_per_class': setting.labels,
+        'val_evaluator.C_grid': (0.001, 0.01, 0.1),
     }
-
-
-class Study:
-    """Runs the rows of a table.
-
-    Args:
-        args: The command line's arguments.
-    """
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        self.args = args
-        self.setting = SETTINGS[args.study]
-        self.out = Path(args.out or f'work_dirs/compare_{args.study}')
-        self.out.mkdir(parents=True, exist_ok=True)
-
-    def config(
-        self,
-        name: str,
-        seed: int,
-        folder: str,
-        options: dict,
-        *,
-        kl_weight: float | None = None,
-    ) -> Config:
-        """Return a config whose probe scores the wanted split."""
-        from mmdet3d_act.apis import prepare_config
-
-        def adapt(cfg: Config) -> None:
-            if 'LinearProbeMetric' in str(cfg.get('val_evaluator')):
-                parts = cfg.val_dataloader['dataset']['datasets']
-                for part in parts:
-                    part['data_root'] = str(
-                        Path(self.args.data) / self.setting.probe
-                    )
-                parts[1]['split'] = self.args.split
-            else:
-                cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-            for hook in cfg.custom_hooks:
-                if hook.get('attribute') == 'kl_weight':
-                    hook['schedule']['end'] = kl_weight
-            cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
-
-        return prepare_config(
-            str(ROOT / 'configs' / name),
-            str(self.out / f'{folder}_seed{seed}'),
+    metadata = dict(row=row)
+    if row in ('untrained', 'point-mae'):
+        return Run(
+            f'{row}_seed{seed}',
+            config_file(POINT_MAE),
             seed=seed,
-            amp=True,
-            options={
-                'log_level': 'WARNING',
-                'default_hooks.checkpoint.interval': 1000,
-                **options,
-            },
-            adapt=adapt,
+            overrides={**overrides, 'model.student.with_cls_token': True},
+            epochs=0 if row == 'untrained' else EPOCHS[2],
+            metadata=metadata,
         )
-
-    @property
-    def probe(self) -> dict:
-        """Options of the probe."""
-        return {
-            'val_evaluator.knn': 20,
-            'val_evaluator.labels_per_class': self.setting.labels,
-            'val_evaluator.C_grid': (0.001, 0.01, 0.1),
-        }
-
-    def act(self, row: str, seed: int) -> dict:
-        """Train both stages and probe the student."""
-        from mmdet3d_act.apis import train, validate
-        from mmdet3d_act.checkpoint import find_checkpoint
-
-        name, _, changes = row.partition('+')
-        ablation = ABLATIONS[changes] if changes else Ablation()
-        teacher = teacher_config(name, ablation.teacher)
-        kl_weight = ablation.kl_weight or self.setting.kl_weight
-        own_stage1 = ablation.teacher or ablation.kl_weight
-        epochs1, epochs2, _ = self.setting.epochs
-        stage1 = self.config(
-            self.setting.stage1,
-            seed,
-            f'{row if own_stage1 else name}_stage1',
-            {
-                'model.teacher': teacher,
-                'optim_wrapper.optimizer.lr': self.setting.lr,
-                **schedule(epochs1, 1),
-            },
-            kl_weight=kl_weight,
-        )
-        times = [time.process_time()]
-        autoencoder = find_checkpoint(stage1.work_dir) or train(stage1)
-        times.append(time.process_time())
-        stage2 = self.config(
-            self.setting.stage2,
-            seed,
-            f'{row}_stage2',
-            {
-                f'{GENERATOR}.autoencoder.teacher': teacher,
-                f'{GENERATOR}.checkpoint': autoencoder,
-                **self.probe,
-                **schedule(epochs2, 2),
-                **ablation.stage2,
-            },
-        )
-        student = train(without_validation(stage2))
-        times.append(time.process_time())
-        return {
-            **validate(stage2, student),
-            **target_facts(stage2),
-            'stage1_seconds': times[1] - times[0],
-            'stage2_seconds': times[2] - times[1],
-        }
-
-    def point_mae(self, seed: int, epochs: int) -> dict:
-        """Train Point-MAE for some epochs, perhaps 0, and probe it."""
-        from mmdet3d_act.apis import train, validate
-
-        cfg = self.config(
-            'point-mae/point-mae_pretrain_shapenet_tiny.py',
-            seed,
-            'point-mae',
-            {
-                'model.student.with_cls_token': True,
-                **self.probe,
-                **schedule(max(3, epochs), 2),
-            },
-        )
-        start = time.process_time()
-        student = train(without_validation(cfg)) if epochs else None
-        seconds = time.process_time() - start
-        return {**validate(cfg, student), 'stage2_seconds': seconds}
-
-    def run(self, row: str, seed: int) -> dict:
-        """Run a row for a seed."""
-        if row == 'untrained':
-            return self.point_mae(seed, 0)
-        if row == 'point-mae':
-            return self.point_mae(seed, self.setting.epochs[2])
-        return self.act(row, seed)
+    name, ablation = row.partition('+')[0], change_of(row)
+    teacher = teacher_config(name, ablation.teacher)
+    autoencoder = args.out / stage1(args, row, seed).name
+    overrides |= {
+        f'{GENERATOR}.autoencoder.teacher': teacher,
+        f'{GENERATOR}.checkpoint': str(autoencoder),
+        **ablation.stage2,
+    }
+    return Run(
+        f'{row}_stage2_seed{seed}',
+        config_file(setting.stage2),
+        seed=seed,
+        overrides=overrides,
+        epochs=EPOCHS[1],
+        metadata=metadata,
+    )
 
 
 def teacher_config(name: str, changes: Mapping) -> dict | None:
@@ -290,15 +221,8 @@ def teacher_config(name: str, changes: Mapping) -> dict | None:
     return {**base, **changes}
 
 
-def without_validation(cfg: Config) -> Config:
-    """Return the config without its probe, which follows the training."""
-    cfg = cfg.copy()
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    return cfg
-
-
-def target_facts(cfg: Config) -> dict[str, float]:
-    """Return what the targets of a stage II are like.
+def target_statistics(cfg: Config) -> dict[str, float]:
+    """Measure what the targets of a stage II are like.
 
     Args:
         cfg: Config of stage II.
@@ -353,52 +277,25 @@ def explained(center: Tensor, target: Tensor) -> float:
     return float(1 - (target - fit).square().sum() / target.square().sum())
 
 
-def cell(values: list[float]) -> str:
-    """Return mean and standard deviation over the seeds, if several."""
-    spread = f' ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else ''
-    return f'{np.mean(values):.1f}{spread}'
-
-
-def difference(first: dict, second: dict, key: str) -> str:
-    """Return the mean paired difference of two rows with its interval.
+def print_table(
+    results: dict[str, dict[int, dict]], seconds: dict[str, float]
+) -> None:
+    """Print every row, and pretrained minus random teachers, as markdown.
 
     Args:
-        first: Metrics of a row by seed.
-        second: Those of the row that is subtracted.
-        key: The metric.
-
-    Returns:
-        Mean and 95 % interval of Student's t over the common seeds.
+        results: Metrics by row and seed.
+        seconds: Longest training of each row.
     """
-    from scipy import stats
-
-    seeds = sorted(first.keys() & second.keys())
-    gaps = [first[seed][key] - second[seed][key] for seed in seeds]
-    if len(gaps) < 2:
-        return 'one seed'
-    half = stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)
-    return f'{np.mean(gaps):+.1f} [{np.mean(gaps) - half:+.1f}, ' + (
-        f'{np.mean(gaps) + half:+.1f}]'
-    )
-
-
-def print_table(results: dict[str, dict[str, dict]]) -> None:
-    """Print every row, and pretrained minus random teachers, as markdown."""
     names = list(METRICS.values())
-    print(f'| row | {" | ".join(names)} | of each seed | position | CPU s |')
+    print(f'| row | {" | ".join(names)} | of each seed | position | s |')
     print('|---' * (len(names) + 4) + '|')
     for row, seeds in results.items():
-        runs = [seeds[seed] for seed in sorted(seeds, key=int)]
+        runs = [seeds[seed] for seed in sorted(seeds)]
         cells = [cell([run[key] for run in runs]) for key in METRICS]
         cells.append(', '.join(f'{run["svm_accuracy"]:.1f}' for run in runs))
-        share = [run.get('position_share', np.nan) for run in runs]
-        cells.append(f'{np.mean(share):.2f}')
-        seconds = [
-            sum(run.get(f'stage{i}_seconds', 0) for i in (1, 2))
-            for run in runs
-        ]
-        cells.append(f'{max(seconds):.0f}')
-        print(f'| {row} | {" | ".join(cells)} |')
+        shares = [run['position_share'] for run in runs]
+        cells.append(f'{sum(shares) / len(shares):.2f}')
+        print(f'| {row} | {" | ".join(cells)} | {seconds[row]:.0f} |')
     print()
     for first, second in comparisons(list(results)):
         pair = results[first], results[second]
@@ -433,68 +330,62 @@ def comparisons(rows: list[str]) -> list[tuple[str, str]]:
     return [pair for pair in pairs if pair[1] in rows]
 
 
-def parse_args() -> argparse.Namespace:
-    """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('study', choices=list(SETTINGS))
-    parser.add_argument('--data', required=True, help='data root')
-    parser.add_argument('--out')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument(
-        '--rows',
-        nargs='+',
-        default=[
-            'untrained',
-            'point-mae',
-            'vit-tiny',
-            'vit-tiny-random',
-            'minilm',
-            'minilm-random',
-            'no-teacher',
-        ],
-    )
-    parser.add_argument('--split', default='test', choices=['val', 'test'])
-    parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--table', action='store_true', help='run nothing')
-    return parser.parse_args()
-
-
-def read_results(file: Path) -> dict[str, dict[str, dict]]:
-    """Return the rows that are there."""
-    return json.loads(file.read_text()) if file.is_file() else {}
-
-
 def compare(args: argparse.Namespace) -> None:
     """Run what is missing, and print the table."""
-    os.environ['OMP_NUM_THREADS'] = str(args.threads)
-    os.environ['ACT_DATA_ROOT'] = args.data
-    import torch
+    from mmdet3d_act.apis import sweep
+    from mmdet3d_act.apis.sweeping import read_records
 
-    torch.set_num_threads(args.threads)
-    study = Study(args)
-    file = study.out / f'results_{args.split}.json'
-    pairs = [(seed, row) for seed in args.seeds for row in args.rows]
-    for seed, row in [] if args.table else pairs:
-        if str(seed) in read_results(file).get(row, {}):
-            continue
-        metrics = study.run(row, seed)
-        results = read_results(file)
-        results.setdefault(row, {})[str(seed)] = metrics
-        file.write_text(json.dumps(results, indent=1))
-        print(row, seed, metrics, flush=True)
-    print_table(read_results(file))
+    pairs = [(row, seed) for seed in args.seeds for row in args.rows]
+    first = {
+        run.name: run
+        for run in (
+            stage1(args, row, seed)
+            for row, seed in pairs
+            if row not in ('untrained', 'point-mae')
+        )
+    }
+    runs = [pretraining(args, row, seed) for row, seed in pairs]
+    if not args.table:
+        for stage in (list(first.values()), runs):
+            sweep(stage, args.out, amp=True, report=say)
+    results: dict[str, dict[int, dict]] = {row: {} for row in args.rows}
+    seconds = dict.fromkeys(args.rows, 0.0)
+    for record in read_records(runs, args.out):
+        row, seed = record['row'], record['seed']
+        run = pretraining(args, row, seed)
+        results[row][seed] = last_metrics(record) | statistics_of(args, run)
+        took = record['seconds'] or 0.0
+        if run.config != config_file(POINT_MAE):
+            earlier = stage1(args, row, seed)
+            took += read_records([earlier], args.out)[0]['seconds'] or 0.0
+        seconds[row] = max(seconds[row], took)
+    done = {row: seeds for row, seeds in results.items() if seeds}
+    print_table(done, seconds)
 
 
-def main() -> int:
-    """Return the exit code."""
-    args = parse_args()
-    from mmdet3d_act.engine.failures import run_tool
+def statistics_of(args: argparse.Namespace, run: Run) -> dict[str, float]:
+    """Return statistics of a run's targets, kept in its folder."""
+    from mmdet3d_act.apis import prepare_config
 
-    return run_tool(lambda: compare(args), kept='the same command goes on')
+    if run.config == config_file(POINT_MAE):
+        return {'position_share': float('nan')}
+    file = args.out / run.name / 'targets.json'
+    if not file.is_file():
+        cfg = prepare_config(run.config, options=run.overrides)
+        file.write_text(json.dumps(target_statistics(cfg)))
+    return json.loads(file.read_text())
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line's arguments."""
+    parser = comparison_parser(__doc__, 'work_dirs/compare_pretraining')
+    parser.add_argument('study', choices=list(SETTINGS))
+    parser.add_argument('--rows', nargs='+', default=list(ROWS))
+    parser.add_argument('--split', default='test', choices=['val', 'test'])
+    args = parser.parse_args()
+    args.out = args.out / args.study
+    return args
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_comparison(compare, parse_args()))

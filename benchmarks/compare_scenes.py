@@ -19,27 +19,31 @@ only the heads learn: what is in the features. Rows:
 - act: both stages of ACT on the same crops, with ViT-Tiny as the teacher;
 - concept: concept distillation on the rooms' RGB-D frames, ViT-Tiny again.
 
-What is there is not run again. Started several times at once, once for each
-core, the processes share the trainings among them. Each uses one thread.
+Finished runs are not run again. Started several times at once, once for each
+core, the processes share the runs among them. Each uses one thread.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from compare_pretraining import cell, difference
+from comparison import (
+    cell,
+    comparison_parser,
+    config_file,
+    difference,
+    last_metrics,
+    run_comparison,
+    say,
+)
 
 if TYPE_CHECKING:
-    from mmdet3d_act.apis.trials import Trial
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+    from mmdet3d_act.apis import Run
 
 AUTOENCODER = 'model.objectives.act.target_generator.checkpoint'
 FROZEN, NUM_BLOCKS = 'model.backbone.frozen_stages', 4
@@ -98,19 +102,19 @@ METRICS = {
 }
 
 
-def pretraining(row: str, seed: int, out: Path) -> Trial:
+def pretraining(row: str, seed: int, out: Path) -> Run:
     """Return the pretraining of a row's student, or of ACT's stage I."""
-    from mmdet3d_act.apis.trials import Trial
+    from mmdet3d_act.apis import Run
 
     training = STAGE_1 if row == 'stage1' else PRETRAININGS[row]
     options = dict(training.options)
     if row == 'act':
         options[AUTOENCODER] = str(out / f'stage1_seed{seed}')
-    return Trial(
+    return Run(
         f'{row}_seed{seed}',
         config_file(training.config),
         seed=seed,
-        options=options,
+        overrides=options,
         epochs=training.epochs,
     )
 
@@ -122,9 +126,9 @@ def fine_tuning(
     seed: int,
     out: Path,
     frozen: bool = False,
-) -> Trial:
+) -> Run:
     """Return the training of a task that starts from a row's student."""
-    from mmdet3d_act.apis.trials import Trial
+    from mmdet3d_act.apis import Run
 
     # The concept student adds positions behind its blocks.
     name = 'concept' if row == 'concept' else 'act'
@@ -134,51 +138,20 @@ def fine_tuning(
     if frozen:
         options[FROZEN] = NUM_BLOCKS
     how = '_frozen' if frozen else ''
-    return Trial(
+    return Run(
         f'{task}_{row}_labels{share:g}{how}_seed{seed}',
         config_file(f'{name}/{name}_{training.config}'),
         seed=seed,
         start=row if row == 'scratch' else student,
-        options=options,
+        overrides=options,
         epochs=training.epochs,
         label_fraction=share,
-        facts=dict(task=task, row=row, share=share),
+        metadata=dict(task=task, row=row, share=share),
     )
 
 
-def config_file(name: str) -> str:
-    """Return the path of a config."""
-    return str(ROOT / 'configs' / f'{name}.py')
-
-
-def run(args: argparse.Namespace) -> None:
-    """Pretrain and fine-tune what is not there yet."""
-    from mmdet3d_act.apis.experiments import run_trials
-
-    def work(trials: list[Trial], keep: bool = True) -> None:
-        run_trials(
-            trials,
-            args.out,
-            keep_checkpoints=keep,
-            report=lambda line: print(line, flush=True),
-        )
-
-    first = [row for row in args.rows if row not in ('scratch', 'act')]
-    rows = [['stage1', *first], ['act']] if 'act' in args.rows else [first]
-    for together in rows:
-        work(
-            [
-                pretraining(row, seed, args.out)
-                for seed in args.seeds
-                for row in together
-            ]
-        )
-    trials = [fine_tunings(args, seed) for seed in args.seeds]
-    work([trial for seed in trials for trial in seed], keep=args.keep)
-
-
-def fine_tunings(args: argparse.Namespace, seed: int) -> list[Trial]:
-    """Return the trainings of a seed with labels."""
+def fine_tunings(args: argparse.Namespace, seed: int) -> list[Run]:
+    """Return the runs of a seed with labels."""
     return [
         fine_tuning(task, row, share, seed, args.out, args.frozen)
         for task in args.tasks
@@ -187,40 +160,45 @@ def fine_tunings(args: argparse.Namespace, seed: int) -> list[Trial]:
     ]
 
 
+def train_all(args: argparse.Namespace, runs: list[Run]) -> None:
+    """Pretrain and fine-tune what is not there yet."""
+    from mmdet3d_act.apis import sweep
+
+    first = [row for row in args.rows if row not in ('scratch', 'act')]
+    stages = [['stage1', *first], ['act']] if 'act' in args.rows else [first]
+    for rows in stages:
+        students = [
+            pretraining(row, seed, args.out)
+            for seed in args.seeds
+            for row in rows
+        ]
+        sweep(students, args.out, report=say)
+    sweep(runs, args.out, keep_checkpoints=args.keep, report=say)
+
+
 def last_scores(
-    args: argparse.Namespace,
+    records: list[dict],
 ) -> dict[tuple[str, float], dict[str, dict[int, dict]]]:
-    """Return the last epoch's scores of what is finished.
+    """Collect the last epochs' scores, in percent.
 
     Returns:
         By (task, share of labels), by row, by seed.
     """
-    from mmdet3d_act.apis.trials import read_record
-
     scores: dict = {}
-    for seed in args.seeds:
-        for trial in fine_tunings(args, seed):
-            record = read_record(args.out / trial.name)
-            if record is not None:
-                facts = trial.facts
-                rows = scores.setdefault((facts['task'], facts['share']), {})
-                last = record['records'][-1]['metrics']
-                rows.setdefault(facts['row'], {})[seed] = {
-                    key: percent(last[key]) for key in METRICS[facts['task']]
-                }
+    for record in records:
+        task = record['task']
+        rows = scores.setdefault((task, record['share']), {})
+        rows.setdefault(record['row'], {})[record['seed']] = {
+            key: 100 * last_metrics(record)[key] for key in METRICS[task]
+        }
     return scores
 
 
-def percent(value: float) -> float:
-    """Return a score from 0 to 1 in percent."""
-    return 100 * value
-
-
-def print_tables(args: argparse.Namespace) -> None:
+def print_tables(records: list[dict]) -> None:
     """Print rows, and what each has over the one from scratch."""
-    from mmdet3d_act.evaluation.aggregation import markdown_table
+    from mmdet3d_act.evaluation.summary import markdown_table
 
-    for (task, share), rows in last_scores(args).items():
+    for (task, share), rows in last_scores(records).items():
         metrics = METRICS[task]
         first = next(iter(metrics))
         table = [
@@ -248,45 +226,26 @@ def print_tables(args: argparse.Namespace) -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    """Parse the command line's arguments."""
+    parser = comparison_parser(__doc__, 'work_dirs/compare_scenes')
     add = parser.add_argument
-    add('--data', required=True, help='data root')
-    add('--out', type=Path, default=Path('work_dirs/compare_scenes'))
-    add('--seeds', type=int, nargs='+', default=[0, 1, 2])
     add('--rows', nargs='+', choices=ROWS, default=list(ROWS))
     add('--tasks', nargs='+', choices=list(TASKS), default=list(TASKS))
     add('--labels', type=float, nargs='+', default=[1.0])
     add('--frozen', action='store_true', help='train the heads only')
     add('--keep', action='store_true', help='keep the last checkpoints')
-    add(
-        '--table', action='store_true', help='print what is there, run nothing'
-    )
     return parser.parse_args()
 
 
 def compare(args: argparse.Namespace) -> None:
     """Run what is missing, and print the tables."""
-    os.environ['OMP_NUM_THREADS'] = '1'
-    os.environ['ACT_DATA_ROOT'] = args.data
+    from mmdet3d_act.apis.sweeping import read_records
+
+    runs = [run for seed in args.seeds for run in fine_tunings(args, seed)]
     if not args.table:
-        import torch
-
-        torch.set_num_threads(1)
-        run(args)
-    print_tables(args)
-
-
-def main() -> int:
-    """Return the exit code."""
-    args = parse_args()
-    from mmdet3d_act.engine.failures import run_tool
-
-    return run_tool(lambda: compare(args), kept='the same command goes on')
+        train_all(args, runs)
+    print_tables(read_records(runs, args.out))
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_comparison(compare, parse_args()))

@@ -157,7 +157,7 @@ def probe_all(args: argparse.Namespace) -> None:
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
-    from mmdet3d_act.evaluation.aggregation import markdown_table
+    from mmdet3d_act.evaluation.summary import markdown_table
 
     cfg = Config.fromfile(ROOT / CONFIG)
     init_default_scope('mmdet3d')

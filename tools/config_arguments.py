@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from mmengine.config import DictAction
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'mmdet3d_act').is_dir():
+    # The package of this checkout, also where another one is installed.
+    sys.path.insert(0, str(ROOT))
 
 
 class ConfigArgumentParser(argparse.ArgumentParser):
-    """A parser with ``--cfg-options``, and a usage error where these are bad.
+    """A parser with ``--cfg-options`` that checks ``config``, if it has one.
+
+    Nothing heavy is imported before the arguments are parsed.
 
     Args:
         description: What the tool does.
@@ -25,7 +32,6 @@ class ConfigArgumentParser(argparse.ArgumentParser):
         self.add_argument(
             '--cfg-options',
             nargs='+',
-            action=DictAction,
             metavar='KEY=VALUE',
             help='replace settings of the config'
             + (f', for example {example}' if example else ''),
@@ -36,13 +42,51 @@ class ConfigArgumentParser(argparse.ArgumentParser):
         args: Sequence[str] | None = None,
         namespace: argparse.Namespace | None = None,
     ) -> argparse.Namespace:
-        """Return the arguments.
+        """Parse the arguments; ``cfg_options`` becomes a dict.
 
         Args:
             args: Of the command line by default.
             namespace: See argparse.
         """
-        try:
-            return super().parse_args(args, namespace)
-        except ValueError as error:
-            self.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
+        found = super().parse_args(args, namespace)
+        given = getattr(found, 'config', None) or []
+        for config in [given] if isinstance(given, str) else given:
+            if '::' not in config and not Path(config).is_file():
+                self.error(f'the config {config} does not exist')
+        if found.cfg_options:
+            try:
+                found.cfg_options = _parsed(found.cfg_options)
+            except ValueError as error:
+                self.error(f'--cfg-options takes KEY=VALUE pairs: {error}')
+        return found
+
+
+def _parsed(pairs: list[str]) -> dict:
+    """Parse KEY=VALUE pairs as MMEngine's tools do."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--pairs', nargs='+', action=DictAction)
+    return parser.parse_args(['--pairs', *pairs]).pairs
+
+
+def require_at_least(
+    parser: argparse.ArgumentParser,
+    args: argparse.Namespace,
+    least: float,
+    *names: str,
+) -> None:
+    """Refuse numbers below a bound; options that are not given pass.
+
+    Args:
+        parser: Reports the first such number.
+        args: Of the command line.
+        least: The least number.
+        names: Of options with a number or several.
+    """
+    for name in names:
+        value = getattr(args, name)
+        values = value if isinstance(value, list) else [value]
+        if value is not None and min(values) < least:
+            option = name.replace('_', '-')
+            parser.error(f'--{option} must be >= {least}, got {min(values)}')

@@ -107,12 +107,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs=2,
         type=int,
         metavar=('STAGE1', 'STAGE2'),
-        help='epochs of the two stages, at least 2 (default: the configs)',
+        help='epochs of the two stages, at least 3 (default: the configs)',
     )
     parser.add_argument('--threads', type=int, help='default: all cores')
     args = parser.parse_args(argv)
-    if args.epochs and min(args.epochs) < 2:
-        parser.error(f'--epochs: at least 2 each, got {args.epochs}')
+    if args.epochs and min(args.epochs) < 3:
+        parser.error(f'--epochs: at least 3 each, got {args.epochs}')
     return args
 
 
@@ -217,38 +217,23 @@ def stage_config(
     from mmdet3d_act.apis import prepare_config
 
     config = ROOT / (STAGE1, STAGE2)[stage - 1]
-    options = dict(options or {})
-    if args.epochs:
-        options.update(epoch_options(args.epochs[stage - 1]))
     return prepare_config(
         str(config),
         str(Path(args.out) / f'stage{stage}'),
         seed=args.seed,
         amp=True,
-        options={'log_level': 'ERROR', **options},
+        options={'log_level': 'ERROR', **(options or {})},
+        epochs=args.epochs and args.epochs[stage - 1],
         adapt=None
         if args.clouds is None
         else lambda cfg: use_clouds(cfg, args.clouds),
     )
 
 
-def epoch_options(epochs: int) -> dict:
-    """Return the options that make a stage last so many epochs, 2 or more."""
-    warmup = max(1, epochs // 20)
-    return {
-        'train_cfg.max_epochs': epochs,
-        'train_cfg.val_interval': epochs,
-        'param_scheduler.0.end': warmup,
-        'param_scheduler.1.begin': warmup,
-        'param_scheduler.1.end': epochs,
-        'param_scheduler.1.T_max': epochs - warmup,
-    }
-
-
 def epochs_for(num_clouds: int) -> list[int]:
     """Return epochs of the stages that take the steps of the demo."""
     return [
-        max(2, round(steps / math.ceil(num_clouds / batch)))
+        max(3, round(steps / math.ceil(num_clouds / batch)))
         for steps, batch in STEPS
     ]
 
@@ -327,7 +312,7 @@ def run(args: argparse.Namespace, out: Path) -> None:
         root = f'ACT_DATA_ROOT={out / "data"}'
         print(f'      as: {root} python tools/train.py {STAGE1} --amp')
     stage1 = stage_config(args, 1)
-    teacher = train(stage1, RunProgress(console.progress))
+    teacher = train(stage1, [RunProgress(console.progress)])
 
     options = {CHECKPOINT: teacher}
     stage2 = stage_config(args, 2, options)
@@ -345,7 +330,7 @@ def run(args: argparse.Namespace, out: Path) -> None:
     # The probe follows below, on the checkpoint.
     training = stage2.copy()
     training.val_dataloader = training.val_cfg = training.val_evaluator = None
-    student = train(training, RunProgress(console.progress))
+    student = train(training, [RunProgress(console.progress)])
 
     console.step('what it learned, about a minute')
     picture = draw(stage1, teacher, out)

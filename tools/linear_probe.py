@@ -24,11 +24,6 @@ from config_arguments import ConfigArgumentParser
 if TYPE_CHECKING:
     from mmdet3d_act.apis.probing import ProbeResult
 
-ROOT = Path(__file__).resolve().parents[1]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
-
 POOLINGS = ('cls', 'max', 'mean', 'concat')
 
 

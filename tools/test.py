@@ -16,11 +16,6 @@ from pathlib import Path
 
 from config_arguments import ConfigArgumentParser
 
-ROOT = Path(__file__).resolve().parents[1]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
-
 TEST_PARTS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
 
 
@@ -66,8 +61,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     # Given by some launchers; what counts is their environment variable.
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    if '::' not in args.config and not Path(args.config).is_file():
-        parser.error(f'the config {args.config} does not exist')
     if args.out is not None and Path(args.out).suffix not in ('.json', '.pkl'):
         parser.error(f'--out must end in .json or .pkl, got {args.out}')
     if args.votes is not None and not args.tta:

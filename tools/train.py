@@ -9,18 +9,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config_arguments import ConfigArgumentParser
+from config_arguments import ConfigArgumentParser, require_at_least
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-
-ROOT = Path(__file__).resolve().parents[1]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -88,65 +82,42 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     # Given by some launchers; what counts is their environment variable.
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    if '::' not in args.config and not Path(args.config).is_file():
-        parser.error(f'the config {args.config} does not exist')
-    if args.epochs is not None and args.epochs < 1:
-        parser.error(f'--epochs must be >= 1, got {args.epochs}')
+    require_at_least(parser, args, 1, 'epochs')
     return args
-
-
-def configure(args: argparse.Namespace) -> Config:
-    """Return the config with what the command line says."""
-    from mmdet3d_act.engine import launch
-
-    cfg = launch.load_config(args.config, args.cfg_options)
-    launch.require(
-        cfg, ['model', 'train_dataloader', 'train_cfg'], args.config
-    )
-    cfg.launcher = args.launcher
-    launch.set_work_dir(cfg, args.work_dir, args.config)
-    # Where Ctrl-C looks for what is kept.
-    args.work_dir = cfg.work_dir
-    launch.set_seed(cfg, args.seed, args.deterministic)
-    launch.set_resume(cfg, args.resume)
-    if args.epochs is not None:
-        from mmdet3d_act.apis.variations import set_epochs
-
-        set_epochs(cfg, args.epochs, args.config)
-    if args.amp:
-        launch.enable_amp(cfg)
-    if args.auto_scale_lr:
-        launch.enable_auto_scale_lr(cfg)
-    if args.sync_bn:
-        cfg.sync_bn = 'torch'
-    if args.compile:
-        cfg.compile = cfg.get('compile') or True
-    return cfg
 
 
 def train(args: argparse.Namespace) -> None:
     """Check the config and what it needs, then train."""
-    from mmengine.logging import print_log
+    from mmdet3d_act import apis
 
-    from mmdet3d_act.engine import launch
+    def adapt(cfg: Config) -> None:
+        # Where Ctrl-C looks for what is kept.
+        args.work_dir = cfg.work_dir
+        if args.sync_bn:
+            cfg.sync_bn = 'torch'
+        if args.compile:
+            cfg.compile = cfg.get('compile') or True
 
-    cfg = configure(args)
-    launch.check_training(cfg, args.config)
+    cfg = apis.prepare_config(
+        args.config,
+        args.work_dir,
+        options=args.cfg_options,
+        adapt=adapt,
+        seed=args.seed,
+        deterministic=args.deterministic,
+        epochs=args.epochs,
+        resume=args.resume,
+        amp=args.amp,
+        auto_scale_lr=args.auto_scale_lr,
+        launcher=args.launcher,
+    )
     if args.check:
         from mmdet3d_act.apis.target_caching import check_stores
 
         check_stores(cfg, args.config)
         print(f'{args.config}: nothing is missing')
         return
-
-    runner = launch.build_runner(cfg)
-    launch.start_training(runner)
-    checkpoint = launch.last_checkpoint(runner.work_dir)
-    print_log(
-        f'Done. Checkpoint: {checkpoint or "none was saved"}; log: '
-        f'{runner.log_dir}',
-        logger='current',
-    )
+    apis.train(cfg)
 
 
 def what_is_kept(args: argparse.Namespace) -> str:

@@ -14,11 +14,6 @@ from pathlib import Path
 
 from config_arguments import ConfigArgumentParser
 
-ROOT = Path(__file__).resolve().parents[1]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
-
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""

@@ -1,4 +1,4 @@
-# ACT, few-shot ModelNet40 on the published folds: tools/few_shot.py runs them.
+# ACT, few-shot ModelNet40 on the published folds: tools/sweep.py runs them.
 _base_ = [
     '../_base_/models/act_classifier.py',
     '../_base_/datasets/modelnet40_fewshot.py',
@@ -6,5 +6,5 @@ _base_ = [
     '../_base_/classification_runtime.py',
 ]
 
-# As many classes as a fold has; tools/few_shot.py sets it.
+# As many classes as a fold has; tools/sweep.py sets it.
 model = dict(backbone=dict(num_groups=64), head=dict(num_classes=5))

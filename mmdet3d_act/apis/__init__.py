@@ -1,6 +1,5 @@
 """Whole jobs as functions, for tools and notebooks."""
 
-from mmdet3d_act.apis.experiments import run_trials
 from mmdet3d_act.apis.loading import build_dataset, build_folder, load_model
 from mmdet3d_act.apis.pictures import draw_model
 from mmdet3d_act.apis.probing import (
@@ -8,13 +7,18 @@ from mmdet3d_act.apis.probing import (
     load_encoder,
     probe_features,
 )
-from mmdet3d_act.apis.runs import RunProgress, prepare_config, train, validate
 from mmdet3d_act.apis.scene_inference import infer_scenes, open_scenes
-from mmdet3d_act.apis.trials import Trial
+from mmdet3d_act.apis.sweeping import Run, sweep
+from mmdet3d_act.apis.training import (
+    RunProgress,
+    prepare_config,
+    train,
+    validate,
+)
 
 __all__ = [
+    'Run',
     'RunProgress',
-    'Trial',
     'build_dataset',
     'build_folder',
     'draw_model',
@@ -25,7 +29,7 @@ __all__ = [
     'open_scenes',
     'prepare_config',
     'probe_features',
-    'run_trials',
+    'sweep',
     'train',
     'validate',
 ]

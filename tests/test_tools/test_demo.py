@@ -14,21 +14,13 @@ demo = load_tool('demo')
 def test_epochs_give_about_the_steps_of_the_demo() -> None:
     assert demo.epochs_for(1200) == [8, 51]
     assert demo.epochs_for(20) == [300, 960]
-    assert demo.epochs_for(10**6) == [2, 2]
-
-
-def test_epoch_options_end_the_schedules_with_the_training() -> None:
-    options = demo.epoch_options(40)
-    assert options['train_cfg.max_epochs'] == 40
-    assert options['param_scheduler.1.end'] == 40
-    assert options['param_scheduler.0.end'] == 2
-    assert options['param_scheduler.1.T_max'] == 38
+    assert demo.epochs_for(10**6) == [3, 3]
 
 
 def test_one_epoch_is_refused(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match='2'):
         demo.parse_args(['--epochs', '1', '5'])
-    assert 'at least 2 each' in capsys.readouterr().err
+    assert 'at least 3 each' in capsys.readouterr().err
 
 
 def test_broken_clouds_are_named_and_not_counted(

@@ -156,11 +156,10 @@ def test_epochs_that_do_not_fit_are_refused(folder, capsys):
 def test_an_interrupt_says_what_is_kept(folder):
     write_config(folder)
     tool = load_tool('train')
-    args = tool.parse_args(['toy.py'])
+    args = tool.parse_args(['toy.py', '--check'])
     nothing = 'no checkpoint has been saved yet; the same command begins anew'
     assert tool.what_is_kept(args) == nothing
-    tool.configure(args)
-    assert tool.what_is_kept(args) == nothing
+    tool.train(args)
     work_dir = folder / 'work_dirs' / 'toy'
     work_dir.mkdir(parents=True)
     (work_dir / 'epoch_10.pth').touch()

@@ -5,7 +5,6 @@ from mmdet3d_act.engine.hooks.class_check_hook import ClassCheckHook
 from mmdet3d_act.engine.hooks.class_weight_hook import ClassWeightHook
 from mmdet3d_act.engine.hooks.confusion_matrix_hook import ConfusionMatrixHook
 from mmdet3d_act.engine.hooks.iteration_seed_hook import IterationSeedHook
-from mmdet3d_act.engine.hooks.metric_history_hook import MetricHistoryHook
 from mmdet3d_act.engine.hooks.prepare_targets_hook import PrepareTargetsHook
 from mmdet3d_act.engine.hooks.reconstruction_hook import ReconstructionHook
 from mmdet3d_act.engine.hooks.scheduled_value_hook import (
@@ -21,7 +20,6 @@ __all__ = [
     'ConfusionMatrixHook',
     'CosineRamp',
     'IterationSeedHook',
-    'MetricHistoryHook',
     'PrepareTargetsHook',
     'ReconstructionHook',
     'ScheduledValueHook',

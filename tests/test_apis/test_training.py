@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmdet3d_act import compat
-from mmdet3d_act.apis import RunProgress, prepare_config, runs, train, validate
+from mmdet3d_act.apis import RunProgress, prepare_config, train, validate
+from mmdet3d_act.apis.training import set_epochs
 from mmdet3d_act.engine.launch import UsageError
 from tests.test_engine.toy import ToyRegressor, write_config
 
@@ -105,7 +106,7 @@ def test_validation_of_a_checkpoint_and_of_no_checkpoint():
 def test_progress_of_a_training():
     reports = []
     progress = RunProgress(lambda *values: reports.append(values), every=0.0)
-    train(prepare_config('toy.py', 'here'), progress)
+    train(prepare_config('toy.py', 'here'), [progress])
     assert [share for share, _, _ in reports] == [
         step / 8 for step in range(1, 9)
     ]
@@ -116,24 +117,56 @@ def test_progress_of_a_training():
     assert all(type(values['loss']) is float for _, _, values in reports)
 
 
-def test_reports_are_no_more_frequent_than_wished(monkeypatch):
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(
-        runs, 'time', SimpleNamespace(monotonic=lambda: clock.now)
+def cosine(**changes: object) -> Config:
+    """A config of 30 epochs, the first one a warm-up."""
+    return Config(
+        dict(
+            train_cfg=dict(max_epochs=30, val_interval=10),
+            param_scheduler=[
+                dict(type='LinearLR', end=1, by_epoch=True),
+                dict(type='CosineAnnealingLR', begin=1, end=30, T_max=29),
+                dict(type='ConstantLR', end=6, by_epoch=False),
+            ],
+        )
+        | changes
     )
-    reports = []
-    progress = RunProgress(
-        lambda share, left, values: reports.append((share, left)), every=5.0
+
+
+def test_other_lengths_have_schedules_that_fit():
+    cfg = cosine()
+    set_epochs(cfg, 8, 'toy.py')
+    assert cfg.train_cfg == dict(max_epochs=8, val_interval=8)
+    warmup, main, constant = cfg.param_scheduler
+    assert (warmup.end, constant.end) == (1, 6)
+    assert (main.begin, main.end, main.T_max) == (1, 8, 7)
+    set_epochs(cfg, 40, 'toy.py')
+    assert cfg.train_cfg == dict(max_epochs=40, val_interval=40)
+    cfg = cosine()
+    set_epochs(cfg, 20, 'toy.py')
+    assert cfg.train_cfg.val_interval == 10
+
+
+@pytest.mark.parametrize('more', [0, 1])
+def test_released_schedules_end_with_the_training(more):
+    """They train an epoch more than the cosine has, or do not."""
+    released = dict(num_epochs=300, warmup_epochs=10)
+    cfg = cosine(
+        train_cfg=dict(max_epochs=300 + more), param_scheduler=released
     )
-    # Resumed at step 10 of 20, two seconds a step.
-    progress.before_train(SimpleNamespace(iter=10))
-    for step in range(10, 20):
-        clock.now += 2.0
-        runner = SimpleNamespace(iter=step, max_iters=20)
-        progress.after_train_iter(runner, step, None, dict(loss=1.0))
-    assert reports == [
-        (pytest.approx(13 / 20), pytest.approx(14.0)),
-        (pytest.approx(16 / 20), pytest.approx(8.0)),
-        (pytest.approx(19 / 20), pytest.approx(2.0)),
-        (pytest.approx(1.0), pytest.approx(0.0)),
-    ]
+    set_epochs(cfg, 30, 'toy.py')
+    assert cfg.param_scheduler.num_epochs == 30 - more
+    cfg = cosine(
+        train_cfg=dict(max_epochs=300 + more), param_scheduler=released
+    )
+    with pytest.raises(UsageError, match=f'{11 + more} or more'):
+        set_epochs(cfg, 10 + more, 'toy.py')
+
+
+def test_lengths_that_do_not_fit_are_refused():
+    with pytest.raises(UsageError, match=r'1 epoch .* 2 or more'):
+        set_epochs(cosine(), 1, 'toy.py')
+    inner = cosine(param_scheduler=dict(warmup=3, end=30))
+    with pytest.raises(UsageError, match='4 or more'):
+        set_epochs(inner, 3, 'toy.py')
+    with pytest.raises(UsageError, match='max_iters'):
+        set_epochs(cosine(train_cfg=dict(max_iters=4)), 3, 'toy.py')

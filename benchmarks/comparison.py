@@ -1,0 +1,92 @@
+"""What the comparisons of this folder share: their set-up, and statistics."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+
+def comparison_parser(description: str, out: str) -> argparse.ArgumentParser:
+    """Return a parser with the options of all comparisons.
+
+    Args:
+        description: What is compared.
+        out: Default folder of the runs.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('--data', required=True, help='data root')
+    add('--out', type=Path, default=Path(out), help=f'(default: {out})')
+    add('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    add('--threads', type=int, default=1)
+    add('--table', action='store_true', help='run nothing')
+    return parser
+
+
+def run_comparison(
+    compare: Callable[[argparse.Namespace], None], args: argparse.Namespace
+) -> int:
+    """Run a comparison on its data and threads; return the exit code.
+
+    Args:
+        compare: The comparison.
+        args: From a :func:`comparison_parser`.
+    """
+    os.environ['OMP_NUM_THREADS'] = str(args.threads)
+    os.environ['ACT_DATA_ROOT'] = str(args.data)
+    import torch
+
+    torch.set_num_threads(args.threads)
+    from mmdet3d_act.engine.failures import run_tool
+
+    return run_tool(lambda: compare(args), kept='the same command resumes')
+
+
+def config_file(name: str) -> str:
+    """Return the path of a config, given without its ending."""
+    return str(ROOT / 'configs' / f'{name}.py')
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+def last_metrics(record: Mapping) -> dict[str, float]:
+    """Return the metrics of a run's last validation."""
+    return record['validations'][-1]['metrics']
+
+
+def cell(values: Sequence[float]) -> str:
+    """Format mean and standard deviation over the seeds, if several."""
+    deviation = f' ± {stdev(values):.1f}' if len(values) > 1 else ''
+    return f'{fmean(values):.1f}{deviation}'
+
+
+def difference(first: Mapping, second: Mapping, key: str) -> str:
+    """Format the mean paired difference of two rows with its 95 % interval.
+
+    Args:
+        first: Metrics of a row by seed.
+        second: Those of the row that is subtracted.
+        key: The metric.
+    """
+    from mmdet3d_act.evaluation.summary import interval
+
+    common = sorted(first.keys() & second.keys())
+    gaps = [first[seed][key] - second[seed][key] for seed in common]
+    half = interval(gaps)
+    if half is None:
+        return 'one seed'
+    mean = fmean(gaps)
+    return f'{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]'

@@ -1,0 +1,553 @@
+"""Many runs of configs in one folder: trained, resumed and recorded."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import nn
+
+from mmdet3d_act.apis.loading import build_dataset
+from mmdet3d_act.apis.training import (
+    RunProgress,
+    prepare_config,
+    train,
+    validate,
+)
+from mmdet3d_act.checkpoint import (
+    find_checkpoint,
+    read_weights,
+    resolve_checkpoint,
+)
+from mmdet3d_act.engine import launch
+from mmdet3d_act.files import file_hash, write_json
+
+SCRATCH = 'scratch'
+RECORD_FILE = 'record.json'
+SETTINGS_FILE = 'settings.json'
+HISTORY_FILE = 'metric_history.json'
+LOCK_FILE = 'lock'
+REPORT_SECONDS = 10.0
+WAIT_SECONDS = 5.0
+_VALIDATED = ('model', 'val_dataloader', 'val_evaluator', 'val_cfg')
+# What the outcome of a run depends on.
+_OUTCOME_PARTS = (
+    *_VALIDATED,
+    'train_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'custom_hooks',
+    'randomness',
+    'load_from',
+)
+_WITHOUT_EFFECT = ('num_workers', 'persistent_workers', 'pin_memory')
+_SHOWN_CHANGES = 4
+_NOTHING: Mapping = MappingProxyType({})
+
+
+class Run(NamedTuple):
+    """One training of a sweep.
+
+    Attributes:
+        name: Its folder below that of the sweep, unique.
+        config: A config file.
+        seed: Seed of everything, >= 0.
+        start: Where the backbone's weights come from: a checkpoint or a work
+            directory; 'scratch'; None leaves the config as it is.
+        overrides: Dotted names and values that replace the config's.
+        epochs: Length of the training; 0 validates what it starts from; None
+            leaves the config as it is.
+        data: Arguments of its data sets that replace those in the config.
+        label_fraction: Share of the training labels, in (0, 1]; None leaves
+            the config as it is. The seed chooses them.
+        metadata: What the record says of it besides.
+    """
+
+    name: str
+    config: str
+    seed: int = 0
+    start: str | None = None
+    overrides: Mapping = _NOTHING
+    epochs: int | None = None
+    data: Mapping = _NOTHING
+    label_fraction: float | None = None
+    metadata: Mapping = _NOTHING
+
+
+def sweep(
+    runs: Sequence[Run],
+    folder: str | Path,
+    *,
+    amp: bool = False,
+    keep_checkpoints: bool = True,
+    report: Callable[[str], None] = lambda line: None,
+) -> list[dict]:
+    """Train the runs that are not finished; return the records of all.
+
+    After an interruption it resumes where it stopped. Several processes may
+    work on the same folder, for example one for each GPU: they share the
+    runs, and each returns all records.
+
+    Args:
+        runs: Runs with unique names.
+        folder: Gets a folder for each of them.
+        amp: Whether to train in mixed precision.
+        keep_checkpoints: False removes the checkpoints of a finished run.
+        report: Is given lines about the progress.
+
+    Returns:
+        For each run ``name``, ``config``, ``seed``, ``start``, its metadata,
+        ``num_train`` (training samples), ``seconds`` (None of a resumed run)
+        and ``validations``, each with ``epoch``, ``iter`` and ``metrics``.
+
+    Raises:
+        UsageError: If one of the runs cannot be trained: found for all of
+            them before the first begins.
+    """
+    folder = Path(folder)
+    prepared = [
+        _prepare(run, folder, amp=amp, keep_checkpoints=keep_checkpoints)
+        for run in runs
+    ]
+    starts = {run.start for run in runs} - {None, SCRATCH}
+    records: dict[int, dict] = {}
+    while len(records) < len(runs):
+        before = len(records)
+        for index, run in enumerate(runs):
+            if index in records:
+                continue
+            with _claimed(folder / run.name) as free:
+                if free:
+                    title = f'[{index + 1}/{len(runs)}] {run.name}'
+                    records[index] = _finish(
+                        run, *prepared[index], starts, title, report
+                    )
+                    if not keep_checkpoints:
+                        _remove_checkpoints(folder / run.name)
+        if len(records) == before:
+            # All that are left are being trained by other processes.
+            time.sleep(WAIT_SECONDS)
+    return [records[index] for index in range(len(runs))]
+
+
+def read_records(runs: Sequence[Run], folder: str | Path) -> list[dict]:
+    """Read the records of the runs that are finished.
+
+    Args:
+        runs: The runs.
+        folder: Of all of them.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    found = [_read_json(Path(folder) / one.name / RECORD_FILE) for one in runs]
+    records = [record for record in found if record is not None]
+    if not records:
+        raise launch.UsageError(
+            f'no finished run in {folder}; train first, without --table'
+        )
+    return records
+
+
+def _prepare(
+    run: Run, folder: Path, *, amp: bool, keep_checkpoints: bool
+) -> tuple[Config, list[str]]:
+    """Return a run's config, and the checkpoints that it no longer reads."""
+    replaced: list[str] = []
+
+    def adapt(cfg: Config) -> None:
+        launch.require(cfg, _VALIDATED, run.config)
+        cfg.log_level = 'WARNING'
+        _limit_checkpoints(cfg, keep_checkpoints)
+        if run.start is not None:
+            replaced.extend(set_pretrained(cfg, run.start, run.config))
+        if run.data:
+            _set_data(cfg, run.data, run.config)
+        if run.label_fraction is not None:
+            for node in _datasets(cfg.train_dataloader['dataset']):
+                if 'dataset' not in node and 'datasets' not in node:
+                    node['label_fraction'] = run.label_fraction
+                    node['label_seed'] = run.seed
+
+    place = folder / run.name
+    cfg = prepare_config(
+        run.config,
+        str(place),
+        options=run.overrides,
+        adapt=adapt,
+        seed=run.seed,
+        epochs=run.epochs or None,
+        amp=amp,
+    )
+    _check_settings(cfg, place)
+    return cfg, replaced
+
+
+def _finish(
+    run: Run,
+    cfg: Config,
+    replaced: list[str],
+    starts: Iterable[str],
+    title: str,
+    report: Callable[[str], None],
+) -> dict:
+    """Return the record of a run, which is trained where there is none."""
+    folder = Path(cfg.work_dir)
+    record = _read_json(folder / RECORD_FILE)
+    if record is not None:
+        report(f'{title}: already finished')
+        return record
+    report(f'{title}: training')
+    write_json(folder / SETTINGS_FILE, _outcome_settings(cfg))
+    history = ValidationHistory(folder / HISTORY_FILE)
+    resumed = launch.last_checkpoint(folder) is not None
+    begin = time.monotonic()
+    if run.epochs == 0:
+        metrics = scalars(validate(cfg))
+        history.validations = [dict(epoch=0, iter=0, metrics=metrics)]
+    else:
+        _fit_batch(cfg, run.config)
+        if resumed:
+            launch.set_resume(cfg, 'auto')
+        hooks = [history, RunProgress(_tell(title, report), REPORT_SECONDS)]
+        if run.start is not None:
+            hooks.append(StartCheck(run.start, {*replaced, *starts}))
+        train(cfg, hooks)
+    seconds = time.monotonic() - begin
+    report(f'{title}: done in {seconds:.0f} s')
+    record = dict(
+        name=run.name,
+        config=run.config,
+        seed=run.seed,
+        start=run.start,
+        **run.metadata,
+        seconds=None if resumed else seconds,
+        num_train=history.num_train,
+        validations=history.validations,
+    )
+    write_json(folder / RECORD_FILE, record)
+    return record
+
+
+def _tell(
+    title: str, report: Callable[[str], None]
+) -> Callable[[float, float, dict], None]:
+    def tell(share: float, left: float, values: dict) -> None:
+        loss = f', loss {values["loss"]:.3g}' if 'loss' in values else ''
+        report(f'{title}: {share:.0%}{loss}, {left:.0f} s left')
+
+    return tell
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[bool]:
+    """Lock a folder; False where another process has locked it.
+
+    A process that is killed leaves no lock behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_FILE).open('w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _read_json(path: Path) -> dict | None:
+    if not path.is_file():
+        return None
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def _limit_checkpoints(cfg: Config, keep: bool) -> None:
+    """Keep the last two: one is there while the next is being written."""
+    hooks = cfg.get('default_hooks') or {}
+    hook = hooks.get('checkpoint') or dict(type='CheckpointHook')
+    if not keep or hook.get('max_keep_ckpts') == 1:
+        hook['max_keep_ckpts'] = 2
+    cfg.default_hooks = dict(hooks, checkpoint=hook)
+
+
+def _remove_checkpoints(folder: Path) -> None:
+    for path in folder.glob('*.pth'):
+        path.unlink()
+    (folder / launch.LAST_CHECKPOINT).unlink(missing_ok=True)
+
+
+def set_pretrained(cfg: Config, start: str, config: str) -> list[str]:
+    """Choose where the weights of a config's backbone, or student, come from.
+
+    Args:
+        cfg: The config, changed in place.
+        start: A checkpoint or a work directory, or 'scratch'.
+        config: Name of the config file, for messages.
+
+    Returns:
+        The checkpoints that the model would have been initialised with.
+
+    Raises:
+        UsageError: If the model has no backbone, or there is no such
+            checkpoint.
+    """
+    backbone = cfg.model.get('backbone') or cfg.model.get('student')
+    if backbone is None:
+        raise launch.UsageError(
+            f'the model of {config} has no backbone to start from {start}; '
+            'give the config of a classifier, segmentor, detector or distiller'
+        )
+    replaced = [cfg.load_from] if cfg.get('load_from') else []
+    cfg.load_from = None
+    for part in (cfg.model, backbone):
+        replaced += _remove_pretrained(part)
+    if start != SCRATCH:
+        pretrained = dict(
+            type='Pretrained', checkpoint=resolve_checkpoint(start)
+        )
+        others = backbone.get('init_cfg') or []
+        backbone['init_cfg'] = [*others, pretrained] if others else pretrained
+    return replaced
+
+
+def _remove_pretrained(part: dict) -> list[str]:
+    """Remove what reads a file from an ``init_cfg``, whatever its type."""
+    each = part.get('init_cfg') or []
+    each = [each] if isinstance(each, Mapping) else each
+    if each:
+        others = [one for one in each if 'checkpoint' not in one]
+        part['init_cfg'] = others or None
+    return [one['checkpoint'] for one in each if 'checkpoint' in one]
+
+
+def _datasets(cfg: Mapping) -> Iterator[dict]:
+    """Yield the config of a data set and of those that it wraps."""
+    yield cfg
+    inner = [*cfg.get('datasets', ())]
+    if 'dataset' in cfg:
+        inner.append(cfg['dataset'])
+    for one in inner:
+        yield from _datasets(one)
+
+
+def _set_data(cfg: Config, arguments: Mapping, config: str) -> None:
+    """Replace arguments of the data sets that have all of them."""
+    for part in ('train', 'val', 'test'):
+        loader = cfg.get(f'{part}_dataloader')
+        found = [
+            node
+            for node in (_datasets(loader['dataset']) if loader else ())
+            if arguments.keys() <= node.keys()
+        ]
+        for node in found:
+            node.update(arguments)
+        if not found and part != 'test':
+            raise launch.UsageError(
+                f'no data set in {part}_dataloader of {config} has '
+                f'{", ".join(arguments)}; give a config whose data set does, '
+                'such as configs/act/act_fewshot_modelnet40.py (with a seed '
+                'of folds: ..._drawn.py)'
+            )
+
+
+def _fit_batch(cfg: Config, config: str) -> None:
+    """Make one batch of training data that are fewer than a batch."""
+    loader = cfg.train_dataloader
+    if loader.get('drop_last') and 'batch_size' in loader:
+        dataset = build_dataset(cfg, config, 'train')
+        loader['batch_size'] = min(loader['batch_size'], len(dataset))
+
+
+def _check_settings(cfg: Config, folder: Path) -> None:
+    """Refuse to go on with a run that was begun with other settings."""
+    noted = _read_json(folder / SETTINGS_FILE)
+    if noted is None:
+        return
+    present = _outcome_settings(cfg)
+    changed = [
+        f'{key}: {noted.get(key, "absent")} then, '
+        f'{present.get(key, "absent")} now'
+        for key in sorted(noted.keys() | present.keys())
+        if noted.get(key, '') != present.get(key, '')
+    ]
+    if changed:
+        lines = '\n  '.join(changed[:_SHOWN_CHANGES])
+        raise launch.UsageError(
+            f'{folder} holds a run with {len(changed)} other settings:\n  '
+            f'{lines}\n'
+            'Choose another --work-dir, or remove that folder to train anew.'
+        )
+
+
+def _outcome_settings(cfg: Config) -> dict[str, str]:
+    """Return the settings that the outcome of a run depends on.
+
+    Checkpoints are their sha256: they may be moved, but not changed.
+    """
+    parts = {key: cfg.get(key) for key in _OUTCOME_PARTS}
+    if (cfg.get('auto_scale_lr') or {}).get('enable'):
+        parts['auto_scale_lr'] = cfg.auto_scale_lr
+    return dict(_flattened('', parts))
+
+
+def _flattened(name: str, node: object) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list | tuple):
+        node = dict(enumerate(node))
+    if not isinstance(node, Mapping):
+        path = find_checkpoint(node) if isinstance(node, str) else None
+        is_weights = name.endswith(('checkpoint', 'load_from')) and path
+        yield name, file_hash(path) if is_weights else str(node)
+        return
+    for key, value in node.items():
+        if key not in _WITHOUT_EFFECT:
+            yield from _flattened(f'{name}.{key}' if name else key, value)
+
+
+class ValidationHistory(Hook):
+    """Keeps the metrics of every validation of a training in a file.
+
+    A training that was killed after a checkpoint and before its validation
+    makes up for the validation when it is resumed, so that the file of a
+    finished training is complete.
+
+    Args:
+        path: The file.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.num_train = 0
+        self.validations: list[dict] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin the file, or complete that of a resumed training.
+
+        Args:
+            runner: The runner of the training.
+        """
+        self.num_train = len(runner.train_dataloader.dataset)
+        # What was validated after the checkpoint will be validated again.
+        self.validations = [
+            one
+            for one in _read_json(self.path) or []
+            if one['iter'] <= runner.iter
+        ]
+        known = {one['iter'] for one in self.validations}
+        loop = runner.train_loop
+        by_epoch = hasattr(loop, 'max_epochs')
+        done = runner.epoch if by_epoch else runner.iter
+        end = loop.max_epochs if by_epoch else loop.max_iters
+        due = done % loop.val_interval == 0 or done >= end
+        if done >= max(loop.val_begin, 1) and due and runner.iter not in known:
+            runner.val_loop.run()
+
+    def after_val_epoch(
+        self, runner: Runner, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Keep the metrics that are single numbers.
+
+        Args:
+            runner: The runner of the training.
+            metrics: What the evaluator found.
+        """
+        self.validations.append(
+            dict(
+                epoch=runner.epoch,
+                iter=runner.iter,
+                metrics=scalars(metrics or {}),
+            )
+        )
+        write_json(self.path, self.validations)
+
+
+def scalars(metrics: Mapping) -> dict[str, float]:
+    """Select the metrics that are single numbers.
+
+    Args:
+        metrics: Names and values of any kind.
+    """
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if isinstance(value, int | float)
+        or getattr(value, 'shape', None) == ()
+    }
+
+
+class StartCheck(Hook):
+    """Compares the backbone's weights before the first step with its start.
+
+    Args:
+        start: A checkpoint or a work directory, or 'scratch'.
+        others: Checkpoints that a backbone from scratch must not be from.
+    """
+
+    def __init__(self, start: str, others: Iterable[str]) -> None:
+        self.start = start
+        self.others = others
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare the weights.
+
+        Args:
+            runner: The runner of the training.
+
+        Raises:
+            UsageError: If a run from scratch has weights of a checkpoint, or
+                one from a checkpoint has none of its weights.
+        """
+        if runner.iter > 0:
+            return
+        model = runner.model
+        backbone = getattr(model, 'backbone', None)
+        if backbone is None:
+            backbone = model.student
+        from_scratch = self.start == SCRATCH
+        for name in self.others if from_scratch else [self.start]:
+            path = find_checkpoint(name)
+            if path is None:
+                continue
+            if shares_weights(backbone, path) == from_scratch:
+                verb = 'has' if from_scratch else 'has none of the'
+                raise launch.UsageError(
+                    f'the backbone of {runner.work_dir} is to start from '
+                    f'{self.start}, but {verb} weights of {path}'
+                )
+
+
+def shares_weights(module: nn.Module, checkpoint: str) -> bool:
+    """Look for weights of a module in a checkpoint, under any name.
+
+    Args:
+        module: A network.
+        checkpoint: A file.
+    """
+    return not _matrices(module.state_dict()).isdisjoint(
+        _matrices(read_weights(checkpoint))
+    )
+
+
+def _matrices(state: Mapping) -> set[bytes]:
+    """Return digests of the matrices, those of one value left out."""
+    return {
+        hashlib.sha256(value.float().cpu().contiguous().numpy()).digest()
+        for value in state.values()
+        if isinstance(value, torch.Tensor)
+        and value.is_floating_point()
+        and value.ndim > 1
+        and (value != value.flatten()[0]).any()
+    }

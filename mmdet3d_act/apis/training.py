@@ -1,0 +1,233 @@
+"""Trainings and validations of configs, as functions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmdet3d_act.engine import launch
+from mmdet3d_act.wording import counted
+
+_TRAINED = ('model', 'train_dataloader', 'train_cfg')
+
+
+class RunProgress(Hook):
+    """Reports the progress of a training, with the time left.
+
+    Args:
+        report: Called with the share that is done, in [0, 1], the seconds
+            that are left (an estimate) and the last logged values.
+        every: Seconds between two reports.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(
+        self, report: Callable[[float, float, dict], None], every: float = 1.0
+    ) -> None:
+        self.report = report
+        self.every = every
+
+    def before_train(self, runner: Runner) -> None:
+        """Start the clock."""
+        self._start = self._last = time.monotonic()
+        self._first_iter = runner.iter
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Report now and then.
+
+        Args:
+            runner: The runner of the training.
+            batch_idx: Not used.
+            data_batch: Not used.
+            outputs: The iteration's logged values.
+        """
+        now = time.monotonic()
+        done = runner.iter + 1
+        if now - self._last < self.every and done < runner.max_iters:
+            return
+        self._last = now
+        pace = (now - self._start) / (done - self._first_iter)
+        values = {
+            name: float(torch.as_tensor(value).detach())
+            for name, value in outputs.items()
+        }
+        self.report(
+            done / runner.max_iters, pace * (runner.max_iters - done), values
+        )
+
+
+def prepare_config(
+    config: str,
+    work_dir: str | None = None,
+    *,
+    options: Mapping | None = None,
+    adapt: Callable[[Config], None] | None = None,
+    seed: int | None = None,
+    deterministic: bool = False,
+    epochs: int | None = None,
+    resume: str | None = None,
+    amp: bool = False,
+    auto_scale_lr: bool = False,
+    launcher: str = 'none',
+) -> Config:
+    """Read a config and make it ready to train.
+
+    Args:
+        config: A config file.
+        work_dir: Folder for logs and checkpoints; None takes the config's,
+            or one named after it below ``work_dirs``.
+        options: Dotted names and values that replace the file's.
+        adapt: Changes the config further before it is checked.
+        seed: Seed of everything, >= 0; None keeps the config's.
+        deterministic: Whether PyTorch may use deterministic kernels only.
+        epochs: Length of the training, see :func:`set_epochs`.
+        resume: A checkpoint to continue from; ``'auto'`` takes the last one
+            of the work directory where there is one.
+        amp: Whether to train in mixed precision.
+        auto_scale_lr: Whether to scale the learning rate with the total
+            batch size.
+        launcher: What started the processes.
+
+    Raises:
+        UsageError: If the config cannot be read, or something that it needs
+            is missing: all of it in one message.
+    """
+    cfg = launch.load_config(config, options)
+    launch.require(cfg, _TRAINED, config)
+    cfg.launcher = launcher
+    launch.set_work_dir(cfg, work_dir, config)
+    launch.set_seed(cfg, seed, deterministic)
+    launch.set_resume(cfg, resume)
+    if adapt is not None:
+        adapt(cfg)
+    if epochs is not None:
+        set_epochs(cfg, epochs, config)
+    if amp:
+        launch.enable_amp(cfg)
+    if auto_scale_lr:
+        launch.enable_auto_scale_lr(cfg)
+    launch.check_training(cfg, config)
+    return cfg
+
+
+def train(cfg: Config, hooks: Sequence[Hook] = ()) -> str | None:
+    """Train a config; return its last checkpoint, None where it saved none.
+
+    Args:
+        cfg: From :func:`prepare_config`.
+        hooks: Beside those of the config.
+
+    Raises:
+        UsageError: If the training samples make no batch.
+    """
+    runner = _build_runner(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
+    launch.start_training(runner)
+    checkpoint = launch.last_checkpoint(runner.work_dir)
+    print_log(
+        f'Done. Checkpoint: {checkpoint or "none was saved"}; log: '
+        f'{runner.log_dir}',
+        logger='current',
+    )
+    return checkpoint and str(checkpoint)
+
+
+def validate(cfg: Config, checkpoint: str | None = None) -> dict[str, float]:
+    """Compute the validation metrics of a checkpoint.
+
+    Args:
+        cfg: From :func:`prepare_config`.
+        checkpoint: None validates the model as it is initialised.
+    """
+    cfg = cfg.copy()
+    cfg.load_from = checkpoint
+    cfg.resume = False
+    return _build_runner(cfg).val()
+
+
+_NUM_RUNNERS = 0
+
+
+def _build_runner(cfg: Config) -> Runner:
+    # MMEngine keeps one runner, logger and message hub for each experiment
+    # name, and one visualizer, with its folder, for each name of one; runs of
+    # a process would share theirs.
+    global _NUM_RUNNERS
+    _NUM_RUNNERS += 1
+    cfg = cfg.copy()
+    cfg.experiment_name = f'run{_NUM_RUNNERS}'
+    if cfg.get('visualizer'):
+        cfg.visualizer = {**cfg.visualizer, 'name': cfg.experiment_name}
+    return launch.build_runner(cfg)
+
+
+def set_epochs(cfg: Config, epochs: int, config: str) -> None:
+    """Make a training last so many epochs, with the schedule that fits.
+
+    Schedules that end with the training end with it again; warm-ups stay.
+
+    Args:
+        cfg: The config, changed in place.
+        epochs: The new length.
+        config: Name of the config file, for messages.
+
+    Raises:
+        UsageError: If the config counts no epochs, or a schedule begins or
+            ends within the old length, but not within the new one.
+    """
+    old = cfg.train_cfg.get('max_epochs')
+    if old is None:
+        raise launch.UsageError(
+            f'the training of {config} is not counted in epochs; choose its '
+            'length by --cfg-options train_cfg.max_iters=...'
+        )
+    schedules = cfg.get('param_scheduler') or []
+    if isinstance(schedules, Mapping):
+        schedules = [schedules]
+    least = max((_fit(one, old, epochs) for one in schedules), default=1)
+    if epochs < least:
+        few = counted(epochs, 'epoch is', 'epochs are')
+        raise launch.UsageError(
+            f'{few} too few for {config}: with its warm-up the schedule takes '
+            f'{least} or more'
+        )
+    cfg.train_cfg['max_epochs'] = epochs
+    interval = cfg.train_cfg.get('val_interval', 1)
+    at_the_end = interval >= min(old, epochs)
+    cfg.train_cfg['val_interval'] = epochs if at_the_end else interval
+
+
+def _fit(schedule: dict, old: int, epochs: int) -> int:
+    """Fit a schedule to another length; return the least that it can have."""
+    if not schedule.get('by_epoch', True):
+        return 1
+    begin, end = schedule.get('begin', 0), schedule.get('end')
+    last = old
+    if schedule.get('T_max') == old - begin:
+        schedule['T_max'] = epochs - begin
+    if schedule.get('num_epochs') in (old - 1, old):
+        # A ReleasedCosineLR, whose last epoch may be one too many.
+        end = last = schedule['num_epochs']
+        schedule['num_epochs'] += epochs - old
+        begin = schedule.get('warmup_epochs', 0)
+    elif end == old:
+        schedule['end'] = epochs
+    # Of a ProgressCosineLR, whose warm-up is a part of it.
+    begin = max(begin, schedule.get('warmup', 0))
+    if end is None or end == last:
+        return begin + 1 + old - last
+    return max(begin + 1, end)

@@ -1,0 +1,295 @@
+"""Sweeps of toy trainings: recorded, resumed, shared; what they start from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmdet3d_act.apis import prepare_config, sweeping, validate
+from mmdet3d_act.apis.sweeping import (
+    Run,
+    ValidationHistory,
+    _claimed,
+    _prepare,
+    read_records,
+    set_pretrained,
+    shares_weights,
+    sweep,
+)
+from mmdet3d_act.engine.launch import UsageError
+from tests.test_apis.experimenting import ToyAccuracy, write_experiment
+
+pytestmark = pytest.mark.usefixtures('experiment')
+RUN = Run('one', 'toy.py')
+
+
+def train_one(run: Run = RUN, **options: object) -> dict:
+    return sweep([run], 'out', **options)[0]
+
+
+def weights(path: str) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def test_record_of_a_run():
+    run = RUN._replace(seed=3, metadata=dict(way=2))
+    record = train_one(run)
+    assert [one['epoch'] for one in record['validations']] == [1, 2, 3]
+    metrics = [one['metrics'] for one in record['validations']]
+    # The table that the metric gives too is no number.
+    assert all(set(one) == {'accuracy', 'error'} for one in metrics)
+    assert record['num_train'] == 16
+    assert record['seconds'] > 0
+    wanted = dict(name='one', config='toy.py', seed=3, start=None, way=2)
+    assert wanted.items() <= record.items()
+    assert json.loads(Path('out/one/record.json').read_text()) == record
+    assert Path('out/one/epoch_3.pth').is_file()
+
+
+def test_seeds_give_other_runs():
+    runs = [RUN._replace(name=n, seed=s) for n, s in (('a', 0), ('b', 0))]
+    first, again, _ = sweep([*runs, RUN._replace(seed=1)], 'out')
+    assert first['validations'] == again['validations']
+    one, other = weights('out/a/epoch_3.pth'), weights('out/one/epoch_3.pth')
+    assert not all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_resumes_where_it_stopped():
+    runs = [RUN._replace(name=f'seed{seed}', seed=seed) for seed in range(3)]
+    with pytest.raises(UsageError, match='nowhere'):
+        read_records(runs, 'nowhere')
+    lines = []
+    first = sweep(runs[1:2], 'out', report=lines.append)
+    assert lines[0] == '[1/1] seed1: training'
+    assert read_records(runs, 'out') == first
+    lines.clear()
+    records = sweep(runs, 'out', report=lines.append)
+    assert '[2/3] seed1: already finished' in lines
+    assert [record['seed'] for record in records] == [0, 1, 2]
+    assert records[1] == first[0]
+    assert read_records(runs, 'out') == records
+
+
+def test_no_epochs_validate_the_start():
+    (record,) = sweep([RUN._replace(epochs=0, start='backbone.pth')], 'out')
+    assert [one['epoch'] for one in record['validations']] == [0]
+    cfg = prepare_config('toy.py', 'other', seed=0)
+    set_pretrained(cfg, 'backbone.pth', 'toy.py')
+    found = validate(cfg)
+    assert record['validations'][0]['metrics']['error'] == found['error']
+    assert sweep([RUN._replace(epochs=0, start='backbone.pth')], 'out') == [
+        record
+    ]
+
+
+@pytest.mark.parametrize('validations', [1, 2])
+def test_a_killed_run_ends_as_a_whole_one(monkeypatch, validations):
+    """Killed when the checkpoint of an epoch is there, not its metrics."""
+    whole = train_one(RUN._replace(name='whole'))
+    compute = ToyAccuracy.compute_metrics
+    count = []
+
+    def killed(self, results):
+        count.append(1)
+        if len(count) > validations:
+            raise KeyboardInterrupt
+        return compute(self, results)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ToyAccuracy, 'compute_metrics', killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_one()
+    assert not Path('out/one/record.json').exists()
+    record = train_one()
+    assert record['validations'] == whole['validations']
+    assert record['seconds'] is None
+    ends = [weights(f'out/{name}/epoch_3.pth') for name in ('one', 'whole')]
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+
+
+def test_runs_that_count_iterations():
+    by_iter = dict(_delete_=True, by_epoch=False, max_iters=7, val_interval=3)
+    overrides = {
+        'train_cfg': by_iter,
+        'default_hooks.checkpoint.by_epoch': False,
+    }
+    record = train_one(RUN._replace(overrides=overrides))
+    assert [one['iter'] for one in record['validations']] == [3, 6, 7]
+
+
+def test_single_numbers_are_kept(tmp_path):
+    class Runner:
+        epoch, iter = 1, 2
+
+    found = dict(
+        whole=3,
+        array=np.float32(0.5),
+        tensor=torch.tensor(2.0),
+        table=[1, 2],
+        several=np.ones(2),
+        text='7',
+    )
+    history = ValidationHistory(tmp_path / 'history.json')
+    history.after_val_epoch(Runner, found)
+    (kept,) = json.loads((tmp_path / 'history.json').read_text())
+    metrics = dict(whole=3.0, array=0.5, tensor=2.0)
+    assert kept == dict(epoch=1, iter=2, metrics=metrics)
+
+
+def test_waits_for_what_another_process_trains(monkeypatch):
+    monkeypatch.setattr(sweeping, 'WAIT_SECONDS', 0.05)
+    release, holds = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with _claimed(Path('out/seed0')) as mine:
+            assert mine
+            holds.set()
+            release.wait(60)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert holds.wait(60)
+    lines = []
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if 'seed1: done' in line:
+            release.set()
+
+    runs = [RUN._replace(name=f'seed{seed}', seed=seed) for seed in (0, 1)]
+    records = sweep(runs, 'out', report=report)
+    thread.join()
+    begun = [line for line in lines if line.endswith('training')]
+    assert begun == ['[2/2] seed1: training', '[1/2] seed0: training']
+    assert [record['seed'] for record in records] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'offender'),
+    [
+        (dict(start='nowhere.pth'), 'nowhere.pth'),
+        (dict(overrides={'val_evaluator': None}), 'val_evaluator'),
+        (
+            dict(
+                overrides={'model': dict(_delete_=True, type='X')}, start='s'
+            ),
+            'backbone',
+        ),
+        (dict(data=dict(nth=1)), 'nth'),
+    ],
+)
+def test_all_are_checked_before_the_first_is_trained(changes, offender):
+    wrong = Run('two', 'toy.py', **changes)
+    with pytest.raises(UsageError, match=offender):
+        sweep([RUN, wrong], 'out')
+    assert not Path('out').exists()
+
+
+def test_other_settings_are_not_mixed_up():
+    run = RUN._replace(start='backbone.pth')
+    record = train_one(run)
+    lr = run._replace(overrides={'optim_wrapper.optimizer.lr': 0.1})
+    with pytest.raises(UsageError, match=r'lr: 0\.05 then, 0\.1 now'):
+        train_one(lr)
+    scaled = dict(auto_scale_lr=dict(base_batch_size=2, enable=True))
+    with pytest.raises(UsageError, match='base_batch_size: absent then, 2'):
+        train_one(run._replace(overrides=scaled))
+    # Where the same weights are and how data are read has no effect.
+    shutil.move('backbone.pth', 'moved.pth')
+    workers = {'val_dataloader.num_workers': 1}
+    moved = run._replace(start='moved.pth', overrides=workers)
+    assert train_one(moved) == record
+    torch.save(dict(state_dict={}), 'moved.pth')
+    with pytest.raises(UsageError, match=r'checkpoint: [0-9a-f]{64}'):
+        train_one(moved)
+
+
+def test_start_reaches_the_backbone():
+    frozen = RUN._replace(overrides={'optim_wrapper.optimizer.lr': 0.0})
+    expected = weights('backbone.pth')['layer.weight']
+    for start, same in (('backbone.pth', True), ('scratch', False)):
+        run = frozen._replace(name=start[:4], start=start)
+        assert train_one(run)['start'] == start
+        found = weights(f'out/{start[:4]}/epoch_3.pth')
+        assert torch.equal(found['backbone.layer.weight'], expected) == same
+
+
+def test_start_replaces_what_the_config_says():
+    xavier = dict(type='Xavier', layer='Linear')
+    # A class may be a type, or have another name.
+    own = [dict(type=dict, checkpoint='gone.pth'), xavier]
+    model = dict(backbone=dict(init_cfg=own))
+    cfg = Config(dict(model=model, load_from='other.pth'))
+    assert set_pretrained(cfg, 'scratch', '') == ['other.pth', 'gone.pth']
+    assert cfg.load_from is None
+    assert cfg.model.backbone.init_cfg == [xavier]
+    assert set_pretrained(cfg, 'backbone.pth', '') == []
+    pretrained = dict(type='Pretrained', checkpoint='backbone.pth')
+    assert cfg.model.backbone.init_cfg == [xavier, pretrained]
+    assert set_pretrained(cfg, 'scratch', '') == ['backbone.pth']
+
+
+def test_a_control_is_checked_by_its_weights(experiment):
+    """A pretrained backbone behind the config's back is found."""
+    hidden = "\nmodel['backbone']['weights'] = 'backbone.pth'\n"
+    write_experiment(experiment, extra=hidden)
+    runs = [RUN._replace(name=n, start=n) for n in ('scratch', 'backbone.pth')]
+    with pytest.raises(UsageError, match=r'scratch.*has weights of backbone'):
+        sweep(runs, 'out')
+    foreign = dict(state_dict={'foreign.weight': torch.rand(8, 3)})
+    torch.save(foreign, 'other.pth')
+    with pytest.raises(UsageError, match=r'none of the weights of other\.pth'):
+        train_one(RUN._replace(start='other.pth'))
+
+
+def test_shared_weights_are_found_under_any_name(tmp_path):
+    module = torch.nn.Linear(3, 2)
+    path = str(tmp_path / 'a.pth')
+    torch.save({'student.x': module.weight.detach().clone()}, path)
+    assert shares_weights(module, path)
+    assert not shares_weights(torch.nn.Linear(3, 2), path)
+    # Zeros are in many networks.
+    module.weight.data.zero_()
+    torch.save({'student.x': module.weight.detach().clone()}, path)
+    assert not shares_weights(module, path)
+
+
+def test_fewer_samples_than_a_batch_are_one_batch():
+    # 2 of 8 of each of the 2 classes, in batches of 8 without the last.
+    record = train_one(RUN._replace(label_fraction=0.25))
+    assert record['num_train'] == 4
+    assert [one['iter'] for one in record['validations']] == [1, 2, 3]
+
+
+def test_checkpoints_go_when_they_are_not_wanted():
+    record = train_one(keep_checkpoints=False)
+    assert not list(Path('out').rglob('*.pth'))
+    assert not list(Path('out').rglob('last_checkpoint'))
+    assert train_one(keep_checkpoints=False) == record
+
+
+def test_data_and_labels_reach_wrapped_data_sets(experiment):
+    wrapped = (
+        "\ntrain_dataloader['dataset'] = dict(type='RepeatDataset', times=2, "
+        "dataset=dict(type='ConcatDataset', datasets=["
+        "dict(type='ToyFolds', split='train', way=2, shot=8),"
+        "dict(type='ToyFolds', split='train', way=2, shot=8)]))"
+    )
+    write_experiment(experiment, extra=wrapped)
+    run = RUN._replace(data=dict(way=3, shot=4), label_fraction=0.25, seed=5)
+    cfg, _ = _prepare(run, Path('out'), amp=False, keep_checkpoints=True)
+    changed = dict(way=3, shot=4)
+    labels = dict(label_fraction=0.25, label_seed=5)
+    for one in cfg.train_dataloader.dataset.dataset.datasets:
+        assert one == dict(one, **changed, **labels)
+    assert 'label_seed' not in cfg.train_dataloader.dataset
+    validation = cfg.val_dataloader.dataset
+    assert validation == dict(validation, **changed)
+    assert 'label_seed' not in validation

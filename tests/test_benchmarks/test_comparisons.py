@@ -1,0 +1,157 @@
+"""The comparisons in benchmarks/: what is run, and their statistics."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from mmdet3d_act.engine import launch
+from tests.small_data import ROOT
+
+sys.path.insert(0, str(ROOT / 'benchmarks'))
+comparison, pretrainings, scenes, retrieval = map(
+    importlib.import_module,
+    ('comparison', 'compare_pretraining', 'compare_scenes', 'retrieval'),
+)
+sys.path.remove(str(ROOT / 'benchmarks'))
+
+
+def test_statistics_by_hand():
+    assert comparison.cell([30.0, 60.0]) == '45.0 ± 21.2'
+    assert comparison.cell([30.0]) == '30.0'
+    first, second = {0: {'a': 30.0}, 1: {'a': 60.0}}, {0: {'a': 10.0}}
+    assert comparison.difference(first, second, 'a') == 'one seed'
+    # Differences 20 and 40: a deviation of 14.1, and t of one degree 12.7.
+    second[1] = {'a': 20.0}
+    found = comparison.difference(first, second, 'a')
+    assert found == '+30.0 [-97.1, +157.1]'
+    # Deviation 1; t of 2 degrees of freedom is 4.303.
+    assert retrieval.spread([1.0, 2.0, 3.0]) == '2.0 ± 2.5'
+
+
+@pytest.mark.parametrize(
+    'row', [*pretrainings.ROWS, 'vit-tiny+kl-0.1', 'minilm-random+no-prompts']
+)
+def test_pretrainings_fit_their_configs(row):
+    args = Namespace(study='real', data='DIR', split='val', out=Path('out'))
+    run = pretrainings.pretraining(args, row, 2)
+    cfg = launch.load_config(run.config, run.overrides)
+    assert cfg.val_dataloader.dataset.datasets[1].split == 'val'
+    if run.config == pretrainings.config_file(pretrainings.POINT_MAE):
+        assert (run.epochs == 0) == (row == 'untrained')
+        return
+    first = pretrainings.stage1(args, row, 2)
+    generator = cfg.model.objectives.act.target_generator.generator
+    assert generator.checkpoint == f'out/{first.name}'
+    stage1 = launch.load_config(first.config, first.overrides)
+    assert stage1.model.teacher == generator.autoencoder.teacher
+    (ramp,) = [
+        hook
+        for hook in stage1.custom_hooks
+        if hook.get('attribute') == 'kl_weight'
+    ]
+    assert ramp.schedule.end == (0.1 if 'kl' in row else 0.01)
+
+
+def test_scenes_start_from_their_own_students():
+    args = Namespace(
+        tasks=scenes.TASKS,
+        labels=[1.0, 0.2],
+        rows=scenes.ROWS,
+        out=Path('out'),
+        frozen=False,
+    )
+    runs = scenes.fine_tunings(args, 2)
+    assert len({run.name for run in runs}) == len(runs)
+    starts = {run.metadata['row']: run.start for run in runs}
+    assert starts.keys() == set(scenes.ROWS)
+    assert starts['scratch'] == 'scratch'
+    for row in scenes.PRETRAININGS:
+        student = scenes.pretraining(row, 2, args.out)
+        assert Path(student.config).is_file()
+        assert starts[row] == f'out/{student.name}'
+    for run in runs:
+        samples = run.overrides[scenes.SAMPLES]
+        assert samples * run.label_fraction == pytest.approx(1, abs=0.2)
+        form = 'concept' if run.metadata['row'] == 'concept' else 'act'
+        assert Path(run.config).name.startswith(form)
+        assert Path(run.config).is_file()
+        assert run.seed == 2
+    act = scenes.pretraining('act', 2, args.out)
+    stage1 = scenes.pretraining('stage1', 2, args.out)
+    assert act.overrides[scenes.AUTOENCODER] == f'out/{stage1.name}'
+
+
+def test_table_of_scenes(capsys):
+    values = {'scratch': (0.1, 0.2), 'act': (0.3, 0.6), 'concept': (0.5,)}
+    records = [
+        dict(
+            task='segmentation',
+            share=1.0,
+            row=row,
+            seed=seed,
+            validations=[
+                dict(metrics=dict(miou=0.0, acc_cls=0.0)),
+                dict(metrics=dict(miou=value, acc_cls=0.5)),
+            ],
+        )
+        for row, seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+    scenes.print_tables(records)
+    printed = capsys.readouterr().out
+    assert '| act | 45.0 ± 21.2 | 50.0 ± 0.0 | 30.0, 60.0 |' in printed
+    assert 'act minus scratch: mIoU +30.0 [-97.1, +157.1]' in printed
+    assert 'concept minus scratch: mIoU one seed' in printed
+    assert 'detection' not in printed
+
+
+@pytest.mark.parametrize(('count', 'number'), [(20, 5), (13, 4), (3, 3)])
+def test_every_sample_is_held_out_once(count, number):
+    parts = retrieval.folds(count, number)
+    assert len(parts) == number
+    assert sorted(index for part in parts for index in part) == [*range(count)]
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    assert parts == retrieval.folds(count, number)
+
+
+def test_a_fold_trains_on_the_others():
+    config = str(ROOT / retrieval.CONFIG)
+    cfg = launch.load_config(config)
+    overrides = retrieval.fold_overrides(cfg, 'all', [[0, 3], [2], [1]], 1)
+    changed = launch.load_config(config, overrides)
+    assert changed.val_dataloader.dataset.indices == [2]
+    for loader in (
+        changed.train_dataloader,
+        changed.custom_hooks[-1].dataloader,
+    ):
+        assert loader.dataset.indices == [0, 1, 3]
+        assert loader.dataset.split == 'all'
+
+
+def test_rows_of_the_retrieval():
+    act = retrieval.ACT_FORM
+    frozen = {**act, 'model.frozen_student': True}
+    assert retrieval.row_overrides('concept') == {}
+    assert retrieval.row_overrides('frozen-random') == frozen
+    assert retrieval.row_overrides('frozen-act') == frozen
+    assert retrieval.row_overrides('concept-from-act') == act
+
+
+def test_means_over_seeds_by_fold():
+    def record(seed: int, fold: int, value: float) -> dict:
+        metrics = dict(recall_1=value)
+        return dict(seed=seed, fold=fold, validations=[dict(metrics=metrics)])
+
+    records = [record(0, 1, 4.0), record(0, 0, 1.0), record(3, 0, 2.0)]
+    found = retrieval.by_fold(records, 'recall_1')
+    assert list(found.items()) == [(0, 1.5), (1, 4.0)]
+    # Without folds the seeds are compared.
+    own = [record(2, 0, 4.0), record(0, 0, 1.0)]
+    found = retrieval.by_fold(own, 'recall_1')
+    assert list(found.items()) == [(0, 1.0), (2, 4.0)]
