@@ -23,6 +23,7 @@ from mmdet3d_act.apis.sweeping import (
     shares_weights,
     sweep,
 )
+from mmdet3d_act.checkpoint import CheckpointError
 from mmdet3d_act.engine.launch import UsageError
 from tests.test_apis.experimenting import ToyAccuracy, write_experiment
 
@@ -187,7 +188,7 @@ def test_waits_for_what_another_process_trains(monkeypatch):
 )
 def test_all_are_checked_before_the_first_is_trained(changes, offender):
     wrong = Run('two', 'toy.py', **changes)
-    with pytest.raises(UsageError, match=offender):
+    with pytest.raises((CheckpointError, UsageError), match=offender):
         sweep([RUN, wrong], 'out')
     assert not Path('out').exists()
 
