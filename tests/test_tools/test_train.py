@@ -165,7 +165,7 @@ def test_an_interrupt_says_what_is_kept(folder):
     (work_dir / 'epoch_10.pth').touch()
     (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_10.pth'))
     assert tool.what_is_kept(args) == (
-        f'{work_dir / "epoch_10.pth"} is kept; the same command with --resume '
+        'work_dirs/toy/epoch_10.pth is kept; the same command with --resume '
         'goes on from it'
     )
 
