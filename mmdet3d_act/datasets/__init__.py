@@ -14,9 +14,11 @@ from mmdet3d_act.datasets.scanobjectnn import ScanObjectNN
 from mmdet3d_act.datasets.seeding import EpochSampler, SampleIndex
 from mmdet3d_act.datasets.shapenet55 import ShapeNet55
 from mmdet3d_act.datasets.shapenet_part import ShapeNetPart
+from mmdet3d_act.datasets.wrappers import BalancedDataset, UnionDataset
 
 __all__ = [
     'BadSampleError',
+    'BalancedDataset',
     'EpochSampler',
     'FewShotDraw',
     'ModelNet40',
@@ -31,6 +33,7 @@ __all__ = [
     'ScanObjectNN',
     'ShapeNet55',
     'ShapeNetPart',
+    'UnionDataset',
     'read_points',
     'transforms',
 ]

@@ -37,11 +37,6 @@ UP_AXES = ('x', 'y', 'z')
 def check_choice(name: str, value: object, allowed: Sequence) -> None:
     """Refuse an option's value that is not one of those allowed.
 
-    Args:
-        name: The option.
-        value: Its value.
-        allowed: The values that it may have.
-
     Raises:
         ValueError: If it is none of them.
     """
@@ -58,14 +53,7 @@ def check_choice(name: str, value: object, allowed: Sequence) -> None:
 def build_transforms(
     pipeline: Sequence[dict | Callable] | None,
 ) -> list[Callable]:
-    """Build the transforms of a pipeline, whatever the default scope is.
-
-    Args:
-        pipeline: Configs or built transforms.
-
-    Returns:
-        Built transforms.
-    """
+    """Build the transforms of a pipeline, whatever the default scope is."""
     return [
         TRANSFORMS.build(transform)
         if isinstance(transform, dict)
@@ -76,10 +64,6 @@ def build_transforms(
 
 def iter_dataset_cfgs(cfg: dict) -> Iterator[dict]:
     """Yield the configs of the data sets that samples come from.
-
-    Args:
-        cfg: Config of a data set, or of a wrapper (``dataset`` or
-            ``datasets``) around others.
 
     Yields:
         Configs of the innermost data sets.
@@ -95,10 +79,6 @@ def iter_dataset_cfgs(cfg: dict) -> Iterator[dict]:
 
 def iter_datasets(dataset: Dataset) -> Iterator[Dataset]:
     """Yield the data sets inside wrappers that repeat or join.
-
-    Args:
-        dataset: A data set, or a wrapper (``dataset`` or ``datasets``)
-            around others.
 
     Yields:
         The innermost data sets.
@@ -223,11 +203,7 @@ class PointCloudDataset(BaseDataset):
     # The list of samples.
 
     def load_data_list(self) -> list[dict]:
-        """List the samples that are kept, see ``label_fraction``.
-
-        Returns:
-            One dict per sample.
-        """
+        """List the samples that are kept, see ``label_fraction``."""
         samples = self.load_samples()
         if not samples:
             raise ValueError(
@@ -260,9 +236,6 @@ class PointCloudDataset(BaseDataset):
     def load_samples(self) -> list[dict]:
         """List all samples, or say which files are missing.
 
-        Returns:
-            One dict per sample.
-
         Raises:
             FileNotFoundError: If the data set is not there or not complete.
         """
@@ -272,44 +245,21 @@ class PointCloudDataset(BaseDataset):
         return self.list_samples()
 
     def list_samples(self) -> list[dict]:
-        """List all samples; subclasses implement it.
-
-        Returns:
-            One dict per sample, with ``lidar_path`` and ``split``.
-        """
+        """List all samples; subclasses implement it."""
         raise NotImplementedError
 
     def label_of(self, sample: dict) -> object:
-        """Name the class by which ``label_fraction`` divides samples.
-
-        Args:
-            sample: A sample's information.
-
-        Returns:
-            ``gt_label``; subclasses may have another one. None where there
-            is no label.
-        """
+        """Name the class by which ``label_fraction`` divides samples."""
         return sample.get('gt_label')
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Give the class of a sample, as `ClassBalancedDataset` wants it.
-
-        Args:
-            idx: Index of the sample.
-
-        Returns:
-            Its label.
-        """
+        """Give the class of a sample, as `ClassBalancedDataset` wants it."""
         return [self.get_data_info(idx)['gt_label']]
 
     # What is missing.
 
     def find_problems(self) -> list[str]:
-        """Say what keeps the data set from being read.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
+        """Say what keeps the data set from being read."""
         return []
 
     def explain_nothing(self) -> str:
@@ -318,23 +268,12 @@ class PointCloudDataset(BaseDataset):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Say what keeps a configured data set from being read.
-
-        Args:
-            cfg: The data set's config.
-
-        Returns:
-            Messages, each with the expected path and the remedy.
-        """
+        """Say what keeps a configured data set from being read."""
         return cls.without_pipelines(cfg).find_problems()
 
     @classmethod
     def without_pipelines(cls, cfg: dict) -> PointCloudDataset:
-        """Build a configured data set without its transforms and its list.
-
-        Args:
-            cfg: The data set's config.
-        """
+        """Build a configured data set without its transforms and its list."""
         arguments = {
             key: value
             for key, value in cfg.items()
@@ -406,23 +345,12 @@ class PointCloudDataset(BaseDataset):
     # One sample.
 
     def first_transform(self, kind: type) -> Callable | None:
-        """Find the first transform of a kind in the pipelines.
-
-        Args:
-            kind: The class.
-
-        Returns:
-            The transform, or None.
-        """
+        """Find the first transform of a kind in the pipelines."""
         chain = (*self.static_pipeline.transforms, *self.pipeline.transforms)
         return next((one for one in chain if isinstance(one, kind)), None)
 
     def get_subset_(self, indices: Sequence[int] | int) -> None:
-        """Keep some of the samples only.
-
-        Args:
-            indices: As `BaseDataset.get_subset_` takes them.
-        """
+        """Keep some of the samples only."""
         super().get_subset_(indices)
         self._forget_samples()
 
@@ -510,13 +438,6 @@ class PointCloudDataset(BaseDataset):
 
 
 def read_lines(path: str) -> list[str]:
-    """Read the lines of a text file that are not blank, stripped.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The lines.
-    """
+    """Read the lines of a text file that are not blank, stripped."""
     with open(path, encoding='utf-8') as file:
         return [line.strip() for line in file if line.strip()]

@@ -282,14 +282,7 @@ class FewShotDraw(Dataset):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Say what of both splits keeps a configured fold from being drawn.
-
-        Args:
-            cfg: The config.
-
-        Returns:
-            Messages, each with the expected path and the remedy.
-        """
+        """Say what of both splits keeps a configured fold from being drawn."""
         inner = dict(cfg['dataset'])
         source = DATASETS.get(inner['type'])
         return [

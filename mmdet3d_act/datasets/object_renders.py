@@ -141,11 +141,6 @@ class ObjectRenders(PairedDataset):
     def list_samples(self) -> list[dict]:
         """Return the information of every object.
 
-        Returns:
-            One dict per object, with ``lidar_path``, ``split``, ``object_id``
-            and ``views``, each with ``pair_key``, and ``img_path`` and
-            ``vector_names`` where there are images and vectors.
-
         Raises:
             FileNotFoundError: If an object has neither.
         """
@@ -179,14 +174,7 @@ class ObjectRenders(PairedDataset):
         return samples
 
     def get_data_info(self, idx: int) -> dict:
-        """Return an object's information.
-
-        Args:
-            idx: Index of the object.
-
-        Returns:
-            The information, with the vectors of its views.
-        """
+        """Return an object's information."""
         info = super().get_data_info(idx)
         info['views'] = [
             view
@@ -209,9 +197,6 @@ class ObjectRenders(PairedDataset):
 
     def leave_out_pairs(self, keys: Collection[str]) -> None:
         """Draw no more of some views; an object without any is left out.
-
-        Args:
-            keys: Names of the pairs.
 
         Raises:
             ValueError: If ``on_error`` is ``'raise'``.

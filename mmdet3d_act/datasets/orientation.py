@@ -34,9 +34,6 @@ def guess_up_axis(clouds: Sequence[np.ndarray]) -> Guess:
     5 % do, plus the part of the height's histogram that a reflection moves.
     Of single upright things three quarters vote right.
 
-    Args:
-        clouds: Each (N, 3 + F).
-
     Returns:
         'x', 'y' or 'z'.
 
@@ -81,9 +78,6 @@ def _uprightness(points: np.ndarray, axis: int) -> float:
 def guess_normalization(clouds: Sequence[np.ndarray]) -> Guess:
     """Return whether clouds are centred and scaled to the unit sphere.
 
-    Args:
-        clouds: Each (N, 3 + F).
-
     Returns:
         'unit_sphere' where all of them are, to 2 % of the radius, otherwise
         'none'.
@@ -106,9 +100,6 @@ def guess_normalization(clouds: Sequence[np.ndarray]) -> Guess:
 
 def guess_unit(clouds: Sequence[np.ndarray]) -> Guess:
     """Return the unit that the size of clouds speaks for.
-
-    Args:
-        clouds: Each (N, 3 + F).
 
     Returns:
         'metre' where the median of their longest sides is 0.02 to 100,

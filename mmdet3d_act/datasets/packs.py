@@ -121,14 +121,7 @@ class Pack:
         return self
 
     def read(self, number: int) -> np.ndarray:
-        """Give the cloud of a sample, a view that cannot be written to.
-
-        Args:
-            number: Number of the sample.
-
-        Returns:
-            (N, 3 + F), float32.
-        """
+        """Give the cloud of a sample, a view that cannot be written to."""
         offset, rows, columns = self._places[number]
         numbers = self._points[offset : offset + rows * columns]
         return np.asarray(numbers).reshape(rows, columns)
@@ -317,14 +310,7 @@ class PackableDataset(PointCloudDataset):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Say what keeps a configured data set from being read.
-
-        Args:
-            cfg: The data set's config.
-
-        Returns:
-            Messages; none where everything is packed.
-        """
+        """Say what keeps a configured data set from being read."""
         dataset = cls.without_pipelines(cfg)
         try:
             packs = dataset.find_packs()
@@ -336,9 +322,6 @@ class PackableDataset(PointCloudDataset):
 
     def load_samples(self) -> list[dict]:
         """List all samples, and note where each is packed.
-
-        Returns:
-            One dict per sample.
 
         Raises:
             FileNotFoundError: If neither the original files nor packs of
@@ -447,12 +430,6 @@ class PackableDataset(PointCloudDataset):
     def get_data_info(self, idx: int) -> dict:
         """Give a sample's information, with its cloud where it is known.
 
-        Args:
-            idx: Index of the sample.
-
-        Returns:
-            The information; ``raw_points`` is the cloud.
-
         Raises:
             BadSampleError: If it was packed as one that cannot be used.
         """
@@ -474,14 +451,7 @@ def _file_of(path: str) -> str:
 
 
 def stamp_of(path: str) -> list[int] | None:
-    """Give what changes when a file is written again.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Size in bytes and time of change in ns; None where there is no file.
-    """
+    """Give what changes when a file is written again."""
     try:
         status = os.stat(path)
     except OSError:

@@ -37,9 +37,6 @@ class PairedDataset(PointCloudDataset):
     def leave_out_pairs(self, keys: Collection[str]) -> None:
         """Give other pairs in the place of some.
 
-        Args:
-            keys: Names of the pairs.
-
         Raises:
             ValueError: If ``on_error`` is ``'raise'``.
         """

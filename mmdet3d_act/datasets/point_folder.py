@@ -269,16 +269,7 @@ class PointFolder(PackableDataset):
     # drawn ratio; a list; the folder <split>/; <class>/<split>/ in each class.
 
     def find_files(self, folder: str = '') -> list[str]:
-        """Find the point files of the folder, which is looked at once.
-
-        Args:
-            folder: A sub-folder to look in.
-
-        Returns:
-            Paths relative to the root, sorted. Hidden files, packs and lists
-            are left out, and texts that are none of many in their folder and
-            begin with a word: lists of names, license, read-me.
-        """
+        """Find the point files of the folder, which is looked at once."""
         if folder not in self._found:
             self._found[folder] = self._walk(folder)
         return self._found[folder]
@@ -664,14 +655,7 @@ def _to_entry(item: object) -> FolderEntry:
 
 
 def sort_labels(labels: set[str]) -> list[str]:
-    """Put labels into the order that numbers them.
-
-    Args:
-        labels: Names or numbers.
-
-    Returns:
-        Numbers by value where all are numbers, otherwise by name.
-    """
+    """Put labels into the order that numbers them."""
     if all(label.isdecimal() for label in labels):
         return sorted(labels, key=int)
     return sorted(labels)

@@ -144,11 +144,7 @@ class S3DISBlocks(PointCloudDataset):
         return tuple(a for a in ROOM_COUNTS if (a in self.test_areas) == test)
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            Messages with the expected path and the remedy.
-        """
+        """Return what of the layout is missing."""
         if not self.areas:
             return [
                 f'S3DISBlocks has no area for the split {self.split!r}: '
@@ -163,11 +159,7 @@ class S3DISBlocks(PointCloudDataset):
         return []
 
     def list_samples(self) -> list[dict]:
-        """Return file, split, area, kind and size of every room.
-
-        Returns:
-            One dict per room, by name.
-        """
+        """Return file, split, area, kind and size of every room."""
         rooms = self._list_rooms()
         self._warn_of_gaps(area for area, _, _ in rooms)
         samples = []
@@ -191,11 +183,7 @@ class S3DISBlocks(PointCloudDataset):
         return samples
 
     def load_data_list(self) -> list[dict]:
-        """Return the information of every room, or of every block.
-
-        Returns:
-            One dict per sample; those of a room's blocks are alike.
-        """
+        """Return the information of every room, or of every block."""
         rooms = super().load_data_list()
         if self.samples == 'rooms':
             return rooms
@@ -213,14 +201,7 @@ class S3DISBlocks(PointCloudDataset):
         ]
 
     def label_of(self, sample: dict) -> str:
-        """Return the kind of a room, by which ``label_fraction`` divides.
-
-        Args:
-            sample: A room's information.
-
-        Returns:
-            Such as 'office'.
-        """
+        """Return the kind of a room, by which ``label_fraction`` divides."""
         return sample['room_type']
 
     def class_weights(self) -> list[float]:

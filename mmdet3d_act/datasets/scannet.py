@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import glob
+import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from mmdet3d_act.datasets.base import PointCloudDataset, check_choice
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.arrays import read_npy
+from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 from mmdet3d_act.datasets.readers.scenes import read_scene_infos
 from mmdet3d_act.registry import DATASETS
 
@@ -176,34 +181,16 @@ class ScanNetScenes(PointCloudDataset):
 
     @classmethod
     def known_classes(cls, cfg: dict) -> dict:
-        """Return names and colours of the classes of a configured data set.
-
-        Args:
-            cfg: The data set's config.
-
-        Returns:
-            ``classes`` and ``palette``, RGB from 0 to 255.
-        """
+        """Return names and colours of the classes of a configured data set."""
         named = (cfg.get('metainfo') or {}).get('classes')
         return _class_meta(cfg.get('task', 'detection'), named)
 
     def label_of(self, sample: dict) -> str:
-        """Return the kind by which ``label_fraction`` divides scenes: one.
-
-        Args:
-            sample: A scene's information.
-
-        Returns:
-            The same of every scene.
-        """
+        """Return the kind by which ``label_fraction`` divides scenes: one."""
         return 'scene'
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing.
-
-        Returns:
-            At most one message, with the expected path and the remedy.
-        """
+        """Return what of the layout is missing."""
         needed = [
             ('the list of its scenes', self.ann_file, os.path.isfile),
             ('the folder of points', self._folder('pts'), os.path.isdir),
@@ -221,15 +208,7 @@ class ScanNetScenes(PointCloudDataset):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a configured data set from being read.
-
-        Args:
-            cfg: The data set's config.
-
-        Returns:
-            Messages, each with the expected path and the remedy; also about
-            files of single scenes, which a training would miss much later.
-        """
+        """Return what keeps a configured data set from being read."""
         problems = super().check_requirements(cfg)
         if problems:
             return problems
@@ -237,11 +216,7 @@ class ScanNetScenes(PointCloudDataset):
 
     @classmethod
     def count_samples(cls, cfg: dict) -> int:
-        """Return the length of a configured data set; no scene is read.
-
-        Args:
-            cfg: The data set's config, whose list is there.
-        """
+        """Return the length of a configured data set; no scene is read."""
         return len(cls._unread(cfg))
 
     @staticmethod
@@ -255,9 +230,6 @@ class ScanNetScenes(PointCloudDataset):
 
         With ``on_error='skip'`` scenes without them are left out, so that it
         is a fault only if none is left.
-
-        Returns:
-            A message for points and one for classes, with the first path.
         """
         scenes = {one['scene']: one for one in self.load_data_list()}
         kinds = [('points', 'lidar_path')]
@@ -291,16 +263,11 @@ class ScanNetScenes(PointCloudDataset):
         return f'{text}; beside it lies {beside}.'
 
     def list_samples(self) -> list[dict]:
-        """Return the information of every scene, as MMDetection3D's is.
-
-        Returns:
-            One dict per scene, with ``lidar_path``, ``split`` and ``scene``,
-            its number in the list.
-        """
+        """Return the information of every scene, as MMDetection3D's is."""
         source = self._build_source()
-        infos = read_scene_infos(
-            self.ann_file, len(type(source).METAINFO['classes'])
-        )
+        known = type(source).METAINFO['classes']
+        infos = read_scene_infos(self.ann_file, len(known))
+        self._check_file(infos, known)
         self._metainfo = {
             **source.metainfo,
             **_class_meta(self.task, source.metainfo['classes']),
@@ -319,9 +286,6 @@ class ScanNetScenes(PointCloudDataset):
 
     def load_data_list(self) -> list[dict]:
         """Return the information of every sample.
-
-        Returns:
-            One dict per sample; those of a scene are alike.
 
         Raises:
             BadSampleError: If ``scene_idxs`` is not what it should be.
@@ -349,15 +313,7 @@ class ScanNetScenes(PointCloudDataset):
         ]
 
     def get_data_info(self, idx: int) -> dict:
-        """Return a sample's information.
-
-        Args:
-            idx: Index of the sample.
-
-        Returns:
-            The information, with the types of boxes that MMDetection3D's
-            transforms ask for.
-        """
+        """Return a sample's information."""
         from mmdet3d.structures import get_box_type
 
         info = super().get_data_info(idx)
@@ -370,7 +326,10 @@ class ScanNetScenes(PointCloudDataset):
     def _build_source(self) -> BaseDataset:
         """Return MMDetection3D's data set, without its list."""
         cls = DATASETS.get(SOURCES[self.task])
-        classes = self._metainfo.get('classes', cls.METAINFO['classes'])
+        known = cls.METAINFO['classes']
+        classes = self._metainfo.get('classes', known)
+        for name in classes:
+            check_choice('each of metainfo.classes', name, known)
         return cls(
             data_root=self.data_root,
             ann_file=self.ann_file,
@@ -379,6 +338,36 @@ class ScanNetScenes(PointCloudDataset):
             test_mode=self.test_mode,
             lazy_init=True,
         )
+
+    def _check_file(self, infos: list[dict], known: Sequence[str]) -> None:
+        """Number boxes as the file's own categories say; warn of gaps."""
+        content = read_arrays_pickle(self.ann_file)
+        categories = (content.get('metainfo') or {}).get('categories')
+        boxes = [box for info in infos for box in info['instances']]
+        if categories:
+            names = {number: name for name, number in categories.items()}
+            numbers = {name: number for number, name in enumerate(known)}
+            unknown = Counter()
+            for box in boxes:
+                name = names.get(box['bbox_label_3d'])
+                box['bbox_label_3d'] = numbers.get(name, -1)
+                if name is not None and name not in numbers:
+                    unknown[name] += 1
+            if unknown:
+                _warn(
+                    f'{self.ann_file}: left out {sum(unknown.values())} of '
+                    f'{len(boxes)} boxes, whose categories are none of '
+                    f'{SOURCES[self.task]}: {dict(unknown)}'
+                )
+        missing = sum(
+            'axis_align_matrix' not in info for info in content['data_list']
+        )
+        if missing:
+            _warn(
+                f'{self.ann_file}: {missing} of {len(infos)} scenes have no '
+                'axis_align_matrix, their points are taken as aligned with '
+                'the boxes'
+            )
 
     def _read_scene_idxs(self) -> list[int]:
         """Return the number of the scene of every sample."""
@@ -409,6 +398,11 @@ def _class_meta(task: str, named: Sequence[str] | None) -> dict:
     if not colors.keys() >= {*classes}:
         return dict(classes=classes)
     return dict(classes=classes, palette=[colors[one] for one in classes])
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    print_log(text, logger='current', level=logging.WARNING)
 
 
 def _drop_other_classes(annotations: dict) -> None:

@@ -154,10 +154,6 @@ class ScanNetFrames(PairedDataset):
     def list_samples(self) -> list[dict]:
         """Return the information of every frame.
 
-        Returns:
-            One dict per frame, with ``pair_key``, ``scene_path``,
-            ``frame_place``, ``lidar_path`` (the scene) and ``split``.
-
         Raises:
             BadSampleError: If a scene cannot be read.
         """

@@ -162,11 +162,7 @@ class EpochSampler(Sampler):
         return math.ceil(length / self.world_size)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration.
-
-        Args:
-            epoch: Epoch, from 0.
-        """
+        """Choose the epoch of the next iteration."""
         self.epoch = epoch
 
 
@@ -202,9 +198,6 @@ def seeded(sequence: np.random.SeedSequence) -> Iterator[None]:
 
     The state before is put back on leaving, also after an error. Generators
     of accelerators are left alone: samples are made on the CPU.
-
-    Args:
-        sequence: Source of the seeds.
     """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     words = sequence.generate_state(8)
@@ -220,26 +213,12 @@ def seeded(sequence: np.random.SeedSequence) -> Iterator[None]:
 
 
 def epoch_stream(key: RngKey) -> np.random.SeedSequence:
-    """Return the seeds of what may differ from epoch to epoch.
-
-    Args:
-        key: Seed, epoch and index of the sample.
-
-    Returns:
-        The seed sequence of the sample in its epoch.
-    """
+    """Return the seeds of what may differ from epoch to epoch."""
     return np.random.SeedSequence(tuple(key), spawn_key=(_EPOCH_STREAM,))
 
 
 def static_stream(key: RngKey) -> np.random.SeedSequence:
-    """Return the seeds of what stays the same in every epoch.
-
-    Args:
-        key: Seed, epoch and index of the sample; the epoch is not used.
-
-    Returns:
-        The seed sequence of the sample.
-    """
+    """Return the seeds of what stays the same in every epoch."""
     return np.random.SeedSequence(
         (key.seed, key.index), spawn_key=(_STATIC_STREAM,)
     )
@@ -263,13 +242,6 @@ def substitute_order(key: RngKey, length: int) -> np.ndarray:
 
 def fixed_generator(results: dict) -> np.random.Generator:
     """Return a generator that is the same for a sample in every epoch.
-
-    Args:
-        results: The sample in its pipeline, with the ``rng_key`` that the
-            data sets of this package put there.
-
-    Returns:
-        A generator that depends on the seed and the index alone.
 
     Raises:
         KeyError: If the sample has no ``rng_key``.

@@ -165,11 +165,7 @@ class ShapeNetPart(PackableDataset):
         return self.describe_missing_files(self.folder, names)
 
     def list_samples(self) -> list[dict]:
-        """List file, split, category and possible labels of every cloud.
-
-        Returns:
-            One dict per sample, by category and name.
-        """
+        """List file, split, category and possible labels of every cloud."""
         self._check_categories()
         samples = []
         for part in self.pack_parts():

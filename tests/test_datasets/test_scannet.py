@@ -230,6 +230,51 @@ def test_some_classes_only(root: Path) -> None:
     assert boxes.dims[0, 0] > 1.5
 
 
+def _edit_file(root: Path, edit: callable) -> None:
+    path = root / 'scannet_infos_train.pkl'
+    content = pickle.loads(path.read_bytes())
+    edit(content)
+    path.write_bytes(pickle.dumps(content))
+
+
+def test_the_categories_of_the_file_number_its_boxes(
+    root: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    before = detection(root).get_data_info(0)['ann_info']['gt_labels_3d']
+    order = [*DETECTION_CLASSES[::-1]]
+
+    def turn(content: dict) -> None:
+        numbers = {name: number for number, name in enumerate(order)}
+        content['metainfo'] = dict(categories=numbers)
+        for info in content['data_list']:
+            for box in info['instances']:
+                box['bbox_label_3d'] = 17 - box['bbox_label_3d']
+
+    _edit_file(root, turn)
+    after = detection(root).get_data_info(0)['ann_info']['gt_labels_3d']
+    assert after.tolist() == before.tolist()
+    assert 'left out' not in logged.text
+    order[17 - before[0]] = 'lamp'
+    _edit_file(
+        root,
+        lambda content: content.update(
+            metainfo=dict(categories={n: i for i, n in enumerate(order)})
+        ),
+    )
+    fewer = detection(root).get_data_info(0)['ann_info']['gt_labels_3d']
+    assert len(fewer) == len(before) - 1
+    assert 'left out 3 of 9 boxes' in logged.text
+    assert "'lamp': 3" in logged.text
+
+
+def test_scenes_without_an_alignment_are_told(
+    root: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    change(root, 'train', lambda scenes: scenes[1].pop('axis_align_matrix'))
+    detection(root)
+    assert '1 of 3 scenes have no axis_align_matrix' in logged.text
+
+
 def test_scenes_without_boxes(root: Path) -> None:
     change(root, 'train', lambda scenes: scenes[1].pop('instances'))
     instances = detection(root)[1]['data_samples'].gt_instances_3d
@@ -347,6 +392,7 @@ def test_a_damaged_list_is_found_in_advance(root: Path) -> None:
         (dict(task='parts'), r"one of \('detection', 'segmentation'\)"),
         (dict(samples_per_scene=0), 'samples_per_scene must be >= 1'),
         (dict(split='test'), r"one of \('train', 'val'\)"),
+        (dict(metainfo=dict(classes=['chiar'])), "mean 'chair'"),
         (dict(label_fraction=0.0), 'label_fraction must be in'),
     ],
 )
