@@ -139,7 +139,7 @@ class ObjectRenders(PairedDataset):
         return self.describe_missing_files(folder, names)
 
     def list_samples(self) -> list[dict]:
-        """Return the information of every object.
+        """List every object.
 
         Raises:
             FileNotFoundError: If an object has neither.

@@ -144,7 +144,7 @@ class S3DISBlocks(PointCloudDataset):
         return tuple(a for a in ROOM_COUNTS if (a in self.test_areas) == test)
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing."""
+        """Say what of the layout is missing."""
         if not self.areas:
             return [
                 f'S3DISBlocks has no area for the split {self.split!r}: '
@@ -159,7 +159,7 @@ class S3DISBlocks(PointCloudDataset):
         return []
 
     def list_samples(self) -> list[dict]:
-        """Return file, split, area, kind and size of every room."""
+        """List file, split, area, kind and size of every room."""
         rooms = self._list_rooms()
         self._warn_of_gaps(area for area, _, _ in rooms)
         samples = []

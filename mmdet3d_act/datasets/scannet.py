@@ -181,16 +181,16 @@ class ScanNetScenes(PointCloudDataset):
 
     @classmethod
     def known_classes(cls, cfg: dict) -> dict:
-        """Return names and colours of the classes of a configured data set."""
+        """Name classes and colours of a configured data set."""
         named = (cfg.get('metainfo') or {}).get('classes')
         return _class_meta(cfg.get('task', 'detection'), named)
 
     def label_of(self, sample: dict) -> str:
-        """Return the kind by which ``label_fraction`` divides scenes: one."""
+        """Name the kind by which ``label_fraction`` divides: one of all."""
         return 'scene'
 
     def find_problems(self) -> list[str]:
-        """Return what of the layout is missing."""
+        """Say what of the layout is missing."""
         needed = [
             ('the list of its scenes', self.ann_file, os.path.isfile),
             ('the folder of points', self._folder('pts'), os.path.isdir),
@@ -208,25 +208,19 @@ class ScanNetScenes(PointCloudDataset):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a configured data set from being read."""
+        """Say what is missing, also files of single scenes."""
         problems = super().check_requirements(cfg)
         if problems:
             return problems
-        return cls._unread(cfg, lazy_init=True).find_missing_files()
+        return cls.without_pipelines(cfg).find_missing_files()
 
     @classmethod
     def count_samples(cls, cfg: dict) -> int:
-        """Return the length of a configured data set; no scene is read."""
-        return len(cls._unread(cfg))
-
-    @staticmethod
-    def _unread(cfg: dict, **options: object) -> ScanNetScenes:
-        """Return a configured data set without its transforms."""
-        unread = dict(pipeline=[], static_pipeline=[], **options)
-        return DATASETS.build({**cfg, **unread})
+        """Count the samples of a configured data set; no scene is read."""
+        return len(cls.without_pipelines(cfg))
 
     def find_missing_files(self) -> list[str]:
-        """Return which files of the scenes in use are absent.
+        """Say which files of the scenes in use are absent.
 
         With ``on_error='skip'`` scenes without them are left out, so that it
         is a fault only if none is left.
@@ -239,35 +233,28 @@ class ScanNetScenes(PointCloudDataset):
         for what, key in kinds:
             paths = [scene[key] for scene in scenes.values()]
             absent = [path for path in paths if not os.path.isfile(path)]
-            if absent and (self.on_error == 'raise' or absent == paths):
-                count = f'{len(absent)} of {len(paths)} scenes'
-                needed = f'the {what} of {count} in {self.ann_file}, the first'
-                text = self.describe_missing(needed, absent[0], _LAYOUT)
-                if absent == paths:
-                    problems.append(f'{text} {self._name_other_lists(what)}')
-                    continue
-                text += ' ann_file of the data set names another list.'
-                if not self.test_mode:
-                    # In testing another scene would count twice instead.
-                    text += " on_error='skip' of the data set takes others."
-                problems.append(text)
+            if not absent or (self.on_error == 'skip' and absent != paths):
+                continue
+            text = self.describe_missing(
+                f'the {what} of {len(absent)} of {len(paths)} scenes in '
+                f'{self.ann_file}, the first',
+                absent[0],
+                _LAYOUT,
+            )
+            pattern = os.path.join(self.data_root, 'scannet*_infos_*.pkl')
+            lists = ', '.join(map(os.path.basename, glob.glob(pattern)))
+            text += f' ann_file names the list; there are {lists}.'
+            if absent != paths and not self.test_mode:
+                # In testing another scene would count twice instead.
+                text += " on_error='skip' of the data set takes others."
+            problems.append(text)
         return problems
 
-    def _name_other_lists(self, what: str) -> str:
-        """Return what to do where no scene of the list has its files."""
-        text = f'ann_file must name a list whose scenes have the {what}'
-        pattern = os.path.join(self.data_root, 'scannet*_infos_*.pkl')
-        found = {os.path.basename(path) for path in glob.glob(pattern)}
-        others = sorted(found - {os.path.basename(self.ann_file)})
-        beside = ', '.join(others) or 'no other'
-        return f'{text}; beside it lies {beside}.'
-
     def list_samples(self) -> list[dict]:
-        """Return the information of every scene, as MMDetection3D's is."""
+        """List every scene as MMDetection3D does."""
         source = self._build_source()
         known = type(source).METAINFO['classes']
-        infos = read_scene_infos(self.ann_file, len(known))
-        self._check_file(infos, known)
+        infos = self._read_infos(known)
         self._metainfo = {
             **source.metainfo,
             **_class_meta(self.task, source.metainfo['classes']),
@@ -285,7 +272,7 @@ class ScanNetScenes(PointCloudDataset):
         return samples
 
     def load_data_list(self) -> list[dict]:
-        """Return the information of every sample.
+        """List every sample; those of a scene are alike.
 
         Raises:
             BadSampleError: If ``scene_idxs`` is not what it should be.
@@ -313,7 +300,7 @@ class ScanNetScenes(PointCloudDataset):
         ]
 
     def get_data_info(self, idx: int) -> dict:
-        """Return a sample's information."""
+        """Give a sample's information."""
         from mmdet3d.structures import get_box_type
 
         info = super().get_data_info(idx)
@@ -339,26 +326,27 @@ class ScanNetScenes(PointCloudDataset):
             lazy_init=True,
         )
 
-    def _check_file(self, infos: list[dict], known: Sequence[str]) -> None:
-        """Number boxes as the file's own categories say; warn of gaps."""
+    def _read_infos(self, known: Sequence[str]) -> list[dict]:
+        """Read the list; number boxes as its own categories say."""
         content = read_arrays_pickle(self.ann_file)
+        content = content if isinstance(content, dict) else {}
         categories = (content.get('metainfo') or {}).get('categories')
-        boxes = [box for info in infos for box in info['instances']]
-        if categories:
-            names = {number: name for name, number in categories.items()}
-            numbers = {name: number for number, name in enumerate(known)}
-            unknown = Counter()
-            for box in boxes:
-                name = names.get(box['bbox_label_3d'])
-                box['bbox_label_3d'] = numbers.get(name, -1)
-                if name is not None and name not in numbers:
-                    unknown[name] += 1
-            if unknown:
-                _warn(
-                    f'{self.ann_file}: left out {sum(unknown.values())} of '
-                    f'{len(boxes)} boxes, whose categories are none of '
-                    f'{SOURCES[self.task]}: {dict(unknown)}'
-                )
+        categories = categories or {n: i for i, n in enumerate(known)}
+        infos = read_scene_infos(self.ann_file, len(categories))
+        names = {number: name for name, number in categories.items()}
+        numbers = {name: number for number, name in enumerate(known)}
+        unknown = Counter()
+        for box in (box for info in infos for box in info['instances']):
+            name = names.get(box['bbox_label_3d'])
+            box['bbox_label_3d'] = numbers.get(name, -1)
+            unknown[name] += name is not None and name not in numbers
+        unknown = +unknown
+        if unknown:
+            _warn(
+                f'{self.ann_file}: left out {sum(unknown.values())} boxes of '
+                f'categories that are none of {SOURCES[self.task]}: '
+                f'{dict(unknown)}'
+            )
         missing = sum(
             'axis_align_matrix' not in info for info in content['data_list']
         )
@@ -368,6 +356,7 @@ class ScanNetScenes(PointCloudDataset):
                 'axis_align_matrix, their points are taken as aligned with '
                 'the boxes'
             )
+        return infos
 
     def _read_scene_idxs(self) -> list[int]:
         """Return the number of the scene of every sample."""

@@ -152,7 +152,7 @@ class ScanNetFrames(PairedDataset):
         ]
 
     def list_samples(self) -> list[dict]:
-        """Return the information of every frame.
+        """List every frame.
 
         Raises:
             BadSampleError: If a scene cannot be read.

@@ -135,14 +135,6 @@ def test_concatenation_keeps_epoch_and_split(
     )
 
 
-def test_concatenation_compares_the_meta_information(
-    shapenet_root: Path,
-) -> None:
-    parts = [_data(shapenet_root, up_axis=axis) for axis in ('y', 'z')]
-    with pytest.raises(ValueError, match='does not match meta information'):
-        ConcatDataset(parts)
-
-
 def test_repetition_keeps_the_epoch(shapenet_root: Path) -> None:
     dataset = _data(shapenet_root)
     sample = RepeatDataset(dataset, 3)[SampleIndex(18, epoch=5)]
@@ -271,12 +263,6 @@ def test_workers_share_what_was_logged(shapenet_root: Path) -> None:
     assert dataset._bad.nonzero().flatten().tolist() == [0, 3]
 
 
-def test_missing_file_is_skipped_too(shapenet_root: Path) -> None:
-    (shapenet_root / 'shapenet_pc' / NAMES['train'][0]).unlink()
-    dataset = _data(shapenet_root, on_error='skip')
-    assert dataset[0]['data_samples'].sample_idx != 0
-
-
 def test_too_small_clouds_are_skipped(shapenet_root: Path) -> None:
     path = shapenet_root / 'shapenet_pc' / NAMES['train'][0]
     np.save(path, np.eye(3, dtype=np.float32))
@@ -316,25 +302,6 @@ def test_options(shapenet_root: Path) -> None:
     assert dataset.metainfo['up_axis'] == 'z'
     assert dataset.metainfo['normalization'] == 'none'
     assert _data(shapenet_root).metainfo['up_axis'] == 'y'
-
-
-@pytest.mark.parametrize(
-    ('options', 'text'),
-    [
-        (dict(on_error='ignore'), "'skip'.*got 'ignore'"),
-        (dict(up_axis='up'), "up_axis must be .*got 'up'"),
-        (dict(split='val'), "split of ShapeNet55 must be .*got 'val'"),
-    ],
-)
-def test_wrong_options(shapenet_root: Path, options: dict, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        _data(shapenet_root, **options)
-
-
-def test_index_outside(shapenet_root: Path) -> None:
-    dataset = _data(shapenet_root)
-    with pytest.raises(IndexError, match='got 8'):
-        dataset[8]
 
 
 def test_lazy_data_set_loads_at_first_use(shapenet_root: Path) -> None:

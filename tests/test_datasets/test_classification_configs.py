@@ -130,24 +130,6 @@ def load(
     return first
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_parts(name: str) -> None:
-    cfg = _config(name)
-    train, val = cfg.train_dataloader, cfg.val_dataloader
-    assert cfg.test_dataloader == val
-    assert cfg.val_evaluator == cfg.test_evaluator
-    assert cfg.val_evaluator.type == 'ClassificationMetric'
-    assert train.sampler == dict(type='EpochSampler', shuffle=True)
-    # Batch statistics of a last batch of one cloud are none.
-    assert train.drop_last
-    for loader, split in ((train, 'train'), (val, 'test')):
-        (one,) = iter_dataset_cfgs(loader.dataset)
-        assert one.split == split
-        assert one.get('test_mode', False) == (split == 'test')
-    names = [step['type'] for step in _steps(val)]
-    assert not any(one.startswith('Random') for one in names)
-
-
 @pytest.mark.parametrize('name', list(COUNTS))
 def test_published_sampling(name: str) -> None:
     train = _steps(_config(name).train_dataloader)
@@ -159,27 +141,6 @@ def test_published_sampling(name: str) -> None:
     # Drawn anew in each epoch.
     (one,) = iter_dataset_cfgs(_config(name).train_dataloader.dataset)
     assert drawn[0] in one.pipeline
-
-
-@pytest.mark.parametrize('name', NAMES)
-def test_augmentation_is_a_variant_of_the_config(name: str) -> None:
-    cfg = _config(name)
-    (one,) = iter_dataset_cfgs(cfg.train_dataloader.dataset)
-    default = cfg.rotation if 'scanobjectnn' in name else cfg.scale_shift
-    pack = dict(type='PackPointInputs')
-    assert one.pipeline == [*cfg.train_sampling, *default, pack]
-    assert cfg.rotation == [dict(type='RandomPointRotation', axis='y')]
-    (scale,) = cfg.scale_shift
-    assert scale.scale_range == pytest.approx((0.66667, 1.5), abs=1e-4)
-    assert scale.shift_range == 0.2
-
-
-@pytest.mark.parametrize('variant', ['objbg', 'objonly', 'hardest'])
-def test_variants_of_scanobjectnn(variant: str) -> None:
-    name = 'scanobjectnn' + (f'-{variant}' if variant != 'hardest' else '')
-    cfg = _config(name)
-    for part in ('train', 'val', 'test'):
-        assert cfg[f'{part}_dataloader'].dataset.variant == variant
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -208,38 +169,6 @@ def test_batches(name: str, load: Callable) -> None:
         if part == 'train':
             size = _config(name).train_dataloader.batch_size
             assert len(points) == size
-
-
-def test_test_clouds_are_the_stored_ones(
-    load: Callable, data_folder: Path
-) -> None:
-    points = torch.stack(load('scanobjectnn', 'val')['inputs']['points'])
-    name = 'main_split/test_objectdataset_augmentedrot_scale75.h5'
-    with h5py.File(data_folder / 'ScanObjectNN' / name) as file:
-        stored = file['data'][()].astype(np.float32)
-    np.testing.assert_array_equal(points, stored)
-
-
-def test_training_turns_clouds_about_the_up_axis(
-    load: Callable, data_folder: Path
-) -> None:
-    batch = load('scanobjectnn-objonly', 'train')
-    name = 'main_split_nobg/training_objectdataset.h5'
-    with h5py.File(data_folder / 'ScanObjectNN' / name) as file:
-        stored = file['data'][()].astype(np.float32)
-    for sample, points in zip(
-        batch['data_samples'], batch['inputs']['points'], strict=True
-    ):
-        number = int(sample.lidar_path.partition('#')[2])
-        cylinders = []
-        for cloud in (points.numpy(), stored[number]):
-            radii = np.linalg.norm(cloud[:, [0, 2]], axis=1)
-            order = np.lexsort((radii, cloud[:, 1]))
-            cylinders.append((cloud[order, 1], radii[order], cloud[order]))
-        (heights, radii, turned), (*expected, cloud) = cylinders
-        np.testing.assert_allclose(heights, expected[0], atol=1e-6)
-        np.testing.assert_allclose(radii, expected[1], atol=1e-5)
-        assert np.abs(turned - cloud).max() > 1e-3
 
 
 def test_whole_cloud_is_normalised_before_it_is_sampled(

@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 import torch
 from mmcv import transforms as mmcv_transforms
-from mmengine.config import Config, DictAction
-from mmengine.model import BaseModel
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from torch import Tensor, nn
 
 from mmdet3d_act.datasets.base import iter_dataset_cfgs
 from mmdet3d_act.registry import DATASETS, TRANSFORMS
-from tests.test_datasets.clouds import write_shapenet
 
 FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 OWN_FOLDER = 'point_folder_cls'
@@ -76,27 +73,6 @@ def test_transforms_build(name: str) -> None:
         assert type(last[-1]).__name__ == 'PackPointInputs'
 
 
-def test_stage_1_is_the_published_one() -> None:
-    train = _config('shapenet55_dvae').train_dataloader
-    assert (train.batch_size, train.dataset.split) == (64, 'train')
-    assert [step.type for step in train.dataset.pipeline] == [
-        'LoadPointCloud',
-        'SamplePoints',
-        'NormalizeToUnitSphere',
-        'PackPointInputs',
-    ]
-    assert train.dataset.pipeline[1].num_points == 1024
-
-
-def test_stage_2_is_the_published_one() -> None:
-    train = _config('shapenet55_pretrain').train_dataloader
-    assert (train.batch_size, train.dataset.split) == (128, 'trainval')
-    augment = train.dataset.pipeline[3]
-    assert augment.type == 'RandomPointScaleShift'
-    assert augment.scale_range == pytest.approx((0.66667, 1.5), abs=1e-4)
-    assert augment.shift_range == 0.2
-
-
 def _write_modelnet(root: Path) -> None:
     rng = np.random.default_rng(0)
     folder = root / 'ModelNet' / 'modelnet40_normal_resampled'
@@ -124,83 +100,3 @@ def test_probe_gives_both_splits(
     points = torch.stack(batch['inputs']['points'])
     assert points.shape == (5, 1024, 3)
     assert 0.9 < points.norm(dim=-1).max() <= 1 + 1e-6
-
-
-class _Recorder(BaseModel):
-    """Notes the batches that it sees."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(()))
-        self.seen: list[tuple[float, ...]] = []
-
-    def forward(
-        self, inputs: dict, data_samples: list, mode: str = 'loss'
-    ) -> dict[str, Tensor]:
-        """Return a loss and note the sum of every cloud."""
-        points = torch.stack(inputs['points'])
-        self.seen.append(tuple(points.double().sum((1, 2)).tolist()))
-        return dict(loss=self.weight * points.mean())
-
-
-def _train(work_dir: Path, max_epochs: int, resume: bool) -> list:
-    """Return what the model sees in a run of the stage-II data config."""
-    config = _config('shapenet55_pretrain')
-    loader = config.train_dataloader
-    loader.update(batch_size=3, num_workers=0, persistent_workers=False)
-    loader.dataset.pipeline[1].num_points = 16
-    config.merge_from_dict(
-        dict(
-            default_scope='mmdet3d',
-            work_dir=str(work_dir),
-            val_dataloader=dict(dataset=dict(type='Absent')),
-            val_cfg=dict(),
-            val_evaluator=dict(type='Absent'),
-            train_cfg=dict(by_epoch=True, max_epochs=max_epochs),
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
-            resume=resume,
-            randomness=dict(seed=3),
-        )
-    )
-    options = {}
-    for option in WITHOUT_PROBE:
-        key, value = option.split('=')
-        options[key] = DictAction._parse_iterable(value)
-    config.merge_from_dict(options)
-    model = _Recorder()
-    arguments = {
-        key: config.get(key)
-        for key in (
-            'work_dir',
-            'train_dataloader',
-            'val_dataloader',
-            'val_cfg',
-            'val_evaluator',
-            'train_cfg',
-            'optim_wrapper',
-            'resume',
-            'randomness',
-            'default_scope',
-        )
-    }
-    runner = Runner(
-        model,
-        experiment_name=f'{work_dir.name}-{max_epochs}-{resume}',
-        log_level='ERROR',
-        **arguments,
-    )
-    runner.train()
-    return model.seen
-
-
-def test_run_without_probe_and_resumed_run_see_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_shapenet(tmp_path / 'ShapeNet55-34')
-    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
-    whole = _train(tmp_path / 'whole', 3, resume=False)
-    assert len(whole) == 3 * 3
-    assert len({value for batch in whole for value in batch}) == 27
-    begun = _train(tmp_path / 'parts', 2, resume=False)
-    ended = _train(tmp_path / 'parts', 3, resume=True)
-    assert begun + ended == whole

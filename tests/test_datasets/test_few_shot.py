@@ -53,11 +53,6 @@ def test_every_number_decides() -> None:
     assert _draw(fold=1, seed=0) != _draw(fold=0, seed=1)
 
 
-def test_labels_are_in_no_order() -> None:
-    orders = [_draw(fold=fold).classes for fold in range(10)]
-    assert any(order != sorted(order) for order in orders)
-
-
 @pytest.mark.parametrize(
     ('options', 'text'),
     [
@@ -73,13 +68,6 @@ def test_labels_are_in_no_order() -> None:
 def test_wrong_numbers(options: dict, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         _draw(**options)
-
-
-@pytest.mark.parametrize('options', [dict(way=1), dict(shot=0), dict(fold=-1)])
-def test_no_fold(options: dict) -> None:
-    ((name, value),) = options.items()
-    with pytest.raises(ValueError, match=f'{name}={value}'):
-        FewShotDraw(dict(split='train'), **options)
 
 
 @pytest.fixture
@@ -166,13 +154,6 @@ def test_epoch_and_seed_reach_the_pipeline(fold: Callable) -> None:
     assert np.abs(points(0) - points(1)).max() > 1e-3
 
 
-def test_lazy(fold: Callable) -> None:
-    data = fold('train', lazy_init=True)
-    assert not data.dataset._fully_initialized
-    assert len(data) == 12
-    assert data.get_data_info(11)['gt_label'] == 2
-
-
 def test_packs_of_the_data_set_are_used(fold: Callable, shapes: Path) -> None:
     before = _clouds(fold('test'))
     for split in ('train', 'test'):
@@ -181,23 +162,6 @@ def test_packs_of_the_data_set_are_used(fold: Callable, shapes: Path) -> None:
         assert pack_dataset(path, source)
         shutil.rmtree(shapes / split)
     assert _clouds(fold('test')) == before
-
-
-@pytest.mark.parametrize(
-    ('inner', 'text'),
-    [
-        (dict(label_fraction=0.5), 'got label_fraction=0.5 there'),
-        (dict(indices=3), 'got indices=3 there'),
-    ],
-)
-def test_draws_from_all_clouds(fold: Callable, inner: dict, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        fold('train', inner=inner)
-
-
-def test_wrong_split(fold: Callable) -> None:
-    with pytest.raises(ValueError, match=r"'test'\), got 'trainval'"):
-        fold('trainval')
 
 
 def test_without_labels(shapes: Path) -> None:
@@ -241,10 +205,6 @@ def test_every_class_gives_its_share(
     assert kept == sorted(set(kept))
     found = Counter(LABELS[index] for index in kept)
     assert tuple(found[name] for name in ('chair', 'cup', 'rare')) == counts
-
-
-def test_half_a_sample_is_rounded_up() -> None:
-    assert len(draw_label_subset([0] * 5, 0.5)) == 3
 
 
 def test_smaller_shares_are_parts_of_larger_ones() -> None:
@@ -325,12 +285,6 @@ def test_data_set_keeps_a_share(
 def test_data_set_without_labels(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='has no label; give'):
         _folder(tmp_path, classes=None, label_fraction=0.5)
-
-
-def test_wrong_share_is_found_before_anything_is_read() -> None:
-    cfg = dict(data_root='nowhere', label_fraction=5)
-    with pytest.raises(ValueError, match=r'label_fraction .*got 5'):
-        PointFolder.check_requirements(cfg)
 
 
 def test_a_pack_holds_all_and_gives_the_share(tmp_path: Path) -> None:

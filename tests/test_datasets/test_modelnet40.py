@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmdet3d_act.datasets import ModelNet40, ModelNetFewShot
-from mmdet3d_act.datasets.modelnet40 import read_dat, read_fold
+from mmdet3d_act.datasets.modelnet40 import read_dat
 from tests.test_datasets import packs
 
 NAMES = ['airplane_0001', 'night_stand_0002', 'xbox_0003', 'flower_pot_0004']
@@ -92,12 +92,6 @@ def test_modelnet10(tree: Path) -> None:
     assert len(dataset.metainfo['classes']) == 10
     info = dataset.get_data_info(0)
     assert (info['category'], info['gt_label']) == ('night_stand', 6)
-
-
-def test_class_names_are_the_official_ones() -> None:
-    classes = ModelNet40.METAINFO['classes']
-    assert len(classes) == 40
-    assert list(classes) == sorted(classes)
 
 
 def test_other_class_list(tree: Path) -> None:
@@ -192,17 +186,6 @@ def test_both_splits(tmp_path: Path, folder: str) -> None:
     assert len(data) == 4
     assert data.metainfo['classes'] == ('chair', 'xbox')
     np.testing.assert_array_equal(data[1]['points'].tensor, _cloud(110))
-
-
-@pytest.mark.parametrize('protocol', [2, 4])
-def test_published_form(tmp_path: Path, protocol: int) -> None:
-    path = tmp_path / '0.pkl'
-    path.write_bytes(pickle.dumps(_fold(), protocol))
-    parts = read_fold(str(path), 2)
-    clouds, labels, numbers = parts['test']
-    assert labels == [0, 1, 0, 1]
-    assert numbers == [8, 39, 8, 39]
-    np.testing.assert_array_equal(clouds[2], _cloud(101))
 
 
 def test_without_the_number_of_the_class(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ import pytest
 import torch
 
 from mmdet3d_act.datasets import BadSampleError, ObjectRenders, SampleIndex
-from mmdet3d_act.datasets import object_renders as module
 from tests.rgbd_files import encode
 
 CLOUD = [
@@ -95,16 +93,6 @@ def test_splits_and_some_of_the_objects(root: Path) -> None:
     assert len(dataset.pair_keys()) == 6
 
 
-def test_images_of_all_views_by_their_names(root: Path) -> None:
-    dataset = ObjectRenders(
-        str(root), 'test', pipeline=[*CLOUD, dict(type='PrepareImage', size=8)]
-    )
-    keys = dataset.pair_keys()
-    assert keys == [f'{name}/{view}' for name in TEST for view in (1, 2, 3)]
-    values = [int(dataset.prepared_image(key).unique()) for key in keys]
-    assert values == [31, 32, 33, 41, 42, 43]
-
-
 @pytest.mark.parametrize('kept_in_memory', [False, True])
 def test_the_vector_is_that_of_the_view(
     root: Path, kept_in_memory: bool
@@ -181,25 +169,6 @@ def test_views_that_are_left_out(root: Path) -> None:
     assert len(dataset.pair_keys()) == 6
 
 
-def test_many_vectors_are_looked_through_once(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Counted(dict):
-        looked = 0
-
-        def __iter__(self) -> Iterator[str]:
-            Counted.looked += 1
-            return super().__iter__()
-
-    read = module.read_vectors
-    monkeypatch.setattr(
-        module, 'read_vectors', lambda *args: Counted(read(*args))
-    )
-    dataset = ObjectRenders(str(root), vectors='small', pipeline=CLOUD)
-    assert len(dataset) == 3
-    assert Counted.looked == 1
-
-
 def test_what_is_missing(root: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'its points at .*nowhere'):
         ObjectRenders(str(root / 'nowhere'))
@@ -217,10 +186,3 @@ def test_a_damaged_render(root: Path) -> None:
     )
     with pytest.raises(BadSampleError, match=r'1\.png: unreadable'):
         dataset[0]
-
-
-def test_wrong_arguments(root: Path) -> None:
-    with pytest.raises(ValueError, match=r"vector_kind .*'text'"):
-        ObjectRenders(str(root), vector_kind='text')
-    with pytest.raises(ValueError, match='LoadImage is in static_pipeline'):
-        ObjectRenders(str(root), static_pipeline=IMAGE)

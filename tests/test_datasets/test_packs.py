@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import builtins
 import json
 import logging
 import os
@@ -19,7 +18,6 @@ from mmdet3d_act.datasets import BadSampleError, EpochSampler
 from mmdet3d_act.datasets.packs import Pack, PackError, write_pack
 from mmdet3d_act.datasets.transforms import loading
 from tests.test_datasets.packs import (
-    PIPELINE,
     WRITERS,
     build,
     equal,
@@ -187,16 +185,6 @@ def test_guesses_are_packed(tmp_path: Path) -> None:
     assert build(case).metainfo == plain.metainfo
 
 
-def test_same_samples_beside_a_static_pipeline(
-    shapenet: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps = dict(static_pipeline=PIPELINE[:2], pipeline=PIPELINE[2:])
-    expected = samples_of(build(shapenet, packed=None, **steps))
-    pack(shapenet)
-    _forbid_reading(monkeypatch)
-    assert equal(samples_of(build(shapenet, **steps)), expected)
-
-
 def test_all_columns_are_packed(tmp_path: Path) -> None:
     case = write_case('modelnet_txt', tmp_path / 'data')
     six = dict(pipeline=[dict(type='LoadPointCloud', use_dim=6)])
@@ -205,23 +193,6 @@ def test_all_columns_are_packed(tmp_path: Path) -> None:
     _remove_originals(case)
     assert equal(samples_of(build(case, **six)), expected)
     assert expected[0]['points'].shape == (20, 6)
-
-
-def test_an_epoch_opens_no_file(
-    shapenet: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pack(shapenet)
-    dataset = pickle.loads(pickle.dumps(build(shapenet)))
-    opened: list[str] = []
-    real = builtins.open
-
-    def count(file: object, *args: object, **kwargs: object) -> object:
-        opened.append(str(file))
-        return real(file, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, 'open', count)
-    samples_of(dataset)
-    assert not [name for name in opened if name.endswith('.npy')]
 
 
 def _first_points(batch: list[dict]) -> list:
@@ -424,9 +395,3 @@ def test_damaged_pack_is_not_passed_over(shapenet: dict) -> None:
     )
     assert 'damaged' in text
     assert len(build(shapenet, packed=None)) == 11
-
-
-def test_data_set_without_a_reading_pipeline(shapenet: dict) -> None:
-    pack(shapenet)
-    info = build(shapenet, pipeline=[])[0]
-    assert info == build(shapenet, pipeline=[], packed=None)[0]

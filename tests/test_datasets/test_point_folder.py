@@ -92,27 +92,6 @@ def test_named_classes(root: Path) -> None:
     assert dataset.get_data_info(0)['category'] == 'cup'
 
 
-def test_file_outside_the_classes(root: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"e\.npy is in no class: .*\['cup'\]"
-    ):
-        PointFolder(str(root), 'train', classes=['cup'])
-
-
-def test_file_beside_the_classes(root: Path) -> None:
-    np.save(root / 'train' / 'z.npy', np.zeros((4, 3)))
-    with pytest.raises(
-        ValueError, match=r'z\.npy is in no class: its folder is None'
-    ):
-        PointFolder(str(root), 'train', classes='folders')
-
-
-def test_meta_information(root: Path) -> None:
-    dataset = PointFolder(str(root), up_axis='z', normalization='metres')
-    assert dataset.metainfo['up_axis'] == 'z'
-    assert dataset.metainfo['normalization'] == 'metres'
-
-
 def test_classes_of_the_meta_information(root: Path) -> None:
     metainfo = dict(classes=['jar', 'cup'])
     dataset = PointFolder(
@@ -186,40 +165,9 @@ def test_listed_file_that_is_missing(root: Path) -> None:
         PointFolder(str(root), 'train', split_list='l_{split}.txt')
 
 
-def test_drawn_splits(root: Path) -> None:
-    options = dict(split_ratio=(0.5, 0, 0.5), classes=['cup', 'jar'])
-    parts = [
-        {info['lidar_path'] for info in dataset.load_data_list()}
-        for dataset in (
-            PointFolder(str(root / 'train'), split, **options)
-            for split in ('train', 'test', 'trainval')
-        )
-    ]
-    assert len(parts[2]) == 3
-    assert parts[0] | parts[1] == parts[2]
-    assert not parts[0] & parts[1]
-
-
 def test_splits_are_no_classes(root: Path) -> None:
     with pytest.raises(ValueError, match=r"splits, \['test', 'train'\], not"):
         PointFolder(str(root), classes='folders')
-
-
-def test_meshes(tmp_path: Path) -> None:
-    """ModelNet40's layout; the same points whenever they are asked for."""
-    for name in ('cup/train/a.off', 'jar/train/b.off', 'jar/test/c.off'):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('OFF3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n')
-    pipeline = [dict(type='LoadPointCloud', mesh_points=20)]
-    dataset = PointFolder(
-        str(tmp_path), 'train', classes='folders', pipeline=pipeline
-    )
-    assert dataset.metainfo['classes'] == ('cup', 'jar')
-    first = dataset[0]['points'].tensor
-    assert first.shape == (20, 3)
-    assert (first == dataset[0]['points'].tensor).all()
-    assert [dataset[i]['gt_label'] for i in (0, 1)] == [0, 1]
 
 
 def _tables(root: Path) -> None:

@@ -163,31 +163,6 @@ def test_other_files_are_not_rooms(folder: Path) -> None:
     assert len(_build(folder, 'test', samples='rooms')) == 2
 
 
-@pytest.mark.parametrize(
-    ('options', 'text'),
-    [
-        (dict(test_areas=7), r'\[1, 2, 3, 4, 5, 6\], got 7'),
-        (dict(test_areas=()), r'got \(\)'),
-        (dict(test_areas='five'), "got 'five'"),
-        (dict(samples='scenes'), "got 'scenes'"),
-        (dict(num_points=0), 'got 0 and 1.0'),
-        (dict(sample_rate=0), 'got 256 and 0'),
-        (dict(split='val'), "got 'val'"),
-    ],
-)
-def test_wrong_options(folder: Path, options: dict, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        _build(folder, **dict(split='test') | options)
-
-
-def test_classes_and_colors() -> None:
-    meta = S3DISBlocks.METAINFO
-    assert len(meta['classes']) == len(meta['palette']) == 13
-    assert meta['classes'][0] == 'ceiling'
-    assert meta['classes'][12] == 'clutter'
-    assert len({tuple(color) for color in meta['palette']}) == 13
-
-
 @pytest.mark.parametrize('name', ['s3dis', 's3dis_tiny'])
 def test_configs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

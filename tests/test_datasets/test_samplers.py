@@ -42,10 +42,6 @@ def test_indices_carry_epoch_and_seed() -> None:
     assert {(i.epoch, i.seed) for i in sampler} == {(3, 7)}
 
 
-def test_without_shuffle() -> None:
-    assert list(EpochSampler(range(4), shuffle=False)) == [0, 1, 2, 3]
-
-
 @pytest.mark.parametrize('world', [2, 3, 4])
 def test_processes_share_the_order(
     monkeypatch: pytest.MonkeyPatch, world: int
@@ -81,13 +77,3 @@ def test_more_processes_than_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seeding, 'get_dist_info', lambda: (7, 8))
     sampler = EpochSampler(range(3), seed=0)
     assert len(sampler) == len(list(sampler)) == 1
-
-
-def test_empty_data_set() -> None:
-    with pytest.raises(ValueError, match='that is not empty'):
-        EpochSampler([])
-
-
-def test_negative_seed() -> None:
-    with pytest.raises(ValueError, match='seed must be >= 0, got -1'):
-        EpochSampler(range(3), seed=-1)

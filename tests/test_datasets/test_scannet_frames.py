@@ -6,7 +6,6 @@ import os
 import pickle
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -203,37 +202,3 @@ def test_a_damaged_frame_is_replaced_where_wanted(root: Path) -> None:
 def test_share_of_the_frames(root: Path) -> None:
     dataset = ScanNetFrames(str(root), label_fraction=0.5)
     assert len(dataset) == 4
-
-
-@pytest.mark.parametrize(
-    'settings', [dict(frame_stride=0), dict(holdout=1.0), dict(split='part')]
-)
-def test_wrong_arguments(root: Path, settings: dict) -> None:
-    with pytest.raises(ValueError, match=next(iter(settings))):
-        ScanNetFrames(str(root), **settings)
-
-
-def _neighbours(first: np.ndarray, second: np.ndarray) -> float:
-    distance = torch.cdist(torch.from_numpy(first), torch.from_numpy(second))
-    return float(distance.min(dim=1).values.median())
-
-
-def test_real_frames_meet_in_the_world() -> None:
-    """Frames of one room lie on each other by their poses alone."""
-    root = os.path.join(
-        os.environ.get('ACT_DATA_ROOT', 'data'), 'scannet_frames'
-    )
-    if not os.path.isdir(os.path.join(root, 'scene7000_00')):
-        pytest.skip(f'no real frames in {root}')
-
-    def clouds(coordinates: str) -> list[np.ndarray]:
-        pipeline = [
-            dict(type='LoadFrame', coordinates=coordinates),
-            dict(type='SamplePoints', num_points=4000),
-        ]
-        data = ScanNetFrames(root, 'all', pipeline=pipeline)
-        return [data[i]['points'].tensor.numpy() for i in (0, 2)]
-
-    world = _neighbours(*clouds('world'))
-    assert world < 0.03
-    assert world < 0.5 * _neighbours(*clouds('camera'))

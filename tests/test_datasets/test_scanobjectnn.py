@@ -152,13 +152,6 @@ def test_cloud_that_is_not_finite(tree: Path) -> None:
     assert not replaced['lidar_path'].endswith('#2')
 
 
-def test_empty_file(tree: Path) -> None:
-    path = _file(tree, 'hardest', 'test')
-    write_h5(path, data=np.zeros((0, 2048, 3)), label=np.zeros(0, np.int32))
-    with pytest.raises(ValueError, match='found no sample'):
-        ScanObjectNN(str(tree), 'test')
-
-
 @pytest.mark.parametrize(
     'arrays',
     [

@@ -54,12 +54,6 @@ def test_rng_key(index: int, expected: RngKey) -> None:
     assert rng_key(index, 10) == expected
 
 
-@pytest.mark.parametrize('index', [10, -11])
-def test_rng_key_outside(index: int) -> None:
-    with pytest.raises(IndexError, match=r'expected an index in \[-10, 10\)'):
-        rng_key(index, 10)
-
-
 def _draw() -> tuple[float, float, float]:
     return random.random(), np.random.random(), torch.rand(1).item()
 

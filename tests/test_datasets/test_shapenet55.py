@@ -73,10 +73,6 @@ def _problems(root: Path, **kwargs: object) -> list[str]:
     return ShapeNet55.check_requirements(cfg | dict(pipeline=[3]) | kwargs)
 
 
-def test_complete_folder_has_no_problem(shapenet_root: Path) -> None:
-    assert _problems(shapenet_root) == []
-
-
 def test_missing_folder(tmp_path: Path) -> None:
     (text,) = _problems(tmp_path / 'none')
     assert str(tmp_path / 'none' / 'shapenet_pc') in text
@@ -101,14 +97,3 @@ def test_missing_files(shapenet_root: Path) -> None:
     assert '1 of 11 listed files are missing' in text
     assert NAMES['test'][1] in text
     assert _problems(shapenet_root, on_error='skip') == []
-
-
-def test_building_without_the_data(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match='ShapeNet55 needs its points'):
-        ShapeNet55(str(tmp_path), 'train')
-
-
-def test_empty_list(shapenet_root: Path) -> None:
-    (shapenet_root / 'ShapeNet-55' / 'train.txt').write_text('\n')
-    with pytest.raises(ValueError, match='found no sample'):
-        ShapeNet55(str(shapenet_root), 'train')

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet3d_act.datasets import BadSampleError, SampleIndex, ShapeNetPart
-from tests.segmentation_data import PART_FOLDER, write_shapes
+from tests.segmentation_data import write_shapes
 from tests.small_data import ROOT
 
 PIPELINE = [dict(type='LoadPointCloud', use_dim=6, label_column=6)]
@@ -100,15 +99,6 @@ def test_bad_values(
         _build(folder, 'test')[0]
     other = _build(folder, 'test', on_error='skip')[0]
     assert Path(other['lidar_path']) != path
-
-
-def test_without_labels(folder: Path) -> None:
-    path = folder / '02954340' / 'test0.txt'
-    np.savetxt(path, np.loadtxt(path)[:, :6])
-    with pytest.raises(
-        BadSampleError, match=r'at least 7 columns .*in column 7.*, got 6'
-    ):
-        _build(folder, 'test')[0]
 
 
 @pytest.mark.parametrize(
@@ -209,14 +199,3 @@ def test_tiny_config_keeps_points_and_patches(
     assert torch.equal(*masks)
     assert torch.equal(*(p['inputs']['neighbor_indices'] for p in both))
     assert not torch.equal(*(p['inputs']['points'] for p in both))
-
-
-def test_list_of_the_archive_is_read_as_it_is(folder: Path) -> None:
-    """Listed in another order than by name, and every one of them once."""
-    names = json.loads((folder / LISTS.format('train')).read_text())
-    assert names != sorted(names)
-    paths = [s['lidar_path'] for s in _build(folder, 'train')]
-    assert sorted(
-        f'shape_data/{Path(p).parent.name}/{Path(p).stem}' for p in paths
-    ) == sorted(names)
-    assert PART_FOLDER in paths[0]

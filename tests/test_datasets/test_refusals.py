@@ -1,0 +1,71 @@
+"""Options that no data set takes: the offender is named before any reading."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmdet3d_act.datasets import EpochSampler
+from mmdet3d_act.datasets.seeding import rng_key
+from mmdet3d_act.registry import DATASETS
+
+
+@pytest.mark.parametrize(
+    ('kind', 'options', 'offender'),
+    [
+        ('ShapeNet55', dict(split='Trian'), "'Trian'; did you mean 'train'"),
+        ('ShapeNet55', dict(on_error='ignore'), "'ignore'"),
+        ('ShapeNet55', dict(up_axis='up'), "'up'"),
+        ('ShapeNet55', dict(label_fraction=0), 'label_fraction .* got 0'),
+        ('ShapeNet55', dict(label_fraction=20), 'label_fraction .* got 20'),
+        ('ShapeNetPart', dict(categories=['Mugg']), "mean 'Mug'"),
+        ('ModelNet40', dict(variant='modelnet30'), "'modelnet30'"),
+        ('ModelNet40', dict(source='h5'), "'h5'"),
+        ('ModelNetFewShot', dict(way=1), 'way=1'),
+        ('ModelNetFewShot', dict(shot=0), 'shot=0'),
+        ('ModelNetFewShot', dict(fold=-1), 'fold=-1'),
+        ('ScanObjectNN', dict(variant='pb'), "'pb'"),
+        ('S3DISBlocks', dict(test_areas=7), 'got 7'),
+        ('S3DISBlocks', dict(test_areas=()), r'got \(\)'),
+        ('S3DISBlocks', dict(test_areas='five'), "'five'"),
+        ('S3DISBlocks', dict(samples='scenes'), "'scenes'"),
+        ('S3DISBlocks', dict(num_points=0), 'got 0 and 1.0'),
+        ('S3DISBlocks', dict(sample_rate=0), 'sample_rate .* and 0'),
+        ('ScanNetScenes', dict(task='parts'), "'parts'"),
+        ('ScanNetScenes', dict(samples_per_scene=0), 'got 0'),
+        ('ScanNetFrames', dict(frame_stride=0), 'frame_stride'),
+        ('ScanNetFrames', dict(holdout=1.0), 'holdout'),
+        ('ObjectRenders', dict(vector_kind='text'), "'text'"),
+        (
+            'ObjectRenders',
+            dict(static_pipeline=[dict(type='LoadImage')]),
+            'LoadImage is in static_pipeline',
+        ),
+    ],
+)
+def test_wrong_options(kind: str, options: dict, offender: str) -> None:
+    cfg = dict(type=kind, data_root='nowhere', split='train', lazy_init=True)
+    with pytest.raises(ValueError, match=offender):
+        DATASETS.build(cfg | options)
+
+
+@pytest.mark.parametrize(
+    ('options', 'inner', 'offender'),
+    [
+        (dict(way=1), {}, 'way=1'),
+        ({}, dict(split='trainval'), "'trainval'"),
+        ({}, dict(label_fraction=0.5), 'label_fraction=0.5'),
+        ({}, dict(indices=3), 'indices=3'),
+    ],
+)
+def test_no_fold(options: dict, inner: dict, offender: str) -> None:
+    inner = dict(type='PointFolder', split='train') | inner
+    with pytest.raises(ValueError, match=offender):
+        DATASETS.build(dict(type='FewShotDraw', dataset=inner, **options))
+
+
+def test_no_samples_and_no_index() -> None:
+    with pytest.raises(ValueError, match='not empty'):
+        EpochSampler([])
+    for index in (10, -11):
+        with pytest.raises(IndexError, match=f'got {index}'):
+            rng_key(index, 10)
