@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import ClassVar
 
@@ -339,40 +340,30 @@ def read_fold(
     parts = {}
     try:
         for split in ModelNetFewShot.SPLITS:
-            rows = [_read_row(*row) for row in content[split]]
-            clouds, labels, numbers = map(list, zip(*rows, strict=True))
+            clouds, labels, numbers = [], [], []
+            for points, label, *number in content[split]:
+                clouds.append(points)
+                labels.append(_to_int(label))
+                numbers.append(_to_int(*number) if number else None)
+            if not all(isinstance(cloud, np.ndarray) for cloud in clouds):
+                raise TypeError('not all points are arrays')
+            if set(labels) != set(range(way)):
+                raise ValueError(
+                    f'its {split} clouds have the labels {sorted(set(labels))}'
+                )
             parts[split] = clouds, labels, numbers
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise ValueError(
             f"{path}: expected a dict of lists 'train' and 'test' of (points, "
-            f'label, class): {type(error).__name__}: {error}'
+            f'label, class) with the labels 0 to {way - 1}: '
+            f'{type(error).__name__}: {error}'
         ) from error
-    for split, (_, labels, _) in parts.items():
-        if set(labels) != set(range(way)):
-            raise ValueError(
-                f'{path}: expected {split} clouds of the labels 0 to '
-                f'{way - 1}, as its folder says, got {sorted(set(labels))}'
-            )
     return parts
 
 
-def _read_row(
-    points: object, label: object, number: object = None
-) -> tuple[np.ndarray, int, int | None]:
-    """Check an entry of a fold: cloud, label, and class where it has one."""
-    if not isinstance(points, np.ndarray):
-        raise TypeError(f'the points are a {type(points).__name__}')
-    whole = [
-        None if value is None else _to_int(value) for value in (label, number)
-    ]
-    return points, *whole
-
-
 def _to_int(value: object) -> int:
-    array = np.asarray(value)
-    if array.dtype.kind not in 'iu':
-        raise TypeError(f'{str(value)[:80]} is no whole number')
-    return array.item()
+    # Published files have NumPy's integers; 0.5 and 'a' are refused.
+    return operator.index(np.asarray(value).item())
 
 
 def _class_names(path: str, parts: dict, way: int) -> tuple[str, ...]:

@@ -30,13 +30,6 @@ NAMES = (
     'scanobjectnn-objonly',
     'scanobjectnn_tiny',
 )
-# Farthest points in training, None for all, and how many are drawn.
-COUNTS = {
-    'modelnet40': (1200, 1024),
-    'modelnet40_8k': (None, 8192),
-    'modelnet40_fewshot': (1200, 1024),
-    'scanobjectnn': (2400, 2048),
-}
 
 
 def _config(name: str) -> Config:
@@ -130,19 +123,6 @@ def load(
     return first
 
 
-@pytest.mark.parametrize('name', list(COUNTS))
-def test_published_sampling(name: str) -> None:
-    train = _steps(_config(name).train_dataloader)
-    kept = [step for step in train if step['type'] == 'KeepFarthestPoints']
-    drawn = [step for step in train if step['type'] == 'SamplePoints']
-    counts = (kept or [{}])[0].get('num_points'), drawn[0]['num_points']
-    assert counts == COUNTS[name]
-    assert drawn[0] == dict(type='SamplePoints', num_points=counts[1])
-    # Drawn anew in each epoch.
-    (one,) = iter_dataset_cfgs(_config(name).train_dataloader.dataset)
-    assert drawn[0] in one.pipeline
-
-
 @pytest.mark.parametrize('name', NAMES)
 def test_batches(name: str, load: Callable) -> None:
     num_points = 1024
@@ -169,17 +149,3 @@ def test_batches(name: str, load: Callable) -> None:
         if part == 'train':
             size = _config(name).train_dataloader.batch_size
             assert len(points) == size
-
-
-def test_whole_cloud_is_normalised_before_it_is_sampled(
-    load: Callable, data_folder: Path
-) -> None:
-    batch = load('modelnet40', 'val')
-    path = data_folder / 'ModelNet' / 'modelnet40_normal_resampled'
-    path /= 'modelnet40_test_8192pts_fps.dat'
-    cloud = pickle.loads(path.read_bytes())[0][0][:, :3]
-    cloud = cloud - cloud.mean(0)
-    cloud /= np.linalg.norm(cloud, axis=1).max()
-    np.testing.assert_allclose(
-        batch['inputs']['points'][0], cloud[:1024], atol=1e-5
-    )

@@ -185,16 +185,6 @@ def test_guesses_are_packed(tmp_path: Path) -> None:
     assert build(case).metainfo == plain.metainfo
 
 
-def test_all_columns_are_packed(tmp_path: Path) -> None:
-    case = write_case('modelnet_txt', tmp_path / 'data')
-    six = dict(pipeline=[dict(type='LoadPointCloud', use_dim=6)])
-    expected = samples_of(build(case, packed=None, **six))
-    pack(case)
-    _remove_originals(case)
-    assert equal(samples_of(build(case, **six)), expected)
-    assert expected[0]['points'].shape == (20, 6)
-
-
 def _first_points(batch: list[dict]) -> list:
     return [(s['sample_idx'], s['points'].tensor.tolist()) for s in batch]
 
@@ -308,16 +298,6 @@ def test_changed_and_new_clouds_are_read_from_their_files(
     pack(shapenet)
     assert equal(samples_of(build(shapenet)), expected)
     assert len(warned) == 1
-
-
-def test_shorter_list_needs_no_new_pack(shapenet: dict, warned: list) -> None:
-    pack(shapenet)
-    path = Path(shapenet['data_root']) / 'ShapeNet-55' / 'train.txt'
-    path.write_text('\n'.join(path.read_text().split()[5:2:-1]))
-    expected = samples_of(build(shapenet, packed=None))
-    assert len(expected) == 6
-    assert equal(samples_of(build(shapenet)), expected)
-    assert warned == []
 
 
 def test_changed_archive_is_read_again(tmp_path: Path, warned: list) -> None:

@@ -152,14 +152,6 @@ def test_last_frames_are_held_out_without_lists(root: Path) -> None:
         _keys(root, 'train')
 
 
-def test_a_list_of_one_part_is_not_mixed_with_held_out_frames(
-    root: Path,
-) -> None:
-    (root / 'scannetv2_val.txt').unlink()
-    with pytest.raises(FileNotFoundError, match='the list of val scenes'):
-        _keys(root, 'val', holdout=0.2)
-
-
 def test_what_is_missing(root: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'nowhere\. .*scannet_frames'):
         ScanNetFrames(str(root / 'nowhere'))

@@ -187,15 +187,3 @@ def test_published_config(
     mask = test[0]['data_samples'].gt_pts_seg.pts_semantic_mask
     labels = np.loadtxt(folder / '02954340' / 'test0.txt')[:, 6]
     np.testing.assert_array_equal(mask, labels[gaps.indices])
-
-
-def test_tiny_config_keeps_points_and_patches(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cfg = _config('shapenet_part_tiny', tmp_path, monkeypatch)
-    train = _from_config(cfg.train_dataloader.dataset)
-    both = [train[SampleIndex(1, epoch, 1)] for epoch in (0, 5)]
-    masks = [p['data_samples'].gt_pts_seg.pts_semantic_mask for p in both]
-    assert torch.equal(*masks)
-    assert torch.equal(*(p['inputs']['neighbor_indices'] for p in both))
-    assert not torch.equal(*(p['inputs']['points'] for p in both))

@@ -1,4 +1,4 @@
-# ModelNet40, 8192 points: all that the packed files of the published code
+# ModelNet40, 8192 points: all that the .dat files of the published code
 # hold, or as many of the 10 000 in a text file, in training others in each
 # epoch.
 modelnet_root = '{{$ACT_DATA_ROOT:data/}}/ModelNet'
