@@ -99,7 +99,7 @@ class PointCloudDataset(BaseDataset):
     'test'), ``sample_idx``, and where known ``gt_label`` and ``category``. The
     meta information states ``classes``, ``up_axis`` and ``normalization``,
     what the clouds are after the pipeline. A subclass lists its samples in
-    `list_samples`, and says in `find_problems` which files are missing.
+    `list_samples`, and says by `required` and `listed_files` what is missing.
 
     The index comes from `EpochSampler` as a `SampleIndex`; a plain int stands
     for epoch 0 and seed 0, which is right for validation. Transforms find
@@ -138,6 +138,7 @@ class PointCloudDataset(BaseDataset):
     """
 
     SPLITS: tuple[str | None, ...] = ()
+    LAYOUT = ''
     REMEDY = ''
     LABELS_OF_EVERY_CLASS = True
 
@@ -258,9 +259,46 @@ class PointCloudDataset(BaseDataset):
 
     # What is missing.
 
-    def find_problems(self) -> list[str]:
-        """Say what keeps the data set from being read."""
+    def required(self) -> list[tuple[str, str]]:
+        """Name what has to be there: what it is, and its path."""
         return []
+
+    def listed_files(self) -> tuple[str, Iterable[str]]:
+        """Name a folder, and what lists say is in it, '/' between folders."""
+        return self.data_root, ()
+
+    def find_problems(self) -> list[str]:
+        """Say what keeps the data set from being read.
+
+        Returns:
+            At most one message, with the expected path and the remedy.
+            Single files are not missed where ``on_error='skip'``.
+        """
+        for what, path in self.required():
+            if not os.path.exists(path):
+                return [self.describe_missing(what, path)]
+        if self.on_error == 'skip':
+            return []
+        folder, wanted = self.listed_files()
+        wanted = list(wanted)
+        present: dict[str, set[str]] = {}
+        missing = []
+        for name in wanted:
+            parent, _, file = name.rpartition('/')
+            if parent not in present:
+                path = os.path.join(folder, parent)
+                found = os.listdir(path) if os.path.isdir(path) else ()
+                present[parent] = set(found)
+            if file not in present[parent]:
+                missing.append(name)
+        if not missing:
+            return []
+        return [
+            f'{type(self).__name__}: {len(missing)} of {len(wanted)} listed '
+            f'files are missing in {folder}, for example {missing[0]}. '
+            "Complete the data, or set on_error='skip' in the data set's "
+            'config to go on without them.'
+        ]
 
     def explain_nothing(self) -> str:
         """Say more about a data set without samples, '' by default."""
@@ -281,22 +319,13 @@ class PointCloudDataset(BaseDataset):
         }
         return cls(**arguments | dict(lazy_init=True))
 
-    def describe_missing(self, what: str, path: str, layout: str) -> str:
-        """Write the message about something missing, with the remedies.
-
-        Args:
-            what: What is missing.
-            path: Where it is expected.
-            layout: The expected layout, in one line.
-
-        Returns:
-            The message.
-        """
+    def describe_missing(self, what: str, path: str) -> str:
+        """Write the message about something missing, with the remedies."""
         path += f' ({os.path.abspath(path)})' * (not os.path.isabs(path))
         text = (
             f'{type(self).__name__} needs {what} at {path}. Expected layout: '
-            f'{layout}. The folder that holds the data sets is named by the '
-            "environment variable ACT_DATA_ROOT (default 'data/')."
+            f'{self.LAYOUT}. The folder that holds the data sets is named by '
+            "the environment variable ACT_DATA_ROOT (default 'data/')."
         )
         if self.REMEDY:
             text += f' {self.REMEDY}'
@@ -307,40 +336,10 @@ class PointCloudDataset(BaseDataset):
             )
         return text
 
-    def describe_missing_files(
-        self, folder: str, names: Iterable[str]
-    ) -> list[str]:
-        """Say how many listed files are not in their folder.
-
-        Args:
-            folder: Folder that the names are relative to.
-            names: File names; sub-folders separated by '/'.
-
-        Returns:
-            No message, or one with the count and an example; none where
-            ``on_error='skip'`` goes on without them.
-        """
-        if self.on_error == 'skip':
-            return []
-        wanted = list(names)
-        present: dict[str, set[str]] = {}
-        missing = []
-        for name in wanted:
-            parent, _, file = name.rpartition('/')
-            if parent not in present:
-                path = os.path.join(folder, parent)
-                found = os.listdir(path) if os.path.isdir(path) else ()
-                present[parent] = set(found)
-            if file not in present[parent]:
-                missing.append(name)
-        if not missing:
-            return []
-        return [
-            f'{type(self).__name__}: {len(missing)} of {len(wanted)} listed '
-            f'files are missing in {folder}, for example {missing[0]}. '
-            "Complete the data, or set on_error='skip' in the data set's "
-            'config to go on without them.'
-        ]
+    def inner_folder(self, name: str) -> str:
+        """Name the folder in ``data_root``, or this where it has none."""
+        inner = os.path.join(self.data_root, name)
+        return inner if os.path.isdir(inner) else self.data_root
 
     # One sample.
 

@@ -67,6 +67,11 @@ class ModelNet40(PackableDataset):
         normalization='unit_sphere',
     )
     SPLITS = ('train', 'test')
+    LAYOUT = (
+        f'{_FOLDER}/modelnet40_{{train,test}}.txt and <class>/<name>.txt '
+        '("x,y,z,nx,ny,nz") beside them, or '
+        'modelnet40_{train,test}_8192pts_fps.dat'
+    )
     REMEDY = (
         'ModelNet40 is the archive modelnet40_normal_resampled that '
         'PointNet++ and Point-BERT use.'
@@ -94,9 +99,7 @@ class ModelNet40(PackableDataset):
     @property
     def folder(self) -> str:
         """Name the folder that holds lists and points."""
-        inner = os.path.join(self.data_root, _FOLDER)
-        own = os.path.basename(self.data_root) == _FOLDER
-        return self.data_root if own or not os.path.isdir(inner) else inner
+        return self.inner_folder(_FOLDER)
 
     @property
     def list_file(self) -> str:
@@ -130,27 +133,16 @@ class ModelNet40(PackableDataset):
         """Name the lists of clouds and of classes."""
         return [self.list_file, self.class_file]
 
-    def find_problems(self) -> list[str]:
-        """Say what of the layout is missing."""
-        wanted, what = self.list_file, 'the list'
+    def required(self) -> list[tuple[str, str]]:
+        """Name the list of the split, or its ``.dat``."""
         if self.archive is not None:
-            wanted, what = self.archive, 'the clouds'
-        if not os.path.isfile(wanted):
-            layout = (
-                f'{_FOLDER}/{self.variant}_{{train,test}}.txt and '
-                f'{_FOLDER}/<class>/<name>.txt ("x,y,z,nx,ny,nz"), or '
-                f'{_FOLDER}/{self.variant}_{{train,test}}_'
-                f'{self.dat_points}pts_fps.dat'
-            )
-            what += f' of the {self.split} split'
-            return [self.describe_missing(what, wanted, layout)]
-        if self.archive is not None:
-            return []
-        names = [
-            f'{_class_of(name)}/{name}.txt'
-            for name in read_lines(self.list_file)
-        ]
-        return self.describe_missing_files(self.folder, names)
+            return [(f'the clouds of the {self.split} split', self.archive)]
+        return [(f'the list of the {self.split} split', self.list_file)]
+
+    def listed_files(self) -> tuple[str, list[str]]:
+        """Name the files of the list; none where a ``.dat`` is read."""
+        names = [] if self.archive else read_lines(self.list_file)
+        return self.folder, [f'{_class_of(n)}/{n}.txt' for n in names]
 
     def list_samples(self) -> list[dict]:
         """List file, split and class of every cloud."""
@@ -221,10 +213,6 @@ def read_dat(path: str) -> tuple[list[np.ndarray], list[int]]:
 
 # The published code has the underscore, its documentation does not.
 _FOLD_FOLDERS = ('{way}way_{shot}shot', '{way}way{shot}shot')
-_FOLD_LAYOUT = (
-    '{5,10}way_{10,20}shot/{0..9}.pkl, pickles of dict(train=[(points, '
-    'label, class), ...], test=[...])'
-)
 
 
 @DATASETS.register_module()
@@ -262,6 +250,10 @@ class ModelNetFewShot(PackableDataset):
         classes=(), up_axis='y', normalization='unit_sphere'
     )
     SPLITS = ('train', 'test')
+    LAYOUT = (
+        '{5,10}way_{10,20}shot/{0..9}.pkl, pickles of dict(train=[(points, '
+        'label, class), ...], test=[...])'
+    )
     REMEDY = (
         'The folds are distributed with Point-BERT; folds of your own are '
         'drawn from ModelNet40 by FewShotDraw, as in '
@@ -305,11 +297,9 @@ class ModelNetFewShot(PackableDataset):
         """Give what the list depends on besides folder and split."""
         return {}
 
-    def find_problems(self) -> list[str]:
-        """Say what of the layout is missing."""
-        if os.path.isfile(self.archive):
-            return []
-        return [self.describe_missing('its fold', self.archive, _FOLD_LAYOUT)]
+    def required(self) -> list[tuple[str, str]]:
+        """Name the file of the fold."""
+        return [('its fold', self.archive)]
 
     def list_samples(self) -> list[dict]:
         """List number in the fold, split and class of every cloud."""

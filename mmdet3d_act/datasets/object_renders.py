@@ -21,11 +21,6 @@ from mmdet3d_act.datasets.readers.vectors import VECTOR_KINDS, read_vectors
 from mmdet3d_act.datasets.transforms import LoadImage
 from mmdet3d_act.registry import DATASETS
 
-_LAYOUT = (
-    'points/<id>.npy, images/<id>/<view>.png and, for precomputed vectors, '
-    'vectors/<name>.npz; {train,test}.txt with an id per line'
-)
-
 
 class _ChooseView(BaseTransform):
     """Takes one of an object's views, and its vector.
@@ -87,6 +82,10 @@ class ObjectRenders(PairedDataset):
 
     METAINFO: ClassVar[dict] = dict(up_axis='y', normalization='unit_sphere')
     SPLITS = ('train', 'test', 'trainval')
+    LAYOUT = (
+        'points/<id>.npy, images/<id>/<view>.png and, for precomputed '
+        'vectors, vectors/<name>.npz; {train,test}.txt with an id per line'
+    )
 
     def __init__(
         self,
@@ -118,25 +117,24 @@ class ObjectRenders(PairedDataset):
                 'epochs, while each draws its view; put it into pipeline'
             )
 
-    def find_problems(self) -> list[str]:
-        """Say what of the layout is missing."""
-        needed = [('its points', os.path.join(self.data_root, 'points'))]
-        needed += [
-            (f'its list of {part} objects', path)
-            for part, path in self._list_files().items()
+    def required(self) -> list[tuple[str, str]]:
+        """Name the folder of points, the lists, and the vectors in use."""
+        lists = self._list_files().items()
+        needed = [
+            ('its points', os.path.join(self.data_root, 'points')),
+            *((f'its list of {part} objects', path) for part, path in lists),
         ]
         if self.vectors is not None:
             needed.append(('its vectors', self._vector_file()))
-        for what, path in needed:
-            if not os.path.exists(path):
-                return [self.describe_missing(what, path, _LAYOUT)]
-        names = [
+        return needed
+
+    def listed_files(self) -> tuple[str, list[str]]:
+        """Name the points of the listed objects."""
+        return os.path.join(self.data_root, 'points'), [
             self._point_file(name)
             for path in self._list_files().values()
             for name in read_lines(path)
         ]
-        folder = os.path.join(self.data_root, 'points')
-        return self.describe_missing_files(folder, names)
 
     def list_samples(self) -> list[dict]:
         """List every object.
@@ -168,7 +166,7 @@ class ObjectRenders(PairedDataset):
             raise FileNotFoundError(
                 f'{type(self).__name__}: {len(without)} objects in '
                 f'{self.data_root} have no view with {wanted}, for example '
-                f'{without[0]}. Expected layout: {_LAYOUT}. '
+                f'{without[0]}. Expected layout: {self.LAYOUT}. '
                 "on_error='skip' leaves them out."
             )
         return samples

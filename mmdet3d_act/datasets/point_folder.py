@@ -51,12 +51,6 @@ _MANY_TEXTS = 16
 # Clouds that a guess looks at, and points drawn on their meshes.
 _LOOKED_AT = 32
 _MESH_POINTS = 2048
-_LAYOUT = (
-    f'files that end in one of {", ".join(POINT_FILE_SUFFIXES)}, in the '
-    'folder and its sub-folders; with a split, in <split>/ or '
-    '<class>/<split>/, or named in <split>.txt, .csv or .json; with '
-    'classes, in a sub-folder per class'
-)
 
 
 class FolderEntry(NamedTuple):
@@ -121,6 +115,12 @@ class PointFolder(PackableDataset):
         classes=(), up_axis='y', normalization='unit_sphere'
     )
     SPLITS = (None, *SPLIT_NAMES, 'trainval')
+    LAYOUT = (
+        f'files that end in one of {", ".join(POINT_FILE_SUFFIXES)}, in the '
+        'folder and its sub-folders; with a split, in <split>/ or '
+        '<class>/<split>/, or named in <split>.txt, .csv or .json; with '
+        'classes, in a sub-folder per class'
+    )
     REMEDY = (
         "Set data_root in the data set's config to the folder with your "
         'clouds; configs/act/act_*_folder*.py take it from the environment '
@@ -159,7 +159,6 @@ class PointFolder(PackableDataset):
         self.split_seed = split_seed
         self.suffixes = tuple(suffixes or POINT_FILE_SUFFIXES)
         self.stated = dict(up_axis=up_axis, normalization=normalization)
-        self._found: dict[str, list[str]] = {}
         self._left_out: Counter = Counter()
         super().__init__(
             data_root,
@@ -217,21 +216,24 @@ class PointFolder(PackableDataset):
                 path = os.path.join(path, self.split)
             if self.split_list is not None:
                 path, what = self._find_list(self.split), 'a list'
-            text = self.describe_missing(what, path, _LAYOUT)
-            if self.split is not None and self.find_files():
+            text = self.describe_missing(what, path)
+            if self.split is not None and self.files:
                 text += (
                     f' {self.data_root} has clouds without a split: leave '
                     'split out to take them all, or draw splits by '
                     'split_ratio=(0.8, 0.1, 0.1).'
                 )
             return [text]
-        names = [
+        return super().find_problems()
+
+    def listed_files(self) -> tuple[str, list[str]]:
+        """Name the files of the lists."""
+        return self.data_root, [
             os.path.relpath(entry.path, self.data_root)
-            for part in parts
+            for part in self.pack_parts()
             if self._find_list(part) is not None
             for entry in self._list_entries(part)
         ]
-        return self.describe_missing_files(self.data_root, names)
 
     def explain_nothing(self) -> str:
         """Say what the folder has instead of clouds."""
@@ -268,13 +270,14 @@ class PointFolder(PackableDataset):
     # Files and splits. What belongs to a split is told by, in this order: a
     # drawn ratio; a list; the folder <split>/; <class>/<split>/ in each class.
 
-    def find_files(self, folder: str = '') -> list[str]:
-        """Find the point files of the folder, which is looked at once."""
-        if folder not in self._found:
-            self._found[folder] = self._walk(folder)
-        return self._found[folder]
+    @functools.cached_property
+    def files(self) -> list[str]:
+        """The point files of the folder, relative to it, sorted.
 
-    def _walk(self, folder: str) -> list[str]:
+        Hidden files, packs and lists are left out, and texts that are none
+        of many in their folder and begin with a word: lists of names,
+        license, read-me.
+        """
         lists = {
             f'{stem}{suffix}'
             for stem in (*SPLIT_NAMES, _COMMON_LIST)
@@ -285,8 +288,9 @@ class PointFolder(PackableDataset):
             for path in self.list_sources()
         }
         found, others = [], []
-        start = os.path.join(self.data_root, folder)
-        for parent, folders, names in os.walk(start, followlinks=True):
+        for parent, folders, names in os.walk(
+            self.data_root, followlinks=True
+        ):
             folders[:] = [
                 name
                 for name in folders
@@ -312,7 +316,8 @@ class PointFolder(PackableDataset):
         if others:
             kinds = self._left_out.most_common()
             _log_once(
-                f'{start}: {len(found)} clouds; left out, as no clouds: '
+                f'{self.data_root}: {len(found)} clouds; left out, as no '
+                'clouds: '
                 + ', '.join(f'{number} {suffix}' for suffix, number in kinds)
                 + f', for example {min(others)}'
             )
@@ -355,14 +360,13 @@ class PointFolder(PackableDataset):
         if split is not None and self.split_ratio is not None:
             names = self._draw(split)
         elif split is None:
-            names = self.find_files()
-        elif os.path.isdir(os.path.join(self.data_root, split)):
-            names = self.find_files(split)
+            names = self.files
         else:
+            place = int(not os.path.isdir(os.path.join(self.data_root, split)))
             names = [
                 name
-                for name in self.find_files()
-                if name.split(os.sep)[1:-1][:1] == [split]
+                for name in self.files
+                if name.split(os.sep)[:-1][place : place + 1] == [split]
             ]
         return [self._locate(FolderEntry(name), split) for name in names]
 
@@ -415,7 +419,7 @@ class PointFolder(PackableDataset):
         """Files by path without suffix, else by such a name alone."""
         stems: dict[str, list[str]] = {}
         names: dict[str, list[str]] = {}
-        for path in self.find_files():
+        for path in self.files:
             stem = os.path.splitext(path)[0]
             full = os.path.abspath(os.path.join(self.data_root, stem))
             stems.setdefault(stem, []).append(path)
@@ -436,7 +440,7 @@ class PointFolder(PackableDataset):
                 'out, or name one of these as data_root'
             )
         groups: dict[str | None, list[str]] = {}
-        for name in self.find_files():
+        for name in self.files:
             folder = self._locate(FolderEntry(name), None).folder
             groups.setdefault(folder, []).append(name)
         parts = draw_splits(
@@ -515,7 +519,7 @@ class PointFolder(PackableDataset):
 
     def _guess(self, keys: list[str]) -> dict[str, Guess]:
         """Guess from clouds of all splits, so that these agree."""
-        files = self.find_files()
+        files = self.files
         if not files:
             files = [s['lidar_path'] for s in self.load_data_list()]
         if keys == ['up_axis'] and all(

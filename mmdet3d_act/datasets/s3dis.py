@@ -38,10 +38,6 @@ ROOM_COUNTS = {1: 44, 2: 40, 3: 23, 4: 49, 5: 68, 6: 48}
 CONVERTER = 'tools/dataset_converters/s3dis.py'
 _FOLDER = 'stanford_indoor3d'
 _ROOM_FILE = re.compile(r'Area_([1-6])_([A-Za-z]+)_?\d*\.npy')
-_LAYOUT = (
-    f'{_FOLDER}/Area_<1-6>_<room>.npy with rows x, y, z, red, green, blue, '
-    'label'
-)
 
 
 @DATASETS.register_module()
@@ -103,6 +99,10 @@ class S3DISBlocks(PointCloudDataset):
     SPLITS = ('train', 'test')
     # One room of each of 11 kinds is 5 % of them.
     LABELS_OF_EVERY_CLASS = False
+    LAYOUT = (
+        f'{_FOLDER}/Area_<1-6>_<room>.npy with rows x, y, z, red, green, '
+        'blue, label'
+    )
     REMEDY = (
         'The files are made from Stanford3dDataset_v1.2_Aligned_Version by: '
         f'python {CONVERTER} RAW OUT.'
@@ -134,8 +134,7 @@ class S3DISBlocks(PointCloudDataset):
     @property
     def folder(self) -> str:
         """Return the folder that holds the rooms."""
-        inner = os.path.join(self.data_root, _FOLDER)
-        return inner if os.path.isdir(inner) else self.data_root
+        return self.inner_folder(_FOLDER)
 
     @property
     def areas(self) -> tuple[int, ...]:
@@ -155,7 +154,7 @@ class S3DISBlocks(PointCloudDataset):
         if not found or (missing and self.on_error == 'raise'):
             path = os.path.join(self.folder, f'Area_{missing[0]}_*.npy')
             what = f'the rooms of area {missing[0]}'
-            return [self.describe_missing(what, path, _LAYOUT)]
+            return [self.describe_missing(what, path)]
         return []
 
     def list_samples(self) -> list[dict]:

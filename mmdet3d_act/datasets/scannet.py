@@ -90,10 +90,6 @@ _FOLDERS = dict(
     pts_instance_mask='instance_mask',
     pts_semantic_mask='semantic_mask',
 )
-_LAYOUT = (
-    'scannet_infos_<train|val>.pkl, points/<scene>.bin and, for '
-    'segmentation, semantic_mask/<scene>.bin'
-)
 
 
 @DATASETS.register_module()
@@ -144,6 +140,10 @@ class ScanNetScenes(PointCloudDataset):
     METAINFO: ClassVar[dict] = dict(up_axis='z', normalization='none')
     SPLITS = ('train', 'val')
     LABELS_OF_EVERY_CLASS = False
+    LAYOUT = (
+        'scannet_infos_<train|val>.pkl, points/<scene>.bin and, for '
+        'segmentation, semantic_mask/<scene>.bin'
+    )
     REMEDY = (
         'To prepare ScanNet: data/scannet/README.md of MMDetection3D and its '
         'tools/create_data.py scannet. Synthetic rooms of this layout: '
@@ -189,22 +189,19 @@ class ScanNetScenes(PointCloudDataset):
         """Name the kind by which ``label_fraction`` divides: one of all."""
         return 'scene'
 
-    def find_problems(self) -> list[str]:
-        """Say what of the layout is missing."""
+    def required(self) -> list[tuple[str, str]]:
+        """Name the list of scenes and the folders."""
         needed = [
-            ('the list of its scenes', self.ann_file, os.path.isfile),
-            ('the folder of points', self._folder('pts'), os.path.isdir),
+            ('the list of its scenes', self.ann_file),
+            ('the folder of points', self._folder('pts')),
         ]
         if self.task == 'segmentation':
             path = self._folder('pts_semantic_mask')
-            needed.append(('the folder of classes', path, os.path.isdir))
+            needed.append(('the folder of classes', path))
         if isinstance(self.scene_idxs, str):
             path = os.path.join(self.data_root, self.scene_idxs)
-            needed.append(('the list scene_idxs', path, os.path.isfile))
-        for what, path, exists in needed:
-            if not exists(path):
-                return [self.describe_missing(what, path, _LAYOUT)]
-        return []
+            needed.append(('the list scene_idxs', path))
+        return needed
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
@@ -239,7 +236,6 @@ class ScanNetScenes(PointCloudDataset):
                 f'the {what} of {len(absent)} of {len(paths)} scenes in '
                 f'{self.ann_file}, the first',
                 absent[0],
-                _LAYOUT,
             )
             pattern = os.path.join(self.data_root, 'scannet*_infos_*.pkl')
             lists = ', '.join(map(os.path.basename, glob.glob(pattern)))

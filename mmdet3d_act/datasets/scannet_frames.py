@@ -25,11 +25,6 @@ from mmdet3d_act.registry import DATASETS
 # Folders in which the lists of scenes are looked for.
 _LIST_FOLDERS = ('', 'meta_data', os.path.join('..', 'scannet', 'meta_data'))
 _PARTS = dict(trainval=('train', 'val'))
-_LAYOUT = (
-    '<scene>/{color/I.jpg, depth/I.png, pose/I.txt, intrinsic/'
-    'intrinsic_{color,depth}.txt} as ScanNet exports it, or '
-    '<scene>/<scene>.sens'
-)
 
 
 @DATASETS.register_module()
@@ -74,6 +69,11 @@ class ScanNetFrames(PairedDataset):
 
     SPLITS = ('train', 'val', 'test', 'trainval', 'all')
     METAINFO: ClassVar[dict] = {}
+    LAYOUT = (
+        '<scene>/{color/I.jpg, depth/I.png, pose/I.txt, intrinsic/'
+        'intrinsic_{color,depth}.txt} as ScanNet exports it, or '
+        '<scene>/<scene>.sens'
+    )
     REMEDY = (
         'To prepare frames from .sens files: python '
         'tools/dataset_converters/scannet_frames.py SCANS OUT. Synthetic '
@@ -120,7 +120,7 @@ class ScanNetFrames(PairedDataset):
         """Say what of the layout is missing."""
         root = self.data_root
         if not os.path.isdir(root):
-            return [self.describe_missing('its frames', root, _LAYOUT)]
+            return [self.describe_missing('its frames', root)]
         lists = self._find_lists()
         for part in self._parts():
             if part not in lists and not self._can_hold_out():
@@ -128,14 +128,14 @@ class ScanNetFrames(PairedDataset):
                     root, f'scannetv2_{part}.txt'
                 )
                 text = self.describe_missing(
-                    f'the list of {part} scenes', path, 'a scene per line'
+                    f'the list of {part} scenes (a scene per line)', path
                 )
                 return [
                     f"{text} Without lists: split='all', or holdout=0.2, the "
                     'last fifth of the frames of each scene for validation.'
                 ]
         if not list_scenes(root):
-            return [self.describe_missing('its scenes', root, _LAYOUT)]
+            return [self.describe_missing('its scenes', root)]
         return self._find_absent_scenes(lists)
 
     def _find_absent_scenes(self, lists: dict[str, str]) -> list[str]:

@@ -23,12 +23,6 @@ _CLASSES = (
     'bag bin box cabinet chair desk display door shelf table bed pillow sink '
     'sofa toilet'
 )
-_LAYOUT = (
-    'main_split/{training,test}_objectdataset.h5 (OBJ_BG), '
-    'main_split_nobg/{training,test}_objectdataset.h5 (OBJ_ONLY) and '
-    'main_split/{training,test}_objectdataset_augmentedrot_scale75.h5 '
-    '(PB_T50_RS), each with data (S, 2048, 3) and label (S,)'
-)
 
 
 @DATASETS.register_module()
@@ -65,6 +59,12 @@ class ScanObjectNN(PackableDataset):
         classes=tuple(_CLASSES.split()), up_axis='y', normalization='none'
     )
     SPLITS = tuple(_PARTS)
+    LAYOUT = (
+        'main_split/{training,test}_objectdataset.h5 (OBJ_BG), '
+        'main_split_nobg/{training,test}_objectdataset.h5 (OBJ_ONLY) and '
+        'main_split/{training,test}_objectdataset_augmentedrot_scale75.h5 '
+        '(PB_T50_RS), each with data (S, 2048, 3) and label (S,)'
+    )
     REMEDY = (
         'ScanObjectNN is the archive h5_files of its project, '
         'https://hkust-vgd.github.io/scanobjectnn.'
@@ -86,21 +86,17 @@ class ScanObjectNN(PackableDataset):
     def archive(self) -> str:
         """Name the file of the split."""
         folder, ending = VARIANTS[self.variant]
-        inner = os.path.join(self.data_root, _FOLDER)
-        root = inner if os.path.isdir(inner) else self.data_root
         name = f'{_PARTS[self.split]}_objectdataset{ending}.h5'
-        return os.path.join(root, folder, name)
+        return os.path.join(self.inner_folder(_FOLDER), folder, name)
 
     def pack_name(self, part: str | None) -> str:
         """Name the pack of a part; each variant has its own."""
         return f'scanobjectnn-{self.variant}_{part}'
 
-    def find_problems(self) -> list[str]:
-        """Say what of the layout is missing."""
-        if os.path.isfile(self.archive):
-            return []
+    def required(self) -> list[tuple[str, str]]:
+        """Name the file of the split."""
         what = f'the {self.split} clouds of {self.variant!r}'
-        return [self.describe_missing(what, self.archive, _LAYOUT)]
+        return [(what, self.archive)]
 
     def list_samples(self) -> list[dict]:
         """List number in the file, split and class of every cloud."""

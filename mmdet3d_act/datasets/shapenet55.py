@@ -67,11 +67,6 @@ SYNSET_NAMES = {
     '04554684': 'washer',
 }
 POINT_FOLDERS = ('shapenet_pc', 'shapenet_pc_masksurf_with_normal')
-_LAYOUT = (
-    'ShapeNet-55/{train,test}.txt with one <synset>-<id>.npy per line, and '
-    'those files, (8192, 3) float32, in shapenet_pc/ or '
-    'shapenet_pc_masksurf_with_normal/'
-)
 
 
 @DATASETS.register_module()
@@ -102,6 +97,11 @@ class ShapeNet55(PackableDataset):
         normalization='unit_sphere',
     )
     SPLITS = ('train', 'test', 'trainval')
+    LAYOUT = (
+        'ShapeNet-55/{train,test}.txt with one <synset>-<id>.npy per line, '
+        'and those files, (8192, 3) float32, in shapenet_pc/ or '
+        'shapenet_pc_masksurf_with_normal/'
+    )
     REMEDY = (
         'ShapeNet-55 is distributed with Point-BERT and Point-MAE; a '
         'stand-in of generated shapes is made by: python '
@@ -125,29 +125,24 @@ class ShapeNet55(PackableDataset):
             for part in self.pack_parts()
         }
 
-    def _point_folder(self) -> str | None:
-        for name in POINT_FOLDERS:
-            folder = os.path.join(self.data_root, name)
-            if os.path.isdir(folder):
-                return folder
-        return None
+    def _point_folder(self) -> str:
+        paths = [os.path.join(self.data_root, name) for name in POINT_FOLDERS]
+        return next(filter(os.path.isdir, paths), paths[0])
 
-    def find_problems(self) -> list[str]:
-        """Say what of the layout is missing."""
-        folder = self._point_folder()
-        if folder is None:
-            path = os.path.join(self.data_root, POINT_FOLDERS[0])
-            return [self.describe_missing('its points', path, _LAYOUT)]
-        names = []
-        for part, path in self._list_files().items():
-            if not os.path.isfile(path):
-                return [
-                    self.describe_missing(
-                        f'its list of {part} files', path, _LAYOUT
-                    )
-                ]
-            names += read_lines(path)
-        return self.describe_missing_files(folder, names)
+    def required(self) -> list[tuple[str, str]]:
+        """Name the folder of points and the lists."""
+        lists = self._list_files().items()
+        return [
+            ('its points', self._point_folder()),
+            *((f'its list of {part} files', path) for part, path in lists),
+        ]
+
+    def listed_files(self) -> tuple[str, list[str]]:
+        """Name the folder of points, and what is listed of it."""
+        lists = map(read_lines, self._list_files().values())
+        return self._point_folder(), [
+            name for names in lists for name in names
+        ]
 
     def list_samples(self) -> list[dict]:
         """List file, split and category of every cloud."""

@@ -36,11 +36,6 @@ _CATEGORIES = {
 _BY_SYNSET = {synset: name for name, (synset, _) in _CATEGORIES.items()}
 _FOLDER = 'shapenetcore_partanno_segmentation_benchmark_v0_normal'
 _CATEGORY_FILE = 'synsetoffset2category.txt'
-_LAYOUT = (
-    f'{_CATEGORY_FILE}, train_test_split/shuffled_{{train,val,test}}_file_'
-    'list.json ("shape_data/<synset>/<id>" each), and <synset>/<id>.txt with '
-    'rows "x y z nx ny nz part"'
-)
 
 
 def _number_parts() -> dict[str, tuple[int, ...]]:
@@ -98,6 +93,11 @@ class ShapeNetPart(PackableDataset):
         normalization='unit_sphere',
     )
     SPLITS = ('train', 'val', 'test', 'trainval')
+    LAYOUT = (
+        f'{_CATEGORY_FILE}, train_test_split/shuffled_{{train,val,test}}_file_'
+        'list.json ("shape_data/<synset>/<id>" each), and <synset>/<id>.txt '
+        'with rows "x y z nx ny nz part"'
+    )
     REMEDY = (
         f'ShapeNetPart is the archive {_FOLDER} that PointNet++ and '
         'Point-MAE use.'
@@ -123,9 +123,7 @@ class ShapeNetPart(PackableDataset):
     @property
     def folder(self) -> str:
         """Name the folder that holds lists and points."""
-        inner = os.path.join(self.data_root, _FOLDER)
-        own = os.path.basename(self.data_root) == _FOLDER
-        return self.data_root if own or not os.path.isdir(inner) else inner
+        return self.inner_folder(_FOLDER)
 
     @property
     def category_file(self) -> str:
@@ -149,20 +147,21 @@ class ShapeNetPart(PackableDataset):
         name = f'shuffled_{split}_file_list.json'
         return os.path.join(self.folder, 'train_test_split', name)
 
-    def find_problems(self) -> list[str]:
-        """Say what of the layout is missing."""
-        names = []
-        for part in self.pack_parts():
-            path = self._list_file(part)
-            if not os.path.isfile(path):
-                what = f'its list of {part} files'
-                return [self.describe_missing(what, path, _LAYOUT)]
-            names += [
-                f'{synset}/{name}.txt'
-                for synset, name in read_part_list(path)
-                if _BY_SYNSET[synset] in self.categories
-            ]
-        return self.describe_missing_files(self.folder, names)
+    def required(self) -> list[tuple[str, str]]:
+        """Name the lists."""
+        return [
+            (f'its list of {part} files', self._list_file(part))
+            for part in self.pack_parts()
+        ]
+
+    def listed_files(self) -> tuple[str, list[str]]:
+        """Name the listed files of the categories."""
+        return self.folder, [
+            f'{synset}/{name}.txt'
+            for part in self.pack_parts()
+            for synset, name in read_part_list(self._list_file(part))
+            if _BY_SYNSET[synset] in self.categories
+        ]
 
     def list_samples(self) -> list[dict]:
         """List file, split, category and possible labels of every cloud."""
