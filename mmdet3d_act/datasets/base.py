@@ -42,9 +42,9 @@ def check_choice(name: str, value: object, allowed: Sequence) -> None:
     """
     if value in allowed:
         return
-    known = [one for one in allowed if isinstance(one, str)]
+    known = {one.lower(): one for one in allowed if isinstance(one, str)}
     near = get_close_matches(str(value).lower(), known, n=1)
-    hint = f'; did you mean {near[0]!r}?' if near else ''
+    hint = f'; did you mean {known[near[0]]!r}?' if near else ''
     raise ValueError(
         f'{name} must be one of {tuple(allowed)}, got {value!r}{hint}'
     )
