@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mmdet3d_act.apis.target_caching import PairedImages
     from mmdet3d_act.models.target_generators import PairedImageTarget
-    from mmdet3d_act.models.teachers.captioner import Captioner
+    from mmdet3d_act.models.teachers.clipcap import Captioner
 
 ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'mmdet3d_act').is_dir():
@@ -241,7 +241,7 @@ def load_captioners(
         FileNotFoundError: If GPT-2 is not on this machine.
         ValueError: If no teacher has a caption model, or one no tokenizer.
     """
-    from mmdet3d_act.models.teachers.captioner import load_captioner
+    from mmdet3d_act.models.teachers.clipcap import load_captioner
 
     speaking = [one for one in teachers if hasattr(one, 'mapping')]
     if not speaking:

@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import importlib.util
 import sys
-import time
-from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +29,7 @@ INDENT = ' ' * 8
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Return the command line's arguments."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description='List the teachers: which can be used, which weights are '
         'on this machine.',
@@ -58,86 +56,61 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def size_of(path: Path) -> str:
-    """Return the size of a file, or of its parts beside an index."""
-    # Imported here for a quick --help, as in the functions below.
-    from mmdet3d_act.models.teachers.language_files import weight_files
-
-    count = sum(one.stat().st_size for one in weight_files(path))
-    return megabytes(count)
-
-
-def megabytes(count: int) -> str:
-    """Return a number of bytes in words."""
-    return f'{count / 1e6:.{0 if count >= 1e8 else 1}f} MB'
-
-
 def show_catalogue(*, only_available: bool) -> int:
     """Print the catalogue; return how many teachers were printed."""
-    from mmdet3d_act.models.teachers import catalog
-    from mmdet3d_act.models.teachers.weights import teacher_folder
+    # Imported here for a quick --help, as in the functions below.
+    from mmdet3d_act.models.teachers.catalog import CATALOG, missing_package
+    from mmdet3d_act.models.teachers.pretrained import SUFFIXES, teacher_folder
 
-    print(f'Weights are looked for in {teacher_folder()}/ and in caches.')
-    entries = [(one, catalog.weights_of(one)) for one in catalog.CATALOG]
-    here = [path for _, path in entries if path is not None]
+    folder = teacher_folder()
+    print(f'Weights are looked for in {folder}/ and in caches.')
+    found = {entry: entry.source.find() for entry in CATALOG}
+    here = {path for path in found.values() if path is not None}
     shown = 0
-    for entry, path in entries:
+    for entry, path in found.items():
         if path is None and only_available:
             continue
         shown += 1
-        absent = catalog.missing_package(entry.type)
-        state = 'absent' if path is None else 'here'
         print(
-            f'{state:<8}{entry.key:<15}{entry.type:<16}'
-            f'{entry.embed_dims:>5} x {entry.num_layers:<4}'
-            f'{entry.num_prompts:>4} prompts  {entry.config or "-"}'
+            f'{"absent" if path is None else "here":<8}{entry.key:<15}'
+            f'{entry.type:<16}{entry.embed_dims:>5} x {entry.num_layers:<4}'
+            f'{entry.num_prompts:>4} prompts'
         )
         print(f'{INDENT}{entry.model}')
         if path is None:
-            about = megabytes(entry.file_bytes)
-            print(f'{INDENT}from {entry.hub}, about {about}')
+            print(
+                f'{INDENT}from {entry.source.hub_id}, about '
+                f'{entry.megabytes} MB'
+            )
         else:
             print(f'{INDENT}{path}, {size_of(path)}')
+        absent = missing_package(entry.type)
         if absent is not None:
             print(f'{INDENT}cannot run: {absent}')
-    others = list(other_weights({path.resolve() for path in here}))
+    others = [
+        path
+        for path in sorted(folder.rglob('*'))
+        if path.suffix in SUFFIXES and path not in here
+    ]
     if others:
         print('Other weights here, usable by their name or as weights=:')
-        for name, size in others:
-            print(f'{INDENT}{name}, {size}')
+    for path in others:
+        print(f'{INDENT}{path}, {size_of(path)}')
     print(
-        f'{len(here)} of {len(entries)} teachers have their weights here. '
+        f'{len(here)} of {len(found)} teachers have their weights here. '
         'docs/teachers.md says how to get the others, and how to bring your '
         'own.'
     )
     return shown + len(others)
 
 
-def other_weights(known: set[Path]) -> Iterator[tuple[str, str]]:
-    """Yield weights on this machine that the catalogue does not name.
-
-    Args:
-        known: Files of the catalogue's teachers.
-    """
-    from mmdet3d_act.models.teachers.catalog import in_hub_cache
-    from mmdet3d_act.models.teachers.weights import SUFFIXES, teacher_folder
-
-    for path in sorted(teacher_folder().rglob('*')):
-        if path.suffix in SUFFIXES and path.resolve() not in known:
-            yield str(path), size_of(path)
-    if importlib.util.find_spec('huggingface_hub') is None:
-        return
-    from huggingface_hub import constants
-
-    for folder in sorted(Path(constants.HF_HUB_CACHE).glob('models--*')):
-        hub = folder.name.removeprefix('models--').replace('--', '/')
-        path = in_hub_cache(hub)
-        if path is not None and path.resolve() not in known:
-            yield f'{hub} (cache of the hub)', size_of(path)
+def size_of(path: Path) -> str:
+    """Describe the size of a file."""
+    return f'{path.stat().st_size / 1e6:.1f} MB'
 
 
 def matching(names: list[str], pattern: str) -> list[str]:
-    """Return the names that a pattern means, in lower and upper case."""
+    """Select the names that a pattern means, in lower and upper case."""
     pattern = pattern.lower()
     if not set(pattern) & set('*?['):
         pattern = f'*{pattern}*'
@@ -149,12 +122,11 @@ def search(
 ) -> int:
     """Check the models whose names match; return how many there were."""
     from mmdet3d_act.models import teachers
-    from mmdet3d_act.models.teachers import catalog
-    from mmdet3d_act.models.teachers.timm_models import list_weights
+    from mmdet3d_act.models.teachers.catalog import LIBRARIES, missing_package
 
     count = 0
-    for kind in ('TimmTeacher', 'OpenCLIPTeacher', 'LanguageTeacher'):
-        absent = catalog.missing_package(kind)
+    for kind in LIBRARIES:
+        absent = missing_package(kind)
         if absent is not None:
             print(f'{kind}: {absent}')
             continue
@@ -162,14 +134,15 @@ def search(
         names = matching(cls.list_models(), pattern)
         if not names and kind == 'TimmTeacher':
             # Names of weights, such as vit_base_patch16_224.mae.
-            names = matching(list_weights(), pattern)
+            names = matching(import_module('timm').list_pretrained(), pattern)
         if only_available:
-            names = [name for name in names if cls.locate(name) is not None]
+            names = [name for name in names if cls.weight_source(name).find()]
         chosen = names if everything else names[:LIMIT]
         count += len(names)
         if names:
             print(f'{kind}: {len(names)} models')
-        check(cls, chosen)
+        for name in chosen:
+            print(check(cls, name), flush=True)
         if len(names) > len(chosen):
             rest = len(names) - len(chosen)
             print(f'{INDENT}and {rest} more: --all checks them too')
@@ -179,29 +152,20 @@ def search(
     return count
 
 
-def check(cls: type, names: list[str]) -> None:
-    """Print whether models run as a teacher, one a line."""
-    start = time.monotonic()
-    for number, name in enumerate(names, 1):
-        reason = cls.refusal(name)
-        if reason is None:
-            facts = cls.describe(name)
-            fixed = facts.num_tokens
-            need = '' if fixed is None else f', {fixed} tokens with prompts'
-            where = cls.locate(name)
-            weights = '' if where is None else f', weights here: {where}'
-            print(
-                f'runs    {name}: {facts.embed_dims} x {facts.num_layers}, '
-                f'{facts.num_parameters / 1e6:.1f} M{need}{weights}'
-            )
-        else:
-            print(f'refused {name}: {reason}')
-        if number % 100 == 0:
-            spent = time.monotonic() - start
-            print(
-                f'{number} of {len(names)} after {spent:.0f} s',
-                file=sys.stderr,
-            )
+def check(cls: type, name: str) -> str:
+    """Describe in one line whether a model runs as a teacher."""
+    try:
+        spec = cls.describe(name)
+    except ValueError as error:
+        return f'refused {name}: {error}'
+    fixed = spec.num_tokens
+    need = '' if fixed is None else f', {fixed} tokens with prompts'
+    where = cls.weight_source(name).find()
+    weights = '' if where is None else f', weights here: {where}'
+    return (
+        f'runs    {name}: {spec.embed_dims} x {spec.num_layers}, '
+        f'{spec.num_parameters / 1e6:.1f} M{need}{weights}'
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

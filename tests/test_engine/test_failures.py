@@ -7,13 +7,13 @@ import torch
 from mmengine.registry import Registry
 from torch.utils.data import DataLoader
 
+from mmdet3d_act.checkpoint import fill_module
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.failures import (
     UsageError,
     describe_failure,
     run_tool,
 )
-from mmdet3d_act.models.teachers.weights import fill_module
 
 PARTS = Registry('parts')
 
@@ -31,7 +31,8 @@ class Picky:
             raise ValueError(f'size must be >= 1, got {size}; enlarge it')
         self.doubled = 2 * len(size) if size == 7 else 2 * size
         if weights:
-            fill_module(torch.nn.Linear(2, 3), {'weight': torch.ones(3, 4)})
+            state = {'weight': torch.ones(3, 4)}
+            fill_module(torch.nn.Linear(2, 3), state, 'w.pth')
 
 
 @PARTS.register_module()

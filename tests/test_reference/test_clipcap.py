@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmdet3d_act.models.teachers import ClipCapMapping
-from mmdet3d_act.models.teachers.captioner import load_captioner
+from mmdet3d_act.models.teachers.clipcap import load_captioner
 from tests.test_reference import harness, networks
 from tests.test_reference.harness import Reference, fixture_params
 

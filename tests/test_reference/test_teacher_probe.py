@@ -1,4 +1,4 @@
-"""Which released teachers run, and which fail for what reason."""
+"""Which published teachers run, and which fail for what reason."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import re
 import pytest
 import torch
 
-from mmdet3d_act.models.teachers import TimmTeacher
-from mmdet3d_act.models.teachers.vit_encoder import TakenEncoder
+from mmdet3d_act.models.teachers import TeacherEncoder, TimmTeacher
 from tests.test_models.test_teachers.library_models import (
     assert_runs,
     first_blocks_of,
@@ -38,32 +37,32 @@ NAMES = sorted({line[0] for line in probe_lines()})
 
 
 def check_outcome(
-    taken: TakenEncoder, prompts: int, mode: str, outcome: str
+    encoder: TeacherEncoder, prompts: int, mode: str, outcome: str
 ) -> None:
     """Check that a teacher runs, or fails, as stated."""
     settings = {'num_prompts': prompts, 'prompt_mode': mode}
     # BEiT fails there for its table of relative positions, which ours lacks.
     table = 'size of tensor a (128) must match the size of tensor b (577)'
     if outcome.startswith('runs') or table in outcome:
-        assert_runs(taken, NUM_GROUPS, **settings)
+        assert_runs(encoder, NUM_GROUPS, **settings)
         return
-    assert taken.encoder.num_tokens == 196
+    assert encoder.num_tokens == 196
     with pytest.raises(ValueError, match='must be 132 for 64 patches, got 64'):
-        assert_runs(taken, NUM_GROUPS, **settings)
+        assert_runs(encoder, NUM_GROUPS, **settings)
 
 
 @pytest.mark.parametrize(('name', 'prompts', 'mode', 'outcome'), probe_lines())
 def test_first_blocks(
     name: str, prompts: int, mode: str, outcome: str
 ) -> None:
-    taken = first_blocks_of(TimmTeacher, name)
-    check_outcome(taken, prompts, mode, outcome)
+    encoder = first_blocks_of(TimmTeacher, name)
+    check_outcome(encoder, prompts, mode, outcome)
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_blocks_and_norm(name: str) -> None:
     with torch.device('meta'):
-        encoder = TimmTeacher.take(name).encoder
+        encoder = TimmTeacher.build_encoder(name)
     stated = [
         match
         for other, _, _, outcome in probe_lines()
@@ -81,7 +80,7 @@ def test_blocks_and_norm(name: str) -> None:
 @pytest.mark.parametrize('name', NAMES)
 def test_full_size(name: str) -> None:
     torch.manual_seed(0)
-    taken = TimmTeacher.take(name)
+    encoder = TimmTeacher.build_encoder(name)
     for other, prompts, mode, outcome in probe_lines():
         if other == name:
-            check_outcome(taken, prompts, mode, outcome)
+            check_outcome(encoder, prompts, mode, outcome)

@@ -1,41 +1,128 @@
-"""The contract of stage-I teachers, and what they share.
+"""The contract of teachers that read tokens, and what they share.
 
-Letters: B batch, G patches, P prompts, C channels, D teacher width.
+Letters: B batch, G patches, P prompts, L tokens, C channels, D teacher width.
 """
 
 from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.logging import print_log
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmdet3d_act.models.layers.frozen import FROZEN_SOURCE, FrozenModule
 from mmdet3d_act.models.layers.positional import PositionMLP
 from mmdet3d_act.models.layers.prompts import Prompts
+from mmdet3d_act.models.teachers.pretrained import (
+    PretrainedTeacher,
+    Weights,
+    WeightSource,
+    arguments_of,
+)
 from mmdet3d_act.models.teachers.prompted_blocks import (
     PromptedBlock,
     library_block,
     prompted_block,
     run_block,
 )
-from mmdet3d_act.models.teachers.teacher_encoder import (
-    TeacherEncoder,
-    TeacherStates,
-    token_count_problem,
-)
-
-__all__ = ['TeacherEncoder', 'TeacherStates', 'TokenTeacher']
+from mmdet3d_act.registry import registered_classes
 
 POSITIONS = ('every_block', 'once')
 
 
-class TokenTeacher(BaseModule):
+class TeacherSpec(NamedTuple):
+    """Sizes of a teacher.
+
+    Attributes:
+        embed_dims: Width D.
+        num_layers: Blocks.
+        num_parameters: Values of the blocks and norms that are used.
+        num_tokens: Prompts and patches together where their number is fixed.
+    """
+
+    embed_dims: int
+    num_layers: int
+    num_parameters: int
+    num_tokens: int | None
+
+
+class TeacherStates(NamedTuple):
+    """What a teacher computes on the way.
+
+    Attributes:
+        projected: Tokens in the teacher's width, (B, G, D).
+        position: Embedded centres, (B, G, D).
+        blocks: Output of every block, prompts first, (B, P+G, D) each.
+        normed: After the final norm, (B, P+G, D); None without one.
+        output: What ``forward`` returns, (B, G, C).
+        pre_normed: After the norm before the first block, (B, P+G, D); None
+            without one. Positions are in it only where they are added once.
+    """
+
+    projected: Tensor
+    position: Tensor
+    blocks: tuple[Tensor, ...]
+    normed: Tensor | None
+    output: Tensor
+    pre_normed: Tensor | None = None
+
+
+class TeacherEncoder(nn.Module):
+    """The pretrained part of a teacher.
+
+    Args:
+        blocks: The blocks, each (B, L, D) -> (B, L, D).
+        embed_dims: Width D.
+        norm: The final norm, or None.
+        pre_norm: The norm before the first block, or None. Tokens and the
+            first prompts go through it, their positions do not.
+        num_tokens: Length L where the blocks mix a fixed number of tokens;
+            None where they take any.
+        network: The model that the parts belong to. Its names of their
+            tensors are those of weights files.
+    """
+
+    def __init__(
+        self,
+        blocks: Iterable[nn.Module],
+        embed_dims: int,
+        norm: nn.Module | None = None,
+        *,
+        pre_norm: nn.Module | None = None,
+        num_tokens: int | None = None,
+        network: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm
+        self.pre_norm = pre_norm
+        self.embed_dims = embed_dims
+        self.num_tokens = num_tokens
+        self.names = None if network is None else self._names_in(network)
+
+    def _names_in(self, network: nn.Module) -> dict[str, str]:
+        """Map own names of tensors to those of a model that has them too."""
+        theirs = network.state_dict(keep_vars=True)
+        known = {id(value): name for name, value in theirs.items()}
+        own = self.state_dict(keep_vars=True)
+        return {name: known[id(value)] for name, value in own.items()}
+
+    def spec(self) -> TeacherSpec:
+        """Count blocks and parameters."""
+        return TeacherSpec(
+            embed_dims=self.embed_dims,
+            num_layers=len(self.blocks),
+            num_parameters=sum(p.numel() for p in self.parameters()),
+            num_tokens=self.num_tokens,
+        )
+
+
+class TokenTeacher(PretrainedTeacher):
     """A pretrained Transformer that reads tokens of point patches.
 
     Tokens are projected to the Transformer's width, run through its blocks
@@ -47,12 +134,16 @@ class TokenTeacher(BaseModule):
     what is trained, and of a frozen Transformer its source and fingerprint;
     see :class:`~mmdet3d_act.models.layers.frozen.FrozenModule`.
 
+    A library's teacher is a subclass that builds a :class:`TeacherEncoder` and
+    knows where its weights are; see ``docs/teachers.md``.
+
     Source: Dong et al., Autoencoders as Cross-Modal Teachers, ICLR 2023,
     section 3.2.
 
     Args:
         encoder: The pretrained part, whose weights may still be random.
-        embed_dims: Its width D.
+        source: Where its weights are; None without pretrained weights.
+        weights: A file or a state dict in their place.
         in_channels: Channels of the tokens.
         out_channels: Channels of the output.
         pretrained: Whether weights are to be loaded; False is a random
@@ -64,20 +155,21 @@ class TokenTeacher(BaseModule):
         position: ``'every_block'``: the embedded centres are added to the
             input of every block; ``'once'``: to that of the first.
         published_gradient_cut: Whether a frozen teacher without prompts passes
-            no gradient, as in the released code. Then nothing before its
+            no gradient, as in the published code. Then nothing before its
             output projection learns from the reconstruction.
         published_train_mode: Whether a frozen Transformer follows ``train()``,
-            as in the released code, which makes its dropout active.
+            as in the published code, which makes its dropout active.
         init_cfg: Initialisation config.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If ``position`` is another word.
     """
 
     def __init__(
         self,
         encoder: TeacherEncoder,
-        embed_dims: int,
+        source: WeightSource | None = None,
+        weights: Weights = None,
         *,
         in_channels: int,
         out_channels: int,
@@ -91,14 +183,14 @@ class TokenTeacher(BaseModule):
         published_train_mode: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(source, weights, init_cfg)
         if position not in POSITIONS:
             raise ValueError(
                 f'position must be one of {POSITIONS}, got {position!r}'
             )
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.embed_dims = embed_dims
+        self.embed_dims = embed_dims = encoder.embed_dims
         self.position = position
         self.pretrained = pretrained
         self.frozen = frozen
@@ -121,6 +213,44 @@ class TokenTeacher(BaseModule):
         )
         self.proj_out = nn.Linear(embed_dims, out_channels)
         self._weights = 'missing' if pretrained else 'random'
+
+    @classmethod
+    @abstractmethod
+    def build_encoder(cls, *args: Any, **kwargs: Any) -> TeacherEncoder:
+        """Build what is used of a model, its weights random.
+
+        The arguments are those of the class that say which model and which
+        part of it, the name first. Nothing is fetched.
+
+        Raises:
+            ImportError: If the library is not installed.
+            ValueError: If the model cannot be a teacher.
+        """
+
+    @classmethod
+    def list_models(cls) -> list[str]:
+        """List the names of the library's models."""
+        return []
+
+    @classmethod
+    def describe(cls, *args: Any, **kwargs: Any) -> TeacherSpec:
+        """Count a model's blocks and parameters, without memory for them.
+
+        Args:
+            *args: See :meth:`build_encoder`.
+            **kwargs: See there.
+
+        Raises:
+            ImportError: See there.
+            ValueError: See there.
+        """
+        with torch.device('meta'):
+            return cls.build_encoder(*args, **kwargs).spec()
+
+    @classmethod
+    def check_model(cls, cfg: dict) -> None:
+        """Refuse a model that cannot be a teacher; see the base class."""
+        cls.describe(**arguments_of(cfg, cls.build_encoder))
 
     def check_num_groups(self, num_groups: int) -> None:
         """Refuse a number of patches that the Transformer cannot take.
@@ -146,44 +276,22 @@ class TokenTeacher(BaseModule):
         """The pretrained part, whether frozen or not."""
         return self.encoder.module if self.frozen else self.encoder
 
-    @abstractmethod
-    def read_pretrained(self) -> str | None:
-        """Fill ``self.transformer`` with the pretrained weights.
-
-        Returns:
-            Name of the file or of the model in its library; None where the
-            weights have no name that gives them again.
-
-        Raises:
-            FileNotFoundError: If the weights are neither here nor to be had.
-            ValueError: If they do not fit.
-        """
-
     def init_weights(self) -> None:
         """Load the pretrained weights; see :meth:`load_pretrained`."""
         super().init_weights()
         self.load_pretrained()
 
     def load_pretrained(self) -> None:
-        """Load the pretrained weights where they are still missing.
-
-        Raises:
-            FileNotFoundError: See :meth:`read_pretrained`.
-            ValueError: See :meth:`read_pretrained`.
-        """
+        """Load the pretrained weights where they are still missing."""
         if self._weights != 'missing':
             return
-        source = self.read_pretrained()
+        name = self.fill_part(self.transformer, self.transformer.names)
         self._weights = 'loaded'
         if self.frozen:
-            self.encoder.set_source(source)
-        print_log(
-            f'teacher: weights of {source or "a state dict"} loaded',
-            logger='current',
-        )
+            self.encoder.set_source(name)
 
     def forward(self, tokens: Tensor, centers: Tensor) -> Tensor:
-        """Return the tokens as the teacher sees them.
+        """Compute the tokens as the teacher sees them.
 
         Args:
             tokens: (B, G, in_channels).
@@ -202,7 +310,7 @@ class TokenTeacher(BaseModule):
         return self.proj_out(x)
 
     def _run(self, x: Tensor, pos: Tensor) -> Tensor:
-        """Return the tokens after the Transformer.
+        """Run the tokens through the Transformer.
 
         What blocks make of prompts is computed only where it is used.
 
@@ -234,7 +342,7 @@ class TokenTeacher(BaseModule):
         return x if norm is None else norm(x)
 
     def forward_hidden(self, tokens: Tensor, centers: Tensor) -> TeacherStates:
-        """Return the output and what is computed on the way.
+        """Compute the output, and keep what is computed on the way.
 
         It runs the library's own blocks on prompts and tokens, where
         :meth:`forward` leaves out what is thrown away.
@@ -273,19 +381,19 @@ class TokenTeacher(BaseModule):
         )
 
     def _run_block(self, block: nn.Module, x: Tensor) -> Tensor:
-        """Return what a block makes of (B, L, D), the fast way."""
+        """Run a block on (B, L, D), the fast way."""
         return run_block(block, x)
 
     def _library_block(self, block: nn.Module, x: Tensor) -> Tensor:
-        """Return what the library's own block makes of (B, L, D)."""
+        """Run the library's own block on (B, L, D)."""
         return library_block(block, x)
 
     def _prompted_block(self, block: nn.Module) -> PromptedBlock | None:
-        """Return how a block runs with prompts as keys and values only."""
+        """Find how a block runs with prompts as keys and values only."""
         return prompted_block(block)
 
     def _new_prompts(self, index: int, size: int) -> tuple[Tensor, Tensor]:
-        """Return new prompts, positions added where added once."""
+        """Make new prompts, positions added where added once."""
         tokens, pos = self.prompts(index, size)
         if index == 0:
             tokens = self._pre_norm(tokens)
@@ -354,3 +462,56 @@ class TokenTeacher(BaseModule):
             # Tests and inference load checkpoints without init_weights().
             self.load_pretrained()
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def token_count_problem(
+    name: str, num_tokens: int | None, num_prompts: int, num_groups: int
+) -> str | None:
+    """Say that a mixer cannot take so many tokens; None where it can.
+
+    Args:
+        name: Of the teacher, for the text.
+        num_tokens: How many it takes; None where any number is fine.
+        num_prompts: Prompts.
+        num_groups: Patches.
+    """
+    if num_tokens is None or num_prompts + num_groups == num_tokens:
+        return None
+    right = (
+        f'num_prompts must be {num_tokens - num_groups}'
+        if num_groups <= num_tokens
+        else f'num_groups must be at most {num_tokens}'
+    )
+    return (
+        f'{name} mixes a fixed number of {num_tokens} tokens, prompts and '
+        f'patches together: {right} for {num_groups} patches, got '
+        f'{num_prompts} prompts'
+    )
+
+
+def refuse_prompts(teacher: dict | None, num_groups: int) -> list[str]:
+    """Say that a teacher's prompts do not fit the patches, if so.
+
+    Args:
+        teacher: Config of a teacher of any kind, or None.
+        num_groups: Patches of a cloud.
+
+    Returns:
+        One reason, or none.
+    """
+    problems = []
+    for kind in registered_classes((teacher or {}).get('type')):
+        if not issubclass(kind, TokenTeacher):
+            continue
+        try:
+            spec = kind.describe(**arguments_of(teacher, kind.build_encoder))
+        except (ImportError, TypeError, ValueError):
+            # The class's own check says so.
+            continue
+        num_prompts = teacher.get('num_prompts', 64)
+        problems.append(
+            token_count_problem(
+                kind.__name__, spec.num_tokens, num_prompts, num_groups
+            )
+        )
+    return [problem for problem in problems if problem is not None]

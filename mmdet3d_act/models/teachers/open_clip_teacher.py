@@ -1,46 +1,243 @@
-"""Towers of open_clip as teachers."""
+"""Towers of open_clip: as teachers of tokens, and whole."""
 
 from __future__ import annotations
 
-import importlib.util
+import copy
+import difflib
 import logging
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmdet3d_act.models.teachers.image_teacher import ImageTeacher
-from mmdet3d_act.models.teachers.open_clip_files import (
-    find_file,
-    is_downloaded,
-    missing_weights,
-    read_state,
+from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
+from mmdet3d_act.models.teachers.image_encoder import (
+    ImageEncoder,
+    PatchFeatures,
 )
-from mmdet3d_act.models.teachers.open_clip_models import (
-    activation_problem,
-    current_name,
-    import_open_clip,
-    of_tower,
-    take_tower,
-    uses_quick_gelu,
+from mmdet3d_act.models.teachers.pretrained import (
+    Weights,
+    WeightSource,
+    import_library,
 )
 from mmdet3d_act.models.teachers.prompted_blocks import (
     PromptedBlock,
     library_block,
 )
-from mmdet3d_act.models.teachers.vit_encoder import TakenEncoder, fill_encoder
+from mmdet3d_act.models.teachers.timm_teacher import (
+    extract_encoder,
+    first_blocks,
+    try_blocks,
+)
 from mmdet3d_act.registry import MODELS
+
+LIBRARY = ('open_clip', 'teacher')
+TOWERS = ('visual', 'text')
+QUICK_GELU = '-quickgelu'
+HUB_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
+# Of the tower that is built beside the one in use.
+SMALL = {
+    'visual': {'width': 8, 'head_width': 8, 'layers': 1, 'patch_size': 112},
+    'text': {'width': 8, 'heads': 1, 'layers': 1, 'vocab_size': 8},
+}
+# Of OpenAI's training images; models without a note of their own have them.
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def current_name(name: str) -> str:
+    """Translate OpenAI's name of a model (``'ViT-B/16'``) to open_clip's."""
+    return name.removeprefix('CLIP:').replace('/', '-')
+
+
+def model_config(name: str) -> dict:
+    """Look up the sizes of a model of open_clip.
+
+    Args:
+        name: Its name there.
+
+    Raises:
+        ValueError: If open_clip has no such model.
+    """
+    library = import_library(*LIBRARY)
+    known = library.list_models()
+    if name not in known:
+        alike = difflib.get_close_matches(name, known, 5, 0.4)
+        raise ValueError(
+            f'open_clip {library.__version__} has no model {name!r}; alike '
+            f'are {", ".join(alike) or "none"}'
+        )
+    return copy.deepcopy(library.get_model_config(name))
+
+
+def tags_of(name: str) -> list[str]:
+    """List the names of a model's weights in open_clip."""
+    return import_library(*LIBRARY).list_pretrained_tags_by_model(name)
+
+
+def weights_config(name: str, tag: str | None) -> dict:
+    """Look up what open_clip knows of weights; empty without a tag.
+
+    Args:
+        name: Name of the model.
+        tag: Name of its weights.
+
+    Raises:
+        ValueError: If the model has no such weights.
+    """
+    if tag is None:
+        return {}
+    found = import_library(*LIBRARY).get_pretrained_cfg(name, tag)
+    if not found:
+        raise ValueError(
+            f'open_clip has no weights {tag!r} of {name}; pretrained_tag must '
+            f'be one of {", ".join(tags_of(name)) or "none: give a file"}'
+        )
+    return found
+
+
+def weight_source(
+    model_name: str, pretrained_tag: str | None = None
+) -> WeightSource:
+    """Name the places of a model's weights; see :class:`OpenCLIPTeacher`."""
+    name = current_name(model_name)
+    if pretrained_tag is None:
+        remedy = 'name them by pretrained_tag (see open_clip.list_pretrained)'
+        return WeightSource(name, (name,), remedy=remedy)
+    hub = weights_config(name, pretrained_tag).get('hf_hub', '')
+    hub_id, _, file = hub.rpartition('/')
+    tagged = f'{name}.{pretrained_tag}'
+    return WeightSource(
+        tagged, (tagged, name), hub_id or None, (file,) if file else HUB_FILES
+    )
+
+
+def uses_quick_gelu(
+    name: str, tag: str | None = None, given: bool | None = None
+) -> bool:
+    """Find whether a model's MLPs have quick-GELU.
+
+    Args:
+        name: Name of the model; one with ``-quickgelu`` has it.
+        tag: Name of its weights, which may have been trained with it.
+        given: The answer where the user gives it.
+    """
+    if given is not None:
+        return given
+    by_model = bool(model_config(name).get('quick_gelu', False))
+    return by_model or bool(weights_config(name, tag).get('quick_gelu'))
+
+
+def warn_of_activation(name: str) -> None:
+    """Warn that a file does not tell its activation, where it may be either.
+
+    Args:
+        name: Name of the model, of which neither weights nor activation were
+            named.
+    """
+    if f'{name}{QUICK_GELU}' not in import_library(*LIBRARY).list_models():
+        return
+    print_log(
+        f'weights of {name} come with GELU and with quick-GELU (OpenAI, DFN, '
+        'MetaCLIP), which a file does not say; GELU is used. Give '
+        'pretrained_tag, quick_gelu=True or False, or the model '
+        f'{name}{QUICK_GELU}',
+        logger='current',
+        level=logging.WARNING,
+    )
+
+
+def build_model(
+    name: str, tower: str, quick_gelu: bool, model_args: dict | None
+) -> nn.Module:
+    """Build a model with one tower of the right size, its weights random.
+
+    Args:
+        name: Name of the model.
+        tower: One of ``TOWERS``.
+        quick_gelu: Whether its MLPs have quick-GELU.
+        model_args: Replaces entries of the tower's config.
+
+    Raises:
+        ValueError: If there is no such tower in open_clip.
+    """
+    if tower not in TOWERS:
+        raise ValueError(f'tower must be one of {TOWERS}, got {tower!r}')
+    config = model_config(name)
+    sizes = config['vision_cfg' if tower == 'visual' else 'text_cfg']
+    sizes.update(model_args or {})
+    if 'timm_model_name' in sizes:
+        # Its weights would be fetched.
+        sizes['timm_model_pretrained'] = False
+    if 'hf_model_name' in sizes:
+        raise ValueError(
+            f'{name} cannot be a teacher: its text tower is '
+            f'{sizes["hf_model_name"]} of transformers; take a LanguageTeacher'
+        )
+    both = {**SMALL, tower: sizes}
+    build = import_library(*LIBRARY).CLIP
+    dims = config['embed_dim']
+    return build(dims, both['visual'], both['text'], quick_gelu=quick_gelu)
+
+
+def extract_tower(
+    network: nn.Module, name: str, tower: str, num_layers: int | None
+) -> TeacherEncoder:
+    """Take blocks and norms out of a tower.
+
+    Args:
+        network: The whole model.
+        name: Its name, for errors.
+        tower: One of ``TOWERS``.
+        num_layers: How many blocks are taken, from the first; None for all.
+
+    Raises:
+        ValueError: If the tower cannot be a teacher.
+    """
+    visual = tower == 'visual'
+    part = network.visual if visual else network
+    if hasattr(part, 'trunk'):
+        return extract_encoder(part.trunk, name, num_layers, network)
+    if not hasattr(part, 'transformer'):
+        raise ValueError(
+            f'{name} cannot be a teacher: its visual tower is a '
+            f'{type(part).__name__}, not a Transformer; take a ViT'
+        )
+    blocks = first_blocks(part.transformer.resblocks, num_layers, name)
+    width = part.transformer.width
+    try_blocks(blocks, width, name)
+    norm = part.ln_post if visual else part.ln_final
+    pre_norm = part.ln_pre if visual else None
+    # The norm of an attention pool may have another width.
+    return TeacherEncoder(
+        blocks,
+        width,
+        norm if norm.normalized_shape == (width,) else None,
+        pre_norm=None if isinstance(pre_norm, nn.Identity) else pre_norm,
+        network=network,
+    )
+
+
+def names_of_whole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name tensors as a whole model of open_clip does.
+
+    Args:
+        state: Of a whole model, or of its visual tower alone.
+    """
+    whole = any('token_embedding' in key or 'visual.' in key for key in state)
+    if not whole:
+        return {f'visual.{key}': value for key, value in state.items()}
+    return {key.removeprefix('text.'): value for key, value in state.items()}
 
 
 @MODELS.register_module()
-class OpenCLIPTeacher(ImageTeacher):
+class OpenCLIPTeacher(TokenTeacher):
     """Blocks and norms of a tower of open_clip as the teacher.
 
     The norm before the first block, where there is one, goes before the
     positions, which are added to the input of every block. Convolutional
-    towers are refused; :meth:`refusal` says why.
+    towers are refused.
 
     **Quick-GELU.** OpenAI's weights, and some others, were trained with x *
     sigmoid(1.702 x) in place of GELU, which no file says. It is used where
@@ -48,11 +245,11 @@ class OpenCLIPTeacher(ImageTeacher):
     ``pretrained_tag``, or where ``quick_gelu`` is True. A file for a model
     whose weights come either way, without any of the three, warns.
 
-    **Deep prompts in the release.** The released code hands (B, L, D) to
+    **Deep prompts as published.** The published code hands (B, L, D) to
     blocks that expect (L, B, D) where prompts are deep. There samples of a
     batch influence each other, patches do not see one another nor the
     prompts, and the gradient of the prompts is zero. The default attends over
-    tokens; ``published_batch_attention`` reproduces the release.
+    tokens; ``published_batch_attention`` reproduces the published layout.
 
     Example:
         >>> teacher = OpenCLIPTeacher(
@@ -63,20 +260,21 @@ class OpenCLIPTeacher(ImageTeacher):
 
     Args:
         model_name: Name in open_clip 3, such as ``'ViT-B-16'``, or OpenAI's,
-            ``'ViT-B/16'``.
+            ``'ViT-B/16'``, also as the published configs have it,
+            ``'CLIP:ViT-B/16'``.
         weights: A file (``.pth``, ``.pt``, ``.safetensors``, ``.npz``) with
-            the names of open_clip, or a state dict; a bare file name is
-            looked for in ``$ACT_DATA_ROOT/teachers``. OpenAI's own ``.pt`` is
-            a TorchScript archive: save its state dict first. None: a file
-            called as the model, or as the model, a dot and the tag, in that
-            folder, or else open_clip's own download.
+            the names of open_clip, whole model or visual tower, or a state
+            dict; a bare file name is looked for in
+            ``$ACT_DATA_ROOT/teachers``. OpenAI's own ``.pt`` is a TorchScript
+            archive: save its state dict first. None: a file called as the
+            model, or as the model, a dot and the tag, in that folder, or else
+            the download of the hub.
         pretrained_tag: Name of the weights in open_clip, such as
             ``'openai'``.
         tower: ``'visual'``; or ``'text'``, which attends in both directions
             here, because patches have no order.
         quick_gelu: See above; None to decide by name and tag.
         published_batch_attention: See above.
-        pretrained: False for a random initialisation.
         num_layers: How many blocks are used, from the first; None for all.
         model_args: Replaces entries of the tower's config, such as ``width``
             or ``layers``.
@@ -87,138 +285,70 @@ class OpenCLIPTeacher(ImageTeacher):
             attention is asked for without deep prompts.
     """
 
+    weight_source = staticmethod(weight_source)
+
     def __init__(
         self,
         model_name: str,
-        weights: str | Path | Mapping[str, Tensor] | None = None,
+        weights: Weights = None,
         *,
         pretrained_tag: str | None = None,
         tower: str = 'visual',
         quick_gelu: bool | None = None,
         published_batch_attention: bool = False,
-        pretrained: bool = True,
         num_layers: int | None = None,
         model_args: dict | None = None,
         **kwargs: Any,
     ) -> None:
-        taken = self.take(
-            model_name,
-            pretrained_tag=pretrained_tag,
-            tower=tower,
-            quick_gelu=quick_gelu,
-            num_layers=num_layers,
-            model_args=model_args,
-        )
         super().__init__(
-            taken.encoder,
-            embed_dims=taken.embed_dims,
-            pretrained=pretrained,
+            self.build_encoder(
+                model_name,
+                pretrained_tag,
+                tower,
+                quick_gelu,
+                num_layers,
+                model_args,
+            ),
+            weight_source(model_name, pretrained_tag),
+            weights,
             **kwargs,
         )
         if published_batch_attention and self.prompts.mode != 'deep':
             raise ValueError(
-                'the released code attends over the batch with deep prompts '
+                'the published code attends over the batch with deep prompts '
                 f'only, got prompt mode {self.prompts.mode!r}; leave '
                 'published_batch_attention out'
             )
         self.published_batch_attention = published_batch_attention
-        self.names = taken.names
-        self.tower = tower
-        self.quick_gelu = quick_gelu
         self.model_name = current_name(model_name)
-        self.pretrained_tag = pretrained_tag
-        self.weights = weights
+        self._activation_known = quick_gelu is not None or pretrained_tag
 
     @classmethod
-    def take(
+    def build_encoder(
         cls,
         model_name: str,
-        *,
         pretrained_tag: str | None = None,
         tower: str = 'visual',
         quick_gelu: bool | None = None,
         num_layers: int | None = None,
         model_args: dict | None = None,
-    ) -> TakenEncoder:
-        """Return what the teacher uses of a model; see the base class."""
+    ) -> TeacherEncoder:
+        """Build blocks and norms of a tower; see the base class."""
         name = current_name(model_name)
-        return take_tower(
-            name,
-            tower=tower,
-            quick_gelu=uses_quick_gelu(name, pretrained_tag, quick_gelu),
-            num_layers=num_layers,
-            model_args=model_args,
-        )
+        quick_gelu = uses_quick_gelu(name, pretrained_tag, quick_gelu)
+        network = build_model(name, tower, quick_gelu, model_args)
+        return extract_tower(network, name, tower, num_layers)
 
     @classmethod
     def list_models(cls) -> list[str]:
-        """Return the names of open_clip's models."""
-        return sorted(import_open_clip().list_models())
+        """List the names of open_clip's models."""
+        return sorted(import_library(*LIBRARY).list_models())
 
-    @classmethod
-    def locate(
-        cls, model_name: str, pretrained_tag: str | None = None
-    ) -> str | None:
-        """Return where weights of a model are; any of its without a tag."""
-        model_name = current_name(model_name)
-        path = find_file(model_name, pretrained_tag)
-        if path is not None:
-            return str(path)
-        tags = [pretrained_tag]
-        if pretrained_tag is None:
-            library = import_open_clip()
-            tags = library.list_pretrained_tags_by_model(model_name)
-        for tag in tags:
-            path = find_file(model_name, tag)
-            if path is not None:
-                return str(path)
-            if is_downloaded(model_name, tag):
-                return 'cache of open_clip'
-        return None
-
-    @classmethod
-    def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a config from running, with the remedy.
-
-        Args:
-            cfg: The config of this class.
-        """
-        if importlib.util.find_spec('open_clip') is None:
-            return [
-                'the teacher needs open_clip, which is not installed; run '
-                '`pip install "mmdet3d_act[teacher]"`'
-            ]
-        refused = cls.refuse_config(
-            cfg, 'num_layers', 'tower', 'quick_gelu', 'model_args'
-        )
-        if refused or not cfg.get('pretrained', True):
-            return refused
-        problem = missing_weights(
-            current_name(cfg['model_name']),
-            cfg.get('pretrained_tag'),
-            cfg.get('weights'),
-        )
-        return [] if problem is None else [problem]
-
-    def read_pretrained(self) -> str | None:
-        """Fill blocks and norms; see :class:`TokenTeacher`."""
-        state, source = read_state(
-            self.model_name, self.pretrained_tag, self.weights
-        )
-        self._warn_of_activation()
-        fill_encoder(
-            self.transformer,
-            of_tower(state, self.tower),
-            self.names,
-            source or 'the state dict',
-        )
-        return source
-
-    def _warn_of_activation(self) -> None:
-        known = self.quick_gelu is not None or self.pretrained_tag is not None
-        problem = None if known else activation_problem(self.model_name)
-        if problem is not None:
-            print_log(problem, logger='current', level=logging.WARNING)
+    def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
+        """Name tensors as a whole model does; warn of another activation."""
+        if not self._activation_known:
+            warn_of_activation(self.model_name)
+        return names_of_whole(state)
 
     def _run_block(self, block: nn.Module, x: Tensor) -> Tensor:
         if self.published_batch_attention:
@@ -234,3 +364,119 @@ class OpenCLIPTeacher(ImageTeacher):
         if self.published_batch_attention:
             return None
         return super()._prompted_block(block)
+
+
+@MODELS.register_module()
+class OpenCLIPImageEncoder(ImageEncoder):
+    """A visual tower of open_clip, from pixels to CLIP's image embedding.
+
+    The vector of an image is its embedding in the space of texts, not scaled
+    to length 1. Patches are the last block's tokens after the last norm,
+    before the projection into that space, or the last map of a ResNet.
+
+    OpenAI's weights need quick-GELU, which :class:`OpenCLIPTeacher` says more
+    about; the default model has it.
+
+    Example:
+        >>> encoder = OpenCLIPImageEncoder(
+        ...     'ViT-B-32', pretrained=False,
+        ...     model_args=dict(layers=1, width=64, head_width=32))
+        >>> images = torch.zeros(2, 3, 224, 224, dtype=torch.uint8)
+        >>> encoder(images).shape, encoder.forward_patches(images).shape
+        (torch.Size([2, 512]), torch.Size([2, 49, 64]))
+
+    Args:
+        model_name: Name in open_clip 3, or OpenAI's, ``'ViT-B/32'``.
+        checkpoint: See ``weights`` of :class:`OpenCLIPTeacher`.
+        pretrained_tag: Name of the weights in open_clip; None for OpenAI's
+            where the name of the model ends in ``-quickgelu``.
+        quick_gelu: Whether the MLPs have quick-GELU; None to decide by name
+            and tag.
+        pretrained: False for a random initialisation.
+        mean: Of each channel; None for the weights' own.
+        std: Of each channel; None for the weights' own.
+        model_args: Replaces entries of the tower's config, such as ``width``
+            or ``layers``.
+
+    Raises:
+        ImportError: If open_clip is not installed.
+        ValueError: If open_clip has no such model or weights.
+    """
+
+    def __init__(
+        self,
+        model_name: str = 'ViT-B-32-quickgelu',
+        checkpoint: Weights = None,
+        *,
+        pretrained_tag: str | None = None,
+        quick_gelu: bool | None = None,
+        pretrained: bool = True,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        model_args: dict | None = None,
+    ) -> None:
+        name = current_name(model_name)
+        self.pretrained_tag = pretrained_tag or _usual_tag(name)
+        self._activation_known = (
+            quick_gelu is not None or self.pretrained_tag is not None
+        )
+        quick_gelu = uses_quick_gelu(name, self.pretrained_tag, quick_gelu)
+        self.quick_gelu = quick_gelu
+        sizes = {**model_config(name)['vision_cfg'], **(model_args or {})}
+        # Weights of one model differ in their data, hardly in mean and std.
+        tag = self.pretrained_tag or next(iter(tags_of(name)), None)
+        images = weights_config(name, tag)
+        super().__init__(
+            lambda: build_model(name, 'visual', quick_gelu, model_args).visual,
+            weight_source(name, self.pretrained_tag),
+            checkpoint,
+            model_name=name,
+            image_size=sizes.get('image_size', 224),
+            mean=mean or images.get('mean') or CLIP_MEAN,
+            std=std or images.get('std') or CLIP_STD,
+            model_args=model_args,
+            pretrained=pretrained,
+        )
+
+    @classmethod
+    def weight_source(
+        cls,
+        model_name: str = 'ViT-B-32-quickgelu',
+        pretrained_tag: str | None = None,
+    ) -> WeightSource:
+        """Name the places of a model's weights; see the base class."""
+        name = current_name(model_name)
+        return weight_source(name, pretrained_tag or _usual_tag(name))
+
+    def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
+        """Take the visual tower's tensors; warn of another activation."""
+        if not self._activation_known:
+            warn_of_activation(self.model_name)
+        return {
+            key.removeprefix('visual.'): value
+            for key, value in names_of_whole(state).items()
+            if key.startswith('visual.')
+        }
+
+    def settings(self) -> dict:
+        """List what decides the features besides the weights."""
+        return {**super().settings(), 'quick_gelu': self.quick_gelu}
+
+    def _embed(self, network: nn.Module, images: Tensor) -> Tensor:
+        found = network(images)
+        return found[0] if isinstance(found, tuple) else found
+
+    def _patches(self, network: nn.Module, images: Tensor) -> PatchFeatures:
+        found = network.forward_intermediates(
+            images,
+            indices=1,
+            normalize_intermediates=True,
+            intermediates_only=True,
+        )
+        return PatchFeatures.of_map(found['image_intermediates'][-1])
+
+
+def _usual_tag(name: str) -> str | None:
+    """Take OpenAI's tag for a model whose name says its activation."""
+    usual = name.endswith(QUICK_GELU) and 'openai' in tags_of(name)
+    return 'openai' if usual else None

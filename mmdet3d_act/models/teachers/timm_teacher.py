@@ -1,39 +1,277 @@
-"""Image models of timm as teachers."""
+"""Image models of timm: as teachers of tokens, and whole.
+
+Letters: B batch, L tokens, D width.
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import difflib
+import inspect
 import logging
-from collections.abc import Mapping
-from pathlib import Path
+import math
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmdet3d_act.models.teachers.image_teacher import ImageTeacher
-from mmdet3d_act.models.teachers.timm_models import (
-    convert_names,
-    create_network,
-    current_name,
-    find_file,
-    is_downloaded,
-    list_networks,
-    missing_weights,
-    read_state,
-    wants_quick_gelu,
+from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
+from mmdet3d_act.models.teachers.image_encoder import (
+    ImageEncoder,
+    PatchFeatures,
 )
-from mmdet3d_act.models.teachers.vit_encoder import (
-    TakenEncoder,
-    fill_encoder,
-    fits,
-    take_encoder,
+from mmdet3d_act.models.teachers.pretrained import (
+    Weights,
+    WeightSource,
+    import_library,
 )
+from mmdet3d_act.models.teachers.prompted_blocks import library_block
 from mmdet3d_act.registry import MODELS
+
+LIBRARY = ('timm', 'teacher')
+# Names of the published configs (timm 0.5), and what they mean in timm 1.0.
+PUBLISHED_NAMES = {
+    'vit_base_patch16_384': 'vit_base_patch16_384.augreg_in21k_ft_in1k',
+    'vit_small_patch16_384': 'vit_small_patch16_384.augreg_in21k_ft_in1k',
+    'vit_base_r50_s16_384': 'vit_base_r50_s16_384.orig_in21k_ft_in1k',
+    'vit_base_r50_s16_224_in21k': 'vit_base_r50_s16_224.orig_in21k',
+    'deit_base_distilled_patch16_384': (
+        'deit_base_distilled_patch16_384.fb_in1k'
+    ),
+    'deit_small_distilled_patch16_224': (
+        'deit_small_distilled_patch16_224.fb_in1k'
+    ),
+    'beit_base_patch16_384': 'beit_base_patch16_384.in22k_ft_in22k_in1k',
+    'beit_large_patch16_384': 'beit_large_patch16_384.in22k_ft_in22k_in1k',
+    'mixer_b16_224_in21k': 'mixer_b16_224.goog_in21k',
+    'mixer_b16_224_miil': 'mixer_b16_224.miil_in21k_ft_in1k',
+    'resmlp_24_distilled_224': 'resmlp_24_224.fb_distilled_in1k',
+}
+# What may hold the Transformer in a model: nothing, or an attribute.
+HOLDERS = ('', 'encoder')
+# Final norms, the one for all tokens before the one for pooled features.
+FINAL_NORMS = ('norm', 'fc_norm')
+# Attributes of an attention that hold its table of relative positions.
+TABLES = ('relative_position_bias_table', 'relative_position_index', 'rel_pos')
+# Where blocks that mix a fixed number of tokens do so.
+MIXING = ('mlp_tokens.fc1', 'linear_tokens', 'mlp_channels.gate.proj')
+
+
+def current_name(name: str) -> str:
+    """Translate a name of the published configs to timm 1.0."""
+    return PUBLISHED_NAMES.get(name, name)
+
+
+def build_network(name: str, **model_args: Any) -> nn.Module:
+    """Build a model of timm, its weights random.
+
+    Args:
+        name: Its name in timm 1.0.
+        **model_args: Further arguments of ``timm.create_model``.
+
+    Raises:
+        ImportError: If timm is not installed.
+        ValueError: If timm has no such model.
+    """
+    timm = import_library(*LIBRARY)
+    # A name with a colon is one on a hub, whose config would be fetched.
+    if ':' not in name and timm.is_model(name.partition('.')[0]):
+        try:
+            return timm.create_model(name, **model_args)
+        except RuntimeError as error:
+            if 'pretrained tag' not in str(error):
+                raise
+    names = {*timm.list_models(), *timm.list_pretrained()}
+    alike = difflib.get_close_matches(name, names, 5, 0.5)
+    raise ValueError(
+        f'timm {timm.__version__} has no model or weights {name!r}; alike are '
+        f'{", ".join(alike) or "none"}'
+    )
+
+
+def weight_source(model_name: str) -> WeightSource:
+    """Name the places of a model's weights; see :class:`TimmTeacher`."""
+    import_library(*LIBRARY)
+    from timm.models import get_pretrained_cfg
+
+    name = current_name(model_name)
+    cfg = get_pretrained_cfg(name)
+    names = dict.fromkeys([name, model_name, name.partition('.')[0]])
+    return WeightSource(name, tuple(names), cfg.hf_hub_id if cfg else None)
+
+
+def convert_names(
+    state: Mapping[str, Tensor],
+    needed: Collection[str],
+    name: str,
+    model_args: Mapping[str, Any],
+) -> Mapping[str, Tensor]:
+    """Rename tensors to what the installed timm calls them.
+
+    timm knows how the authors of a model and its own earlier versions called
+    the parameters; this asks it.
+
+    Args:
+        state: Name to tensor, as a file has it.
+        needed: Names that are needed; nothing is done where all are there.
+        name: Name of the model in timm.
+        model_args: Further arguments of ``timm.create_model``.
+
+    Returns:
+        The renamed tensors; ``state`` where timm cannot rename them.
+    """
+    if set(needed) <= state.keys():
+        return state
+    with torch.device('meta'):
+        network = build_network(name, **model_args)
+    module = sys.modules[type(network).__module__]
+    rename = getattr(module, 'checkpoint_filter_fn', None)
+    if rename is None:
+        return state
+    options = {'adapt_layer_scale'} & set(inspect.signature(rename).parameters)
+    try:
+        return rename(dict(state), network, **dict.fromkeys(options, True))
+    except (KeyError, RuntimeError, ValueError, AttributeError):
+        # Not a file of this model: the names are compared, and reported.
+        return state
+
+
+def extract_encoder(
+    network: nn.Module,
+    name: str,
+    num_layers: int | None = None,
+    whole: nn.Module | None = None,
+) -> TeacherEncoder:
+    """Take the blocks and the norms out of a timm model.
+
+    Tables of relative positions are taken out of the blocks: they belong to
+    the grid of an image.
+
+    Args:
+        network: The model, perhaps on the meta device.
+        name: Its name, for errors.
+        num_layers: How many blocks are taken, from the first; None for all.
+        whole: A larger model that it is part of.
+
+    Raises:
+        ValueError: If the model cannot be a teacher, or has fewer blocks.
+    """
+    transformer = _find_transformer(network, name)
+    blocks = first_blocks(transformer.blocks, num_layers, name)
+    for attn in (getattr(block, 'attn', None) for block in blocks):
+        for table in TABLES:
+            if getattr(attn, table, None) is not None:
+                setattr(attn, table, None)
+    width = getattr(transformer, 'embed_dim', None)
+    width = width or getattr(transformer, 'num_features', None)
+    num_tokens = _fixed_length(blocks[0])
+    try_blocks(blocks, width, name, num_tokens)
+    norms = (_norm(transformer, norm) for norm in FINAL_NORMS)
+    return TeacherEncoder(
+        blocks,
+        width,
+        next((norm for norm in norms if norm is not None), None),
+        pre_norm=_norm(transformer, 'norm_pre'),
+        num_tokens=num_tokens,
+        network=whole or network,
+    )
+
+
+def first_blocks(
+    blocks: Iterable[nn.Module], num_layers: int | None, name: str
+) -> list[nn.Module]:
+    """Take the first blocks of a model.
+
+    Args:
+        blocks: All of them.
+        num_layers: How many; None for all.
+        name: Name of the model, for errors.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
+    every = list(blocks)
+    if num_layers is not None and not 1 <= num_layers <= len(every):
+        raise ValueError(
+            f'num_layers must be within 1 and {len(every)}, the blocks of '
+            f'{name}, got {num_layers}'
+        )
+    return every[:num_layers]
+
+
+@torch.no_grad()
+def try_blocks(
+    blocks: list[nn.Module],
+    width: int | None,
+    name: str,
+    num_tokens: int | None = None,
+) -> None:
+    """Refuse blocks that do not map (B, L, D) to (B, L, D).
+
+    Args:
+        blocks: The blocks of a new model.
+        width: Width D.
+        name: Name of the model, for errors.
+        num_tokens: The only length L; None where any must do.
+
+    Raises:
+        ValueError: If a block does not.
+    """
+    lengths = (3, 5) if num_tokens is None else (num_tokens,)
+    for block in blocks:
+        parameter = next(block.parameters(), torch.empty(0))
+        block.eval()
+        try:
+            for length in lengths:
+                tokens = parameter.new_zeros(1, length, width)
+                if library_block(block, tokens).shape != tokens.shape:
+                    raise ValueError('the shape changes')
+        except Exception as error:
+            raise ValueError(
+                f'{name} cannot be a teacher: its {type(block).__name__} does '
+                'not map tokens (B, L, D) to (B, L, D) for any L, because of '
+                'convolutions, windows or what else belongs to an image '
+                f'({" ".join(str(error).split())[:160]}); take a plain Vision '
+                'Transformer'
+            ) from error
+        block.train()
+
+
+def _find_transformer(network: nn.Module, name: str) -> nn.Module:
+    for holder in HOLDERS:
+        part = getattr(network, holder, None) if holder else network
+        blocks = getattr(part, 'blocks', None)
+        if isinstance(blocks, nn.Sequential | nn.ModuleList) and len(blocks):
+            return part
+    raise ValueError(
+        f'{name} cannot be a teacher: {type(network).__name__} has no '
+        '`blocks`, one sequence of Transformer blocks of the same width '
+        '(convolutional and hierarchical networks have none); take a Vision '
+        'Transformer'
+    )
+
+
+def _norm(network: nn.Module, name: str) -> nn.Module | None:
+    norm = getattr(network, name, None)
+    return None if isinstance(norm, nn.Identity) else norm
+
+
+def _fixed_length(block: nn.Module) -> int | None:
+    """Find how many tokens a block mixes; None where any number will do."""
+    for path in MIXING:
+        mixing: object = block
+        for attribute in path.split('.'):
+            mixing = getattr(mixing, attribute, None)
+        if isinstance(mixing, nn.Linear):
+            return mixing.in_features
+    return None
 
 
 @MODELS.register_module()
-class TimmTeacher(ImageTeacher):
+class TimmTeacher(TokenTeacher):
     """Blocks and norms of an image model of timm as the teacher.
 
     Any model runs that has one sequence ``blocks`` of Transformer blocks of
@@ -54,8 +292,7 @@ class TimmTeacher(ImageTeacher):
     right one. Their prompts take part as tokens of their own.
 
     Convolutional and hierarchical networks, and blocks that attend in windows
-    or need the height and width of an image, are refused;
-    :meth:`refusal` says why.
+    or need the height and width of an image, are refused.
 
     Example:
         >>> teacher = TimmTeacher(
@@ -65,13 +302,12 @@ class TimmTeacher(ImageTeacher):
         torch.Size([2, 4, 8])
 
     Args:
-        model_name: Name in timm 1.0, or one of ``RELEASED_NAMES``.
+        model_name: Name in timm 1.0, or one of ``PUBLISHED_NAMES``.
         weights: A file (``.pth``, ``.safetensors``, ``.npz``) with the names
             of this or an earlier timm or of the model's authors, or a state
             dict; a bare file name is looked for in
             ``$ACT_DATA_ROOT/teachers``. None: a file called as the model in
-            that folder, or else timm's own download.
-        pretrained: False for a random initialisation.
+            that folder, or else the download of the hub.
         num_layers: How many blocks are used, from the first; None for all.
         model_args: Further arguments of ``timm.create_model``.
         **kwargs: See :class:`TokenTeacher`.
@@ -80,96 +316,150 @@ class TimmTeacher(ImageTeacher):
         ValueError: If the model cannot run as a teacher.
     """
 
+    weight_source = staticmethod(weight_source)
+
     def __init__(
         self,
         model_name: str,
-        weights: str | Path | Mapping[str, Tensor] | None = None,
+        weights: Weights = None,
         *,
-        pretrained: bool = True,
         num_layers: int | None = None,
         model_args: dict | None = None,
         **kwargs: Any,
     ) -> None:
-        taken = self.take(
-            model_name, num_layers=num_layers, model_args=model_args
-        )
         super().__init__(
-            taken.encoder,
-            embed_dims=taken.embed_dims,
-            pretrained=pretrained,
+            self.build_encoder(model_name, num_layers, model_args),
+            weight_source(model_name),
+            weights,
             **kwargs,
         )
-        self.names = taken.names
         self.model_name = current_name(model_name)
         self.model_args = dict(model_args or {})
-        self.weights = weights
-        self.given_name = model_name
 
     @classmethod
-    def take(
+    def build_encoder(
         cls,
         model_name: str,
-        *,
         num_layers: int | None = None,
         model_args: dict | None = None,
-    ) -> TakenEncoder:
-        """Return what the teacher uses of a model; see the base class."""
+    ) -> TeacherEncoder:
+        """Build blocks and norms; see the base class."""
         name = current_name(model_name)
-        network = create_network(name, **(model_args or {}))
-        return take_encoder(network, name, num_layers)
+        network = build_network(name, **(model_args or {}))
+        return extract_encoder(network, name, num_layers)
 
     @classmethod
     def list_models(cls) -> list[str]:
-        """Return the names of timm's architectures, without tags."""
-        return list_networks()
+        """List the names of timm's architectures, without tags."""
+        return import_library(*LIBRARY).list_models()
 
-    @classmethod
-    def locate(
-        cls, model_name: str, pretrained_tag: str | None = None
-    ) -> str | None:
-        """Return where weights of a model are; see the base class."""
+    def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
+        """Rename as timm does; warn of another activation."""
+        if self.weights is None:
+            _warn_of_activation(self.model_name)
+        needed = self.transformer.names.values()
+        return convert_names(state, needed, self.model_name, self.model_args)
+
+
+def _warn_of_activation(name: str) -> None:
+    from timm.models import get_pretrained_cfg
+
+    cfg = get_pretrained_cfg(name)
+    notes = ' '.join(cfg.notes or ()) if cfg else ''
+    if 'quickgelu' in notes.lower() and 'quickgelu' not in name:
+        print_log(
+            f'the weights of {name} were trained with quick-GELU, this model '
+            'has GELU; put clip_quickgelu for clip into model_name',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+@MODELS.register_module()
+class TimmImageEncoder(ImageEncoder):
+    """An image model of timm, from pixels to features.
+
+    The vector of an image is what the model pools before its classifier;
+    ``model_args=dict(num_classes=...)`` keeps the classifier, which of CLIP's
+    image towers is the projection into the space of texts. Patches are the
+    tokens after the last norm, without class tokens and registers, or the last
+    map of a convolutional network.
+
+    Example:
+        >>> encoder = TimmImageEncoder(
+        ...     'vit_tiny_patch16_224', pretrained=False,
+        ...     model_args=dict(depth=1))
+        >>> images = torch.zeros(2, 3, 224, 224, dtype=torch.uint8)
+        >>> encoder(images).shape, encoder.forward_patches(images).shape
+        (torch.Size([2, 192]), torch.Size([2, 196, 192]))
+
+    Args:
+        model_name: Name in timm 1.0, or one of ``PUBLISHED_NAMES``.
+        checkpoint: See ``weights`` of :class:`TimmTeacher`.
+        pretrained: False for a random initialisation.
+        mean: Of each channel; None for the model's own.
+        std: Of each channel; None for the model's own.
+        model_args: Further arguments of ``timm.create_model``, such as
+            ``img_size``.
+
+    Raises:
+        ImportError: If timm is not installed.
+        ValueError: If timm has no such model, or it gives no vector.
+    """
+
+    weight_source = staticmethod(weight_source)
+
+    def __init__(
+        self,
+        model_name: str,
+        checkpoint: Weights = None,
+        *,
+        pretrained: bool = True,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        model_args: dict | None = None,
+    ) -> None:
         name = current_name(model_name)
-        if pretrained_tag is not None:
-            name = f'{name.partition(".")[0]}.{pretrained_tag}'
-        path = find_file(name) or find_file(model_name)
-        if path is not None:
-            return str(path)
-        return 'cache of timm' if is_downloaded(name) else None
-
-    @classmethod
-    def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a config from running, with the remedy.
-
-        Args:
-            cfg: The config of this class.
-        """
-        if importlib.util.find_spec('timm') is None:
-            return [
-                'the teacher needs timm, which is not installed; run '
-                '`pip install "mmdet3d_act[teacher]"`'
-            ]
-        refused = cls.refuse_config(cfg, 'num_layers', 'model_args')
-        if refused or not cfg.get('pretrained', True):
-            return refused
-        problem = missing_weights(cfg['model_name'], cfg.get('weights'))
-        return [] if problem is None else [problem]
-
-    def read_pretrained(self) -> str | None:
-        """Fill blocks and norms; see :class:`TokenTeacher`."""
-        state, source = read_state(
-            self.given_name, self.weights, self.model_args
+        model_args = {'num_classes': 0, **(model_args or {})}
+        with torch.device('meta'):
+            cfg = build_network(name, **model_args).pretrained_cfg
+        super().__init__(
+            partial(build_network, name, **model_args),
+            weight_source(model_name),
+            checkpoint,
+            model_name=name,
+            image_size=model_args.get('img_size', cfg['input_size'][1:]),
+            mean=mean or cfg['mean'],
+            std=std or cfg['std'],
+            model_args=model_args,
+            pretrained=pretrained,
         )
-        if not fits(self.transformer, state, self.names):
-            state = convert_names(state, self.model_name, **self.model_args)
-        fill_encoder(
-            self.transformer, state, self.names, source or 'the state dict'
-        )
-        if self.weights is None and wants_quick_gelu(self.model_name):
-            print_log(
-                f'the weights of {self.model_name} were trained with '
-                'quick-GELU, this model has GELU; timm has their own '
-                'variant: put clip_quickgelu for clip into model_name',
-                logger='current',
-                level=logging.WARNING,
-            )
-        return source
+
+    def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
+        """Rename as timm does."""
+        needed = self.network.state_dict()
+        return convert_names(state, needed, self.model_name, self.model_args)
+
+    def _embed(self, network: nn.Module, images: Tensor) -> Tensor:
+        return network(images)
+
+    def _patches(self, network: nn.Module, images: Tensor) -> PatchFeatures:
+        features = network.forward_features(images)
+        if features.ndim == 3:
+            tokens = features[:, getattr(network, 'num_prefix_tokens', 0) :]
+            return PatchFeatures(tokens, _grid_of(network, tokens.shape[1]))
+        # Hierarchical Transformers keep the channels last.
+        if features.shape[-1] == network.num_features:
+            features = features.movedim(-1, 1)
+        return PatchFeatures.of_map(features)
+
+
+def _grid_of(network: nn.Module, length: int) -> tuple[int, int]:
+    """Find rows and columns of a Transformer's patches."""
+    grid = getattr(getattr(network, 'patch_embed', None), 'grid_size', None)
+    if grid is not None and math.prod(grid) == length:
+        return tuple(grid)
+    side = math.isqrt(length)
+    if side * side != length:
+        raise ValueError(f'its {length} tokens form no grid')
+    return side, side

@@ -5,46 +5,51 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mmdet3d_act.models.teachers import ImageTeacher, TokenTeacher
-from mmdet3d_act.models.teachers.vit_encoder import TakenEncoder
+from mmdet3d_act.models.teachers import TeacherEncoder, TokenTeacher
 
 WIDTH = 8
 
 
-def materialized(taken: TakenEncoder) -> TakenEncoder:
-    """Return an encoder of the meta device with random values on the CPU."""
-    encoder = taken.encoder.to_empty(device='cpu')
+def materialized(encoder: TeacherEncoder) -> TeacherEncoder:
+    """Give an encoder of the meta device random values on the CPU."""
+    encoder = encoder.to_empty(device='cpu')
     with torch.no_grad():
         for name, value in encoder.named_parameters():
             scale = 'norm' in name and name.endswith('weight')
             nn.init.normal_(value, mean=float(scale), std=0.05)
         for value in encoder.buffers():
             value.zero_()
-    return taken
+    return encoder
 
 
 def first_blocks_of(
-    cls: type[ImageTeacher], name: str, num_layers: int = 2, **settings
-) -> TakenEncoder:
-    """Return the first blocks of a model of any size, with random weights.
+    cls: type[TokenTeacher], name: str, num_layers: int = 2, **settings
+) -> TeacherEncoder:
+    """Build the first blocks of a model of any size, with random weights.
 
     Raises:
         ValueError: If the model is refused.
     """
     with torch.device('meta'):
-        return materialized(cls.take(name, num_layers=num_layers, **settings))
+        return materialized(
+            cls.build_encoder(name, num_layers=num_layers, **settings)
+        )
 
 
-def teacher_of(taken: TakenEncoder, **settings) -> TokenTeacher:
-    """Return a teacher of an encoder that is there."""
+class GivenTeacher(TokenTeacher):
+    """A teacher of an encoder that is there."""
 
-    class Given(TokenTeacher):
-        def read_pretrained(self) -> None:
-            raise AssertionError('nothing is to be read')
+    @classmethod
+    def build_encoder(cls, *args, **kwargs):
+        raise AssertionError('it is built')
 
-    return Given(
-        taken.encoder,
-        taken.embed_dims,
+    weight_source = build_encoder
+
+
+def teacher_of(encoder: TeacherEncoder, **settings) -> TokenTeacher:
+    """Build a teacher of an encoder that is there."""
+    return GivenTeacher(
+        encoder,
         in_channels=WIDTH,
         out_channels=WIDTH,
         pretrained=False,
@@ -53,11 +58,13 @@ def teacher_of(taken: TakenEncoder, **settings) -> TokenTeacher:
 
 
 @torch.no_grad()
-def assert_runs(taken: TakenEncoder, num_groups: int = 6, **settings) -> None:
+def assert_runs(
+    encoder: TeacherEncoder, num_groups: int = 6, **settings
+) -> None:
     """Check shape and values of the output, and that prompts matter."""
-    fixed = taken.encoder.num_tokens
+    fixed = encoder.num_tokens
     prompts = 3 if fixed is None else fixed - num_groups
-    teacher = teacher_of(taken, **{'num_prompts': prompts, **settings})
+    teacher = teacher_of(encoder, **{'num_prompts': prompts, **settings})
     torch.manual_seed(0)
     tokens = torch.randn(2, num_groups, WIDTH)
     centers = torch.randn(2, num_groups, 3)

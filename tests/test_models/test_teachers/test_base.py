@@ -10,7 +10,13 @@ from mmengine.logging import MMLogger
 from timm.models.vision_transformer import Block
 from torch import nn
 
-from mmdet3d_act.models.teachers import TeacherEncoder, TokenTeacher
+from mmdet3d_act.models.teachers import (
+    TeacherEncoder,
+    TokenTeacher,
+    refuse_prompts,
+)
+from mmdet3d_act.models.teachers.base import token_count_problem
+from mmdet3d_act.models.teachers.pretrained import WeightSource
 
 WIDTH, CHANNELS, PATCHES = 16, 8, 5
 
@@ -32,7 +38,7 @@ def encoder(seed: int, kind: type = Block) -> TeacherEncoder:
         Foreign() if kind is Foreign else Block(WIDTH, 2, proj_drop=0.5)
         for _ in range(3)
     ]
-    return TeacherEncoder(blocks, nn.LayerNorm(WIDTH))
+    return TeacherEncoder(blocks, WIDTH, nn.LayerNorm(WIDTH))
 
 
 class Toy(TokenTeacher):
@@ -43,15 +49,21 @@ class Toy(TokenTeacher):
         self.seed = seed
         super().__init__(
             encoder(99, kind),
-            WIDTH,
             in_channels=CHANNELS,
             out_channels=6,
             **{'num_prompts': 4, **kwargs},
         )
 
-    def read_pretrained(self) -> str:
-        state = encoder(self.seed, self.kind).state_dict()
-        self.transformer.load_state_dict(state)
+    @classmethod
+    def build_encoder(cls, kind: type = Block) -> TeacherEncoder:
+        return encoder(0, kind)
+
+    @classmethod
+    def weight_source(cls) -> WeightSource:
+        return WeightSource('toy', ('toy',))
+
+    def fill_part(self, part: nn.Module, names: dict | None = None) -> str:
+        part.load_state_dict(encoder(self.seed, self.kind).state_dict())
         return f'seed{self.seed}.pth'
 
 
@@ -242,3 +254,46 @@ def test_refusals() -> None:
         teacher(tokens[..., :4], centers)
     with pytest.raises(ValueError, match=r'expected centers \(2, 5, 3\)'):
         teacher(tokens, centers[:, :3])
+
+
+@pytest.mark.parametrize(
+    ('prompts', 'groups', 'said'),
+    [
+        (132, 64, None),
+        (64, 64, 'must be 132 for 64 patches, got 64'),
+        (0, 256, 'num_groups must be at most 196'),
+    ],
+)
+def test_fixed_number_of_tokens(
+    prompts: int, groups: int, said: str | None
+) -> None:
+    problem = token_count_problem('mixer', 196, prompts, groups)
+    assert problem is None if said is None else said in problem
+    assert token_count_problem('vit', None, prompts, groups) is None
+
+
+def test_prompts_of_a_config() -> None:
+    cfg = {'type': 'TimmTeacher', 'model_name': 'resmlp_12_224'}
+    (problem,) = refuse_prompts(cfg, 64)
+    assert 'must be 132' in problem
+    assert refuse_prompts({**cfg, 'num_prompts': 132}, 64) == []
+    assert refuse_prompts({**cfg, 'model_name': 'resnet18'}, 64) == []
+    assert refuse_prompts(None, 64) == []
+
+
+def test_names_in_a_larger_model() -> None:
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stages = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+            self.last = nn.LayerNorm(2)
+
+    whole = Whole()
+    part = TeacherEncoder([whole.stages[1]], 2, whole.last, network=whole)
+    assert part.names == {
+        'blocks.0.weight': 'stages.1.weight',
+        'blocks.0.bias': 'stages.1.bias',
+        'norm.weight': 'last.weight',
+        'norm.bias': 'last.bias',
+    }
+    assert part.spec() == (2, 1, 10, None)

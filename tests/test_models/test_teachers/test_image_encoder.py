@@ -4,25 +4,25 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet3d_act.models.teachers import ImageEncoder
+from mmdet3d_act.models.teachers import FrozenTeacher, ImageEncoder
 from mmdet3d_act.models.teachers.image_encoder import PatchFeatures
 
 
 class Means(ImageEncoder):
     """Mean colours, of the image and of its quarters."""
 
-    model_name = 'means'
-
     def __init__(self, size: int = 8, **settings):
-        settings = {'mean': (0, 0, 0), 'std': (1, 1, 1), **settings}
+        defaults = {'mean': (0, 0, 0), 'std': (1, 1, 1), 'image_size': size}
+        settings = {**defaults, **settings}
         super().__init__(
             lambda: nn.AvgPool2d(size // 2),
-            image_size=size,
+            model_name='means',
             pretrained=False,
             **settings,
         )
 
-    def read_pretrained(self):
+    @classmethod
+    def weight_source(cls):
         raise AssertionError('nothing to read')
 
     def _embed(self, network, images):
@@ -94,11 +94,13 @@ def test_model_without_a_vector() -> None:
         Maps()
 
 
-def test_bad_statistics() -> None:
-    with pytest.raises(ValueError, match='std must be positive'):
-        Means(std=(1, 0, 1))
-    with pytest.raises(ValueError, match='red, green and blue'):
-        Means(mean=(0, 0))
+@pytest.mark.parametrize(
+    'bad',
+    [{'std': (1, 0, 1)}, {'mean': (0, 0)}, {'image_size': (8, 4)}],
+)
+def test_refusals(bad: dict) -> None:
+    with pytest.raises(ValueError, match=r'red, green and blue|square'):
+        Means(**bad)
 
 
 def test_settings_hold_the_preprocessing() -> None:
@@ -108,4 +110,71 @@ def test_settings_hold_the_preprocessing() -> None:
         'image_size': 8,
         'mean': [0.0, 0.0, 1.0],
         'std': [1.0, 1.0, 1.0],
+        'model_args': {},
     }
+
+
+class Toy(FrozenTeacher):
+    """A linear layer whose weights are all of one value."""
+
+    def __init__(
+        self, value: float = 2.0, source: str | None = 'toy.pth', **kw
+    ):
+        super().__init__(nn.Linear(2, 2), **kw)
+        self.value, self.name = value, source
+
+    @classmethod
+    def weight_source(cls):
+        raise AssertionError('nothing to read')
+
+    def fill_part(self, part: nn.Module, names: dict | None = None):
+        part.weight.fill_(self.value)
+        part.bias.zero_()
+        return self.name
+
+    def settings(self):
+        return {'type': 'Toy'}
+
+
+def test_weights_come_with_init_weights() -> None:
+    toy = Toy()
+    with pytest.raises(RuntimeError, match='call init_weights'):
+        toy.identity()
+    toy.init_weights()
+    assert torch.equal(toy.network.weight, torch.full((2, 2), 2.0))
+    assert not any(p.requires_grad for p in toy.parameters())
+    assert not toy.train().network.training
+
+
+def test_weights_are_read_once() -> None:
+    toy = Toy()
+    toy.init_weights()
+    toy.value = 5.0
+    toy.init_weights()
+    assert toy.network.weight[0, 0] == 2
+
+
+def test_identity_tells_weights_apart() -> None:
+    one, same, other = Toy(), Toy(), Toy(3.0)
+    for toy in (one, same, other):
+        toy.init_weights()
+    assert one.identity() == same.identity()
+    assert one.identity()['type'] == 'Toy'
+    assert one.identity()['sha256'] != other.identity()['sha256']
+
+
+def test_checkpoints_hold_the_source_alone() -> None:
+    toy = Toy()
+    toy.init_weights()
+    assert list(toy.state_dict()) == ['frozen.frozen_source']
+    unnamed = Toy(source=None)
+    unnamed.init_weights()
+    assert 'frozen.module.weight' in unnamed.state_dict()
+
+
+def test_random_weights_need_no_file() -> None:
+    toy = Toy(pretrained=False)
+    weight = toy.network.weight.clone()
+    toy.init_weights()
+    assert torch.equal(toy.network.weight, weight)
+    assert len(toy.identity()['sha256']) == 64

