@@ -91,13 +91,13 @@ def test_search_is_limited(
 ) -> None:
     asked = []
     monkeypatch.setattr(
-        tool, 'check', lambda cls, name: asked.append(name) or name
+        tool, 'check', lambda cls, name: asked.append(cls) or name
     )
     assert tool.main(['--search', 'VIT_*']) == 0
-    assert len(asked) == 2 * tool.LIMIT
+    assert asked.count(TimmTeacher) == tool.LIMIT
     assert 'more: --all checks them too' in capsys.readouterr().out
     assert tool.main(['--all']) == 0
-    assert set(TimmTeacher.list_models()) <= set(asked)
+    assert asked.count(TimmTeacher) > len(TimmTeacher.list_models())
 
 
 def test_matching() -> None:

@@ -17,7 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet3d_act.checkpoint import CheckpointError, fill_module
+from mmdet3d_act.checkpoint import (
+    CheckpointError,
+    fill_module,
+    under_prefix,
+)
 from mmdet3d_act.models.layers import TransformerBlock
 from mmdet3d_act.models.teachers.image_encoder import FrozenTeacher
 from mmdet3d_act.models.teachers.language_teacher import weight_source
@@ -157,7 +161,7 @@ class ClipCapMapping(FrozenTeacher):
         Raises:
             CheckpointError: If it is another mapping than the config's.
         """
-        own = _part_of(state, MAPPING) or dict(state)
+        own = under_prefix(state, MAPPING) or dict(state)
         if self.sizes.variant == 'transformer':
             own = _transformer_names(own)
         else:
@@ -269,14 +273,6 @@ def mapping_block(dims: int, num_heads: int) -> TransformerBlock:
         )
     )
     return block
-
-
-def _part_of(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        key.removeprefix(prefix): value
-        for key, value in state.items()
-        if key.startswith(prefix)
-    }
 
 
 def _transformer_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -425,7 +421,7 @@ def load_captioner(
         ValueError: If its weights do not fit.
     """
     state, name = mapping.source.read(mapping.weights)
-    own = _part_of(state, LANGUAGE)
+    own = under_prefix(state, LANGUAGE)
     if not own:
         own, name = weight_source(GPT2).read()
     model = build_gpt2(own, name or 'the state dict', num_heads)

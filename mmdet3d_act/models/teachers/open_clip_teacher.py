@@ -1,4 +1,4 @@
-"""Towers of open_clip: as teachers of tokens, and whole."""
+"""Visual towers of open_clip: as teachers of tokens, and whole."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmdet3d_act.checkpoint import under_prefix
 from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
 from mmdet3d_act.models.teachers.image_encoder import (
     ImageEncoder,
@@ -33,14 +34,10 @@ from mmdet3d_act.models.teachers.timm_teacher import (
 from mmdet3d_act.registry import MODELS
 
 LIBRARY = ('open_clip', 'teacher')
-TOWERS = ('visual', 'text')
 QUICK_GELU = '-quickgelu'
 HUB_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
-# Of the tower that is built beside the one in use.
-SMALL = {
-    'visual': {'width': 8, 'head_width': 8, 'layers': 1, 'patch_size': 112},
-    'text': {'width': 8, 'heads': 1, 'layers': 1, 'vocab_size': 8},
-}
+# Of the text tower, which is not used.
+SMALL_TEXT = {'width': 8, 'heads': 1, 'layers': 1, 'vocab_size': 8}
 # Of OpenAI's training images; models without a note of their own have them.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -149,91 +146,38 @@ def warn_of_activation(name: str) -> None:
 
 
 def build_model(
-    name: str, tower: str, quick_gelu: bool, model_args: dict | None
+    name: str, quick_gelu: bool, model_args: dict | None
 ) -> nn.Module:
-    """Build a model with one tower of the right size, its weights random.
+    """Build a model whose visual tower is complete, its weights random.
 
     Args:
         name: Name of the model.
-        tower: One of ``TOWERS``.
         quick_gelu: Whether its MLPs have quick-GELU.
         model_args: Replaces entries of the tower's config.
-
-    Raises:
-        ValueError: If there is no such tower in open_clip.
     """
-    if tower not in TOWERS:
-        raise ValueError(f'tower must be one of {TOWERS}, got {tower!r}')
     config = model_config(name)
-    sizes = config['vision_cfg' if tower == 'visual' else 'text_cfg']
-    sizes.update(model_args or {})
+    sizes = {**config['vision_cfg'], **(model_args or {})}
     if 'timm_model_name' in sizes:
         # Its weights would be fetched.
         sizes['timm_model_pretrained'] = False
-    if 'hf_model_name' in sizes:
-        raise ValueError(
-            f'{name} cannot be a teacher: its text tower is '
-            f'{sizes["hf_model_name"]} of transformers; take a LanguageTeacher'
-        )
-    both = {**SMALL, tower: sizes}
     build = import_library(*LIBRARY).CLIP
-    dims = config['embed_dim']
-    return build(dims, both['visual'], both['text'], quick_gelu=quick_gelu)
+    return build(config['embed_dim'], sizes, SMALL_TEXT, quick_gelu=quick_gelu)
 
 
-def extract_tower(
-    network: nn.Module, name: str, tower: str, num_layers: int | None
-) -> TeacherEncoder:
-    """Take blocks and norms out of a tower.
-
-    Args:
-        network: The whole model.
-        name: Its name, for errors.
-        tower: One of ``TOWERS``.
-        num_layers: How many blocks are taken, from the first; None for all.
-
-    Raises:
-        ValueError: If the tower cannot be a teacher.
-    """
-    visual = tower == 'visual'
-    part = network.visual if visual else network
-    if hasattr(part, 'trunk'):
-        return extract_encoder(part.trunk, name, num_layers, network)
-    if not hasattr(part, 'transformer'):
-        raise ValueError(
-            f'{name} cannot be a teacher: its visual tower is a '
-            f'{type(part).__name__}, not a Transformer; take a ViT'
-        )
-    blocks = first_blocks(part.transformer.resblocks, num_layers, name)
-    width = part.transformer.width
-    try_blocks(blocks, width, name)
-    norm = part.ln_post if visual else part.ln_final
-    pre_norm = part.ln_pre if visual else None
-    # The norm of an attention pool may have another width.
-    return TeacherEncoder(
-        blocks,
-        width,
-        norm if norm.normalized_shape == (width,) else None,
-        pre_norm=None if isinstance(pre_norm, nn.Identity) else pre_norm,
-        network=network,
-    )
-
-
-def names_of_whole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Name tensors as a whole model of open_clip does.
+def of_visual_tower(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Select the tensors of the visual tower, named as in a whole model.
 
     Args:
         state: Of a whole model, or of its visual tower alone.
     """
-    whole = any('token_embedding' in key or 'visual.' in key for key in state)
-    if not whole:
-        return {f'visual.{key}': value for key, value in state.items()}
-    return {key.removeprefix('text.'): value for key, value in state.items()}
+    if any('token_embedding' in key or 'visual.' in key for key in state):
+        return {key: state[key] for key in state if key.startswith('visual.')}
+    return {f'visual.{key}': value for key, value in state.items()}
 
 
 @MODELS.register_module()
 class OpenCLIPTeacher(TokenTeacher):
-    """Blocks and norms of a tower of open_clip as the teacher.
+    """Blocks and norms of a visual tower of open_clip as the teacher.
 
     The norm before the first block, where there is one, goes before the
     positions, which are added to the input of every block. Convolutional
@@ -271,8 +215,6 @@ class OpenCLIPTeacher(TokenTeacher):
             the download of the hub.
         pretrained_tag: Name of the weights in open_clip, such as
             ``'openai'``.
-        tower: ``'visual'``; or ``'text'``, which attends in both directions
-            here, because patches have no order.
         quick_gelu: See above; None to decide by name and tag.
         published_batch_attention: See above.
         num_layers: How many blocks are used, from the first; None for all.
@@ -293,7 +235,6 @@ class OpenCLIPTeacher(TokenTeacher):
         weights: Weights = None,
         *,
         pretrained_tag: str | None = None,
-        tower: str = 'visual',
         quick_gelu: bool | None = None,
         published_batch_attention: bool = False,
         num_layers: int | None = None,
@@ -304,7 +245,6 @@ class OpenCLIPTeacher(TokenTeacher):
             self.build_encoder(
                 model_name,
                 pretrained_tag,
-                tower,
                 quick_gelu,
                 num_layers,
                 model_args,
@@ -328,16 +268,34 @@ class OpenCLIPTeacher(TokenTeacher):
         cls,
         model_name: str,
         pretrained_tag: str | None = None,
-        tower: str = 'visual',
         quick_gelu: bool | None = None,
         num_layers: int | None = None,
         model_args: dict | None = None,
     ) -> TeacherEncoder:
-        """Build blocks and norms of a tower; see the base class."""
+        """Build blocks and norms; see the base class."""
         name = current_name(model_name)
         quick_gelu = uses_quick_gelu(name, pretrained_tag, quick_gelu)
-        network = build_model(name, tower, quick_gelu, model_args)
-        return extract_tower(network, name, tower, num_layers)
+        network = build_model(name, quick_gelu, model_args)
+        tower = network.visual
+        if hasattr(tower, 'trunk'):
+            return extract_encoder(tower.trunk, name, num_layers, network)
+        if not hasattr(tower, 'transformer'):
+            raise ValueError(
+                f'{name} cannot be a teacher: its visual tower is a '
+                f'{type(tower).__name__}, not a Transformer; take a ViT'
+            )
+        blocks = first_blocks(tower.transformer.resblocks, num_layers, name)
+        width = tower.transformer.width
+        try_blocks(blocks, width, name)
+        norm, pre_norm = tower.ln_post, tower.ln_pre
+        # The norm of an attention pool may have another width.
+        return TeacherEncoder(
+            blocks,
+            width,
+            norm if norm.normalized_shape == (width,) else None,
+            pre_norm=None if isinstance(pre_norm, nn.Identity) else pre_norm,
+            network=network,
+        )
 
     @classmethod
     def list_models(cls) -> list[str]:
@@ -345,10 +303,10 @@ class OpenCLIPTeacher(TokenTeacher):
         return sorted(import_library(*LIBRARY).list_models())
 
     def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
-        """Name tensors as a whole model does; warn of another activation."""
+        """Select the tower's tensors; warn of another activation."""
         if not self._activation_known:
             warn_of_activation(self.model_name)
-        return names_of_whole(state)
+        return of_visual_tower(state)
 
     def _run_block(self, block: nn.Module, x: Tensor) -> Tensor:
         if self.published_batch_attention:
@@ -427,7 +385,7 @@ class OpenCLIPImageEncoder(ImageEncoder):
         tag = self.pretrained_tag or next(iter(tags_of(name)), None)
         images = weights_config(name, tag)
         super().__init__(
-            lambda: build_model(name, 'visual', quick_gelu, model_args).visual,
+            lambda: build_model(name, quick_gelu, model_args).visual,
             weight_source(name, self.pretrained_tag),
             checkpoint,
             model_name=name,
@@ -449,14 +407,10 @@ class OpenCLIPImageEncoder(ImageEncoder):
         return weight_source(name, pretrained_tag or _usual_tag(name))
 
     def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
-        """Take the visual tower's tensors; warn of another activation."""
+        """Select the tower's tensors; warn of another activation."""
         if not self._activation_known:
             warn_of_activation(self.model_name)
-        return {
-            key.removeprefix('visual.'): value
-            for key, value in names_of_whole(state).items()
-            if key.startswith('visual.')
-        }
+        return under_prefix(of_visual_tower(state), 'visual.')
 
     def settings(self) -> dict:
         """List what decides the features besides the weights."""

@@ -137,27 +137,6 @@ def test_published_attention() -> None:
             teacher(published_batch_attention=True, **settings)
 
 
-def test_text_tower() -> None:
-    network = whole_model()
-    args = {'width': 32, 'layers': 3, 'heads': 2}
-    model = ready(
-        network.state_dict(),
-        tower='text',
-        model_args=args,
-        num_prompts=0,
-        quick_gelu=False,
-    )
-    own = network.transformer.resblocks[2].mlp.c_fc.weight
-    assert torch.equal(model.transformer.blocks[2].mlp.c_fc.weight, own)
-    assert torch.equal(model.transformer.norm.bias, network.ln_final.bias)
-    # In both directions: the first patch sees the last.
-    tokens, centers = torch.rand(2, 4, 6), torch.rand(2, 4, 3)
-    before = model(tokens, centers)[:, 0]
-    tokens[:, 3] += 1
-    after = model(tokens, centers)[:, 0]
-    assert (after - before).abs().max() > 1e-4
-
-
 def test_files_of_the_tower_alone(folder: Path) -> None:
     network = whole_model()
     torch.save({'state_dict': network.state_dict()}, folder / 'mine.pth')
@@ -195,9 +174,7 @@ def test_tower_of_timm() -> None:
     [
         ({'model_name': 'RN50'}, 'RN50 cannot be'),
         ({'model_name': 'convnext_base'}, 'convnext_base cannot be'),
-        ({'model_name': 'roberta-ViT-B-32', 'tower': 'text'}, 'roberta'),
         ({'model_name': 'ViT-B-17'}, "'ViT-B-17'; alike are ViT-B-1"),
-        ({'model_name': NAME, 'tower': 'both'}, "'both'"),
         ({'model_name': NAME, 'pretrained_tag': 'mine'}, "'mine'"),
     ],
 )
