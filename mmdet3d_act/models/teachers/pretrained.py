@@ -89,11 +89,16 @@ class WeightSource:
             return None
         from huggingface_hub import try_to_load_from_cache
 
-        for file in self.files:
-            path = try_to_load_from_cache(self.hub_id, file)
-            if isinstance(path, str):
-                return Path(path)
-        return None
+        try:
+            paths = [
+                try_to_load_from_cache(self.hub_id, file)
+                for file in self.files
+            ]
+        except ValueError:
+            # No name that the hub could have.
+            return None
+        found = next((path for path in paths if isinstance(path, str)), None)
+        return None if found is None else Path(found)
 
     def problem(self, weights: Weights = None) -> str | None:
         """Say that the weights are missing, with the remedy.
@@ -154,22 +159,20 @@ class WeightSource:
 
     def _fetch(self) -> Path:
         """Download the file from the hub."""
+        fault: Exception | None = None
         try:
             from huggingface_hub import hf_hub_download
-            from huggingface_hub.utils import EntryNotFoundError
 
-            for file in self.files[:-1]:
+            for file in self.files:
                 try:
                     return Path(hf_hub_download(self.hub_id, file))
-                except EntryNotFoundError as error:
-                    # Also raised, as a FileNotFoundError, without a network.
-                    if isinstance(error, FileNotFoundError):
-                        raise
-            return Path(hf_hub_download(self.hub_id, self.files[-1]))
-        except Exception as error:
-            raise FileNotFoundError(
-                f'{self.problem()} ({type(error).__name__}: {error})'
-            ) from error
+                except OSError as error:
+                    fault = fault or error
+        except (ImportError, ValueError) as error:
+            fault = error
+        raise FileNotFoundError(
+            f'{self.problem()} ({type(fault).__name__}: {fault})'
+        ) from fault
 
 
 def _given_places(weights: str | Path) -> list[Path]:

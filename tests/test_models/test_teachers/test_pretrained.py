@@ -11,7 +11,7 @@ import pytest
 import timm
 import torch
 from huggingface_hub import constants
-from huggingface_hub.utils import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.utils import LocalEntryNotFoundError
 from safetensors.torch import save_file
 from transformers import BertConfig, BertModel
 
@@ -88,6 +88,10 @@ def test_order_of_places(folder: Path) -> None:
     assert own.find() == folder / 'own' / 'model.safetensors'
 
 
+def test_names_that_no_hub_has() -> None:
+    assert WeightSource('a', ('a',), 'some/deep/folder').find() is None
+
+
 def test_named_files(folder: Path) -> None:
     here = write(folder.parent / 'vit.pth', STATE)
     assert SOURCE.find('vit.pth').resolve() == here
@@ -119,7 +123,7 @@ def test_download(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(hub_id: str, file: str) -> str:
         asked.append((hub_id, file))
         if file == 'model.safetensors':
-            raise EntryNotFoundError(file)
+            raise OSError(file)
         return str(write(folder.parent / file, STATE))
 
     monkeypatch.setattr(huggingface_hub, 'hf_hub_download', fetch)
