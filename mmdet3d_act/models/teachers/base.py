@@ -236,13 +236,7 @@ class TokenTeacher(PretrainedTeacher):
     def describe(cls, *args: Any, **kwargs: Any) -> TeacherSpec:
         """Count a model's blocks and parameters, without memory for them.
 
-        Args:
-            *args: See :meth:`build_encoder`.
-            **kwargs: See there.
-
-        Raises:
-            ImportError: See there.
-            ValueError: See there.
+        Arguments and errors are those of :meth:`build_encoder`.
         """
         with torch.device('meta'):
             return cls.build_encoder(*args, **kwargs).spec()

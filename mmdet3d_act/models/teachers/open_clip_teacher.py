@@ -49,14 +49,7 @@ def current_name(name: str) -> str:
 
 
 def model_config(name: str) -> dict:
-    """Look up the sizes of a model of open_clip.
-
-    Args:
-        name: Its name there.
-
-    Raises:
-        ValueError: If open_clip has no such model.
-    """
+    """Look up the sizes of a model; refuse one that open_clip has not."""
     library = import_library(*LIBRARY)
     known = library.list_models()
     if name not in known:
@@ -74,15 +67,7 @@ def tags_of(name: str) -> list[str]:
 
 
 def weights_config(name: str, tag: str | None) -> dict:
-    """Look up what open_clip knows of weights; empty without a tag.
-
-    Args:
-        name: Name of the model.
-        tag: Name of its weights.
-
-    Raises:
-        ValueError: If the model has no such weights.
-    """
+    """Look up what open_clip knows of weights; empty without a tag."""
     if tag is None:
         return {}
     found = import_library(*LIBRARY).get_pretrained_cfg(name, tag)
@@ -127,12 +112,7 @@ def uses_quick_gelu(
 
 
 def warn_of_activation(name: str) -> None:
-    """Warn that a file does not tell its activation, where it may be either.
-
-    Args:
-        name: Name of the model, of which neither weights nor activation were
-            named.
-    """
+    """Warn that a file does not tell its activation, which may be either."""
     if f'{name}{QUICK_GELU}' not in import_library(*LIBRARY).list_models():
         return
     print_log(

@@ -183,16 +183,7 @@ def extract_encoder(
 def first_blocks(
     blocks: Iterable[nn.Module], num_layers: int | None, name: str
 ) -> list[nn.Module]:
-    """Take the first blocks of a model.
-
-    Args:
-        blocks: All of them.
-        num_layers: How many; None for all.
-        name: Name of the model, for errors.
-
-    Raises:
-        ValueError: If there are not so many.
-    """
+    """Take the first ``num_layers`` blocks of the model ``name``, or all."""
     every = list(blocks)
     if num_layers is not None and not 1 <= num_layers <= len(every):
         raise ValueError(

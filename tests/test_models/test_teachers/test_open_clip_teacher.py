@@ -9,7 +9,6 @@ from torch import nn
 
 from mmdet3d_act.models.teachers import OpenCLIPImageEncoder, OpenCLIPTeacher
 from mmdet3d_act.models.teachers import open_clip_teacher as module
-from mmdet3d_act.registry import MODELS
 
 TINY = {'width': 32, 'layers': 3, 'head_width': 16, 'image_size': 32}
 NAME = 'ViT-B-16'
@@ -70,35 +69,6 @@ def said(monkeypatch) -> list[str]:
     return texts
 
 
-def test_registered() -> None:
-    assert MODELS.module_dict['OpenCLIPTeacher'] is OpenCLIPTeacher
-
-
-def test_equals_the_librarys_tower() -> None:
-    """Norm, positions, blocks, norm; the library's own blocks."""
-    network = whole_model()
-    model = ready(network.state_dict(), num_prompts=0)
-    tokens, centers = torch.rand(2, 4, 6), torch.rand(2, 4, 3)
-    visual, pos = network.visual, model.pos_embed(centers)
-    x = visual.ln_pre(model.proj_in(tokens))
-    for block in visual.transformer.resblocks:
-        x = block(x + pos)
-    want = model.proj_out(visual.ln_post(x))
-    got = model(tokens, centers)
-    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
-
-
-def test_first_prompts_go_through_the_norm() -> None:
-    model = ready(whole_model().state_dict(), prompt_mode='shallow')
-    torch.manual_seed(0)
-    states = model.forward_hidden(torch.rand(2, 4, 6), torch.rand(2, 4, 3))
-    both = torch.cat(
-        [model.prompts.tokens.expand(2, -1, -1), states.projected], dim=1
-    )
-    want = model.transformer.pre_norm(both)
-    torch.testing.assert_close(states.pre_normed, want)
-
-
 def test_activation_changes_the_output(said: list[str]) -> None:
     state = whole_model().state_dict()
     outputs = []
@@ -118,23 +88,6 @@ def test_activation_changes_the_output(said: list[str]) -> None:
     warnings = [text for text in said if 'quick-GELU' in text]
     assert len(warnings) == 1
     assert f'{NAME}-quickgelu' in warnings[0]
-
-
-def test_published_attention() -> None:
-    state = whole_model().state_dict()
-    ours = ready(state, quick_gelu=True)
-    torch.testing.assert_close(run(ours)[:1], run(ours, batch=1))
-    released = ready(state, quick_gelu=True, published_batch_attention=True)
-    apart = run(released)[:1] - run(released, batch=1)
-    assert apart.abs().max() > 1e-3
-    run(released).square().sum().backward()
-    # Samples attend to each other at each token, never to the prompts.
-    assert released.prompts.tokens.grad.abs().max() == 0
-    run(ours).square().sum().backward()
-    assert ours.prompts.tokens.grad.abs().max() > 0
-    for settings in ({'prompt_mode': 'shallow'}, {'num_prompts': 0}):
-        with pytest.raises(ValueError, match='prompt mode'):
-            teacher(published_batch_attention=True, **settings)
 
 
 def test_files_of_the_tower_alone(folder: Path) -> None:
@@ -181,6 +134,14 @@ def test_tower_of_timm() -> None:
 def test_refusals(settings: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         OpenCLIPTeacher.describe(**settings)
+
+
+@pytest.mark.parametrize(
+    'settings', [{'prompt_mode': 'shallow'}, {'num_prompts': 0}]
+)
+def test_published_attention_goes_with_deep_prompts(settings: dict) -> None:
+    with pytest.raises(ValueError, match='prompt mode'):
+        teacher(published_batch_attention=True, pretrained=False, **settings)
 
 
 @pytest.mark.parametrize('name', ['ViT-B/16', 'CLIP:ViT-B/16'])
