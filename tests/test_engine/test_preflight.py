@@ -70,7 +70,10 @@ def test_finds_all_at_any_depth_once_and_in_order():
             ),
             'num_prompts must be 164 for 32 patches, got 64',
         ),
-        (dict(type='LanguageTeacher', model='t5-small'), "the kind 't5'"),
+        (
+            dict(type='LanguageTeacher', config=dict(model_type='t5')),
+            "the kind 't5'",
+        ),
     ],
 )
 def test_models_that_are_no_teachers_are_refused(teacher, message):
