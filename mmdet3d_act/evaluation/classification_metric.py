@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmdet3d_act.evaluation.sample_fields import required
 from mmdet3d_act.registry import METRICS
 
 FOREIGN = '(another)'
@@ -32,9 +33,7 @@ class ClassificationMetric(BaseMetric):
             classes, as of a head that is larger than they are many. It is
             wrong, and counted as the class ``FOREIGN``, the last one;
             otherwise it is an error.
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
+        **options: See MMEngine's `BaseMetric`.
 
     Example:
         >>> metric = ClassificationMetric()
@@ -51,21 +50,13 @@ class ClassificationMetric(BaseMetric):
         *,
         per_class: bool = False,
         allow_foreign: bool = False,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**options)
         self.per_class = per_class
         self.allow_foreign = allow_foreign
         self.confusion: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
-
-    @property
-    def result_names(self) -> tuple[str, ...]:
-        """Names of the results; ``*`` stands for a class."""
-        each = ('accuracy/*',) if self.per_class else ()
-        return ('overall_accuracy', 'mean_class_accuracy', *each)
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -81,16 +72,9 @@ class ClassificationMetric(BaseMetric):
             ValueError: If one of them is absent.
         """
         for sample in data_samples:
-            for key in ('gt_label', 'pred_label'):
-                if sample.get(key) is None:
-                    raise ValueError(
-                        f'sample {sample.get("sample_idx", "?")} has no '
-                        f'{key!r}, only {sorted(sample)}; the data set must '
-                        'have classes, and the model must be a classifier'
-                    )
-            self.results.append(
-                (int(sample['gt_label']), int(sample['pred_label']))
-            )
+            gt = required(sample, 'gt_label', 'the data set must have classes')
+            pred = required(sample, 'pred_label', 'a classifier predicts it')
+            self.results.append((int(gt), int(pred)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Count, and log the table.
@@ -102,14 +86,8 @@ class ClassificationMetric(BaseMetric):
             Percentages by name.
 
         Raises:
-            ValueError: If there are no results, or classes that the data set
-                does not have.
+            ValueError: If there are classes that the data set does not have.
         """
-        if not results:
-            raise ValueError(
-                'ClassificationMetric got no samples; check the validation '
-                'data'
-            )
         pairs = np.array(results)
         self.classes = self._names(pairs)
         if self.allow_foreign:
@@ -170,7 +148,7 @@ class ClassificationMetric(BaseMetric):
 
 
 def count_pairs(pairs: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return how often each true class was predicted as each class.
+    """Count how often each true class was predicted as each class.
 
     Args:
         pairs: True and predicted class, int (N, 2), in [0, num_classes).

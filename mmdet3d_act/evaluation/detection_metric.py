@@ -20,7 +20,15 @@ from mmdet3d_act.evaluation.average_precision import (
     match_scene,
 )
 from mmdet3d_act.evaluation.indoor_average_precision import indoor_scores
+from mmdet3d_act.evaluation.sample_fields import (
+    class_names,
+    name_of,
+    required,
+)
 from mmdet3d_act.registry import METRICS, gravity_boxes
+
+PREDICTED = 'a detector predicts it'
+ANNOTATED = 'set test_mode of the data set, and let the pipeline keep it'
 
 
 @METRICS.register_module()
@@ -40,12 +48,7 @@ class PublishedIndoorMetric(BaseMetric):
         iou_thr: Thresholds that the IoU must exceed.
         per_class: Whether the results also have entries per class, named
             ``chair_AP_0.25`` and ``chair_rec_0.25``.
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
-
-    Raises:
-        ValueError: If there is no threshold, or one is not in [0, 1).
+        **options: See MMEngine's `BaseMetric`.
 
     Example:
         >>> PublishedIndoorMetric(iou_thr=0.25).iou_thr
@@ -59,24 +62,12 @@ class PublishedIndoorMetric(BaseMetric):
         iou_thr: float | Sequence[float] = (0.25, 0.5),
         *,
         per_class: bool = True,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**options)
         single = isinstance(iou_thr, (int, float))
         self.iou_thr = (iou_thr,) if single else tuple(iou_thr)
-        if not self.iou_thr or not all(0 <= one < 1 for one in self.iou_thr):
-            raise ValueError(
-                'iou_thr must be one or more numbers in [0, 1), got '
-                f'{iou_thr!r}'
-            )
         self.per_class = per_class
-
-    @property
-    def result_names(self) -> tuple[str, ...]:
-        """Names of the results; ``*`` stands for a class."""
-        return _result_names(self.iou_thr, per_class=self.per_class)
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -94,21 +85,19 @@ class PublishedIndoorMetric(BaseMetric):
             ValueError: If one is absent, or a label is no class of the data
                 set.
         """
-        number = len(_classes(self))
+        number = len(tuple(class_names(self)))
         for sample in data_samples:
-            found = sample.get('pred_instances_3d')
-            if found is None:
-                raise ValueError(
-                    f'sample {_name(sample)} has no pred_instances_3d, only '
-                    f'{sorted(sample)}; a detector predicts it'
-                )
-            gt_boxes, gt_labels = true_boxes(sample)
+            found = required(sample, 'pred_instances_3d', PREDICTED)
+            truth = find_true_boxes(sample)
+            if truth is None:
+                required(sample, 'gt_instances_3d.bboxes_3d', ANNOTATED)
+            gt_boxes, gt_labels = truth
             labels = torch.as_tensor(found['labels_3d']).cpu()
             for what, values in (('label', gt_labels), ('detection', labels)):
                 wrong = values[(values < 0) | (values >= number)]
                 if len(wrong):
                     raise ValueError(
-                        f'sample {_name(sample)} has a {what} of class '
+                        f'sample {name_of(sample)} has a {what} of class '
                         f'{int(wrong[0])}, there are {number}; the data set '
                         'and the head must have the same classes'
                     )
@@ -130,18 +119,10 @@ class PublishedIndoorMetric(BaseMetric):
 
         Returns:
             Shares of 1 by name.
-
-        Raises:
-            ValueError: If there are no results.
         """
-        if not results:
-            raise ValueError(
-                'PublishedIndoorMetric got no samples; check the validation '
-                'data'
-            )
         # MMEngine hands them over as plain tuples.
         scenes = [SceneMatches(*one) for one in results]
-        names = _classes(self)
+        names = tuple(class_names(self))
         metrics: dict[str, float] = {}
         columns = {}
         for threshold in self.iou_thr:
@@ -169,9 +150,7 @@ class PresentIndoorMetric(BaseMetric):
 
     Args:
         iou_thr: Thresholds that the IoU must exceed.
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
+        **options: See MMEngine's `BaseMetric`.
     """
 
     default_prefix = ''
@@ -179,19 +158,11 @@ class PresentIndoorMetric(BaseMetric):
     def __init__(
         self,
         iou_thr: float | Sequence[float] = (0.25, 0.5),
-        *,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**options)
         single = isinstance(iou_thr, (int, float))
         self.iou_thr = [float(iou_thr)] if single else list(iou_thr)
-
-    @property
-    def result_names(self) -> tuple[str, ...]:
-        """Names of the results; ``*`` stands for a class."""
-        return _result_names(self.iou_thr, per_class=True)
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -207,18 +178,14 @@ class PresentIndoorMetric(BaseMetric):
             ValueError: If one is absent.
         """
         for sample in data_samples:
-            for key in ('pred_instances_3d', 'eval_ann_info'):
-                if sample.get(key) is None:
-                    raise ValueError(
-                        f'sample {_name(sample)} has no {key}, only '
-                        f'{sorted(sample)}; a detector predicts the former, a '
-                        'data set with test_mode gives the latter'
-                    )
+            truth = required(sample, 'eval_ann_info', ANNOTATED)
             found = {
                 key: value.to('cpu') if hasattr(value, 'to') else value
-                for key, value in sample['pred_instances_3d'].items()
+                for key, value in required(
+                    sample, 'pred_instances_3d', PREDICTED
+                ).items()
             }
-            self.results.append((sample['eval_ann_info'], found))
+            self.results.append((truth, found))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Compute what `IndoorMetric` does and the means, and log a table.
@@ -231,7 +198,7 @@ class PresentIndoorMetric(BaseMetric):
         """
         from mmdet3d.structures import get_box_type
 
-        names = _classes(self)
+        names = tuple(class_names(self))
         _, mode = get_box_type(self.dataset_meta.get('box_type_3d', 'depth'))
         present = sorted(
             {
@@ -275,36 +242,6 @@ def find_true_boxes(sample: dict) -> tuple[Tensor, Tensor] | None:
     return None
 
 
-def true_boxes(sample: dict) -> tuple[Tensor, Tensor]:
-    """Return the true boxes of a sample, (M, 7), and their labels, (M,).
-
-    Args:
-        sample: A data sample as a dict, with ``eval_ann_info`` or
-            ``gt_instances_3d``.
-
-    Raises:
-        ValueError: If it has neither.
-    """
-    found = find_true_boxes(sample)
-    if found is None:
-        raise ValueError(
-            f'sample {_name(sample)} has neither eval_ann_info.'
-            'gt_bboxes_3d nor gt_instances_3d.bboxes_3d; set test_mode of '
-            'the data set, and let the pipeline keep annotations'
-        )
-    return found
-
-
-def _result_names(
-    thresholds: Sequence[float], *, per_class: bool
-) -> tuple[str, ...]:
-    ends = [f'{threshold:.2f}' for threshold in thresholds]
-    means = [f'm{what}_{end}' for end in ends for what in ('AP', 'AR')]
-    present = [f'{name}_present' for name in means]
-    each = [f'*_{what}_{end}' for end in ends for what in ('AP', 'rec')]
-    return (*means, *present, *(each if per_class else ()))
-
-
 def mean_of_known(values: np.ndarray) -> float:
     """Return the mean of what is not NaN; NaN where nothing is.
 
@@ -313,21 +250,6 @@ def mean_of_known(values: np.ndarray) -> float:
     """
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float('nan')
-
-
-def _name(sample: dict) -> str:
-    return str(sample.get('lidar_path') or sample.get('sample_idx', '?'))
-
-
-def _classes(metric: BaseMetric) -> tuple[str, ...]:
-    meta = metric.dataset_meta or {}
-    if not meta.get('classes'):
-        raise ValueError(
-            f'{type(metric).__name__} needs the names of the classes in the '
-            f'meta information of the data set, got {sorted(meta)}; add '
-            "metainfo=dict(classes=('cabinet', ...)) to the data set"
-        )
-    return tuple(meta['classes'])
 
 
 def _by_class(

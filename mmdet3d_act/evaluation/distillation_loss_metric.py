@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
+from mmdet3d_act.evaluation.sample_fields import required
 from mmdet3d_act.registry import METRICS
 
 
@@ -18,9 +19,7 @@ class DistillationLossMetric(BaseMetric):
     training, masks included, in evaluation mode.
 
     Args:
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
+        **options: See MMEngine's `BaseMetric`.
 
     Example:
         >>> metric = DistillationLossMetric()
@@ -30,15 +29,6 @@ class DistillationLossMetric(BaseMetric):
     """
 
     default_prefix = ''
-
-    def __init__(
-        self,
-        *,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
-    ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -53,16 +43,15 @@ class DistillationLossMetric(BaseMetric):
             ValueError: If it is absent.
         """
         for sample in data_samples:
-            losses = sample.get('pred_losses')
-            if not losses:
-                raise ValueError(
-                    f'sample {sample.get("sample_idx", "?")} has no '
-                    "'pred_losses'; give the Distiller predicts=('losses',)"
-                )
+            losses = required(
+                sample,
+                'pred_losses',
+                "give the Distiller predicts=('losses',)",
+            )
             self.results.append(dict(losses))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Return the mean over all samples.
+        """Average over all samples.
 
         Args:
             results: Losses of all samples by name.

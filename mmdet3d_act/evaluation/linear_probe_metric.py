@@ -16,11 +16,11 @@ from mmdet3d_act.evaluation.probes import (
     LabelledFeatures,
     SVMSettings,
     choose_penalty,
-    count_fits,
     draw_few_labels,
     knn_accuracy,
     svm_accuracy,
 )
+from mmdet3d_act.evaluation.sample_fields import name_of, required
 from mmdet3d_act.registry import METRICS
 
 POOLINGS = ('cls', 'max', 'mean')
@@ -62,9 +62,7 @@ class LinearProbeMetric(BaseMetric):
         seed: Seed of the draws, the folds and the solver.
         max_iter: Iterations of the solver; one warning says how many fits
             they were too few for.
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
+        **options: See MMEngine's `BaseMetric`.
 
     Example:
         >>> metric = LinearProbeMetric(pooling='concat', C=0.01, knn=20)
@@ -91,25 +89,24 @@ class LinearProbeMetric(BaseMetric):
         few_label_draws: int = 5,
         seed: int = 0,
         max_iter: int = 2000,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
-        _check_pooling(pooling)
-        _check_penalty(C, C_grid)
-        if knn_metric not in KNN_METRICS:
+        super().__init__(**options)
+        names = (pooling,) if isinstance(pooling, str) else pooling
+        for what, values, known in (
+            ('pooling', names, (*POOLINGS, 'concat')),
+            ('knn_metric', (knn_metric,), KNN_METRICS),
+            ('C', (C,) if isinstance(C, str) else (), ('cv',)),
+        ):
+            wrong = [value for value in values if value not in known]
+            if wrong:
+                raise ValueError(f'{what} is one of {known}, got {wrong[0]!r}')
+        counts = (knn, labels_per_class, few_label_draws)
+        if min(value for value in counts if value is not None) < 1:
             raise ValueError(
-                f'knn_metric must be one of {KNN_METRICS}, got {knn_metric!r}'
+                'knn, labels_per_class and few_label_draws are at least 1, '
+                f'got {counts}'
             )
-        counts = dict(
-            knn=knn,
-            labels_per_class=labels_per_class,
-            few_label_draws=few_label_draws,
-        )
-        for name, value in counts.items():
-            if value is not None and value < 1:
-                raise ValueError(f'{name} must be at least 1, got {value}')
         self.pooling = pooling if isinstance(pooling, str) else tuple(pooling)
         self.svm = SVMSettings(
             tuple(C_grid) if C == 'cv' else (C,), folds, seed, max_iter
@@ -120,18 +117,6 @@ class LinearProbeMetric(BaseMetric):
         self.labels_per_class = labels_per_class
         self.few_label_draws = few_label_draws
         self.seed = seed
-
-    @property
-    def result_names(self) -> tuple[str, ...]:
-        """Names of the results."""
-        several = len(self.svm.candidates) > 1
-        few = self.labels_per_class is not None
-        return (
-            'svm_accuracy',
-            *(('svm_C',) if several else ()),
-            *(('knn_accuracy',) if self.knn is not None else ()),
-            *(('few_label_accuracy', 'few_label_std') if few else ()),
-        )
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -144,30 +129,22 @@ class LinearProbeMetric(BaseMetric):
                 pooling), ``gt_label`` (one class index) and ``split``.
 
         Raises:
-            ValueError: If one of these is absent, of an unknown split, or
-                features are NaN or infinite.
+            ValueError: If one of these is absent, or features are NaN or
+                infinite.
         """
         for sample in data_samples:
-            name = sample.get('sample_idx', '?')
-            for key in ('pred_feats', 'gt_label', 'split'):
-                if sample.get(key) is None:
-                    raise ValueError(
-                        f'sample {name} has no {key!r}, only {sorted(sample)};'
-                        f' {_remedy(key)}'
-                    )
-            split = sample['split']
+            feats = required(
+                sample, 'pred_feats', "a distiller's predict adds them"
+            )
+            label = required(sample, 'gt_label', 'the data set must add it')
+            split = required(sample, 'split', 'the data set must add it')
             if split not in (FIT_SPLIT, *SCORE_SPLITS):
                 raise ValueError(
-                    f'split must be {FIT_SPLIT!r} or one of {SCORE_SPLITS}, '
-                    f'got {split!r} of sample {name}'
+                    f'sample {name_of(sample)} has split {split!r}, expected '
+                    f'one of {(FIT_SPLIT, *SCORE_SPLITS)}'
                 )
-            self.results.append(
-                (
-                    split,
-                    int(sample['gt_label']),
-                    self._pool(sample['pred_feats'], name),
-                )
-            )
+            pooled = self._pool(feats, name_of(sample))
+            self.results.append((split, int(label), pooled))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Fit and score the classifiers.
@@ -192,7 +169,7 @@ class LinearProbeMetric(BaseMetric):
 
         Args:
             results: See :meth:`compute_metrics`.
-            tally: Counts the fits, logs the progress.
+            tally: Counts the fits.
 
         Returns:
             Percentages by name.
@@ -202,12 +179,10 @@ class LinearProbeMetric(BaseMetric):
         if self.labels_per_class is not None:
             seeds = [(self.seed, i) for i in range(self.few_label_draws)]
             few = draw_few_labels(train, self.labels_per_class, seeds)
-        fits = sum(count_fits(part, self.svm) for part in (train, *few))
-        tally.plan(fits)
         samples, channels = train.features.shape
         print_log(
-            f'linear probe: {fits} fits to {samples} samples of {channels} '
-            f'channels, {len(test.labels)} to score',
+            f'linear probe: fits to {samples} samples of {channels} channels, '
+            f'{len(test.labels)} to score',
             'current',
         )
         penalty = choose_penalty(train, self.svm, tally)
@@ -254,9 +229,8 @@ class LinearProbeMetric(BaseMetric):
         pooled = np.concatenate([v.numpy().reshape(-1) for v in vectors])
         if not np.isfinite(pooled).all():
             raise ValueError(
-                f'features of sample {name} must be finite, got '
-                f'{int((~np.isfinite(pooled)).sum())} of {pooled.size} NaN or '
-                'infinite; the training has diverged: lower the learning rate'
+                f'features of sample {name} are not finite; the training has '
+                'diverged: lower the learning rate'
             )
         return pooled
 
@@ -265,12 +239,6 @@ class LinearProbeMetric(BaseMetric):
     ) -> tuple[LabelledFeatures, LabelledFeatures]:
         """Return the part to fit and the part to score."""
         found = Counter(split for split, _, _ in results)
-        sizes = {vector.size for _, _, vector in results}
-        if len(sizes) > 1:
-            raise ValueError(
-                'features of all samples must have one size, got '
-                f'{sorted(sizes)}; a model gave the class token for some only'
-            )
         parts = []
         for splits, use in (((FIT_SPLIT,), 'fit'), (SCORE_SPLITS, 'score')):
             rows = [row for row in results if row[0] in splits]
@@ -307,29 +275,3 @@ class LinearProbeMetric(BaseMetric):
             train = train._replace(features=(train.features - mean) / std)
             test = test._replace(features=(test.features - mean) / std)
         return train, test
-
-
-def _remedy(key: str) -> str:
-    if key == 'pred_feats':
-        return 'predict of the model must add them (a distiller or backbone)'
-    return 'the data set or its pack transform must add it'
-
-
-def _check_pooling(pooling: str | Sequence[str]) -> None:
-    names = (pooling,) if isinstance(pooling, str) else tuple(pooling)
-    known = (*POOLINGS, 'concat') if isinstance(pooling, str) else POOLINGS
-    if not names or any(name not in known for name in names):
-        raise ValueError(
-            f"pooling must be one of {POOLINGS}, 'concat', or a sequence of "
-            f'the former, got {pooling!r}'
-        )
-
-
-def _check_penalty(penalty: float | str, grid: Sequence[float]) -> None:
-    if isinstance(penalty, str):
-        if penalty != 'cv':
-            raise ValueError(f"C must be a number or 'cv', got {penalty!r}")
-        if not grid or min(grid) <= 0:
-            raise ValueError(f'C_grid must hold positive numbers, got {grid}')
-    elif penalty <= 0:
-        raise ValueError(f'C must be positive, got {penalty}')

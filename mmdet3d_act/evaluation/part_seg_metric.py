@@ -13,7 +13,12 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmdet3d_act.evaluation.point_results import gt_mask, point_field
+from mmdet3d_act.evaluation.sample_fields import (
+    class_names,
+    gt_mask,
+    name_of,
+    required,
+)
 from mmdet3d_act.registry import METRICS
 
 
@@ -44,9 +49,7 @@ class PartSegMetric(BaseMetric):
             ``class_miou``, and a part without points
             ``mean_part_accuracy``, not a number, as in released code;
             otherwise the means are over what occurs.
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
+        **options: See MMEngine's `BaseMetric`.
 
     Example:
         >>> metric = PartSegMetric()
@@ -69,26 +72,12 @@ class PartSegMetric(BaseMetric):
         per_category: bool = False,
         ignore_index: int = 255,
         published_means: bool = False,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**options)
         self.per_category = per_category
         self.ignore_index = ignore_index
         self.published_means = published_means
-
-    @property
-    def result_names(self) -> tuple[str, ...]:
-        """Names of the results; ``*`` stands for a category."""
-        each = ('miou/*',) if self.per_category else ()
-        return (
-            'instance_miou',
-            'class_miou',
-            'accuracy',
-            'mean_part_accuracy',
-            *each,
-        )
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -108,7 +97,11 @@ class PartSegMetric(BaseMetric):
         """
         parts = self._category_parts()
         for sample in data_samples:
-            logits = point_field(sample, 'pts_seg_logits', 'pts_seg_logits')
+            logits = required(
+                sample,
+                'pts_seg_logits.pts_seg_logits',
+                'a part segmentor predicts it',
+            )
             target = gt_mask(sample, logits.shape[-1])
             logits = logits.detach().cpu()
             counted = target != self.ignore_index
@@ -203,35 +196,20 @@ class PartSegMetric(BaseMetric):
 
     def _category_parts(self) -> dict[str, tuple[int, ...]]:
         """Return the labels of each category's parts, in their order."""
-        parts = (self.dataset_meta or {}).get('category_parts')
-        if not isinstance(parts, Mapping) or not parts:
-            raise ValueError(
-                'PartSegMetric needs category_parts (category to the labels '
-                'of its parts) in the meta information of the data set, got '
-                f'{sorted(self.dataset_meta or {})}; use ShapeNetPart, or add '
-                'it with metainfo=dict(category_parts=...)'
-            )
+        parts = class_names(self, 'category_parts')
         return {name: tuple(own) for name, own in parts.items()}
 
     def _category(
         self, sample: dict, target: Tensor, parts: Mapping[str, tuple]
     ) -> str:
         name = sample.get('shape_category')
-        if name is not None:
-            if name not in parts:
-                raise ValueError(
-                    f'sample {sample.get("sample_idx", "?")} is of the '
-                    f'category {name!r}, category_parts knows only '
-                    f'{sorted(parts)}'
-                )
-            return name
-        first = int(target[0]) if len(target) else None
+        first = int(target[0])
         for category, own in parts.items():
-            if first in own:
+            if category == name or (name is None and first in own):
                 return category
         raise ValueError(
-            f'sample {sample.get("sample_idx", "?")} says no shape_category, '
-            f'and its first label, {first}, is no part of any category; give '
+            f'sample {name_of(sample)} has shape_category {name!r} and the '
+            f'first label {first}, the categories have {dict(parts)}; give '
             'meta_keys of PackPointInputs shape_category'
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ class LabelledFeatures(NamedTuple):
     labels: np.ndarray
 
     def take(self, indices: np.ndarray) -> LabelledFeatures:
-        """Return the samples at the indices."""
+        """Select the samples at the indices."""
         return LabelledFeatures(self.features[indices], self.labels[indices])
 
 
@@ -46,48 +45,23 @@ class SVMSettings(NamedTuple):
 
 
 class FitTally:
-    """Counts fits of linear SVMs, says how far they are, and what failed.
+    """Counts fits of linear SVMs, and says how many did not converge."""
 
-    Args:
-        every: Seconds between two lines of progress.
-    """
-
-    def __init__(self, every: float = 10.0) -> None:
-        self.planned = 0
-        self.every = every
+    def __init__(self) -> None:
         self.fits = 0
         self.unfinished = 0
-        self._start = self._last = time.monotonic()
-
-    def plan(self, fits: int) -> None:
-        """Say that so many more fits will come.
-
-        Args:
-            fits: Number of fits.
-        """
-        self.planned += fits
 
     def add(self, converged: bool) -> None:
-        """Count a fit, and log the progress now and then.
+        """Count a fit.
 
         Args:
             converged: Whether the solver came to an end.
         """
         self.fits += 1
         self.unfinished += not converged
-        now = time.monotonic()
-        if self.fits >= self.planned or now - self._last < self.every:
-            return
-        self._last = now
-        left = (now - self._start) / self.fits * (self.planned - self.fits)
-        print_log(
-            f'linear probe: {self.fits} of {self.planned} fits, about '
-            f'{left:.0f} s left',
-            'current',
-        )
 
     def report(self, max_iter: int) -> None:
-        """Say once how many fits did not converge, and what to do.
+        """Log how many fits did not converge, and what to do.
 
         Args:
             max_iter: Iterations that they were given.
@@ -103,32 +77,17 @@ class FitTally:
         )
 
 
-def count_fits(train: LabelledFeatures, settings: SVMSettings) -> int:
-    """Return how many SVMs choosing C and scoring it take.
-
-    Args:
-        train: What they are fitted to.
-        settings: How.
-    """
-    candidates = len(settings.candidates)
-    if candidates == 1:
-        return 1
-    smallest = min(Counter(train.labels.tolist()).values())
-    return candidates * min(settings.folds, smallest) + 1
-
-
 def choose_penalty(
     train: LabelledFeatures,
     settings: SVMSettings,
-    tally: FitTally | None = None,
+    tally: FitTally,
 ) -> float:
-    """Return the C of the best accuracy in cross-validation, smaller if equal.
+    """Choose the C of the best accuracy in cross-validation, smaller if equal.
 
     Args:
         train: What the folds are made of.
         settings: With one candidate, it is returned without any fitting.
-        tally: Counts the fits; without one, a warning says what of them
-            failed.
+        tally: Counts the fits.
 
     Returns:
         One of the candidates.
@@ -154,20 +113,17 @@ def choose_penalty(
         random_state=settings.seed,
     )
     folds = list(splitter.split(train.features, train.labels))
-    own = FitTally() if tally is None else tally
     scores = [
         np.mean(
             [
                 svm_accuracy(
-                    train.take(fit), train.take(held), C, settings, own
+                    train.take(fit), train.take(held), C, settings, tally
                 )
                 for fit, held in folds
             ]
         )
         for C in candidates
     ]
-    if tally is None:
-        own.report(settings.max_iter)
     return float(candidates[int(np.argmax(scores))])
 
 
@@ -176,17 +132,16 @@ def svm_accuracy(
     test: LabelledFeatures,
     penalty: float,
     settings: SVMSettings,
-    tally: FitTally | None = None,
+    tally: FitTally,
 ) -> float:
-    """Return the percentage of ``test`` that a linear SVM gets right.
+    """Score the percentage of ``test`` that a linear SVM gets right.
 
     Args:
         train: What it is fitted to.
         test: What it is scored on.
         penalty: Its C.
         settings: Seed and iterations.
-        tally: Counts the fit; without one, a warning says where the
-            iterations did not suffice.
+        tally: Counts the fit.
 
     Returns:
         0 to 100.
@@ -205,10 +160,7 @@ def svm_accuracy(
         warnings.simplefilter('always', ConvergenceWarning)
         svm.fit(train.features, train.labels)
     failed = any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    own = FitTally() if tally is None else tally
-    own.add(not failed)
-    if tally is None:
-        own.report(settings.max_iter)
+    tally.add(not failed)
     return _percent(svm.predict(test.features), test.labels)
 
 
@@ -218,7 +170,7 @@ def knn_accuracy(
     k: int,
     metric: str = 'cosine',
 ) -> float:
-    """Return the percentage of ``test`` that the k nearest samples get right.
+    """Score the percentage of ``test`` that the k nearest samples get right.
 
     Args:
         train: What votes; ties go to the class whose voters are nearer.
@@ -256,7 +208,7 @@ def knn_accuracy(
 def draw_few_labels(
     train: LabelledFeatures, per_class: int, seeds: Sequence[tuple[int, int]]
 ) -> list[LabelledFeatures]:
-    """Return draws of equally many samples of every class.
+    """Draw equally many samples of every class.
 
     Args:
         train: What is drawn from, without replacement.

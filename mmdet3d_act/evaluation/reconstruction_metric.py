@@ -9,6 +9,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmdet3d_act.evaluation.sample_fields import name_of, required
 from mmdet3d_act.ops import chamfer_distance, f_score
 from mmdet3d_act.registry import METRICS
 
@@ -34,9 +35,7 @@ class ReconstructionMetric(BaseMetric):
             patches (a point in two patches counts twice).
         per_category: Whether the results also have an entry per category,
             named ``chamfer_l1/chair``.
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
+        **options: See MMEngine's `BaseMetric`.
 
     Example:
         >>> metric = ReconstructionMetric()
@@ -54,13 +53,9 @@ class ReconstructionMetric(BaseMetric):
         *,
         target: str = 'eval_points',
         per_category: bool = False,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
-        if threshold <= 0:
-            raise ValueError(f'threshold must be positive, got {threshold}')
+        super().__init__(**options)
         if target not in TARGETS:
             raise ValueError(
                 f'target must be one of {TARGETS}, got {target!r}'
@@ -81,7 +76,7 @@ class ReconstructionMetric(BaseMetric):
                 and optionally ``category``.
 
         Raises:
-            ValueError: If a cloud is absent, of a wrong shape, or not finite.
+            ValueError: If a cloud is absent or not finite.
         """
         for sample in data_samples:
             target = _cloud(sample, self.target)
@@ -99,15 +94,7 @@ class ReconstructionMetric(BaseMetric):
 
         Returns:
             Means by name.
-
-        Raises:
-            ValueError: If there are no results.
         """
-        if not results:
-            raise ValueError(
-                'ReconstructionMetric got no samples; check the validation '
-                'data and that predict of the model is an autoencoder'
-            )
         groups: dict[str, list[dict]] = {}
         for category, values in results:
             if category is not None:
@@ -141,22 +128,12 @@ class ReconstructionMetric(BaseMetric):
 
 def _cloud(sample: dict, key: str) -> torch.Tensor:
     """Return the coordinates (N, 3) that a sample has under a key."""
-    name = sample.get('sample_idx', '?')
-    cloud = sample.get(key)
-    if cloud is None:
-        raise ValueError(
-            f'sample {name} has no {key!r}, only {sorted(sample)}; predict of '
-            'an autoencoder must add it'
-        )
-    if cloud.ndim != 2 or cloud.shape[0] == 0 or cloud.shape[1] < 3:
-        raise ValueError(
-            f'{key} of sample {name} must be (N, 3), got {tuple(cloud.shape)}'
-        )
+    cloud = required(sample, key, "an autoencoder's predict adds it")
     cloud = cloud[:, :3].detach().float()
     if not torch.isfinite(cloud).all():
         raise ValueError(
-            f'{key} of sample {name} must be finite, got NaN or infinite '
-            'coordinates; the training has diverged: lower the learning rate'
+            f'{key} of sample {name_of(sample)} is not finite; the training '
+            'has diverged: lower the learning rate'
         )
     return cloud
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
+from mmdet3d_act.evaluation.sample_fields import required
 from mmdet3d_act.registry import METRICS
 
 SIMILARITIES = ('cosine', 'euclid')
@@ -16,7 +17,7 @@ ROWS_AT_ONCE = 256
 def retrieval_ranks(
     queries: np.ndarray, gallery: np.ndarray, similarity: str = 'cosine'
 ) -> np.ndarray:
-    """Return the rank of each query's own entry of the gallery, from 1.
+    """Compute the rank of each query's own entry of the gallery, from 1.
 
     Entries as near as the own one count as nearer. So predictions without a
     direction (zeros, by the cosine) find nothing, and predictions that are
@@ -29,19 +30,7 @@ def retrieval_ranks(
 
     Returns:
         int64 (S,).
-
-    Raises:
-        ValueError: If shapes or similarity do not fit.
     """
-    if similarity not in SIMILARITIES:
-        raise ValueError(
-            f'similarity must be one of {SIMILARITIES}, got {similarity!r}'
-        )
-    if queries.ndim != 2 or queries.shape != gallery.shape:
-        raise ValueError(
-            'expected as many queries as entries, both (S, D), got '
-            f'{queries.shape} and {gallery.shape}'
-        )
     queries = queries.astype(np.float64)
     gallery = gallery.astype(np.float64)
     if similarity == 'cosine':
@@ -60,7 +49,7 @@ def retrieval_ranks(
 
 
 def recall_at(ranks: np.ndarray, first: int) -> float:
-    """Return how many ranks are among the first, in percent.
+    """Compute how many ranks are among the first, in percent.
 
     Args:
         ranks: From :func:`retrieval_ranks`, (S,).
@@ -86,9 +75,7 @@ class RetrievalMetric(BaseMetric):
     Args:
         topk: Numbers of entries that are looked at.
         similarity: ``'cosine'`` or ``'euclid'``.
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
+        **options: See MMEngine's `BaseMetric`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -108,26 +95,15 @@ class RetrievalMetric(BaseMetric):
         topk: Sequence[int] = (1, 5),
         *,
         similarity: str = 'cosine',
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**options)
         if similarity not in SIMILARITIES:
             raise ValueError(
                 f'similarity must be one of {SIMILARITIES}, got {similarity!r}'
             )
-        if not topk or min(topk) < 1:
-            raise ValueError(f'topk must be numbers from 1 on, got {topk}')
         self.topk = tuple(topk)
         self.similarity = similarity
-
-    @property
-    def result_names(self) -> tuple[str, ...]:
-        """Names of the results; ``*`` stands for one of several objectives."""
-        own = (*(f'recall_{first}' for first in self.topk), 'median_rank')
-        chance = (f'chance_{first}' for first in self.topk)
-        return (*own, *(f'*_{name}' for name in own), *chance)
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -143,13 +119,12 @@ class RetrievalMetric(BaseMetric):
             ValueError: If it is absent, or a prediction is not finite.
         """
         for sample in data_samples:
-            pairs = sample.get('pred_targets')
-            if not pairs:
-                raise ValueError(
-                    f'sample {sample.get("sample_idx", "?")} has no '
-                    "'pred_targets'; give the Distiller predicts=('targets',)"
-                    ' and an objective with an AlignmentHead'
-                )
+            pairs = required(
+                sample,
+                'pred_targets',
+                "give the Distiller predicts=('targets',) and an objective "
+                'with an AlignmentHead',
+            )
             self.results.append(
                 {
                     name: tuple(_vector(value) for value in pair)
@@ -158,21 +133,14 @@ class RetrievalMetric(BaseMetric):
             )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Return the recalls.
+        """Compute the recalls.
 
         Args:
             results: Predictions and targets of all samples, by objective.
 
         Returns:
             Percentages and the median rank by name.
-
-        Raises:
-            ValueError: If there is a single sample.
         """
-        if len(results) < 2:
-            raise ValueError(
-                f'retrieval needs at least 2 samples, got {len(results)}'
-            )
         metrics = {}
         names = list(results[0])
         for name in names:

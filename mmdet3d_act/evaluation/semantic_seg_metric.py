@@ -13,7 +13,12 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmdet3d_act.evaluation.point_results import gt_mask, point_field
+from mmdet3d_act.evaluation.sample_fields import (
+    class_names,
+    gt_mask,
+    name_of,
+    required,
+)
 from mmdet3d_act.registry import METRICS
 
 
@@ -37,9 +42,7 @@ class SemanticSegMetric(BaseMetric):
             released code: a class that does not occur counts as 0, and the
             overall accuracy is divided by whole batches, so that an
             incomplete last batch lowers it.
-        collect_device: As in MMEngine.
-        prefix: As in MMEngine.
-        collect_dir: As in MMEngine.
+        **options: See MMEngine's `BaseMetric`.
 
     Example:
         >>> metric = SemanticSegMetric(prefix='blocks')
@@ -64,25 +67,12 @@ class SemanticSegMetric(BaseMetric):
         per_class: bool = False,
         ignore_index: int = 255,
         published_batch_size: int | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
-        if published_batch_size is not None and published_batch_size < 1:
-            raise ValueError(
-                'published_batch_size must be at least 1 or None, got '
-                f'{published_batch_size}'
-            )
+        super().__init__(**options)
         self.per_class = per_class
         self.ignore_index = ignore_index
         self.published_batch_size = published_batch_size
-
-    @property
-    def result_names(self) -> tuple[str, ...]:
-        """Names of the results; ``*`` stands for a class."""
-        each = ('iou/*',) if self.per_class else ()
-        return ('miou', 'mean_class_accuracy', 'overall_accuracy', *each)
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -100,7 +90,11 @@ class SemanticSegMetric(BaseMetric):
         """
         size = len(self._classes())
         for sample in data_samples:
-            pred = point_field(sample, 'pred_pts_seg', 'pts_semantic_mask')
+            pred = required(
+                sample,
+                'pred_pts_seg.pts_semantic_mask',
+                'a segmentor predicts it',
+            )
             pred = pred.detach().cpu().long()
             target = gt_mask(sample, len(pred))
             counted = target != self.ignore_index
@@ -110,7 +104,7 @@ class SemanticSegMetric(BaseMetric):
                 wrong = values[(values < 0) | (values >= size)]
                 if len(wrong):
                     raise ValueError(
-                        f'{what} of sample {sample.get("sample_idx", "?")} '
+                        f'{what} of sample {name_of(sample)} '
                         f'must be 0 to {size - 1}, got '
                         f'{wrong.unique().tolist()[:8]}; the data set and the '
                         'head must have the same classes, other labels '
@@ -128,14 +122,7 @@ class SemanticSegMetric(BaseMetric):
 
         Returns:
             Percentages by name.
-
-        Raises:
-            ValueError: If there are no results.
         """
-        if not results:
-            raise ValueError(
-                'SemanticSegMetric got no samples; check the validation data'
-            )
         matrix = np.sum([counts for counts, _ in results], axis=0)
         hits = np.diag(matrix).astype(float)
         seen = matrix.sum(1)
@@ -173,15 +160,7 @@ class SemanticSegMetric(BaseMetric):
         return batches * size * results[0][1]
 
     def _classes(self) -> tuple[str, ...]:
-        classes = (self.dataset_meta or {}).get('classes')
-        if not classes:
-            raise ValueError(
-                'SemanticSegMetric needs the names of the classes in the meta '
-                f'information of the data set, got '
-                f'{sorted(self.dataset_meta or {})}; add '
-                "metainfo=dict(classes=('ceiling', ...)) to the data set"
-            )
-        return tuple(classes)
+        return tuple(class_names(self))
 
     def _table(
         self,

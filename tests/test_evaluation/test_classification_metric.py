@@ -125,14 +125,6 @@ def test_samples_that_padding_repeats_are_left_out() -> None:
     )
 
 
-@pytest.mark.parametrize('key', ['gt_label', 'pred_label'])
-def test_a_sample_without_labels_is_named(key: str) -> None:
-    sample = dict(gt_label=1, pred_label=1, sample_idx=7)
-    del sample[key]
-    with pytest.raises(ValueError, match=f"sample 7 has no '{key}'"):
-        ClassificationMetric().process(None, [sample])
-
-
 def test_a_head_with_other_classes_is_named() -> None:
     with pytest.raises(ValueError, match='has 4 classes, got the class ind'):
         evaluate([0], [4])
@@ -156,11 +148,6 @@ def test_classes_that_the_data_do_not_have_are_wrong_if_allowed(
     assert same == evaluate(TRUE, PREDICTED)[1]
     with pytest.raises(ValueError, match='has 4 classes, got the class ind'):
         evaluate([4], [4], allow_foreign=True)
-
-
-def test_no_samples() -> None:
-    with pytest.raises(ValueError, match='got no samples'):
-        ClassificationMetric().compute_metrics([])
 
 
 def test_counting() -> None:

@@ -145,27 +145,3 @@ def test_table_of_classes(caplog: pytest.LogCaptureFixture) -> None:
     assert rows['bed'][1:] == ['2', '2', '50.00', '50.00', '50.00', '50.00']
     assert rows['mean'][3] == '75.00'
     assert 'sofa' not in rows
-
-
-def test_wrong_samples_are_refused() -> None:
-    metric = PublishedIndoorMetric()
-    metric.dataset_meta = dict(classes=CLASSES)
-    one = {k: v for k, v in SAMPLES[0].items() if k != 'pred_instances_3d'}
-    with pytest.raises(ValueError, match='sample 7 has no pred_instances_3d'):
-        metric.process({}, [one])
-    one = {k: v for k, v in SAMPLES[0].items() if k != 'eval_ann_info'}
-    with pytest.raises(ValueError, match='set test_mode of the data set'):
-        metric.process({}, [one])
-    with pytest.raises(ValueError, match='detection of class 3, there are 3'):
-        metric.process({}, [sample([0], [0], [(0.0, 3, 0.9)])])
-    with pytest.raises(ValueError, match='check the validation data'):
-        metric.compute_metrics([])
-    theirs = PresentIndoorMetric()
-    one = {k: v for k, v in SAMPLES[0].items() if k != 'eval_ann_info'}
-    with pytest.raises(ValueError, match='sample 7 has no eval_ann_info, onl'):
-        theirs.process({}, [one])
-    metric.dataset_meta = {}
-    with pytest.raises(ValueError, match='needs the names of the classes'):
-        metric.process({}, SAMPLES)
-    with pytest.raises(ValueError, match=r'numbers in \[0, 1\)'):
-        PublishedIndoorMetric((0.25, 1.5))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from mmdet3d_act.evaluation import DistillationLossMetric
 from mmdet3d_act.registry import METRICS
 
@@ -16,8 +14,3 @@ def test_mean_over_samples() -> None:
     metric.process(None, first)
     metric.process(None, [dict(pred_losses={'a.loss': 5.0})])
     assert metric.evaluate(size=4) == {'a.loss': 2.0, 'b.loss': 4.0}
-
-
-def test_losses_must_be_there() -> None:
-    with pytest.raises(ValueError, match=r"predicts=\('losses',\)"):
-        DistillationLossMetric().process(None, [dict(sample_idx=1)])

@@ -117,23 +117,3 @@ def test_table(caplog: pytest.LogCaptureFixture) -> None:
     assert ['Cap', '1', f'{100 * CAP:.2f}'] in rows
     assert ['classes', '3', f'{EXPECTED["class_miou"]:.2f}'] in rows
     assert not any(row[:1] == ['Mug'] for row in rows)
-
-
-def test_errors() -> None:
-    bare = PartSegMetric()
-    with pytest.raises(ValueError, match='needs category_parts'):
-        bare.process(None, SAMPLES)
-    made = metric()
-    with pytest.raises(ValueError, match='no labelled samples'):
-        made.compute_metrics([])
-    with pytest.raises(ValueError, match="category 'Boat'"):
-        made.process(None, [sample([0], [0], 'Boat')])
-    with pytest.raises(ValueError, match='its first label, 77'):
-        made.process(None, [sample([0], [77])])
-    short = sample([0], [5], 'Mug')
-    logits = short['pts_seg_logits']['pts_seg_logits'][:5]
-    short['pts_seg_logits']['pts_seg_logits'] = logits
-    with pytest.raises(ValueError, match=r'parts \[5\], .* of 5 parts only'):
-        made.process(None, [short])
-    with pytest.raises(ValueError, match='no pts_seg_logits'):
-        made.process(None, [dict(sample_idx=1)])

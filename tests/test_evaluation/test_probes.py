@@ -9,7 +9,6 @@ from mmdet3d_act.evaluation.probes import (
     LabelledFeatures,
     SVMSettings,
     choose_penalty,
-    count_fits,
     draw_few_labels,
     knn_accuracy,
     svm_accuracy,
@@ -74,15 +73,9 @@ def test_svm_separates_and_counts_errors() -> None:
     settings = SVMSettings()
     train = labelled([[-2, 0], [-1, 1], [1, 0], [2, 1]], [4, 4, 9, 9])
     test = labelled([[-3, 0], [3, 0], [4, 0], [-5, 0]], [4, 9, 4, 9])
-    assert svm_accuracy(train, test, 1.0, settings) == 50
-    assert svm_accuracy(train, test.take(np.arange(2)), 1.0, settings) == 100
-
-
-def test_svm_says_when_it_did_not_converge(mocker_log) -> None:
-    train = blobs(10, 1.0, 0)
-    svm_accuracy(train, train, 1e4, SVMSettings(max_iter=1))
-    assert '1 of 1 fits' in mocker_log[0]
-    assert 'did not converge in 1 iterations' in mocker_log[0]
+    assert svm_accuracy(train, test, 1.0, settings, FitTally()) == 50
+    few = test.take(np.arange(2))
+    assert svm_accuracy(train, few, 1.0, settings, FitTally()) == 100
 
 
 @pytest.fixture
@@ -102,32 +95,33 @@ def test_penalty_is_chosen_on_the_training_part() -> None:
     clean = np.stack([labels - 0.5, 10 * rng.normal(size=40)], 1)
     candidates = SVMSettings(candidates=(1e-6, 100.0), folds=4)
     train = LabelledFeatures(clean, labels)
-    assert choose_penalty(train, candidates) == 100.0
+    assert choose_penalty(train, candidates, FitTally()) == 100.0
     fits = [
-        svm_accuracy(train, train, C, candidates)
+        svm_accuracy(train, train, C, candidates, FitTally())
         for C in candidates.candidates
     ]
     assert fits[0] < fits[1] == 100
     # Noise alone: nothing speaks for the larger one.
     noise = LabelledFeatures(np.ones((40, 2)), labels)
-    assert choose_penalty(noise, candidates) == 1e-6
+    assert choose_penalty(noise, candidates, FitTally()) == 1e-6
 
 
 def test_smaller_of_equal_penalties_is_chosen() -> None:
     train = blobs(10, 0.0, 0)
     settings = SVMSettings(candidates=(1.0, 0.1, 10.0))
-    assert choose_penalty(train, settings) == 0.1
+    assert choose_penalty(train, settings, FitTally()) == 0.1
 
 
 def test_single_penalty_needs_no_folds() -> None:
     train = labelled([[1.0], [2.0]], [0, 1])
-    assert choose_penalty(train, SVMSettings(candidates=(0.3,))) == 0.3
+    settings = SVMSettings(candidates=(0.3,))
+    assert choose_penalty(train, settings, FitTally()) == 0.3
 
 
 def test_folds_need_two_samples_of_a_class() -> None:
     train = labelled([[1.0], [2.0], [3.0]], [0, 1, 1])
     with pytest.raises(ValueError, match='at least 2 training samples'):
-        choose_penalty(train, SVMSettings(candidates=(0.1, 1.0)))
+        choose_penalty(train, SVMSettings((0.1, 1.0)), FitTally())
 
 
 def test_draws_have_equal_classes_and_follow_the_seed() -> None:
@@ -155,7 +149,7 @@ def test_failures_are_counted_and_said_once(mocker_log) -> None:
     tally = FitTally()
     penalty = choose_penalty(train, settings, tally)
     svm_accuracy(train, train, penalty, settings, tally)
-    assert tally.fits == tally.unfinished == count_fits(train, settings) == 7
+    assert tally.fits == tally.unfinished == 7
     assert mocker_log == []
     tally.report(settings.max_iter)
     assert mocker_log[0].startswith('7 of 7 fits')
@@ -168,22 +162,3 @@ def test_nothing_is_reported_where_all_converged(mocker_log) -> None:
     svm_accuracy(train, train, 0.1, SVMSettings(), tally)
     tally.report(2000)
     assert mocker_log == []
-
-
-def test_progress_is_logged_until_the_last_fit(mocker_log) -> None:
-    tally = FitTally(every=0.0)
-    tally.plan(2)
-    tally.plan(1)
-    for _ in range(3):
-        tally.add(True)
-    assert [text.split(',')[0] for text in mocker_log] == [
-        'linear probe: 1 of 3 fits',
-        'linear probe: 2 of 3 fits',
-    ]
-
-
-def test_fits_are_counted_in_advance() -> None:
-    train = labelled([[1.0], [2.0], [3.0], [4.0]], [0, 0, 1, 1])
-    assert count_fits(train, SVMSettings()) == 1
-    # No more folds than samples of a class: two.
-    assert count_fits(train, SVMSettings((0.1, 1.0, 10.0), folds=5)) == 7

@@ -11,7 +11,6 @@ from mmdet3d_act.evaluation.retrieval_metric import (
     recall_at,
     retrieval_ranks,
 )
-from mmdet3d_act.registry import METRICS
 
 
 def samples(
@@ -93,30 +92,3 @@ def test_names_of_several_objectives() -> None:
     assert metrics['concept_recall_1'] == 100.0
     assert metrics['image_recall_1'] == 0.0
     assert metrics['chance_1'] == 25.0
-
-
-def test_builds_and_refuses() -> None:
-    assert METRICS.build(dict(type='RetrievalMetric')).topk == (1, 5)
-    with pytest.raises(ValueError, match='similarity must be one of'):
-        RetrievalMetric(similarity='dot')
-    with pytest.raises(ValueError, match='numbers from 1 on'):
-        RetrievalMetric(topk=(0,))
-    with pytest.raises(ValueError, match='as many queries as entries'):
-        retrieval_ranks(np.ones((2, 3)), np.ones((3, 3)))
-    with pytest.raises(ValueError, match='similarity must be one of'):
-        retrieval_ranks(np.ones((2, 3)), np.ones((2, 3)), 'dot')
-
-
-def test_samples_must_have_finite_predictions() -> None:
-    metric = RetrievalMetric()
-    with pytest.raises(ValueError, match="has no 'pred_targets'"):
-        metric.process(None, [dict(sample_idx=3)])
-    broken = torch.full((2, 4), float('nan'))
-    with pytest.raises(ValueError, match='4 of 4 NaN'):
-        metric.process(None, samples(broken, broken))
-
-
-def test_one_sample_is_too_few() -> None:
-    found = samples(torch.eye(1), torch.eye(1))
-    with pytest.raises(ValueError, match='at least 2 samples, got 1'):
-        evaluate(found)

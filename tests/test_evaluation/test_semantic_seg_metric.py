@@ -74,18 +74,3 @@ def test_ignored_points_do_not_count() -> None:
     made.process(None, SAMPLES)
     made.process(None, [sample([3, 1], [99, 99])])
     assert made.evaluate(3) == pytest.approx(EXPECTED)
-
-
-def test_errors() -> None:
-    with pytest.raises(ValueError, match='needs the names of the classes'):
-        SemanticSegMetric().process(None, SAMPLES)
-    with pytest.raises(ValueError, match='got no samples'):
-        metric().compute_metrics([])
-    with pytest.raises(ValueError, match=r'labels .* 0 to 3, got \[4\]'):
-        metric().process(None, [sample([0], [4])])
-    with pytest.raises(ValueError, match=r'predictions .* got \[-1\]'):
-        metric().process(None, [sample([-1], [0])])
-    with pytest.raises(ValueError, match=r'\(1,\) labels for 2 predicted'):
-        metric().process(None, [sample([0, 0], [0])])
-    with pytest.raises(ValueError, match='at least 1 or None, got 0'):
-        metric(published_batch_size=0)
