@@ -12,8 +12,9 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import BaseDataElement
 
 from mmdet3d_act.apis import prepare_config, train
+from mmdet3d_act.checkpoint import pretrained_part
 from mmdet3d_act.engine.launch import UsageError
-from mmdet3d_act.engine.preflight import collect_problems, is_pretrained
+from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import DATASETS, MODELS
 from tests.config_files import CONFIGS, LEAVES, RUN, leaves_of, load, peek
 from tests.test_tools.test_train import run_here
@@ -189,7 +190,7 @@ def test_the_backbone_is_the_student_of_its_pretraining(name: str) -> None:
     backbone = peek(name).model.backbone.to_dict()
     init = backbone.pop('init_cfg')
     source = Path(init['pretrain_config'])
-    assert is_pretrained(init)
+    assert pretrained_part(init)
     assert source.stem.split('_')[0] == Path(name).parent.name
     assert init['checkpoint'] == f'work_dirs/{source.stem}'
     pretraining = peek(source.relative_to('configs').as_posix())

@@ -27,12 +27,10 @@ from typing import TYPE_CHECKING
 from config_arguments import ConfigArgumentParser
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
     from torch import Tensor
 
     from mmdet3d_act.apis.target_caching import PairedImages
     from mmdet3d_act.models.target_generators import PairedImageTarget
-    from mmdet3d_act.models.teachers.clipcap import Captioner
 
 ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'mmdet3d_act').is_dir():
@@ -44,7 +42,7 @@ SHOWN_FAULTS = 10
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Return the command line's arguments."""
+    """Parse the command line."""
     parser = ConfigArgumentParser(
         "Compute the teacher's targets of a whole data set once."
     )
@@ -102,9 +100,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if '::' not in args.config and not Path(args.config).is_file():
         parser.error(f'the config {args.config} does not exist')
-    for name in ('batch_size', 'workers', 'captions'):
-        if getattr(args, name) < (name == 'batch_size'):
-            parser.error(f'--{name.replace("_", "-")} is too small')
+    if args.batch_size < 1:
+        parser.error(f'--batch-size must be >= 1, got {args.batch_size}')
     return args
 
 
@@ -119,9 +116,9 @@ def cache(args: argparse.Namespace) -> None:
         find_jobs,
         unwrap,
     )
-    from mmdet3d_act.datasets.readers import BadSampleError
     from mmdet3d_act.engine import launch
-    from mmdet3d_act.models.target_generators.target_store import (
+    from mmdet3d_act.engine.distributed import start_processes
+    from mmdet3d_act.models.target_generators.stored_target import (
         target_folder,
     )
     from mmdet3d_act.registry import build_module
@@ -138,44 +135,18 @@ def cache(args: argparse.Namespace) -> None:
         for part in args.parts or default_parts(cfg)
         for one in unwrap(build_dataset(cfg, args.config, part))
     ]
-    device = start_processes(cfg, args)
+    device = args.device or start_processes(cfg)
     teachers = [build_module(job.teacher) for job in jobs]
-    try:
-        for teacher in teachers:
-            initialize(teacher)
-        # What is missing is said before the hours of computing.
-        captioners = load_captioners(teachers) if args.captions else {}
-        for job, teacher in zip(jobs, teachers, strict=True):
-            path = args.out or job.path or target_folder()
-            if teacher in captioners and is_main_process():
-                captioner = captioners.pop(teacher).to(device)
-                show_captions(
-                    teacher.to(device), captioner, datasets, args.captions
-                )
-            compute(teacher, datasets, path, device, args)
-    except BadSampleError:
-        # Told by the process that has met it.
-        raise
-    except (FileNotFoundError, ValueError) as error:
-        raise launch.UsageError(str(error)) from error
-
-
-def start_processes(cfg: Config, args: argparse.Namespace) -> str:
-    """Join the other processes and return the device of this one."""
-    import torch
-    from mmengine.dist import get_rank, init_dist, is_distributed
-
-    from mmdet3d_act.engine.distributed import prepare_distributed
-
-    if args.launcher != 'none':
-        prepare_distributed(cfg)
-        if not is_distributed():
-            init_dist(args.launcher)
-    if args.device is not None:
-        return args.device
-    if not torch.cuda.is_available():
-        return 'cpu'
-    return f'cuda:{get_rank() % torch.cuda.device_count()}'
+    for teacher in teachers:
+        initialize(teacher)
+    # What it shows, and what it lacks, is said before the hours of computing.
+    if args.captions:
+        show_captions(
+            teachers, datasets, args.captions if is_main_process() else 0
+        )
+    for job, teacher in zip(jobs, teachers, strict=True):
+        path = args.out or job.path or target_folder()
+        compute(teacher, datasets, path, device, args)
 
 
 def compute(
@@ -195,7 +166,7 @@ def compute(
     name = f'{type(teacher).__name__} of {teacher.encoder.model_name}'
     if is_main_process():
         print(f'{name}, targets of shape {teacher.target_shape}', flush=True)
-    with ProgressDisplay(images_of_each()) as progress:
+    with ProgressDisplay('images of this process') as progress:
         folder, faults = cache_targets(
             teacher,
             datasets,
@@ -217,57 +188,38 @@ def compute(
         'teacher being this target generator'
     )
     if faults:
-        lines = [f'{len(faults)} images cannot be read and have no target:']
-        lines += [f'  {fault}' for fault in faults[:SHOWN_FAULTS]]
-        if len(faults) > SHOWN_FAULTS:
-            lines.append(f'  and {len(faults) - SHOWN_FAULTS} more')
-        print('\n'.join(lines))
+        print(f'{len(faults)} images cannot be read and have no target:')
+        for fault in faults[:SHOWN_FAULTS]:
+            print(f'  {fault}')
 
 
-def images_of_each() -> str:
-    """Return what this process counts: its share of the images."""
-    from mmengine.dist import get_world_size
-
-    count = get_world_size()
-    return 'images' + (f' of the first of {count} processes' * (count > 1))
-
-
-def load_captioners(
+def show_captions(
     teachers: list[PairedImageTarget],
-) -> dict[PairedImageTarget, Captioner]:
-    """Return the caption models of the teachers that have one.
+    datasets: list[PairedImages],
+    count: int,
+) -> None:
+    """Print what the caption models say of the first images."""
+    import torch
 
-    Raises:
-        FileNotFoundError: If GPT-2 is not on this machine.
-        ValueError: If no teacher has a caption model, or one no tokenizer.
-    """
+    from mmdet3d_act.engine.launch import UsageError
     from mmdet3d_act.models.teachers.clipcap import load_captioner
 
     speaking = [one for one in teachers if hasattr(one, 'mapping')]
     if not speaking:
         names = ', '.join(type(one).__name__ for one in teachers)
-        raise ValueError(
+        raise UsageError(
             f'{names} has no caption model; --captions goes with '
             'CaptionPrefixTarget'
         )
-    return {one: load_captioner(one.mapping) for one in speaking}
-
-
-def show_captions(
-    teacher: PairedImageTarget,
-    captioner: Captioner,
-    datasets: list[PairedImages],
-    count: int,
-) -> None:
-    """Print what the caption model says of the first images."""
-    import torch
-
-    device = next(captioner.parameters()).device
-    for key, image in islice(readable_images(datasets), count):
-        with torch.no_grad():
-            embedding = teacher.encoder(image[None].to(device))
-            (caption,) = captioner.captions(embedding)
-        print(f'{key}: {caption}', flush=True)
+    for teacher in speaking:
+        try:
+            captioner = load_captioner(teacher.mapping)
+        except (FileNotFoundError, ValueError) as error:
+            raise UsageError(str(error)) from error
+        for key, image in islice(readable_images(datasets), count):
+            with torch.no_grad():
+                (caption,) = captioner.captions(teacher.encoder(image[None]))
+            print(f'{key}: {caption}', flush=True)
 
 
 def readable_images(
@@ -291,7 +243,7 @@ def readable_images(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Return the exit code."""
+    """Run the tool."""
     args = parse_args(argv)
     from mmdet3d_act.engine.failures import run_tool
 

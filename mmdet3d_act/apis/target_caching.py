@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmdet3d_act.apis.loading import build_dataset
-from mmdet3d_act.datasets.base import iter_dataset_cfgs, iter_datasets
+from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
@@ -31,7 +31,7 @@ from mmdet3d_act.models.target_generators import (
     StoredTarget,
     TargetStore,
 )
-from mmdet3d_act.models.target_generators.target_store import (
+from mmdet3d_act.models.target_generators.stored_target import (
     list_stores,
     store_folder,
 )
@@ -49,10 +49,10 @@ class PairedImages(Protocol):
     image_preparation: dict
 
     def pair_keys(self) -> list[str]:
-        """Return the names of all pairs, in a fixed order."""
+        """List the names of all pairs, in a fixed order."""
 
     def prepared_image(self, pair_key: str) -> Tensor:
-        """Return the image of a pair, uint8 (3, S, S)."""
+        """Read the image of a pair, uint8 (3, S, S)."""
 
 
 class TargetJob(NamedTuple):
@@ -107,7 +107,7 @@ class _Rows(Dataset):
 
 
 def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
-    """Return the targets of images that a config's model learns from.
+    """List the targets of images that a config's model learns from.
 
     Args:
         cfg: The config.
@@ -121,13 +121,12 @@ def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
     for typed in iter_typed(cfg.get('model')):
         if id(typed) in within:
             continue
-        for cls in registered_classes(typed['type']):
-            if issubclass(cls, StoredTarget):
-                teacher = typed['teacher']
-                within.update(map(id, iter_typed(teacher)))
-                jobs.append(TargetJob(typed.get('path'), teacher))
-            elif issubclass(cls, PairedImageTarget):
-                jobs.append(TargetJob(None, typed))
+        if _is_a(typed, StoredTarget):
+            teacher = typed['teacher']
+            within.update(map(id, iter_typed(teacher)))
+            jobs.append(TargetJob(typed.get('path'), teacher))
+        elif _is_a(typed, PairedImageTarget):
+            jobs.append(TargetJob(None, typed))
     if not jobs:
         raise launch.UsageError(
             f'{config} has no target of images to compute; expected a '
@@ -135,6 +134,10 @@ def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
             'CaptionPrefixTarget among the objectives of its model'
         )
     return jobs
+
+
+def _is_a(cfg: dict, kind: type) -> bool:
+    return any(issubclass(c, kind) for c in registered_classes(cfg['type']))
 
 
 def check_stores(cfg: Config, config: str) -> None:
@@ -148,15 +151,10 @@ def check_stores(cfg: Config, config: str) -> None:
         config: Its name, for messages.
 
     Raises:
-        StoreError: If a store is of another teacher.
-        UsageError: If targets are missing.
+        StoreError: If a store is of another teacher, or lacks targets.
     """
-    stored = [
-        typed
-        for typed in iter_typed(cfg.get('model'))
-        for cls in registered_classes(typed['type'])
-        if issubclass(cls, StoredTarget)
-    ]
+    model = cfg.get('model')
+    stored = [one for one in iter_typed(model) if _is_a(one, StoredTarget)]
     if not stored:
         return
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
@@ -185,7 +183,7 @@ def unwrap(dataset: Dataset) -> Iterator[PairedImages]:
 
 
 def default_parts(cfg: Config) -> list[str]:
-    """Return the data loaders whose targets a training reads.
+    """Choose the data loaders whose targets a training reads.
 
     Args:
         cfg: The config.
@@ -193,11 +191,10 @@ def default_parts(cfg: Config) -> list[str]:
     Returns:
         ``'train'``, and ``'val'`` where there is one with paired images.
     """
-    loader = cfg.get('val_dataloader')
     kinds = [
         cls
-        for one in iter_dataset_cfgs(loader['dataset'] if loader else {})
-        for cls in registered_classes(one.get('type'))
+        for one in iter_typed(cfg.get('val_dataloader'))
+        for cls in registered_classes(one['type'])
     ]
     paired = any(hasattr(cls, 'pair_keys') for cls in kinds)
     return ['train', 'val'] if paired else ['train']
@@ -248,24 +245,33 @@ def cache_targets(
             occur twice in a data set.
     """
     generator = generator.to(device).eval()
-    keys, homes = _all_keys(datasets)
     is_store = list_stores(path) == [Path(path)]
     stores = Path(path).parent if is_store else Path(path)
     identity = {
         **generator.identity(),
         'images': _preparation(datasets),
-        'data': _origin(datasets, stores),
+        # As seen from the stores' folder: all may be moved together.
+        'data': sorted(
+            {os.path.relpath(d.data_root, stores) for d in datasets}
+        ),
         'precision': str(_amp_dtype(device) if amp else torch.float32),
     }
     folder = Path(path) if is_store else store_folder(stores, identity)
+    homes = _homes(datasets)
     rank, world_size = get_dist_info()
-    options = dict(shape=generator.target_shape, keys=keys, dtype=dtype)
     if rank == 0:
-        TargetStore.create(folder, identity, **options)
+        TargetStore.create(
+            folder,
+            identity,
+            shape=generator.target_shape,
+            keys=list(homes),
+            dtype=dtype,
+        )
     barrier()
     store = TargetStore(folder, writable=True)
     # One stretch for each process: neighbours are often of one file.
-    rows = np.array_split(store.pending(keys), world_size)[rank].tolist()
+    pending = store.pending(list(homes))
+    rows = np.array_split(pending, world_size)[rank].tolist()
     # Nobody writes before all know what is missing.
     barrier()
     images = [(row, homes[store.keys[row]], store.keys[row]) for row in rows]
@@ -324,19 +330,8 @@ def _amp_dtype(device: str) -> torch.dtype:
     return torch.float16 if on_gpu else torch.bfloat16
 
 
-def _origin(datasets: Sequence[PairedImages], path: str | Path) -> list[str]:
-    """Return where the data are, as seen from the stores' folder.
-
-    So other data with the same names have a store of their own, and all may
-    be moved together.
-    """
-    return sorted({os.path.relpath(one.data_root, path) for one in datasets})
-
-
-def _all_keys(
-    datasets: Sequence[PairedImages],
-) -> tuple[list[str], dict[str, PairedImages]]:
-    """Return the names of all pairs, and which data set has each."""
+def _homes(datasets: Sequence[PairedImages]) -> dict[str, PairedImages]:
+    """Map the names of all pairs to the data set that has each."""
     homes: dict[str, PairedImages] = {}
     for dataset in datasets:
         own = dataset.pair_keys()
@@ -347,11 +342,11 @@ def _all_keys(
             )
         # The parts of a data set may overlap: the same name is the same pair.
         homes = {**dict.fromkeys(own, dataset), **homes}
-    return list(homes), homes
+    return homes
 
 
 def _preparation(datasets: Sequence[PairedImages]) -> dict:
-    """Return how all the images are prepared."""
+    """Check that all images are prepared alike, and tell how."""
     each = [dict(dataset.image_preparation) for dataset in datasets]
     if any(one != each[0] for one in each):
         raise ValueError(

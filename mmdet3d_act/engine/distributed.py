@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_distributed
+from mmengine.dist import get_rank, init_dist, is_distributed
 from mmengine.model import (
     BaseTTAModel,
     MMDistributedDataParallel,
@@ -149,6 +149,24 @@ def prepare_distributed(cfg: Config) -> None:
         wrapper.setdefault('sync_bn', cfg.get('sync_bn') is not None)
         cfg.sync_bn = None
     cfg.model_wrapper_cfg = wrapper
+
+
+def start_processes(cfg: Config) -> str:
+    """Join the processes of a launcher, for work without a runner.
+
+    Args:
+        cfg: With ``launcher``.
+
+    Returns:
+        The device of this process.
+    """
+    launcher = cfg.get('launcher', 'none')
+    prepare_distributed(cfg)
+    if launcher != 'none' and not is_distributed():
+        init_dist(launcher)
+    if not torch.cuda.is_available():
+        return 'cpu'
+    return f'cuda:{get_rank() % torch.cuda.device_count()}'
 
 
 def convert_naive_sync_bn(module: nn.Module) -> nn.Module:

@@ -20,7 +20,6 @@ from mmdet3d_act.checkpoint import (
 )
 from mmdet3d_act.datasets.transforms import PrepareImage
 from mmdet3d_act.engine.failures import argument_hint
-from mmdet3d_act.models.target_generators.target_store import THIS_CONFIG
 from mmdet3d_act.models.teachers import ImageEncoder
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.wording import counted
@@ -311,6 +310,6 @@ def format_problems(problems: list[str], config: str) -> str:
     lines = [f'{config} cannot run yet: {count}.']
     for number, problem in enumerate(problems, start=1):
         text = problem.strip().replace('\n', '\n     ')
-        lines.append(f'{number:3d}. {text.replace(THIS_CONFIG, config)}')
+        lines.append(f'{number:3d}. {text}')
     lines.append('Nothing has been built or written.')
     return '\n'.join(lines)

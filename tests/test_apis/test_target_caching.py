@@ -54,8 +54,8 @@ def test_the_path_of_a_store_itself(tmp_path: Path) -> None:
     second = cache(first.folder, [MadeUpPairs(5)])
     assert second.folder == first.folder
     assert len(second) == 5
-    assert list(tmp_path.glob('**/store.json')) == [
-        first.folder / 'store.json'
+    assert list(tmp_path.glob('**/index.json')) == [
+        first.folder / 'index.json'
     ]
     other = teacher_of(weights(1))
     with pytest.raises(StoreError, match=r'holds other targets.*sha256'):

@@ -79,7 +79,7 @@ def test_unexpected_parameters(
 @pytest.mark.parametrize(
     ('words', 'problem'),
     [
-        (['absent.pth', 'dst.pth'], 'absent.pth does not exist'),
+        (['absent.pth', 'dst.pth'], 'no checkpoint at absent.pth'),
         (['{src}', '--task=classifier'], 'which holds no classifier; choose'),
         (['{src}', '--cfg-options', 'student.num_heads=5'], 'num_heads'),
     ],

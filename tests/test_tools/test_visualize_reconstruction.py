@@ -49,7 +49,7 @@ def test_draws_a_folder(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
-        (['mae.py', 'dvae.pth'], 'no checkpoint of the Distiller'),
+        (['mae.py', 'dvae.pth'], 'does not fit Distiller'),
         (['mae.py', 'mae.pth', '--part', 'test'], 'has no test_dataloader'),
         (['mae.py', 'mae.pth', '--data', 'x'], 'no such folder: x'),
         (['mae.py', 'mae.pth', '--indices', '99'], 'samples 0 to 17'),

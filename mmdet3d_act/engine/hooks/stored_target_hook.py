@@ -14,16 +14,13 @@ from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.engine.distributed import unwrapped
-from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.models.target_generators import (
     StoredTarget,
     StoreError,
     TargetStore,
 )
-from mmdet3d_act.models.target_generators.target_store import TOOL
+from mmdet3d_act.models.target_generators.stored_target import TOOL
 from mmdet3d_act.registry import HOOKS
-
-_SHOWN = 3
 
 
 @HOOKS.register_module()
@@ -46,9 +43,6 @@ class StoredTargetHook(Hook):
 
         Args:
             runner: The runner.
-
-        Raises:
-            UsageError: If targets are missing.
         """
         self._trains = True
         datasets = [runner.train_dataloader.dataset]
@@ -61,9 +55,6 @@ class StoredTargetHook(Hook):
 
         Args:
             runner: The runner.
-
-        Raises:
-            UsageError: If targets are missing.
         """
         if not self._trains:
             fit_to_stores(runner.model, [runner.val_dataloader.dataset])
@@ -73,9 +64,6 @@ class StoredTargetHook(Hook):
 
         Args:
             runner: The runner.
-
-        Raises:
-            UsageError: If targets are missing.
         """
         fit_to_stores(runner.model, [runner.test_dataloader.dataset])
 
@@ -88,56 +76,44 @@ def fit_to_stores(model: nn.Module, datasets: Iterable[Dataset]) -> None:
         datasets: Data sets of pairs; others are left alone.
 
     Raises:
-        UsageError: If other targets are missing.
+        StoreError: If other targets are missing.
     """
-    stores = [
-        module.target_store
-        for module in unwrapped(model).modules()
-        if isinstance(module, StoredTarget)
-    ]
-    if not stores:
-        return
     paired = [
         one
         for dataset in datasets
         for one in iter_datasets(dataset)
         if hasattr(one, 'pair_keys')
     ]
-    for store in stores:
-        for dataset in paired:
-            _fit(dataset, store)
+    for module in unwrapped(model).modules():
+        if isinstance(module, StoredTarget):
+            for dataset in paired:
+                _fit(dataset, module.target_store)
 
 
 def _fit(dataset: Dataset, store: TargetStore) -> None:
     """Fit a data set of pairs to a store."""
     keys = dataset.pair_keys()
     name = type(dataset).__name__
-    _compare_folders(dataset, store)
-    try:
-        pending = len(store.pending(keys))
-    except StoreError as error:
-        raise UsageError(f'{name}: {error}') from error
-    unreadable = store.unreadable(keys)
+    pending, unreadable = len(store.pending(keys)), store.unreadable(keys)
     if pending > len(unreadable):
-        raise UsageError(
+        raise StoreError(
             f'{store.folder} is not complete: {pending} of the {len(keys)} '
             f'targets of {name} are missing; run `{TOOL}` again, it goes on '
             'where it stopped'
         )
+    _compare_folders(dataset, store)
     if not unreadable:
         return
     told = (
         f'{len(unreadable)} of the {len(keys)} pairs of {name} have no target '
         f'in {store.folder}, because their images could not be read: '
-        f'{unreadable[:_SHOWN]}'
+        f'{unreadable[:3]}'
     )
-    if dataset.on_error == 'raise':
-        raise UsageError(
+    if dataset.on_error == 'raise' or len(unreadable) == len(keys):
+        raise StoreError(
             f'{told}; mend the images and run `{TOOL}` again, or set '
             "on_error='skip' in the data set's config to go on without them"
         )
-    if len(unreadable) == len(keys):
-        raise UsageError(f'{told}; none is left')
     print_log(
         f'{told}; they are left out', logger='current', level=logging.WARNING
     )

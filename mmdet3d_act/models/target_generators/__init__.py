@@ -14,12 +14,12 @@ from mmdet3d_act.models.target_generators.image_target import (
 from mmdet3d_act.models.target_generators.patch_coordinates import (
     PatchCoordinates,
 )
-from mmdet3d_act.models.target_generators.stored_target import StoredTarget
-from mmdet3d_act.models.target_generators.target_norm import TargetNorm
-from mmdet3d_act.models.target_generators.target_store import (
+from mmdet3d_act.models.target_generators.stored_target import (
+    StoredTarget,
     StoreError,
     TargetStore,
 )
+from mmdet3d_act.models.target_generators.target_norm import TargetNorm
 from mmdet3d_act.models.target_generators.vector_target import VectorTarget
 
 __all__ = [

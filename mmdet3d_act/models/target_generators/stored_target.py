@@ -1,31 +1,252 @@
-"""Targets out of a store instead of a teacher's forward pass."""
+"""Targets on disk, computed once and read instead of a teacher's forward pass.
+
+A store is a folder. ``index.json`` says who made it and names the rows,
+``targets.npy`` holds them, (rows, ...), and ``done.npy`` a byte for each: 0
+where it is still to come, 1 where it is complete, 2 where its image cannot be
+read.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet3d_act.checkpoint import CheckpointError
+from mmdet3d_act.files import write_json
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.models.target_generators.image_target import (
     PairedImageTarget,
 )
-from mmdet3d_act.models.target_generators.target_store import (
-    TOOL,
-    StoreError,
-    TargetStore,
-    as_json,
-    differences,
-    list_stores,
-    target_folder,
-)
 from mmdet3d_act.registry import MODELS, build_module, registered_classes
+
+FORMAT = 2
+INDEX, TARGETS, DONE = 'index.json', 'targets.npy', 'done.npy'
+DTYPES = ('float16', 'float32')
+PENDING, COMPLETE, UNREADABLE = range(3)
+TOOL = 'python tools/cache_teacher.py CONFIG'
+
+
+class StoreError(CheckpointError):
+    """A store that is damaged, incomplete or of another teacher."""
+
+
+class TargetStore:
+    """The targets of a data set's pairs, by their names.
+
+    Rows are read from a memory map: only what a batch needs comes into
+    memory, and processes on a machine share it.
+
+    Example:
+        >>> store = TargetStore.create(
+        ...     'store', {'teacher': 'toy'}, shape=(2,), keys=['a', 'b'])
+        >>> store.write([0, 1], torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        >>> store.flush()
+        >>> TargetStore('store').read(['b'])
+        tensor([[3., 4.]])
+
+    Args:
+        folder: The store.
+        writable: Whether rows are to be written.
+
+    Raises:
+        StoreError: If there is no store, or its files do not fit each other.
+    """
+
+    def __init__(self, folder: str | Path, *, writable: bool = False) -> None:
+        self.folder = Path(folder)
+        self.identity, self.keys = _read_index(self.folder)
+        mode = 'r+' if writable else 'r'
+        self._targets = _open_array(self.folder / TARGETS, mode)
+        self._done = _open_array(self.folder / DONE, mode)
+        if not len(self._targets) == len(self._done) == len(self.keys):
+            raise StoreError(
+                f'{self.folder} has {len(self._targets)} targets of '
+                f'{len(self.keys)} names; run `{TOOL}` again, which mends it'
+            )
+        self._rows = {key: row for row, key in enumerate(self.keys)}
+        # What the next flush says of rows.
+        self._news: dict[int, int] = {}
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        identity: dict,
+        *,
+        shape: Sequence[int],
+        keys: Sequence[str],
+        dtype: str = 'float32',
+    ) -> TargetStore:
+        """Open a store for writing, and make it where it is not there.
+
+        A store that is there keeps what it has; names that it lacks are
+        added. Nobody else may have it open for writing meanwhile.
+
+        Args:
+            folder: Where it is or will be.
+            identity: Who computes the targets, as JSON has it.
+            shape: Of one target.
+            keys: Names of all rows, unique.
+            dtype: One of ``DTYPES``.
+
+        Raises:
+            StoreError: If the store was made by somebody else, or with
+                another shape or type.
+            ValueError: If names are not unique.
+        """
+        if len(set(keys)) < len(keys):
+            raise ValueError(
+                f'names of targets must be unique, got {len(keys)} with '
+                f'{len(set(keys))} different ones'
+            )
+        folder = Path(folder)
+        header = {
+            **as_json(identity),
+            'shape': list(shape),
+            'dtype': str(np.dtype(dtype)),
+        }
+        known: list[str] = []
+        if (folder / INDEX).is_file():
+            found, known = _read_index(folder)
+            differ = differences(found, header)
+            if differ:
+                raise StoreError(
+                    f'{folder} holds other targets: {differ}; choose another '
+                    'folder, or delete it'
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        there = set(known)
+        every = [*known, *(key for key in keys if key not in there)]
+        size = len(every)
+        _grow(folder / TARGETS, (size, *shape), dtype, len(known))
+        _grow(folder / DONE, (size,), 'uint8', len(known))
+        index = {'format': FORMAT, 'identity': header, 'keys': every}
+        write_json(folder / INDEX, index)
+        return cls(folder, writable=True)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one target."""
+        return self._targets.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the numbers on disk."""
+        return self._targets.dtype
+
+    def __len__(self) -> int:
+        """Count the rows, complete or not."""
+        return len(self.keys)
+
+    def pending(self, keys: Sequence[str] | None = None) -> list[int]:
+        """List the rows that are still to be written, unreadable ones too.
+
+        Args:
+            keys: Names that are looked at; None for all.
+        """
+        rows = range(len(self)) if keys is None else self.rows(keys)
+        return [row for row in rows if self._done[row] != COMPLETE]
+
+    def unreadable(self, keys: Sequence[str]) -> list[str]:
+        """List the names whose images could not be read.
+
+        Args:
+            keys: Names that are looked at.
+        """
+        rows = zip(keys, self.rows(keys), strict=True)
+        return [key for key, row in rows if self._done[row] == UNREADABLE]
+
+    def rows(self, keys: Sequence[str]) -> list[int]:
+        """Look up the rows of names.
+
+        Args:
+            keys: The names.
+
+        Raises:
+            StoreError: If there is no row of one.
+        """
+        unknown = [key for key in keys if key not in self._rows]
+        if unknown:
+            raise StoreError(
+                f'{self.folder} has no target of {unknown[:3]} '
+                f'({len(self)} others); run `{TOOL}` with the config of this '
+                'run, which adds what is missing: the pairs of training and '
+                'validation, others by --parts'
+            )
+        return [self._rows[key] for key in keys]
+
+    def write(self, rows: Sequence[int], values: Tensor) -> None:
+        """Write rows; they count as complete after :meth:`flush`.
+
+        Args:
+            rows: Numbers of the rows.
+            values: (rows, ...).
+
+        Raises:
+            ValueError: If values have another shape, or are not finite in
+                the type of the store.
+        """
+        if values.shape != (len(rows), *self.shape):
+            raise ValueError(
+                f'expected {len(rows)} targets of shape {self.shape}, got '
+                f'{tuple(values.shape)}'
+            )
+        with np.errstate(over='ignore'):
+            array = values.detach().cpu().float().numpy().astype(self.dtype)
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f'targets must be finite in {self.dtype}, got values up to '
+                f'{values.abs().max().item():.3g}; store them as float32, and '
+                'look at the images if they are not finite there'
+            )
+        self._targets[list(rows)] = array
+        self._news.update(dict.fromkeys(rows, COMPLETE))
+
+    def give_up(self, rows: Sequence[int]) -> None:
+        """Note that the images of rows cannot be read, for :meth:`flush`.
+
+        Args:
+            rows: Numbers of the rows.
+        """
+        self._news.update(dict.fromkeys(rows, UNREADABLE))
+
+    def flush(self) -> None:
+        """Bring what was written to the disk, the targets first."""
+        self._targets.flush()
+        self._done[list(self._news)] = list(self._news.values())
+        self._done.flush()
+        self._news = {}
+
+    def read(self, keys: Sequence[str]) -> Tensor:
+        """Read the targets of names, (names, ...), float32.
+
+        Args:
+            keys: The names.
+
+        Raises:
+            StoreError: If one has no complete row.
+        """
+        missing = self.pending(keys)
+        if missing:
+            raise StoreError(
+                f'{self.folder} is not complete, {len(self.pending())} of '
+                f'{len(self)} targets are missing, among them '
+                f'{self.keys[missing[0]]!r}; run `{TOOL}` again, it goes on '
+                'where it stopped'
+            )
+        rows = self.rows(keys)
+        return torch.from_numpy(self._targets[rows].astype(np.float32))
 
 
 @MODELS.register_module()
@@ -65,7 +286,6 @@ class StoredTarget(BaseModule):
     ) -> None:
         super().__init__()
         self.path = Path(path or target_folder())
-        self.prepare = prepare and dict(prepare)
         self.verify_weights = verify_weights
         # No member: with a store its weights need not be there.
         self._given = (teacher,)
@@ -73,22 +293,20 @@ class StoredTarget(BaseModule):
             built = build_module(teacher)
         if not isinstance(built, PairedImageTarget):
             raise TypeError(
-                'StoredTarget needs the config of a target generator for '
-                f'images, got {type(built).__name__}; give an '
-                'ImageEmbeddingTarget, ImagePatchTarget or '
-                'CaptionPrefixTarget as teacher='
+                'StoredTarget needs a target generator for images as '
+                f'teacher=, such as ImageEmbeddingTarget, got {type(built)}'
             )
         self.target_shape = built.target_shape
         self.grid = getattr(built, 'grid', None)
-        wanted = built.settings()
-        if self.prepare is not None:
-            wanted['images'] = self.prepare
+        wanted = {**built.settings(), 'shape': built.target_shape}
+        if prepare is not None:
+            wanted['images'] = dict(prepare)
         self.wanted = as_json(wanted)
         self._open: TargetStore | None = None
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a config from running, with the remedy.
+        """List what keeps a config from running, with the remedy.
 
         The weights of the teacher are not read, so stores of other weights
         are found later.
@@ -96,15 +314,9 @@ class StoredTarget(BaseModule):
         Args:
             cfg: The config of this class.
         """
-        path = cfg.get('path') or target_folder()
-        if not list_stores(path):
-            return [
-                f'no store of targets at {path}; compute it once by `{TOOL}`, '
-                'or use the teacher itself as target_generator'
-            ]
-        arguments = {key: cfg[key] for key in cfg if key != 'type'}
+        stored = cls(**{key: cfg[key] for key in cfg if key != 'type'})
         try:
-            cls(**arguments)._of_these_settings()
+            stored.find_stores(stored.wanted)
         except StoreError as error:
             return [str(error)]
         return []
@@ -113,10 +325,18 @@ class StoredTarget(BaseModule):
         """Open the store.
 
         Raises:
-            FileNotFoundError: If there is none.
-            StoreError: If none is of this teacher.
+            StoreError: If there is none of this teacher, or several.
         """
-        self._open = self._find()
+        identity = self._identity() if self.verify_weights else {}
+        found = self.find_stores({**self.wanted, **identity})
+        if len(found) > 1:
+            raise StoreError(
+                f'{self.path} has several stores of this teacher, with other '
+                'weights, data or precision, or otherwise prepared images: '
+                f'{[store.folder.name for store in found]}; give the path of '
+                'one'
+            )
+        self._open = found[0]
         print_log(
             f'targets of {len(self._open)} images from {self._open.folder}',
             logger='current',
@@ -129,62 +349,39 @@ class StoredTarget(BaseModule):
             self.init_weights()
         return self._open
 
-    def _find(self) -> TargetStore:
-        """Return the store of this teacher."""
-        found = self._of_these_weights(self._of_these_settings())
-        if len(found) > 1:
-            names = [store.folder.name for store in found]
-            raise StoreError(
-                f'{self.path} has several stores of this teacher, with other '
-                'weights, data or precision, or otherwise prepared images: '
-                f'{names}; give the path of one'
-            )
-        return self._checked(found[0])
+    def find_stores(self, wanted: dict) -> list[TargetStore]:
+        """Find the stores whose identity has certain entries.
 
-    def _of_these_settings(self) -> list[TargetStore]:
-        """Return the stores of teachers with these settings."""
-        folders = list_stores(self.path)
-        if not folders:
-            raise FileNotFoundError(
-                self.check_requirements({'path': self.path})[0]
+        Args:
+            wanted: The entries.
+
+        Raises:
+            StoreError: If there is none.
+        """
+        stores = [TargetStore(folder) for folder in list_stores(self.path)]
+        if not stores:
+            raise StoreError(
+                f'no store of targets at {self.path}; compute it once by '
+                f'`{TOOL}`, or use the teacher itself as target_generator'
             )
-        stores = [TargetStore(folder) for folder in folders]
-        faults = [differences(one.identity, self.wanted) for one in stores]
-        fitting = [
-            store
-            for store, fault in zip(stores, faults, strict=True)
-            if not fault
-        ]
-        if not fitting:
+        faults = [differences(store.identity, wanted) for store in stores]
+        if all(faults):
             shown = '; '.join(
-                f'{folder.name}: {fault}'
-                for folder, fault in zip(folders, faults, strict=True)
+                f'{store.folder.name}: {fault}'
+                for store, fault in zip(stores, faults, strict=True)
             )
             raise StoreError(
-                f'no store at {self.path} is of this teacher ({shown}); '
-                f'compute one by `{TOOL}`, or correct the config'
+                f'no store at {self.path} is of this teacher and its weights '
+                f'({shown}); compute one by `{TOOL}`, or correct the config'
             )
-        return fitting
+        pairs = zip(stores, faults, strict=True)
+        return [store for store, fault in pairs if not fault]
 
-    def _of_these_weights(self, stores: list[TargetStore]) -> list:
-        """Return the stores that the teacher's weights made."""
-        identity = self._identity() if self.verify_weights else None
-        if identity is None:
-            return stores
-        found = [s for s in stores if not differences(s.identity, identity)]
-        if not found:
-            raise StoreError(
-                f'the stores at {self.path} were made with other weights: '
-                f'{differences(stores[0].identity, identity)}; compute one by '
-                f'`{TOOL}`, or name the weights that made it in the config'
-            )
-        return found
-
-    def _identity(self) -> dict | None:
-        """Return the teacher's identity; None without its weights."""
+    def _identity(self) -> dict:
+        """Identify the teacher's weights; empty where they are not here."""
         (teacher,) = self._given
         if isinstance(teacher, Mapping):
-            missing = list(_missing(teacher))
+            missing = _missing(teacher)
             if missing:
                 print_log(
                     'the weights of the teacher are not on this machine, so '
@@ -193,18 +390,10 @@ class StoredTarget(BaseModule):
                     logger='current',
                     level=logging.WARNING,
                 )
-                return None
+                return {}
             teacher = build_module(teacher)
         teacher.init_weights()
         return as_json(teacher.identity())
-
-    def _checked(self, store: TargetStore) -> TargetStore:
-        if store.shape != self.target_shape:
-            raise StoreError(
-                f'{store.folder} holds targets of shape {store.shape}, the '
-                f'teacher has {self.target_shape}'
-            )
-        return store
 
     @torch.no_grad()
     def forward(
@@ -213,7 +402,7 @@ class StoredTarget(BaseModule):
         patches: PointPatches | None = None,
         data_samples: list | None = None,
     ) -> Tensor:
-        """Return the targets of the pairs, (B, ...), float32.
+        """Read the targets of the pairs, (B, ...), float32.
 
         Args:
             inputs: ``points`` say where the targets go.
@@ -233,8 +422,112 @@ class StoredTarget(BaseModule):
         return self.target_store.read(keys).to(inputs['points'].device)
 
 
+def as_json(value: dict) -> dict:
+    """Convert a dict to what comes back from a JSON file: tuples to lists.
+
+    Args:
+        value: What JSON can hold.
+    """
+    return json.loads(json.dumps(value))
+
+
+def differences(found: dict, wanted: dict, prefix: str = '') -> str:
+    """Describe where two nested dicts differ; empty where they agree.
+
+    Args:
+        found: What is there.
+        wanted: What should be; its keys alone are compared.
+        prefix: Of the names, for what lies inside.
+    """
+    faults = []
+    for key, value in wanted.items():
+        has = found.get(key)
+        name = f'{prefix}{key}'
+        if isinstance(value, dict) and isinstance(has, dict):
+            faults.append(differences(has, value, f'{name}.'))
+        elif has != value:
+            faults.append(f'{name} is {has!r} instead of {value!r}')
+    return ', '.join(fault for fault in faults if fault)
+
+
+def target_folder() -> Path:
+    """Name ``$ACT_DATA_ROOT/targets``, by default ``data/targets``."""
+    return Path(os.environ.get('ACT_DATA_ROOT') or 'data') / 'targets'
+
+
+def store_folder(root: str | Path, identity: dict) -> Path:
+    """Name the folder of a teacher's store.
+
+    Args:
+        root: The folder of all stores.
+        identity: Of the teacher with its weights, and of the images.
+    """
+    text = json.dumps(identity, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    model = str(identity.get('encoder', {}).get('model', ''))
+    name = '-'.join(filter(None, [str(identity.get('type', '')), model]))
+    name = ''.join(c if c.isalnum() or c in '-_.' else '-' for c in name)
+    return Path(root) / f'{name}-{digest}'
+
+
+def list_stores(path: str | Path) -> list[Path]:
+    """List the stores at a path: it itself, or those in it.
+
+    Args:
+        path: A store, or a folder of stores.
+    """
+    path = Path(path).expanduser()
+    if (path / INDEX).is_file():
+        return [path]
+    return sorted(file.parent for file in path.glob(f'*/{INDEX}'))
+
+
+def _read_index(folder: Path) -> tuple[dict, list[str]]:
+    path = folder / INDEX
+    if not path.is_file():
+        raise StoreError(f'no store of targets at {folder}; run `{TOOL}`')
+    try:
+        index = json.loads(path.read_text(encoding='utf-8'))
+        if index['format'] != FORMAT:
+            raise ValueError(f'format {index["format"]}')
+        return dict(index['identity']), list(index['keys'])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f'{path} is damaged or of another version ({error}); delete '
+            f'{folder} and compute it again by `{TOOL}`'
+        ) from error
+
+
+def _open_array(path: Path, mode: str) -> np.memmap:
+    try:
+        return np.load(path, mmap_mode=mode, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f'{path} cannot be read ({error}); delete {path.parent} and '
+            f'compute it again by `{TOOL}`'
+        ) from error
+
+
+def _grow(
+    path: Path, shape: tuple[int, ...], dtype: str, num_known: int
+) -> None:
+    """Make an array, or replace it by a longer one with the same rows."""
+    known = _open_array(path, 'r') if num_known else np.empty((0, *shape[1:]))
+    if len(known) == shape[0]:
+        return
+    part = path.with_name(f'part-{path.name}')
+    array = np.lib.format.open_memmap(part, 'w+', np.dtype(dtype), shape)
+    if hasattr(os, 'posix_fallocate'):
+        # A full disk is said now; later, a memory map could only crash.
+        with part.open('r+b') as file:
+            os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+    array[:num_known] = known[:num_known]
+    array.flush()
+    part.replace(path)
+
+
 def _missing(cfg: Mapping) -> list[str]:
-    """Return which weights of a teacher are not on this machine."""
+    """List which weights of a teacher are not on this machine."""
     problems = []
     for part in (cfg, cfg.get('encoder'), cfg.get('mapping')):
         if not isinstance(part, Mapping):

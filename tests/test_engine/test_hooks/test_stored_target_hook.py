@@ -11,9 +11,12 @@ from torch import nn
 from torch.utils.data import ConcatDataset, TensorDataset
 
 from mmdet3d_act.apis.target_caching import cache_targets
-from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.engine.hooks import StoredTargetHook, stored_target_hook
-from mmdet3d_act.models.target_generators import StoredTarget, TargetStore
+from mmdet3d_act.models.target_generators import (
+    StoredTarget,
+    StoreError,
+    TargetStore,
+)
 from tests.paired_images import MadeUpPairs, teacher_of, weights
 
 
@@ -59,11 +62,11 @@ def test_validation_pairs_are_asked_for_before_the_training(
 ) -> None:
     make(tmp_path, count=5)
     val = Pairs(2, first=4)
-    with pytest.raises(UsageError, match=r"no target of \['scene/005'\]"):
+    with pytest.raises(StoreError, match=r"no target of \['scene/005'\]"):
         StoredTargetHook().before_train(runner_of(tmp_path, Pairs(5), val))
-    with pytest.raises(UsageError, match='pairs of training and validation'):
+    with pytest.raises(StoreError, match='pairs of training and validation'):
         StoredTargetHook().before_val(runner_of(tmp_path, Pairs(5), val))
-    with pytest.raises(UsageError, match='has no target of'):
+    with pytest.raises(StoreError, match='has no target of'):
         StoredTargetHook().before_test(runner_of(tmp_path, Pairs(6)))
 
 
@@ -73,7 +76,7 @@ def test_a_store_that_is_not_complete(tmp_path: Path) -> None:
     store.flush()
     for on_error in ('raise', 'skip'):
         runner = runner_of(tmp_path, Pairs(4, on_error=on_error))
-        with pytest.raises(UsageError, match='1 of the 4 targets of Pairs'):
+        with pytest.raises(StoreError, match='1 of the 4 targets of Pairs'):
             StoredTargetHook().before_train(runner)
 
 
@@ -83,10 +86,10 @@ def test_pairs_whose_image_could_not_be_read(tmp_path: Path) -> None:
     pairs = Pairs(3, **broken)
     StoredTargetHook().before_train(runner_of(tmp_path, pairs))
     assert pairs.names == ['scene/000', 'scene/002']
-    with pytest.raises(UsageError, match=r"1 of the 3 pairs .*'skip' in the"):
+    with pytest.raises(StoreError, match=r"1 of the 3 pairs .*'skip'"):
         StoredTargetHook().before_train(runner_of(tmp_path, Pairs(3)))
     nothing = Pairs(1, first=1, **broken)
-    with pytest.raises(UsageError, match='none is left'):
+    with pytest.raises(StoreError, match='1 of the 1 pairs'):
         StoredTargetHook().before_train(runner_of(tmp_path, nothing))
 
 
