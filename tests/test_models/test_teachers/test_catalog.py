@@ -79,11 +79,3 @@ def test_published_names_are_there() -> None:
     assert set(PUBLISHED_NAMES.values()) <= models
     keys = [entry.key for entry in module.CATALOG]
     assert len(set(keys)) == len(keys)
-
-
-def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert module.missing_package('TimmTeacher') is None
-    monkeypatch.setitem(
-        module.LIBRARIES, 'TimmTeacher', ('none_such', 'teacher')
-    )
-    assert 'none_such' in module.missing_package('TimmTeacher')

@@ -170,11 +170,3 @@ def test_checkpoints_hold_the_source_alone() -> None:
     unnamed = Toy(source=None)
     unnamed.init_weights()
     assert 'frozen.module.weight' in unnamed.state_dict()
-
-
-def test_random_weights_need_no_file() -> None:
-    toy = Toy(pretrained=False)
-    weight = toy.network.weight.clone()
-    toy.init_weights()
-    assert torch.equal(toy.network.weight, weight)
-    assert len(toy.identity()['sha256']) == 64

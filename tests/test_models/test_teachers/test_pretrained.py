@@ -27,6 +27,7 @@ from mmdet3d_act.models.teachers.pretrained import (
     import_library,
     teacher_folder,
 )
+from tests.small_data import ROOT
 
 STATE = {'a.weight': torch.tensor([[1.0, 2.5]]), 'a.bias': torch.ones(1)}
 SOURCE = WeightSource('net', ('net.tag', 'net'), 'some/net')
@@ -283,3 +284,19 @@ def test_first_layers(kind: str) -> None:
     for number in (0, 4):
         with pytest.raises(ValueError, match='num_layers'):
             build(kind, num_layers=number)
+
+
+def test_recipe_of_the_docs(folder: Path) -> None:
+    """A kind of teacher in one class, as docs/teachers.md shows it."""
+    text = (ROOT / 'docs' / 'teachers.md').read_text(encoding='utf-8')
+    code = text.partition('torchvision:')[2].split('```')[1]
+    code = code.removeprefix('python').replace('@MODELS.register_module()', '')
+    names: dict = {}
+    exec(code, names)
+    kind = names['TorchvisionTeacher']
+    (problem,) = kind.check_requirements({})
+    assert str(folder / 'vit_b_16') in problem
+    with torch.device('meta'):
+        encoder = kind.build_encoder()
+    assert encoder.spec()[:2] == (768, 12)
+    assert encoder.names['norm.bias'] == 'encoder.ln.bias'
