@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 from torch import Tensor
@@ -45,6 +46,15 @@ def _write_modelnet_dat(root: Path) -> dict:
     return dict(type='ModelNet40', split='test')
 
 
+def _write_scanobjectnn(root: Path) -> dict:
+    path = root / 'main_split' / 'test_objectdataset.h5'
+    path.parent.mkdir(parents=True)
+    with h5py.File(path, 'w') as file:
+        file['data'] = np.stack([_rows(3, 3) + i for i in range(4)])
+        file['label'] = np.array([14, 0, 7, 3], np.int32)
+    return dict(type='ScanObjectNN', split='test', variant='objbg')
+
+
 def _write_folder(root: Path) -> dict:
     for split in ('train', 'test'):
         for index, name in enumerate(['cup/a', 'cup/b', 'bowl/c', 'jar/d']):
@@ -77,6 +87,7 @@ WRITERS = dict(
     shapenet_part=_write_shapenet_part,
     modelnet_txt=_write_modelnet_txt,
     modelnet_dat=_write_modelnet_dat,
+    scanobjectnn=_write_scanobjectnn,
     folder=_write_folder,
 )
 PIPELINE = (

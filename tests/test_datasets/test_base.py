@@ -17,7 +17,6 @@ from mmdet3d_act.datasets import (
     EpochSampler,
     SampleIndex,
     ShapeNet55,
-    seeding,
 )
 from tests.test_datasets.clouds import (
     NAMES,
@@ -88,19 +87,6 @@ def test_persistent_workers_follow_the_epoch(shapenet_root: Path) -> None:
     second = by_index(loader)
     assert same(first, _epoch(shapenet_root, 0))
     assert same(second, _epoch(shapenet_root, 1))
-
-
-def test_samples_do_not_depend_on_the_number_of_processes(
-    shapenet_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    together = {}
-    for rank in range(2):
-        monkeypatch.setattr(
-            seeding, 'get_dist_info', lambda rank=rank: (rank, 2)
-        )
-        together |= _epoch(shapenet_root, 3)
-    monkeypatch.undo()
-    assert same(together, _epoch(shapenet_root, 3))
 
 
 def test_plain_indices_are_epoch_0_and_seed_0(shapenet_root: Path) -> None:

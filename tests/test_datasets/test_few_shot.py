@@ -13,7 +13,6 @@ from mmdet3d_act.datasets import FewShotDraw, PointFolder, SampleIndex
 from mmdet3d_act.datasets.few_shot import draw_episode, draw_label_subset
 from mmdet3d_act.datasets.packs import list_packs, pack_dataset
 from mmdet3d_act.registry import DATASETS
-from tests.test_datasets import packs
 
 # 8 classes with 25 to 32 training clouds, two with 5.
 TRAIN = [c for c in range(8) for _ in range(25 + c)] + [8, 9] * 5
@@ -274,13 +273,3 @@ def test_data_set_keeps_a_share(
     other = _folder(tmp_path, label_fraction=0.2, label_seed=2)
     assert paths != {other.get_data_info(i)['lidar_path'] for i in range(4)}
     assert len(_folder(tmp_path)) == 20
-
-
-def test_a_pack_holds_all_and_gives_the_share(tmp_path: Path) -> None:
-    cfg = packs.write_case('folder', tmp_path / 'data')
-    cfg |= dict(label_fraction=0.5)
-    before = packs.samples_of(packs.build(cfg))
-    packs.pack(cfg)
-    assert packs.equal(packs.samples_of(packs.build(cfg)), before)
-    assert len(packs.build(cfg, label_fraction=1.0)) == 8
-    assert len(before) < 8

@@ -14,7 +14,7 @@ from mmengine.dataset import ConcatDataset
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader
 
-from mmdet3d_act.datasets import BadSampleError, EpochSampler
+from mmdet3d_act.datasets import BadSampleError, EpochSampler, PointFolder
 from mmdet3d_act.datasets.packs import Pack, PackError, write_pack
 from mmdet3d_act.datasets.transforms import loading
 from tests.test_datasets.packs import (
@@ -92,6 +92,10 @@ def test_other_packs_are_refused(small: Path, tmp_path: Path) -> None:
     (small / 'points.npy').unlink()
     with pytest.raises(PackError, match=r'points\.npy'):
         Pack(str(small))
+    cfg = dict(type='PointFolder', data_root=str(tmp_path))
+    shutil.move(old, tmp_path / 'PointFolder_all.pack')
+    (text,) = PointFolder.check_requirements(cfg)
+    assert 'PointFolder_all.pack' in text
 
 
 def test_nothing_appears_before_it_is_complete(small: Path) -> None:
@@ -362,16 +366,3 @@ def test_unusable_clouds_are_skipped_as_before(
     assert equal(samples_of(build(skip)), expected)
     with pytest.raises(BadSampleError, match=path.name):
         build(shapenet)[0]
-
-
-def test_damaged_pack_is_not_passed_over(shapenet: dict) -> None:
-    pack(shapenet)
-    path = Path(shapenet['data_root']) / 'ShapeNet55_train.pack/points.npy'
-    path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(PackError, match=r'damaged.*packed=None in'):
-        build(shapenet)
-    (text,) = type(build(shapenet, lazy_init=True)).check_requirements(
-        shapenet
-    )
-    assert 'damaged' in text
-    assert len(build(shapenet, packed=None)) == 11

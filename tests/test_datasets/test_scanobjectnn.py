@@ -8,7 +8,6 @@ import pytest
 
 from mmdet3d_act.datasets import BadSampleError, ScanObjectNN
 from mmdet3d_act.datasets.scanobjectnn import VARIANTS, read_h5_clouds
-from tests.test_datasets import packs
 
 LOAD = [dict(type='LoadPointCloud')]
 LABELS = [14, 0, 7, 3]
@@ -99,25 +98,6 @@ def test_half_of_the_labels(tree: Path) -> None:
     np.testing.assert_array_equal(
         data[5]['points'].tensor, _clouds(0, 12)[number]
     )
-
-
-@pytest.mark.parametrize('gone', [False, True])
-def test_packed(tree: Path, gone: bool) -> None:
-    cfg = dict(
-        type='ScanObjectNN',
-        data_root=str(tree),
-        split='test',
-        variant='objonly',
-        pipeline=[*LOAD, dict(type='SamplePoints', num_points=9)],
-    )
-    before = packs.samples_of(packs.build(cfg))
-    assert packs.pack(cfg) == [str(tree / 'scanobjectnn-objonly_test.pack')]
-    if gone:
-        _file(tree, 'objonly', 'test').unlink()
-    packed = packs.build(cfg)
-    assert packed._clouds is None
-    assert packs.equal(packs.samples_of(packed), before)
-    assert len(packs.build(cfg, variant='objbg')) == 4
 
 
 def test_missing_file(tree: Path) -> None:
