@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
 from typing import ClassVar
 
 from mmengine.logging import print_log
@@ -119,36 +118,35 @@ class ScanNetFrames(PairedDataset):
     def find_problems(self) -> list[str]:
         """Say what of the layout is missing."""
         root = self.data_root
-        if not os.path.isdir(root):
+        if not os.path.isdir(root) or not list_scenes(root):
             return [self.describe_missing('its frames', root)]
         lists = self._find_lists()
-        for part in self._parts():
-            if part not in lists and not self._can_hold_out():
-                path = self.scene_list or os.path.join(
-                    root, f'scannetv2_{part}.txt'
-                )
-                text = self.describe_missing(
-                    f'the list of {part} scenes (a scene per line)', path
-                )
-                return [
-                    f"{text} Without lists: split='all', or holdout=0.2, the "
-                    'last fifth of the frames of each scene for validation.'
-                ]
-        if not list_scenes(root):
-            return [self.describe_missing('its scenes', root)]
-        return self._find_absent_scenes(lists)
-
-    def _find_absent_scenes(self, lists: dict[str, str]) -> list[str]:
-        names = [n for path in lists.values() for n in read_lines(path)]
-        absent = [n for n in names if find_scene(self.data_root, n) is None]
+        missing = [part for part, path in lists.items() if path is None]
+        if missing and not self._holds_out():
+            path = self.scene_list or os.path.join(
+                root, f'scannetv2_{missing[0]}.txt'
+            )
+            text = self.describe_missing(
+                f'the list of {missing[0]} scenes (a scene per line)', path
+            )
+            return [
+                f"{text} Without lists: split='all', or holdout=0.2, the "
+                'last fifth of the frames of each scene for validation.'
+            ]
+        names = [
+            n
+            for path in filter(None, lists.values())
+            for n in read_lines(path)
+        ]
+        absent = [n for n in names if find_scene(root, n) is None]
         some_left = len(absent) < len(names)
         if not absent or (self.on_error == 'skip' and some_left):
             return []
         return [
             f'{type(self).__name__}: {len(absent)} of {len(names)} listed '
-            f'scenes are not in {self.data_root}, for example {absent[0]}. '
-            "Complete the data, or set on_error='skip' in the data set's "
-            'config to go on with those that are there.'
+            f'scenes are not in {root}, for example {absent[0]}. Complete the '
+            "data, or set on_error='skip' in the data set's config to go on "
+            'with those that are there.'
         ]
 
     def list_samples(self) -> list[dict]:
@@ -159,12 +157,25 @@ class ScanNetFrames(PairedDataset):
         """
         self.skipped = Counter()
         samples = []
-        for part, scenes in self._scenes().items():
+        lists = self._find_lists() or {self.split: None}
+        for part, list_file in lists.items():
+            listed = list_file is not None
+            scenes = (
+                read_lines(list_file)
+                if listed
+                else list_scenes(self.data_root)
+            )
             for scene in scenes:
                 path = find_scene(self.data_root, scene)
                 if path is None:
                     self.skipped['scenes that are not there'] += 1
                     continue
+                entries = self._entries(path)
+                if not listed and part in ('train', 'val'):
+                    held_out = max(1, round(self.holdout * len(entries)))
+                    first = len(entries) - held_out
+                    train = part == 'train'
+                    entries = entries[:first] if train else entries[first:]
                 samples += [
                     dict(
                         pair_key=f'{scene}/{entry.number:06d}',
@@ -173,7 +184,7 @@ class ScanNetFrames(PairedDataset):
                         lidar_path=path,
                         split=part,
                     )
-                    for entry in self._part_of(part, self._entries(path))
+                    for entry in entries
                 ]
         self._report(samples)
         return samples
@@ -200,55 +211,34 @@ class ScanNetFrames(PairedDataset):
             )
         return entries
 
-    def _part_of(
-        self, part: str, entries: Sequence[FrameEntry]
-    ) -> Sequence[FrameEntry]:
-        if self._find_lists() or part not in ('train', 'val'):
-            return entries
-        held_out = max(1, round(self.holdout * len(entries)))
-        first = len(entries) - held_out
-        return entries[:first] if part == 'train' else entries[first:]
+    def _find_lists(self) -> dict[str, str | None]:
+        """Find the list of scenes of each part; None where there is none."""
+        if self.split == 'all':
+            return {}
+        if self.scene_list is not None:
+            there = os.path.isfile(self.scene_list)
+            return {self.split: self.scene_list if there else None}
+        return {part: self._find_list(part) for part in self._parts()}
+
+    def _find_list(self, part: str) -> str | None:
+        name = f'scannetv2_{part}.txt'
+        paths = [
+            os.path.normpath(os.path.join(self.data_root, folder, name))
+            for folder in _LIST_FOLDERS
+        ]
+        return next(filter(os.path.isfile, paths), None)
 
     def _parts(self) -> tuple[str, ...]:
-        if self.split == 'all':
-            return ()
         return _PARTS.get(self.split, (self.split,))
 
-    def _can_hold_out(self) -> bool:
+    def _holds_out(self) -> bool:
+        """Tell whether frames are held out, as no list divides the scenes."""
         return (
             self.holdout is not None
             and self.scene_list is None
             and self.split != 'test'
-            and not self._lists_of(('train', 'val'))
+            and not any(map(self._find_list, ('train', 'val')))
         )
-
-    def _find_lists(self) -> dict[str, str]:
-        """Return the lists of scenes that are there, by their part."""
-        if self.scene_list is not None:
-            named = {self.split: self.scene_list}
-            return {k: p for k, p in named.items() if os.path.isfile(p)}
-        return self._lists_of(self._parts())
-
-    def _lists_of(self, parts: Sequence[str]) -> dict[str, str]:
-        lists = {}
-        for part in parts:
-            for folder in reversed(_LIST_FOLDERS):
-                path = os.path.normpath(
-                    os.path.join(
-                        self.data_root, folder, f'scannetv2_{part}.txt'
-                    )
-                )
-                if os.path.isfile(path):
-                    lists[part] = path
-        return lists
-
-    def _scenes(self) -> dict[str, list[str]]:
-        """Return the names of the scenes of each part."""
-        lists = self._find_lists()
-        if lists:
-            return {part: read_lines(path) for part, path in lists.items()}
-        scenes = list_scenes(self.data_root)
-        return dict.fromkeys(self._parts() or (self.split,), scenes)
 
     def _report(self, samples: list[dict]) -> None:
         left_out = ', '.join(
