@@ -208,28 +208,6 @@ def test_names_of_numpy_1_and_2_are_known(module, tmp_path, no_safe_globals):
     assert scalar(*np.float32(1.5).__reduce__()[1]) == 1.5
 
 
-@needs_safe_load
-def test_allowing_twice_changes_nothing(no_safe_globals):
-    compat.allow_mmengine_checkpoints()
-    first = set(torch.serialization.get_safe_globals())
-    compat.allow_mmengine_checkpoints()
-    assert set(torch.serialization.get_safe_globals()) == first
-    assert HistoryBuffer in first
-
-
-def test_older_torch_is_left_alone(monkeypatch):
-    called = []
-    monkeypatch.setattr(torch, '__version__', '2.5.1')
-    monkeypatch.setattr(
-        torch.serialization,
-        'add_safe_globals',
-        called.append,
-        raising=False,
-    )
-    assert compat.allow_mmengine_checkpoints() is False
-    assert called == []
-
-
 @pytest.fixture
 def one_config(tmp_path, monkeypatch):
     """A config folder of its own, so that no real config is needed."""
@@ -250,12 +228,6 @@ def test_find_config_names_the_neighbours(one_config):
         compat.find_config('mmdet3d_act::act/two.py')
 
 
-def test_config_root_is_the_checkouts():
-    root = compat.config_root()
-    assert root.name == 'configs'
-    assert (root / '_base_').is_dir()
-
-
 def test_package_bases_work(one_config, tmp_path, monkeypatch):
     monkeypatch.setattr(Config, '_get_cfg_path', Config._get_cfg_path)
     child = tmp_path / 'child.py'
@@ -266,14 +238,6 @@ def test_package_bases_work(one_config, tmp_path, monkeypatch):
     assert Config._get_cfg_path is once
     config = Config.fromfile(str(child))
     assert config.model == dict(type='One', a=1, b=2)
-
-
-def test_relative_bases_still_work(one_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(Config, '_get_cfg_path', Config._get_cfg_path)
-    compat.register_config_scope()
-    child = tmp_path / 'child.py'
-    child.write_text("_base_ = './act/one.py'\n")
-    assert Config.fromfile(str(child)).model.a == 1
 
 
 def run_python(code: str) -> str:
@@ -316,36 +280,3 @@ def test_tune_allocator_in_a_fresh_process():
     if glibc:
         # 20 blocks of 20 MB come from the heap, not from 20 new maps.
         assert int(more) < 10
-
-
-def test_tune_allocator_is_skipped_without_glibc(monkeypatch):
-    monkeypatch.setattr(platform, 'libc_ver', lambda: ('', ''))
-    assert compat.tune_allocator() is False
-
-
-@pytest.mark.parametrize('threshold', [0, -1, 2**31])
-def test_tune_allocator_checks_its_argument(threshold):
-    with pytest.raises(ValueError, match='got'):
-        compat.tune_allocator(threshold)
-
-
-def test_core_imports_without_mmdet3d():
-    output = run_python(
-        """
-        import sys
-        class Hidden:
-            def find_spec(self, name, path=None, target=None):
-                if name.split('.')[0] in {'mmcv', 'mmdet', 'mmdet3d'}:
-                    raise ModuleNotFoundError(f'No module named {name!r}')
-        sys.meta_path.insert(0, Hidden())
-        import importlib.util
-        real = importlib.util.find_spec
-        importlib.util.find_spec = lambda name, package=None: (
-            None if name == 'mmdet3d' else real(name, package))
-        import mmdet3d_act
-        from mmdet3d_act.models import layers, backbones
-        from mmdet3d_act import ops, registry
-        print(registry.HAS_MMDET3D, registry.MODELS.scope)
-        """
-    )
-    assert output.splitlines()[-1] == 'False mmengine'

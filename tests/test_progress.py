@@ -74,16 +74,6 @@ def test_time_left_is_that_of_this_call(
     )
 
 
-def test_steps_of_many_are_not_lost(
-    capsys: pytest.CaptureFixture, clock: list[float]
-) -> None:
-    display = ProgressDisplay('images')
-    for done in (0, 64, 128, 130):
-        display(done, 130)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ['64', '128', '130']
-
-
 def test_a_terminal_has_a_bar(
     capsys: pytest.CaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -96,24 +86,6 @@ def test_a_terminal_has_a_bar(
     assert said.count('\n') == 2
     assert said.endswith('\n')
     assert re.findall(r'(\d+)/15', said) == [str(n) for n in range(16)]
-
-
-def test_the_line_of_a_bar_ends_before_a_message(
-    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
-
-    def fail() -> None:
-        with ProgressDisplay('rooms') as display:
-            display(0, 3)
-            display(1, 3)
-            raise OSError('full')
-
-    with pytest.raises(OSError, match='full'):
-        fail()
-    said = capsys.readouterr().out
-    assert said.endswith('\n')
-    assert said.count('\n') == 1
 
 
 def test_durations() -> None:

@@ -76,31 +76,6 @@ def small_config(folder: Path) -> Config:
     return cfg
 
 
-def test_the_published_networks() -> None:
-    plain = peek('3detr/3detr_scannet.py').model
-    masked = peek('3detr/3detr-m_scannet.py').model
-    assert plain.backbone.dropout == 0.1
-    # --enc_dropout of the released script of 3DETR-m.
-    assert masked.backbone.dropout == 0.3
-    assert masked.backbone.masking_radii == (0.4, 0.8, 1.2)
-    for model in (plain, masked):
-        assert model.bbox_head.dropout == 0.1
-        assert model.bbox_head.head_dropout == 0.3
-        assert model.bbox_head.num_layers == 8
-
-
-def test_the_tiny_masked_network() -> None:
-    plain = peek('3detr/3detr_scannet_tiny.py').model.to_dict()
-    masked = peek('3detr/3detr-m_scannet_tiny.py').model.to_dict()
-    full = peek('3detr/3detr-m_scannet.py').model.backbone
-    for key in ('masking_radii', 'downsample_radius', 'downsample_size'):
-        assert masked['backbone'].pop(key) == full[key]
-    assert masked == plain
-    # Half the patches are left to choose queries from.
-    queries = masked['bbox_head']['num_queries']
-    assert queries <= masked['backbone']['num_groups'] // 2
-
-
 def test_small_run(rooms: Path, tmp_path: Path, student: dict) -> None:
     runner = Runner.from_cfg(small_config(tmp_path))
     runner.train()

@@ -66,32 +66,6 @@ def small_config(folder: Path, **changes: object) -> Config:
     return cfg
 
 
-def test_the_protocol_of_the_paper() -> None:
-    cfg = peek('act/act_semseg_scannet.py')
-    assert cfg.model.type == 'EncoderDecoder3D'
-    assert cfg.model.decode_head.type == 'NearestCentersHead'
-    assert not cfg.model.decode_head.with_coordinates
-    backbone = cfg.model.backbone
-    assert (backbone.num_groups, backbone.group_size) == (256, 32)
-    assert backbone.num_layers == 12
-    optimizer = cfg.optim_wrapper.optimizer
-    assert (optimizer.type, optimizer.lr) == ('Adam', 1e-3)
-    assert optimizer.weight_decay == 0.01
-    assert cfg.train_cfg.max_epochs == 200
-    # The rate is that of the config's own batch.
-    size = cfg.auto_scale_lr.base_batch_size
-    assert size == cfg.train_dataloader.batch_size == 8
-    block = cfg.train_dataloader.dataset.pipeline[-2]
-    assert (block.num_points, block.block_size) == (8192, 1.5)
-    test = cfg.model.test_cfg
-    assert (test.num_points, test.block_size) == (8192, 1.5)
-    scenes = peek('act/act_semseg_scannet_scenes.py')
-    kinds = [s.type for s in scenes.train_dataloader.dataset.pipeline[-3:]]
-    assert kinds == ['CenterOnGround', 'SamplePoints', 'PackPointInputs']
-    assert scenes.model.test_cfg.block_size is None
-    assert scenes.model.decode_head == cfg.model.decode_head
-
-
 @pytest.mark.parametrize('reading', ['blocks', 'scenes'])
 def test_small_run(rooms: Path, tmp_path: Path, reading: str) -> None:
     changes = whole_scenes() if reading == 'scenes' else {}

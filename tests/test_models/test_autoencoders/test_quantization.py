@@ -77,15 +77,6 @@ def test_chunks_change_neither_values_nor_gradients(
         )
 
 
-def test_chunks_give_the_same_losses_codes_and_targets() -> None:
-    whole, parts = pair(1)
-    patches = whole.group(toys.points(batch=3))
-    assert torch.equal(whole.get_codes(patches), parts.get_codes(patches))
-    toys.assert_close(
-        whole.encode(patches, noise=False), parts.encode(patches, noise=False)
-    )
-
-
 def test_drawn_codes_are_the_same_in_the_backward_pass(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -148,8 +139,3 @@ def test_without_gradient_the_function_runs_once() -> None:
     assert calls[:6] == [2, 2, 1] * 2
     assert sorted(calls[6:]) == [1, 2, 2]
     toys.assert_close(batch.grad, 2 * batch)
-
-
-def test_a_chunk_has_a_cloud_at_least() -> None:
-    with pytest.raises(ValueError, match='chunk_size must be >= 1, got 0'):
-        toys.vae(chunk_size=0)

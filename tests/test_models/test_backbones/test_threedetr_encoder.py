@@ -78,24 +78,6 @@ def test_masked_layers_see_their_surroundings(
     assert encoder()._mask(centers, 0) is None
 
 
-def test_one_radius_for_each_layer() -> None:
-    with pytest.raises(ValueError, match='one for each of 3 layers'):
-        encoder(masking_radii=(0.4, 0.8))
-
-
-@pytest.mark.parametrize('settings', [SIZES, MASKED])
-def test_all_parameters_learn(settings: dict) -> None:
-    model = encoder(**settings).train()
-    # The sum alone would be constant up to its layer norms.
-    (model(torch.rand(2, 60, 3))['features'] ** 2).sum().backward()
-    silent = {
-        name
-        for name, value in model.named_parameters()
-        if value.grad is None or not value.grad.abs().sum() > 0
-    }
-    assert not silent
-
-
 def test_pretrained_weights(tmp_path: Path) -> None:
     source = encoder()
     path = tmp_path / 'own.pth'

@@ -43,20 +43,6 @@ ACT = dict(
         )
     ),
 )
-POINT_MAE = dict(
-    type='Distiller',
-    student=toys.STUDENT,
-    mask=dict(type='RandomPatchMask', ratio=0.6),
-    objectives=dict(
-        point_mae=dict(
-            target_generator=dict(type='PatchCoordinates'),
-            neck=dict(
-                type='MaskDecoder', embed_dims=32, num_layers=1, num_heads=4
-            ),
-            head=dict(type='CoordinateHead', embed_dims=32, group_size=4),
-        )
-    ),
-)
 DATA = dict(up_axis='y', normalization='unit_sphere')
 BEFORE_NORM = {
     'student.patch_embed.conv1.bias',
@@ -111,14 +97,6 @@ def test_act_builds_from_its_config() -> None:
     assert set(losses) == {'act.loss', 'act.constant_baseline'}
     total, _ = model.parse_losses(losses)
     assert torch.equal(total, losses['act.loss'])
-
-
-def test_point_mae_builds_from_its_config() -> None:
-    model = MODELS.build(POINT_MAE)
-    losses = loss_of(model)
-    assert set(losses) == {'point_mae.loss'}
-    losses['point_mae.loss'].backward()
-    assert model.objectives['point_mae'].head.proj.weight.grad.any()
 
 
 def test_loss_written_out() -> None:
@@ -218,21 +196,6 @@ def test_mask_tokens_at_the_input() -> None:
     assert distiller().mask_token is None
 
 
-def test_mask_tokens_at_two_places_are_refused() -> None:
-    model = distiller(mask_tokens='input')
-    with pytest.raises(ValueError, match='the same mask_tokens as the Dist'):
-        loss_of(model)
-    model = distiller(dict(act=act('input')))
-    with pytest.raises(ValueError, match=r'read 4 of 8 patches, .*decoder'):
-        loss_of(model)
-
-
-def test_a_decoder_without_a_mask_says_what_to_set() -> None:
-    model = Distiller(toys.student(), dict(act=act()))
-    with pytest.raises(ValueError, match=r"mask=dict\(type='RandomPatchMask'"):
-        loss_of(model)
-
-
 def test_masked_patches_stay_out_of_the_student_by_default() -> None:
     model, seen = distiller(), []
     model.objectives['act'].neck.register_forward_pre_hook(
@@ -264,13 +227,6 @@ def test_without_class_token_there_are_two_features() -> None:
     )
     result = model.eval().test_step(toys.data_batch())
     assert set(result[0].pred_feats) == {'max', 'mean'}
-
-
-def test_tensor_mode_encodes_the_whole_cloud() -> None:
-    model = distiller().eval()
-    encoded = model(dict(points=toys.points()))
-    expected = model.student.encode(model.student.group(toys.points()))
-    assert torch.equal(encoded.features, expected.features)
 
 
 def test_known_patches_are_shared() -> None:
@@ -331,30 +287,6 @@ def test_only_what_needs_it_is_prepared() -> None:
         CachedTarget(PatchCoordinates()), neck(), CoordinateHead(32, 4)
     )
     assert distiller(dict(mae=cached)).needs_preparation
-
-
-def test_no_objective_is_an_error() -> None:
-    student = toys.student()
-    with pytest.raises(ValueError, match='at least one objective, got none'):
-        Distiller(student, {})
-
-
-def test_unknown_places_of_mask_tokens_are_refused() -> None:
-    parts = dict(mae=point_mae())
-    with pytest.raises(ValueError, match=r"mask_tokens must be .*'student'"):
-        Distiller(toys.student(), parts, mask_tokens='student')
-
-
-def test_objectives_must_not_be_called_loss() -> None:
-    parts = dict(mae_loss=point_mae())
-    with pytest.raises(ValueError, match=r"contain 'loss', got \['mae_loss'"):
-        Distiller(toys.student(), parts)
-
-
-def test_unknown_modes_are_refused() -> None:
-    model = distiller()
-    with pytest.raises(ValueError, match=r"mode must be .*'train'"):
-        model(dict(points=toys.points()), mode='train')
 
 
 class Clouds(torch.utils.data.Dataset):

@@ -57,12 +57,6 @@ def loss_of(model: Distiller, seed: int = 0) -> dict[str, torch.Tensor]:
     return model(paired.batch(), toys.samples(4), mode='loss')
 
 
-def test_the_target_generator_sizes_the_head() -> None:
-    assert concept().head.target_shape == paired.SHAPE
-    with pytest.raises(ValueError, match='those of the target generator'):
-        concept(head=AlignmentHead(32, 3, target_shape=(7,)))
-
-
 def test_concept_loss_written_out() -> None:
     model = distiller().eval()
     inputs = paired.batch()
@@ -241,8 +235,3 @@ def test_heads_that_predict_patches_are_left_out_of_retrieval() -> None:
     part = Objective(PatchCoordinates(), PatchTokens(), FeatureHead(32, 4))
     with pytest.raises(ValueError, match='FeatureHead predicts nothing of'):
         part.predict(paired.batch(), patches, encoded, None)
-
-
-def test_unknown_predictions_are_refused() -> None:
-    with pytest.raises(ValueError, match='predicts must be some of'):
-        distiller(predicts=('images',))

@@ -25,7 +25,6 @@ from mmdet3d_act.models.target_generators import (
     CachedTarget,
     TargetNorm,
 )
-from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
 
 NUM_CLOUDS = 4
@@ -142,29 +141,6 @@ def test_gradient_reaches_every_trainable_parameter(form: str) -> None:
     frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
     before_norm = {f'student.patch_embed.conv{i}.bias' for i in (1, 3)}
     assert set(toys.without_gradient(model)) - frozen <= before_norm
-
-
-def test_codes_build_from_their_config() -> None:
-    model = MODELS.build(
-        dict(
-            type='Distiller',
-            student=toys.STUDENT,
-            mask=dict(type='BlockPatchMask', ratio=0.5),
-            mask_tokens='input',
-            objectives=dict(
-                codes=dict(
-                    target_generator=dict(
-                        type='AutoencoderCodes', autoencoder=toys.vae()
-                    ),
-                    neck=dict(type='MaskedFeatures'),
-                    head=dict(type='CodeHead', embed_dims=32, num_codes=16),
-                )
-            ),
-        )
-    )
-    losses = loss_of(model)
-    assert losses['codes.loss'].requires_grad
-    assert not losses['codes.accuracy'].requires_grad
 
 
 def test_features_and_codes_of_one_autoencoder_together() -> None:

@@ -11,7 +11,6 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 
 from mmdet3d_act.models.heads import ClassificationHead
-from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
 
 
@@ -19,18 +18,6 @@ def samples(*labels: int) -> list[BaseDataElement]:
     return [
         BaseDataElement(gt_label=torch.tensor([label])) for label in labels
     ]
-
-
-def test_builds_from_its_config() -> None:
-    head = MODELS.build(
-        dict(type='ClassificationHead', in_channels=8, num_classes=5)
-    )
-    assert type(head) is ClassificationHead
-    kinds = [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout]
-    assert [type(layer) for layer in head.layers] == [*kinds * 2, nn.Linear]
-    assert [head.layers[i].out_features for i in (0, 4, 8)] == [256, 256, 5]
-    assert head.layers[3].p == head.layers[7].p == 0.5
-    assert head(torch.rand(2, 8)).shape == (2, 5)
 
 
 def test_without_hidden_layers_it_is_linear() -> None:
@@ -91,23 +78,3 @@ def test_the_loss_is_computed_in_full_precision() -> None:
     exact = F.cross_entropy(head(feats), torch.tensor([1, 2]))
     assert rough.dtype == logits.dtype == torch.float32
     assert float(rough) == pytest.approx(float(exact), rel=0.05)
-
-
-@pytest.mark.parametrize('label', [-1, 5])
-def test_labels_must_be_classes(label: int) -> None:
-    head = ClassificationHead(8, 5)
-    with pytest.raises(ValueError, match=rf'num_classes=5\), got .*{label}'):
-        head.loss(torch.rand(2, 8), samples(3, label))
-
-
-def test_labels_must_be_there() -> None:
-    head = ClassificationHead(8, 5)
-    with pytest.raises(ValueError, match='need gt_label to train'):
-        head.loss(torch.rand(2, 8), toys.samples())
-
-
-def test_arguments_are_checked() -> None:
-    with pytest.raises(ValueError, match='num_classes must be at least 2'):
-        ClassificationHead(8, 1)
-    with pytest.raises(ValueError, match=r'label_smoothing .* got 1.0'):
-        ClassificationHead(8, 5, label_smoothing=1.0)

@@ -13,7 +13,6 @@ from mmdet3d_act.models.losses import (
     NTXentFeatureLoss,
     SmoothL1FeatureLoss,
 )
-from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
 
 
@@ -21,20 +20,6 @@ def case(passes: int) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
     preds = [torch.randn(2, 3, 32) for _ in range(passes)]
     return preds, torch.randn(2, 8, 6), toys.fixed_mask()
-
-
-def test_builds_from_its_config() -> None:
-    head = MODELS.build(
-        dict(
-            type='FeatureHead',
-            embed_dims=32,
-            target_channels=6,
-            loss=dict(type='MSEFeatureLoss', loss_weight=0.5),
-        )
-    )
-    assert isinstance(head.loss_fn, MSEFeatureLoss)
-    assert head.proj.weight.shape == (6, 32)
-    assert isinstance(FeatureHead().loss_fn, CosineFeatureLoss)
 
 
 @pytest.mark.parametrize('passes', [1, 2])
@@ -85,24 +70,3 @@ def test_released_code_forgets_it_where_elements_are_averaged(
         expected = {key: expected[key] + second[key] for key in expected}
     for key, value in values.items():
         toys.assert_close(value, expected[key])
-
-
-def test_gradient_reaches_projection_and_predictions() -> None:
-    preds, target, mask = case(1)
-    head = toys.randomize(FeatureHead(32, 6))
-    preds[0].requires_grad_()
-    head.loss(preds, target, mask)['loss'].backward()
-    assert toys.without_gradient(head) == []
-    assert preds[0].grad.abs().sum() > 0
-
-
-def test_a_target_of_another_width_is_refused() -> None:
-    preds, target, mask = case(1)
-    head = FeatureHead(32, 7)
-    with pytest.raises(ValueError, match='target_channels, which must be'):
-        head.loss(preds, target, mask)
-
-
-def test_parts_must_be_configs_or_modules() -> None:
-    with pytest.raises(TypeError, match=r'expected a config dict .* got str'):
-        FeatureHead(32, 6, loss='cosine')

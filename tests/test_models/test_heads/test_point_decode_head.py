@@ -40,8 +40,3 @@ def test_weights_of_the_classes() -> None:
     toys.assert_close(losses['loss_sem_seg'], -log_probs[0])
     with pytest.raises(ValueError, match='3 numbers >= 0'):
         one.set_class_weight([1.0])
-
-
-def test_without_forward() -> None:
-    with pytest.raises(NotImplementedError, match='must define forward'):
-        PointDecodeHead(3, 8)(FEATS)

@@ -189,15 +189,6 @@ def test_parts_are_configs_or_objects() -> None:
     assert head_of(num_angle_bins=6).box_coder.num_angle_bins == 6
 
 
-def test_projection_widths() -> None:
-    widths = [
-        tuple(fc.weight.shape)
-        for fc in head_of(projection_channels=(20,)).projection.fcs
-    ]
-    assert widths == [(20, toys.DIMS), (16, 20)]
-    assert len(head_of().projection.fcs) == 3
-
-
 def test_wrong_input_is_named() -> None:
     feats = feats_of(4)
     with pytest.raises(ValueError, match=r'5 queries .* got 4 patches'):

@@ -38,11 +38,6 @@ def test_order_of_what_is_read_does_not_matter() -> None:
     assert not torch.allclose(attention(x, context[:, 1:]), out)
 
 
-def test_heads_must_divide_the_width() -> None:
-    with pytest.raises(ValueError, match='got 32 and 5'):
-        CrossAttention(32, 5)
-
-
 @pytest.mark.parametrize('self_attention', [False, True])
 def test_block_written_out(self_attention: bool) -> None:
     block = CrossAttentionBlock(32, 4, self_attention=self_attention)
@@ -54,15 +49,6 @@ def test_block_written_out(self_attention: bool) -> None:
     x = block.norm1(x + block.cross_attn(x, context))
     expected = block.norm2(x + block.mlp.fc2(F.gelu(block.mlp.fc1(x))))
     toys.assert_close(out, expected)
-
-
-def test_gradient_reaches_everything() -> None:
-    block = toys.randomize(CrossAttentionBlock(32, 4, self_attention=True))
-    x, context = tokens()
-    context.requires_grad_()
-    block(x, context).pow(3).sum().backward()
-    assert toys.without_gradient(block) == []
-    assert context.grad.any()
 
 
 def test_dropped_steps_leave_the_norms() -> None:

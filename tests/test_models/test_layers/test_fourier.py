@@ -50,8 +50,3 @@ def test_frequencies_are_kept_and_not_trained() -> None:
     assert set(embed.state_dict()) == {'frequencies'}
     assert not list(embed.parameters())
     assert not embed.frequencies.any()
-
-
-def test_odd_width_is_refused() -> None:
-    with pytest.raises(ValueError, match='must be even'):
-        FourierPosition(7)

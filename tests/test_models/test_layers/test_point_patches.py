@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from mmdet3d_act.models.layers import (
     MiniPointNet,
@@ -64,24 +63,6 @@ def test_known_indices_are_taken_as_they_are(channels: int) -> None:
     assert torch.equal(known.center_indices, searched.center_indices)
 
 
-def test_both_indices_or_none() -> None:
-    index = torch.zeros(2, 8, dtype=torch.long)
-    with pytest.raises(ValueError, match='go together, got only one'):
-        make_patches(toys.points(), 8, 4, center_indices=index)
-
-
-def test_known_indices_of_another_size_are_refused() -> None:
-    known = make_patches(toys.points(), 8, 6)
-    with pytest.raises(ValueError, match=r'8 patches with 4 points.*8, 6\)'):
-        make_patches(
-            toys.points(),
-            8,
-            4,
-            center_indices=known.center_indices,
-            neighbor_indices=known.neighbor_indices,
-        )
-
-
 def test_in_place_undoes_the_centring() -> None:
     points = toys.points()
     patches = make_patches(points, 8, 4)
@@ -90,46 +71,7 @@ def test_in_place_undoes_the_centring() -> None:
     toys.assert_close(placed, expected.reshape(2, 32, 3))
 
 
-def naive_mini_pointnet(net: MiniPointNet, x: torch.Tensor) -> torch.Tensor:
-    """The network as the paper draws it: [maximum, own] is concatenated."""
-    batch, groups, size, channels = x.shape
-    x = x.reshape(batch * groups, size, channels).transpose(1, 2)
-
-    def conv(layer: torch.nn.Linear, value: torch.Tensor) -> torch.Tensor:
-        return F.conv1d(value, layer.weight.unsqueeze(-1), layer.bias)
-
-    x = conv(net.conv2, F.relu(net.norm1(conv(net.conv1, x))))
-    pooled = x.amax(dim=2, keepdim=True).expand(-1, -1, size)
-    x = torch.cat([pooled, x], dim=1)
-    x = conv(net.conv4, F.relu(net.norm2(conv(net.conv3, x))))
-    return x.amax(dim=2).view(batch, groups, -1)
-
-
-@pytest.mark.parametrize('training', [False, True])
-@pytest.mark.parametrize('channels', [3, 6])
-def test_mini_pointnet_is_the_concatenated_form(
-    training: bool, channels: int
-) -> None:
-    net = MiniPointNet(32, channels, channels=(8, 16, 24))
-    toys.randomize(net).train(training)
-    x = torch.randn(2, 8, 4, channels)
-    expected = naive_mini_pointnet(net, x)
-    out = net(x)
-    assert out.shape == (2, 8, 32)
-    toys.assert_close(out, expected, 1e-4)
-
-
 def test_mini_pointnet_ignores_the_order_of_points() -> None:
     net = toys.randomize(MiniPointNet(32, channels=(8, 16, 16))).eval()
     x = torch.randn(2, 8, 4, 3)
     toys.assert_close(net(x[:, :, [2, 0, 3, 1]]), net(x))
-
-
-def test_mini_pointnet_default_sizes_and_gradients() -> None:
-    net = MiniPointNet(384)
-    assert net.conv2.weight.shape == (256, 128)
-    assert net.conv3.weight.shape == (512, 512)
-    small = toys.randomize(MiniPointNet(32, channels=(8, 16, 16)))
-    small(torch.randn(2, 8, 4, 3)).square().sum().backward()
-    # A bias before a norm in training mode has no effect.
-    assert set(toys.without_gradient(small)) <= {'conv1.bias', 'conv3.bias'}

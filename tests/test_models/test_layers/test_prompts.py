@@ -48,13 +48,3 @@ def test_dropout_acts_on_tokens_in_training() -> None:
     torch.testing.assert_close(tokens[~dropped], kept)
     assert torch.equal(pos, prompts.pos)
     assert (prompts.eval()(0, 6)[0] != 0).all()
-
-
-def test_refusals() -> None:
-    with pytest.raises(ValueError, match='mode must be one of'):
-        Prompts(4, 8, 2, mode='wide')
-    with pytest.raises(ValueError, match="use mode 'none'"):
-        Prompts(0, 8, 2)
-    shallow = Prompts(4, 8, 2, mode='shallow')
-    with pytest.raises(ValueError, match='no prompts enter before block 1'):
-        shallow(1, 2)

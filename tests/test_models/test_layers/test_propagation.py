@@ -46,17 +46,3 @@ def test_a_point_at_a_centre_gets_its_feature() -> None:
     module.fcs[0].bias.data.zero_()
     out = module(points, centers, features)
     toys.assert_close(out[:, 5:13], features / (1 + 1e-5) ** 0.5, 1e-4)
-
-
-def test_gradient_reaches_everything() -> None:
-    points, centers, features = case()
-    features.requires_grad_()
-    module = toys.randomize(FeaturePropagation(12, (16, 8))).eval()
-    module(points, centers, features).square().sum().backward()
-    assert toys.without_gradient(module) == []
-    assert features.grad.any(dim=-1).all()
-
-
-def test_needs_a_layer() -> None:
-    with pytest.raises(ValueError, match='one layer at least, got none'):
-        FeaturePropagation(12, ())

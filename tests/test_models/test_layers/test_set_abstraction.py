@@ -53,19 +53,3 @@ def test_a_lonely_point_is_its_own_ball() -> None:
     out = layer(points)
     alone = one_ball(layer, torch.zeros(1, 3))
     torch.testing.assert_close(out.features[0], alone.expand(2, -1))
-
-
-def test_gradient_reaches_layers_and_features() -> None:
-    layer = layer_of(in_channels=2).train()
-    features = torch.rand(2, 40, 2, requires_grad=True)
-    layer(torch.rand(2, 40, 3), features).features.sum().backward()
-    assert features.grad.abs().sum() > 0
-    assert all(fc.weight.grad.abs().sum() > 0 for fc in layer.fcs)
-
-
-def test_wrong_input_is_named() -> None:
-    layer = layer_of(in_channels=2)
-    with pytest.raises(ValueError, match='in_channels=2 features'):
-        layer(torch.rand(1, 40, 3))
-    with pytest.raises(ValueError, match='num_samples'):
-        layer(torch.rand(1, 5, 3), torch.rand(1, 5, 2))

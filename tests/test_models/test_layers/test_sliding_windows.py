@@ -168,16 +168,3 @@ def test_blocks_are_known() -> None:
     assert windows.are_blocks(block[:, :, :3])
     assert not windows.are_blocks(block + 0.5)
     assert not windows.are_blocks(scene(65)[None] * 0)
-
-
-def test_errors() -> None:
-    for name in ('num_points', 'batch_size', 'num_votes'):
-        with pytest.raises(ValueError, match=f'{name} must be at least 1'):
-            SlidingWindows(**{name: 0})
-    with pytest.raises(ValueError, match='block_size must be > 0'):
-        SlidingWindows(block_size=0)
-    for rate in (0, 1.5):
-        with pytest.raises(ValueError, match='never seen'):
-            SlidingWindows(sample_rate=rate)
-    with pytest.raises(ValueError, match="'votes', 'logits'"):
-        SlidingWindows(fusion='sum')

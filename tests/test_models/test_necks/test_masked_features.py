@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from mmdet3d_act.models.necks import MaskedFeatures
@@ -22,13 +21,3 @@ def test_the_students_features_of_the_masked_patches() -> None:
     # Not their sum, which a normalised output does not change.
     (pred * torch.randn(2, 3, 32)).sum().backward()
     assert token.grad.any()
-
-
-def test_a_student_that_saw_no_mask_tokens_is_refused() -> None:
-    patches, mask = toys.patches(), toys.fixed_mask()
-    encoded = toys.student().encode(patches, mask)
-    with pytest.raises(ValueError, match=r"Distiller mask_tokens='input'"):
-        MaskedFeatures()(encoded, patches, mask)
-    whole = toys.student().encode(patches)
-    with pytest.raises(ValueError, match='and a mask'):
-        MaskedFeatures()(whole, patches, None)

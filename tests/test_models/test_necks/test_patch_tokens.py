@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.necks import PatchTokens
-from mmdet3d_act.registry import MODELS
 
 
 def encoded(cls_token: bool = True) -> EncodedPatches:
     torch.manual_seed(0)
     token = torch.randn(2, 32) if cls_token else None
     return EncodedPatches(torch.randn(2, 8, 32), token, {})
-
-
-def test_builds_from_its_config() -> None:
-    neck = MODELS.build(dict(type='PatchTokens', pooling=['max']))
-    assert neck.pooling == ('max',)
 
 
 def test_patches_are_handed_on() -> None:
@@ -33,14 +26,3 @@ def test_pooled_tokens_in_the_order_asked_for() -> None:
     assert torch.equal(tokens[:, 0], seen.features.mean(1))
     assert torch.equal(tokens[:, 1], seen.cls_token)
     assert torch.equal(tokens[:, 2], seen.features.amax(1))
-
-
-def test_class_token_must_be_there() -> None:
-    neck, seen = PatchTokens(('cls',)), encoded(cls_token=False)
-    with pytest.raises(ValueError, match='with_cls_token=True'):
-        neck(seen)
-
-
-def test_unknown_pooling_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"got \['sum'\]"):
-        PatchTokens(('max', 'sum'))

@@ -26,18 +26,6 @@ def masks(classes: int = 5, num_points: int = toys.NUM_POINTS) -> torch.Tensor:
     return torch.randint(classes, shape, generator=toys.seeded(3))
 
 
-def test_builds_from_its_config() -> None:
-    model = MODELS.build(networks.PART)
-    assert type(model) is PointSegmentor
-    assert {name.split('.')[0] for name, _ in model.named_parameters()} == {
-        'backbone',
-        'decode_head',
-    }
-    again = PointSegmentor(model.backbone, model.decode_head)
-    assert again.backbone is model.backbone
-    assert again.neck is None
-
-
 def test_logits_are_the_heads_of_the_backbones_features() -> None:
     model = networks.part().eval()
     inputs = dict(points=toys.points(), shape_label=LABELS)
@@ -153,27 +141,6 @@ def test_other_inputs_go_with_every_window() -> None:
     model(inputs, toys.samples(), mode='predict')
     assert labels == sorted(labels, reverse=True)
     assert set(labels) == {0, 2}
-
-
-def test_errors() -> None:
-    with pytest.raises(ValueError, match="'whole', 'slide'"):
-        networks.semantic(test_cfg=dict(mode='sliding'))
-    with pytest.raises(ValueError, match='num_votes must be at least 1'):
-        networks.semantic(test_cfg=dict(mode='slide', num_votes=0))
-    with pytest.raises(ValueError, match="'tensor', 'loss' or 'predict'"):
-        networks.semantic()(dict(points=toys.points()), mode='x')
-
-
-@pytest.mark.parametrize('mode', ['whole', 'slide'])
-def test_options_of_the_test(mode: str) -> None:
-    theirs = dict(mode=mode, num_points=64, use_normalized_coord=False)
-    windows = networks.semantic(test_cfg=theirs).windows
-    assert (windows is None) == (mode == 'whole')
-    message = r"unknown options \['stride'\]; besides mode .*'sample_rate'"
-    with pytest.raises(ValueError, match=message):
-        networks.semantic(test_cfg=dict(mode=mode, stride=0.5))
-    with pytest.raises(ValueError, match='coord must be False, got True: the'):
-        networks.semantic(test_cfg={**theirs, 'use_normalized_coord': True})
 
 
 def test_pretrained_student_fills_the_backbone(tmp_path: Path) -> None:
