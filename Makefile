@@ -12,7 +12,8 @@ WORKERS ?= 2
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 ARGS ?=
 
-.PHONY: help setup demo test test-full lint format doctor clean
+.PHONY: help setup demo test test-full coverage lint types format doctor \
+	clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | \
@@ -37,10 +38,18 @@ test: setup ## tests that take seconds each; ARGS='-k name' chooses
 test-full: setup ## all tests, the slow ones too
 	@$(TEST) $(ARGS)
 
-lint: setup ## ruff check, ruff format --check, import directions
+coverage: setup ## lines that `make test` runs, by module, and the rest
+	@$(TEST) -m 'not slow' -q --cov=mmdet3d_act \
+		--cov-report=term-missing:skip-covered $(ARGS)
+
+lint: setup ## ruff check, ruff format --check, imports, spelling
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+types: setup ## static types of the package, by mypy
+	@$(BIN)/mypy
 
 format: setup ## let ruff mend and format what it can
 	@$(BIN)/ruff check --fix .

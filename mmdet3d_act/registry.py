@@ -9,7 +9,7 @@ runs with PyTorch and MMEngine alone.
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+from typing import Any, overload
 
 import torch
 from mmengine.registry import Registry
@@ -65,6 +65,10 @@ __all__ = [
 ]
 
 
+@overload
+def build_module(module: None) -> None: ...
+@overload
+def build_module(module: dict | nn.Module) -> nn.Module: ...
 def build_module(module: dict | nn.Module | None) -> nn.Module | None:
     """Return a module, built from its config where it is not one already.
 

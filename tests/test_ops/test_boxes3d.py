@@ -82,14 +82,3 @@ def test_nothing_to_count(points: int, boxes: int) -> None:
         torch.rand(points, 3), random_boxes(boxes)
     )
     assert counts.tolist() == [0] * boxes
-
-
-def test_other_shapes_are_refused() -> None:
-    with pytest.raises(ValueError, match=r'shape \(\.\.\., 6\)'):
-        ops.box_corners(torch.rand(3, 5))
-    with pytest.raises(TypeError, match=r'must be a torch\.Tensor'):
-        ops.box_hulls([1, 2, 3, 4, 5, 6])
-    with pytest.raises(ValueError, match='floating point'):
-        ops.box_hulls(torch.ones(2, 6, dtype=torch.int64))
-    with pytest.raises(ValueError, match='one scene, coordinates only'):
-        ops.points_in_boxes(torch.rand(5, 4), random_boxes(2))

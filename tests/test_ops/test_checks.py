@@ -41,6 +41,89 @@ def given(call: Callable, place: int, bad: object, rest: tuple) -> object:
     return call(*clouds[:count], *rest)
 
 
+CLOUD, OTHER = oracles.cloud(2, 8), oracles.cloud(2, 8, seed=1)
+BOXES = torch.rand(3, 6)
+
+
+def integers(*shape: int, **settings: object) -> torch.Tensor:
+    return torch.zeros(shape, dtype=torch.int64, **settings)
+
+
+# What one operation alone refuses: its call, and whom the message names.
+REFUSED = {
+    'corners': (lambda: ops.box_corners(torch.rand(3, 5)), '6'),
+    'list': (lambda: ops.box_hulls([1, 2, 3, 4, 5, 6]), 'Tensor'),
+    'whole numbers': (lambda: ops.box_hulls(integers(2, 6)), 'floating'),
+    'coloured scene': (
+        lambda: ops.points_in_boxes(torch.rand(5, 4), BOXES),
+        'coordinates',
+    ),
+    'rotation': (lambda: ops.giou3d(BOXES, BOXES, rotation='no'), 'no'),
+    'pairs': (lambda: ops.iou3d(BOXES, BOXES[:2]), 'None'),
+    'dtypes': (lambda: ops.iou3d(BOXES, BOXES.double()), 'dtype'),
+    'zeros only': (
+        lambda: ops.chamfer_distance(
+            CLOUD[:1], 0 * CLOUD[:1], ignore_zeros=True
+        ),
+        '^b ',
+    ),
+    'norm': (lambda: ops.chamfer_distance(CLOUD, OTHER, 'L1'), 'L1'),
+    'reduction': (
+        lambda: ops.chamfer_distance(CLOUD, OTHER, reduction='sum'),
+        'sum',
+    ),
+    'threshold': (lambda: ops.f_score(CLOUD, OTHER, 0.0), 'threshold'),
+    'num_groups': (lambda: ops.group_points(CLOUD, 9, 4), '9 > 8'),
+    'no group': (lambda: ops.group_points(CLOUD, 0, 4), 'num_groups'),
+    'group_size': (lambda: ops.group_points(CLOUD, 4, 9), '9 > 8'),
+    'index': (
+        lambda: ops.gather_points(CLOUD, integers(2, 1) + 8),
+        '0 to 7',
+    ),
+    'negative index': (
+        lambda: ops.gather_points(CLOUD, integers(2, 1) - 1),
+        '0 to 7',
+    ),
+    'index of clouds': (
+        lambda: ops.gather_points(CLOUD, integers(3, 2)),
+        r'\(3, 2\)',
+    ),
+    'index shape': (lambda: ops.gather_points(CLOUD, integers(2)), 'dim'),
+    'index type': (
+        lambda: ops.gather_points(CLOUD, torch.zeros(2, 2)),
+        'float32',
+    ),
+    'index device': (
+        lambda: ops.gather_points(CLOUD, integers(2, 2, device='meta')),
+        'device',
+    ),
+    'features': (
+        lambda: ops.three_interpolate(CLOUD, CLOUD, torch.rand(2, 7, 4)),
+        'source',
+    ),
+    'finite features': (
+        lambda: ops.three_interpolate(CLOUD, CLOUD, CLOUD * torch.nan),
+        'features',
+    ),
+    'k': (lambda: ops.knn(CLOUD, OTHER, 9), '9 > 8'),
+    **{
+        f'radius {radius}': (
+            lambda radius=radius: ops.ball_query(CLOUD, OTHER, radius, 2),
+            'radius',
+        )
+        for radius in (0.0, -1.0, float('nan'), float('inf'))
+    },
+    'num_samples': (lambda: ops.farthest_point_sample(CLOUD, 9), '9 > 8'),
+    'samples': (lambda: ops.farthest_point_sample(CLOUD, 2.0), 'num_samples'),
+}
+
+
+@pytest.mark.parametrize(('call', 'offender'), REFUSED.values(), ids=REFUSED)
+def test_refused(call: Callable[[], object], offender: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=offender):
+        call()
+
+
 @pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
 def test_not_finite(

@@ -7,7 +7,6 @@ from mmdet3d_act.ops import (
     farthest_point_sample,
     gather_points,
     group_points,
-    knn,
 )
 from tests.test_ops import oracles
 
@@ -45,17 +44,6 @@ def test_group_hand_worked() -> None:
     assert groups.neighborhoods.shape == (1, 2, 2, 3)
 
 
-def test_group_is_sampling_and_neighbours() -> None:
-    points = oracles.cloud(3, 90)
-    centers, patches, center_idx, neighbor_idx = group_points(points, 9, 6)
-    assert torch.equal(center_idx, farthest_point_sample(points, 9))
-    assert torch.equal(centers, gather_points(points, center_idx))
-    assert torch.equal(neighbor_idx, knn(points, centers, 6))
-    placed = patches + centers[:, :, None]
-    torch.testing.assert_close(placed, gather_points(points, neighbor_idx))
-    assert (patches[:, :, 0] == 0).all()
-
-
 def test_group_follows_the_origin_rule_on_request() -> None:
     points = oracles.cloud(2, 60)
     points[:, 10:] *= 0.01
@@ -91,50 +79,3 @@ def test_group_compiles() -> None:
     want = group_points(points, 6, 4)
     got = torch.compile(group_points, backend='eager')(points, 6, 4)
     assert all(map(torch.equal, got, want))
-
-
-@pytest.mark.parametrize(
-    ('sizes', 'message'),
-    [
-        ((21, 4), 'num_groups must be <= number of points, got 21 > 20'),
-        ((4, 21), 'group_size must be <= number of points, got 21 > 20'),
-        ((0, 4), 'num_groups must be >= 1'),
-    ],
-)
-def test_group_names_what_is_too_many(
-    sizes: tuple[int, int], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        group_points(oracles.cloud(1, 20), *sizes)
-
-
-@pytest.mark.parametrize('index', [-1, 5])
-def test_gather_refuses_an_index_of_another_cloud(index: int) -> None:
-    idx = torch.tensor([[0], [index]])
-    with pytest.raises(ValueError, match='idx must be from 0 to 4'):
-        gather_points(oracles.cloud(2, 5), idx)
-
-
-@pytest.mark.parametrize(
-    ('idx', 'message'),
-    [
-        (torch.zeros(3, 2, dtype=torch.long), r'got \(2, 5, 3\) and \(3, 2\)'),
-        (torch.zeros(2, dtype=torch.long), 'add the missing dimension'),
-        (torch.zeros(2, 2), 'idx must be int64 or int32, got torch.float32'),
-        (torch.zeros(2, 2, dtype=torch.long, device='meta'), 'one device'),
-    ],
-)
-def test_gather_names_what_is_wrong(idx: torch.Tensor, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        gather_points(oracles.cloud(2, 5), idx)
-
-
-@pytest.mark.gpu
-def test_gpu_equals_cpu() -> None:
-    device = torch.device('cuda', torch.cuda.device_count() - 1)
-    points = oracles.cloud(3, 1024)
-    want = group_points(points, 64, 32)
-    for got, expected in zip(
-        group_points(points.to(device), 64, 32), want, strict=True
-    ):
-        torch.testing.assert_close(got.cpu(), expected)

@@ -62,12 +62,6 @@ def test_two_source_points_share_the_weight() -> None:
     assert three_nn(query, SOURCE[:, :2])[1].tolist() == [[[0, 1]]]
 
 
-def test_constant_features_stay_constant() -> None:
-    query, source = oracles.cloud(2, 30), oracles.cloud(2, 10, seed=1)
-    got = three_interpolate(query, source, torch.full((2, 10, 3), 5.0))
-    torch.testing.assert_close(got, torch.full((2, 30, 3), 5.0))
-
-
 @pytest.mark.parametrize('euclidean', [False, True])
 def test_gradients_are_right(euclidean: bool) -> None:
     inputs = (
@@ -120,34 +114,3 @@ def test_mmcv_gets_query_and_source_in_this_order(
     squared, idx = three_nn(query, source)
     assert idx.dtype == torch.int64
     assert torch.equal(squared, want[0])
-
-
-def test_features_of_other_points_are_an_error() -> None:
-    query = oracles.cloud(2, 9)
-    with pytest.raises(ValueError, match='one row per source point'):
-        three_interpolate(query, query, torch.rand(2, 8, 4))
-
-
-def test_nan_features_are_an_error() -> None:
-    features = torch.rand(1, 4, 5)
-    features[0, 2, 1] = torch.nan
-    with pytest.raises(ValueError, match=r'features must be finite.*point 2'):
-        three_interpolate(SOURCE, SOURCE, features)
-
-
-@pytest.mark.gpu
-def test_gpu_equals_cpu() -> None:
-    device = torch.device('cuda', torch.cuda.device_count() - 1)
-    query, source = oracles.cloud(2, 500), oracles.cloud(2, 60, seed=1)
-    features = torch.rand(2, 60, 8)
-    want, want_idx = three_nn(query, source)
-    squared, idx = three_nn(query.to(device), source.to(device))
-    assert torch.equal(idx.cpu(), want_idx)
-    torch.testing.assert_close(squared.cpu(), want)
-    got = three_interpolate(
-        query.to(device), source.to(device), features.to(device)
-    )
-    assert got.device == device
-    torch.testing.assert_close(
-        got.cpu(), three_interpolate(query, source, features)
-    )

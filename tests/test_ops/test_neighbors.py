@@ -200,39 +200,3 @@ def test_ball_query_passes_mmcv_its_arguments(
     idx = ball_query(points, points[:, :2], 0.5, 3)
     assert idx.dtype == torch.int64
     assert idx.tolist() == [[[2, 2, 2], [2, 2, 2]]]
-
-
-def test_more_neighbours_than_points_is_an_error() -> None:
-    points = oracles.cloud(1, 8)
-    with pytest.raises(ValueError, match=r'k must be <= .* got 9 > 8'):
-        knn(points, points, 9)
-
-
-@pytest.mark.parametrize('radius', [0.0, -1.0, float('nan'), float('inf')])
-def test_an_impossible_radius_is_an_error(radius: float) -> None:
-    points = oracles.cloud(1, 8)
-    with pytest.raises(ValueError, match='radius must be a positive'):
-        ball_query(points, points, radius, 2)
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize('k', [1, 32, 120])
-def test_gpu_equals_cpu(k: int) -> None:
-    device = torch.device('cuda', torch.cuda.device_count() - 1)
-    points, queries = oracles.cloud(3, 2000), oracles.cloud(3, 50, seed=1)
-    want = knn(points, queries, k)
-    got = knn(points.to(device), queries.to(device), k)
-    assert got.device == device
-    assert torch.equal(got.cpu(), want)
-    want = ball_query(points, queries, 0.25, k)
-    got = ball_query(points.to(device), queries.to(device), 0.25, k)
-    assert torch.equal(got.cpu(), want)
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
-def test_gpu_memory_of_a_scene_is_bounded(dtype: torch.dtype) -> None:
-    points = oracles.cloud(8, 40_000).to('cuda', dtype)
-    torch.cuda.reset_peak_memory_stats()
-    knn(points, points[:, :2048].contiguous(), 32)
-    assert torch.cuda.max_memory_allocated() < 3e9

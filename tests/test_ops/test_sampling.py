@@ -77,11 +77,6 @@ def test_all_points_near_the_origin_give_index_zero() -> None:
     assert farthest_point_sample(points, 5).unique().numel() > 5
 
 
-def test_every_point_once_where_all_are_sampled() -> None:
-    idx = farthest_point_sample(oracles.cloud(3, 37), 37)
-    assert idx.sort().values.tolist() == [list(range(37))] * 3
-
-
 def test_padding_with_copies_changes_no_coordinates() -> None:
     points = oracles.cloud(2, 50)
     padded = torch.cat([points, points[:, :1].expand(-1, 30, -1)], dim=1)
@@ -144,30 +139,3 @@ def test_mmcv_gets_an_order_in_which_ties_agree(
     got = farthest_point_sample(points, 12)
     assert got.dtype == torch.int64
     assert torch.equal(got, want)
-
-
-def test_more_samples_than_points_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r'num_samples must be <= .* 9 > 8'):
-        farthest_point_sample(oracles.cloud(1, 8), 9)
-
-
-def test_a_fractional_number_of_samples_is_an_error() -> None:
-    with pytest.raises(TypeError, match='num_samples must be an int'):
-        farthest_point_sample(oracles.cloud(1, 8), 2.0)
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize('skip_origin', [False, True])
-@pytest.mark.parametrize('num_points', [100, 1024, 3000])
-def test_gpu_equals_cpu(num_points: int, skip_origin: bool) -> None:
-    device = torch.device('cuda', torch.cuda.device_count() - 1)
-    for points in (
-        oracles.cloud(3, num_points),
-        oracles.lattice(3, num_points),
-    ):
-        want = farthest_point_sample(points, 64, skip_origin=skip_origin)
-        got = farthest_point_sample(
-            points.to(device), 64, skip_origin=skip_origin
-        )
-        assert got.device == device
-        assert torch.equal(got.cpu(), want)

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.distillers.objective import Objective
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.registry import MODELS
@@ -69,7 +70,7 @@ class LocalAlignment(Objective):
         inputs: dict,
         patches: PointPatches,
         mask: Tensor | None,
-        encoded: object,
+        encoded: EncodedPatches,
         data_samples: list | None,
     ) -> dict[str, Tensor]:
         """Return the weighted losses of a batch.

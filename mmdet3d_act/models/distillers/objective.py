@@ -11,6 +11,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.registry import MODELS, build_module
 
@@ -73,7 +74,7 @@ class Objective(BaseModule):
         inputs: dict,
         patches: PointPatches,
         mask: Tensor | None,
-        encoded: object,
+        encoded: EncodedPatches,
         data_samples: list | None,
     ) -> dict[str, Tensor]:
         """Return the weighted losses of a batch.
@@ -107,7 +108,7 @@ class Objective(BaseModule):
         self,
         inputs: dict,
         patches: PointPatches,
-        encoded: object,
+        encoded: EncodedPatches,
         data_samples: list | None,
     ) -> tuple[Tensor, Tensor]:
         """Return prediction and target of every cloud, each (B, D).

@@ -182,17 +182,17 @@ class SlidingWindows:
             return
         half = self.block_size / 2
         reach = half + self.padding
-        for y in self._middles(float(low[1]), float(high[1])):
+        for y in self._middles(low[1], high[1], self.block_size):
             strip = ((ground[:, 1] - y).abs() <= reach).nonzero().flatten()
             across = ground[strip, 0]
-            for x in self._middles(float(low[0]), float(high[0])):
+            for x in self._middles(low[0], high[0], self.block_size):
                 inside = strip[(across - x).abs() <= reach]
                 if len(inside):
                     yield inside, ground.new_tensor([x, y])
 
-    def _middles(self, low: float, high: float) -> list[float]:
+    def _middles(self, low: Tensor, high: Tensor, size: float) -> list[float]:
         """Return where the columns stand along one axis."""
-        size = self.block_size
+        low, high = float(low), float(high)
         stride = size * self.sample_rate
         count = max(1, math.ceil((high - low - size) / stride) + 1)
         ends = (low + index * stride + size for index in range(count))

@@ -52,17 +52,17 @@ class QueryAttention(nn.Module):
             mask: Bool (B, L, S), True = blocked.
         """
         weights, biases = self.qkv.weight.chunk(3), self.qkv.bias.chunk(3)
-        heads = [
+        queries, keys, values = (
             F.linear(x, weight, bias)
             .unflatten(-1, (self.num_heads, -1))
             .transpose(1, 2)  # (B, H, L, C/H)
             for x, weight, bias in zip(
                 (query, key, value), weights, biases, strict=True
             )
-        ]
+        )
         dropout = self.dropout if self.training else 0.0
         seen = None if mask is None else ~mask.unsqueeze(1)
-        x = attend(*heads, dropout_p=dropout, seen=seen)
+        x = attend(queries, keys, values, dropout_p=dropout, seen=seen)
         return self.proj(x.transpose(1, 2).flatten(2))
 
 

@@ -9,6 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.layers import CrossAttentionBlock, PointPatches
 from mmdet3d_act.registry import MODELS
 
@@ -97,7 +98,7 @@ class ConceptExtractor(BaseModule):
 
     def forward(
         self,
-        encoded: object,
+        encoded: EncodedPatches,
         patches: PointPatches | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:

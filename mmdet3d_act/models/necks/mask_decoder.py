@@ -9,6 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.layers import (
     PointPatches,
     PositionMLP,
@@ -104,7 +105,10 @@ class MaskDecoder(BaseModule):
             )
 
     def forward(
-        self, encoded: object, patches: PointPatches, mask: Tensor | None
+        self,
+        encoded: EncodedPatches,
+        patches: PointPatches,
+        mask: Tensor | None,
     ) -> list[Tensor]:
         """Return one prediction a pass, each (B, M, C), in patch order.
 
@@ -135,7 +139,9 @@ class MaskDecoder(BaseModule):
             predictions.append(self._decode(tokens, pos))
         return predictions
 
-    def _check_mask(self, encoded: object, mask: Tensor | None) -> None:
+    def _check_mask(
+        self, encoded: EncodedPatches, mask: Tensor | None
+    ) -> None:
         if mask is None:
             raise ValueError(
                 'MaskDecoder predicts masked patches, but nothing is masked; '
@@ -165,7 +171,7 @@ class MaskDecoder(BaseModule):
         x, _ = self.blocks(torch.cat([tokens, masked], dim=1), pos)
         return self.norm(x[:, num_tokens:])
 
-    def _shallow_input(self, encoded: object) -> tuple[Tensor, Tensor]:
+    def _shallow_input(self, encoded: EncodedPatches) -> tuple[Tensor, Tensor]:
         hidden = encoded.hidden_states.get(self.shallow_index)
         if hidden is None or encoded.cls_token is None:
             raise ValueError(

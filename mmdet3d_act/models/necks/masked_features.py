@@ -8,6 +8,7 @@ from __future__ import annotations
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.layers import PointPatches, select
 from mmdet3d_act.registry import MODELS
 
@@ -24,7 +25,10 @@ class MaskedFeatures(BaseModule):
     """
 
     def forward(
-        self, encoded: object, patches: PointPatches, mask: Tensor | None
+        self,
+        encoded: EncodedPatches,
+        patches: PointPatches,
+        mask: Tensor | None,
     ) -> list[Tensor]:
         """Return one prediction, (B, M, C), in patch order.
 

@@ -11,6 +11,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.registry import MODELS
 
@@ -48,7 +49,7 @@ class PatchTokens(BaseModule):
 
     def forward(
         self,
-        encoded: object,
+        encoded: EncodedPatches,
         patches: PointPatches | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:

@@ -83,12 +83,12 @@ class DetectionPostProcessing:
                 'min_points must be >= 0 and max_detections >= 1 or None, got '
                 f'{min_points} and {max_detections}'
             )
-        for name, value in (
+        for name, share in (
             ('overlap_threshold', overlap_threshold),
             ('score_threshold', score_threshold),
         ):
-            if not 0 <= value <= 1:
-                raise ValueError(f'{name} must be in [0, 1], got {value}')
+            if not 0 <= share <= 1:
+                raise ValueError(f'{name} must be in [0, 1], got {share}')
         self.min_points = min_points
         self.suppression = suppression
         self.overlap_threshold = overlap_threshold

@@ -124,16 +124,6 @@ def test_full_ignores_strict_freezing() -> None:
     assert all(param.requires_grad for param in model.parameters())
 
 
-def test_features_are_class_token_and_maximum() -> None:
-    model = classifier().eval()
-    inputs, _ = batch()
-    encoded = model.backbone.encode(model.backbone.group(inputs['points']))
-    feats = model.extract_feat(inputs)
-    assert torch.equal(feats[:, :32], encoded.cls_token)
-    assert torch.equal(feats[:, 32:], encoded.features.amax(1))
-    assert torch.equal(model(inputs), model.head(feats))
-
-
 def test_without_class_token_the_maximum_is_left() -> None:
     head = {**HEAD, 'in_channels': 32}
     backbone = {**toys.STUDENT, 'with_cls_token': False}
@@ -141,20 +131,6 @@ def test_without_class_token_the_maximum_is_left() -> None:
     inputs, _ = batch()
     features = model.backbone(inputs['points'])['features']
     assert torch.equal(model.extract_feat(inputs), features.amax(2))
-
-
-def test_known_patches_are_not_searched_again() -> None:
-    model = classifier().eval()
-    inputs, _ = batch()
-    patches = model.backbone.group(inputs['points'])
-    known = dict(
-        inputs,
-        center_indices=patches.center_indices,
-        neighbor_indices=patches.neighbor_indices,
-    )
-    assert torch.equal(model(known), model(inputs))
-    flipped = {**known, 'neighbor_indices': 0 * patches.neighbor_indices}
-    assert not torch.equal(model(flipped), model(inputs))
 
 
 def test_predictions() -> None:
@@ -167,14 +143,6 @@ def test_predictions() -> None:
         assert torch.equal(sample.pred_logits, row)
         assert not sample.pred_logits.requires_grad
         assert int(sample.pred_label) == int(row.argmax())
-
-
-def test_the_data_preprocessor_stacks() -> None:
-    model = classifier().eval()
-    inputs, samples = batch()
-    data = dict(inputs=dict(points=list(inputs['points'])))
-    (first, _) = model.test_step({**data, 'data_samples': samples})
-    assert torch.equal(first.pred_logits, model(inputs)[0])
 
 
 def test_the_head_follows_the_protocol() -> None:

@@ -154,17 +154,6 @@ def test_which_parameters_are_the_students(tmp_path: Path) -> None:
     assert {'patch_embed.conv1.weight', 'blocks.1.mlp.fc2.weight'} <= changed
 
 
-def test_a_student_of_other_sizes_is_refused(tmp_path: Path) -> None:
-    path, _ = pretrained(tmp_path, num_layers=1)
-    init_cfg = dict(type='Pretrained', checkpoint=path)
-    model = ThreeDETR(
-        scenes.student(init_cfg=init_cfg),
-        scenes.detector(scenes.encoder()).bbox_head,
-    )
-    with pytest.raises(ValueError, match='num_layers=1'):
-        model.init_weights()
-
-
 def test_whole_detectors_load_exactly(tmp_path: Path) -> None:
     source = scenes.detector(scenes.encoder())
     path = tmp_path / 'detector.pth'

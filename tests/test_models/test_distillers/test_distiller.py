@@ -14,7 +14,6 @@ import mmdet3d_act
 from mmdet3d_act.models.distillers import Distiller, Objective
 from mmdet3d_act.models.heads import CoordinateHead, FeatureHead
 from mmdet3d_act.models.layers import RandomPatchMask
-from mmdet3d_act.models.losses import CosineFeatureLoss
 from mmdet3d_act.models.necks import MaskDecoder
 from mmdet3d_act.models.target_generators import (
     AutoencoderTarget,
@@ -99,24 +98,6 @@ def test_act_builds_from_its_config() -> None:
     assert torch.equal(total, losses['act.loss'])
 
 
-def test_loss_written_out() -> None:
-    model = distiller().eval()
-    points = toys.points()
-    value = loss_of(model)['act.loss']
-    torch.manual_seed(0)
-    patches = model.student.group(points)
-    mask = RandomPatchMask(0.5)(patches.centers)
-    encoded = model.student.encode(patches, mask)
-    part = model.objectives['act']
-    pred = part.neck(encoded, patches, mask)[0]
-    target = part.target_generator.autoencoder.module.encode(
-        patches, noise=False
-    )
-    wanted = target[mask].view(2, 4, 32)
-    expected = CosineFeatureLoss()(part.head.proj(pred), wanted)
-    toys.assert_close(value, expected)
-
-
 def test_objectives_are_summed_with_their_weights() -> None:
     parts = dict(act=act(weight=0.25), mae=point_mae(weight=3.0))
     model = distiller(parts).eval()
@@ -196,15 +177,6 @@ def test_mask_tokens_at_the_input() -> None:
     assert distiller().mask_token is None
 
 
-def test_masked_patches_stay_out_of_the_student_by_default() -> None:
-    model, seen = distiller(), []
-    model.objectives['act'].neck.register_forward_pre_hook(
-        lambda _, args: seen.append(args[0].features.shape[1])
-    )
-    loss_of(model)
-    assert seen == [4]
-
-
 def test_predict_gives_features_for_probing() -> None:
     model = distiller().eval()
     result = model.test_step(toys.data_batch())
@@ -217,29 +189,6 @@ def test_predict_gives_features_for_probing() -> None:
         toys.assert_close(feats['mean'], encoded.features[index].mean(dim=0))
         assert not feats['cls'].requires_grad
         assert sample.sample_idx == index
-
-
-def test_without_class_token_there_are_two_features() -> None:
-    model = Distiller(
-        toys.student(with_cls_token=False),
-        dict(mae=point_mae()),
-        mask=RandomPatchMask(0.5),
-    )
-    result = model.eval().test_step(toys.data_batch())
-    assert set(result[0].pred_feats) == {'max', 'mean'}
-
-
-def test_known_patches_are_shared() -> None:
-    model = distiller()
-    other = toys.patches(seed=9)
-    patches = model.get_patches(
-        dict(
-            points=toys.points(),
-            center_indices=other.center_indices,
-            neighbor_indices=other.neighbor_indices,
-        )
-    )
-    assert torch.equal(patches.center_indices, other.center_indices)
 
 
 @pytest.mark.parametrize('training', [False, True])

@@ -9,8 +9,6 @@ import torch.nn.functional as F
 from mmdet3d_act.models.heads import AlignmentHead
 from mmdet3d_act.models.losses import (
     CosineFeatureLoss,
-    NTXentFeatureLoss,
-    nt_xent,
 )
 from tests.test_models import toys
 
@@ -55,14 +53,6 @@ def test_cosine_is_of_every_token_or_of_the_whole() -> None:
             pred, wanted = pred.flatten(1), target.flatten(1)
         expected = 1 - F.cosine_similarity(pred, wanted, dim=-1).mean()
         toys.assert_close(made.loss(tokens, target)['loss'], expected)
-
-
-def test_contrastive_loss_compares_clouds() -> None:
-    tokens, target = case()
-    made = head(whole=True, loss=NTXentFeatureLoss(temperature=0.5))
-    pred = made(tokens).flatten(1)[None]
-    expected = nt_xent(pred, target.flatten(1)[None], 0.5)
-    toys.assert_close(made.loss(tokens, target)['loss'], expected)
 
 
 def test_size_may_come_later_but_not_twice() -> None:

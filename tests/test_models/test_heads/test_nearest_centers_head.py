@@ -89,14 +89,6 @@ def test_several_blocks_are_concatenated() -> None:
     assert torch.equal(one(feats), one(named))
 
 
-def test_dropout_only_in_training() -> None:
-    feats = features()
-    one = head().eval()
-    assert torch.equal(one(feats), one(feats))
-    one.train()
-    assert not torch.equal(one(feats), one(feats))
-
-
 def test_learns_a_cloud_by_heart() -> None:
     feats = features(num_groups=16)
     feats = {key: feats[key] for key in ('sa_xyz', 'fp_xyz', 'fp_features')}

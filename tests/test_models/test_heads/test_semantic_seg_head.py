@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -33,32 +30,6 @@ def targets(seed: int = 3) -> torch.Tensor:
     return torch.randint(CLASSES, (2, toys.NUM_POINTS), generator=generator)
 
 
-@pytest.mark.parametrize('training', [False, True])
-def test_forward_is_the_published_arithmetic(training: bool) -> None:
-    """Layer by layer on [point, maximum, mean] of every point."""
-    one = toys.randomize(head(dropout_ratio=0.0)).train(training)
-    feats = backbone()(toys.points())
-    logits = one(feats)
-    tokens = torch.cat(feats['hidden_states'], 1).transpose(1, 2)
-    x = one.propagation(feats['sa_xyz'][0], feats['centers'], tokens)
-    cloud = torch.cat([tokens.amax(1), tokens.mean(1)], -1)
-    x = torch.cat([x, cloud.unsqueeze(1).expand(-1, x.shape[1], -1)], -1)
-    for fc, norm in ((one.fc1, one.norm1), (one.fc2, one.norm2)):
-        x = norm(fc(x).flatten(0, 1)).relu().unflatten(0, (2, -1))
-    expected = one.fc3(x).transpose(1, 2)
-    assert logits.shape == (2, CLASSES, toys.NUM_POINTS)
-    toys.assert_close(logits, expected, 1e-4)
-    assert torch.equal(one.predict(feats, [{}, {}], None), logits) or training
-
-
-def test_dropout_only_in_training() -> None:
-    feats = backbone()(toys.points())
-    one = head().eval()
-    assert torch.equal(one(feats), one(feats))
-    one.train()
-    assert not torch.equal(one(feats), one(feats))
-
-
 def test_backbones_of_mmdet3d_have_no_hidden_states() -> None:
     feats = backbone(out_indices=())(toys.points())
     assert feats['hidden_states'] == []
@@ -85,13 +56,6 @@ def test_loss_is_the_weighted_mean_and_ignores() -> None:
     toys.assert_close(losses['loss_sem_seg'], expected)
     right = (logits.argmax(1) == target)[counted].float().mean()
     toys.assert_close(losses['accuracy'], right)
-
-
-def test_nothing_known_is_the_logarithm_of_the_classes() -> None:
-    one = head()
-    torch.nn.init.zeros_(one.fc3.weight)
-    losses = one.loss(backbone()(toys.points()), toys.labelled(targets()))
-    assert losses['loss_sem_seg'].item() == pytest.approx(math.log(CLASSES))
 
 
 def test_without_labelled_points_the_loss_is_zero() -> None:

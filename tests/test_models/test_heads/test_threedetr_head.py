@@ -8,7 +8,6 @@ import torch
 from mmdet3d_act.models.heads import ThreeDETRHead
 from mmdet3d_act.models.heads.threedetr_head import scene_extent
 from mmdet3d_act.models.losses import DetectionSetLoss
-from mmdet3d_act.models.task_modules import ThreeDETRBoxCoder
 from mmdet3d_act.registry import HAS_MMDET3D
 from tests.test_models import toys
 from tests.test_models.test_detectors import scenes
@@ -30,28 +29,6 @@ def feats_of(num_groups: int = 9) -> dict:
         'centers': points[:, :num_groups],
         'features': torch.randn(2, toys.DIMS, num_groups),
     }
-
-
-@pytest.mark.parametrize('bins', [1, 6])
-def test_shapes(bins: int) -> None:
-    outputs = head_of(num_angle_bins=bins)(feats_of())
-    shapes = {
-        name: tuple(value.shape)
-        for name, value in outputs.items()
-        if name != 'scene_range'
-    }
-    assert shapes == {
-        'cls_logits': (2, 2, 5, scenes.NUM_CLASSES + 1),
-        'center_offset': (2, 2, 5, 3),
-        'size_logits': (2, 2, 5, 3),
-        'angle_logits': (2, 2, 5, bins),
-        'angle_residual': (2, 2, 5, bins),
-        'query_xyz': (2, 5, 3),
-    }
-    low, high = outputs['scene_range']
-    points = feats_of()['sa_xyz'][0]
-    assert torch.equal(low, points.amin(1))
-    assert torch.equal(high, points.amax(1))
 
 
 def test_queries_are_the_farthest_centers() -> None:
@@ -90,21 +67,6 @@ def test_queries_begin_as_their_patches() -> None:
         for one in (plain, head)
     ]
     assert differs == [[False] * 5, [False, False, False, True, False]]
-
-
-@pytest.mark.parametrize('query_features', [False, True])
-def test_patches_have_no_order(query_features: bool) -> None:
-    feats = feats_of()
-    head = head_of(query_features=query_features).eval()
-    order = torch.cat([torch.tensor([0]), torch.randperm(8) + 1])
-    shuffled = {
-        **feats,
-        'centers': feats['centers'][:, order],
-        'features': feats['features'][..., order],
-    }
-    torch.testing.assert_close(
-        head(feats)['cls_logits'], head(shuffled)['cls_logits']
-    )
 
 
 def test_batch_norm_mixes_decoder_layers() -> None:
@@ -174,19 +136,6 @@ def test_predict_takes_the_last_layer() -> None:
     for one, other in zip(found, same, strict=True):
         assert torch.equal(one.scores_3d, other.scores_3d)
         assert torch.equal(one.bboxes_3d.tensor, other.bboxes_3d.tensor)
-
-
-def test_parts_are_configs_or_objects() -> None:
-    loss = DetectionSetLoss(scenes.NUM_CLASSES, no_object_weight=0.1)
-    head = head_of(box_coder=ThreeDETRBoxCoder(), loss=loss)
-    assert head.set_loss is loss
-    # The classes' weights come from the config, not from a checkpoint.
-    assert not any('set_loss' in key for key in head.state_dict())
-    if HAS_MMDET3D:
-        coder = dict(type='ThreeDETRBoxCoder', num_angle_bins=3)
-        built = head_of(box_coder=coder, num_angle_bins=3)
-        assert built.box_coder.num_angle_bins == 3
-    assert head_of(num_angle_bins=6).box_coder.num_angle_bins == 6
 
 
 def test_wrong_input_is_named() -> None:

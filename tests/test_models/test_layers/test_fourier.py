@@ -26,15 +26,6 @@ def test_the_formula() -> None:
         assert out[1, 3, 4 + k] == pytest.approx(math.cos(angle), abs=1e-5)
 
 
-def test_where_the_scene_stands_does_not_matter() -> None:
-    embed = FourierPosition(8)
-    points = torch.rand(1, 5, 3)
-    low, high = points.amin(1), points.amax(1)
-    moved = embed(3 * points + 7, (3 * low + 7, 3 * high + 7))
-    torch.testing.assert_close(embed(points, (low, high)), moved, atol=1e-5,
-                               rtol=0)  # fmt: skip
-
-
 def test_flat_scenes_are_finite() -> None:
     points = torch.rand(1, 5, 3)
     points[..., 2] = 1.5

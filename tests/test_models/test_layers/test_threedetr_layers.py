@@ -50,14 +50,6 @@ def test_blocked_tokens_are_not_seen(dtype: torch.dtype) -> None:
     )
 
 
-def test_dropout_only_in_training() -> None:
-    attention = QueryAttention(DIMS, HEADS, dropout=0.5)
-    (x,) = inputs(6)
-    assert not torch.equal(attention(x, x, x), attention(x, x, x))
-    attention.eval()
-    assert torch.equal(attention(x, x, x), attention(x, x, x))
-
-
 def test_decoder_gives_every_layer() -> None:
     torch.manual_seed(0)
     decoder = ThreeDETRDecoder(DIMS, 3, HEADS, 24).eval()
@@ -72,17 +64,6 @@ def test_decoder_gives_every_layer() -> None:
     shorter = ThreeDETRDecoder(DIMS, 1, HEADS, 24).eval()
     shorter.load_state_dict(decoder.state_dict(), strict=False)
     torch.testing.assert_close(shorter(query_pos, scene, scene_pos)[0], out[0])
-
-
-def test_values_have_no_position() -> None:
-    decoder = ThreeDETRDecoder(DIMS, 1, HEADS, 24).eval()
-    nn.init.zeros_(decoder.layers[0].cross_attn.qkv.weight[: 2 * DIMS])
-    query_pos, scene, scene_pos = inputs(4, 9, 9)
-    # Without keys and queries the scene is averaged: places do not matter.
-    torch.testing.assert_close(
-        decoder(query_pos, scene, scene_pos),
-        decoder(query_pos, scene, 2 * scene_pos),
-    )
 
 
 def test_initial_weights() -> None:

@@ -46,16 +46,6 @@ def test_mask_tokens_follow_the_visible_patches() -> None:
     toys.assert_close(preds[0], out[:, 5:])
 
 
-def test_predictions_are_in_patch_order() -> None:
-    neck, seen, patches = decoder(), encoded(), toys.patches()
-    before = neck(seen, patches, toys.fixed_mask())[0]
-    moved = patches.centers.clone()
-    moved[:, 4] += 1.0
-    after = neck(seen, patches._replace(centers=moved), toys.fixed_mask())[0]
-    change = (after - before).abs().amax(dim=(0, 2))
-    assert change.argmax().item() == MASKED.index(4)
-
-
 def test_shallow_branch_is_a_second_pass() -> None:
     neck, seen = decoder(shallow_index=0), encoded()
     patches, mask = toys.patches(), toys.fixed_mask()

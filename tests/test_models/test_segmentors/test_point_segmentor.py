@@ -26,15 +26,6 @@ def masks(classes: int = 5, num_points: int = toys.NUM_POINTS) -> torch.Tensor:
     return torch.randint(classes, shape, generator=toys.seeded(3))
 
 
-def test_logits_are_the_heads_of_the_backbones_features() -> None:
-    model = networks.part().eval()
-    inputs = dict(points=toys.points(), shape_label=LABELS)
-    feats = {**model.backbone(inputs['points']), 'shape_label': LABELS}
-    logits = model(inputs)
-    assert logits.shape == (2, 6, toys.NUM_POINTS)
-    assert torch.equal(logits, model.decode_head(feats))
-
-
 def test_known_patches_are_taken() -> None:
     model = networks.semantic().eval()
     cloud = toys.points()
@@ -65,19 +56,6 @@ def test_a_neck_stands_between() -> None:
     inputs = dict(points=toys.points())
     feats = Scale()(model.backbone(inputs['points']))
     assert torch.equal(own.eval()(inputs), model.decode_head(feats))
-
-
-def test_loss_in_training() -> None:
-    model = networks.part().train()
-    inputs = dict(points=toys.points(), shape_label=LABELS)
-    losses = model(inputs, toys.labelled(masks(6)), mode='loss')
-    assert set(losses) == {'decode.loss_sem_seg', 'decode.accuracy'}
-    total, logged = model.parse_losses(losses)
-    assert total == losses['decode.loss_sem_seg']
-    assert 0 <= logged['decode.accuracy'] <= 1
-    total.backward()
-    reached = {n for n, p in model.named_parameters() if p.grad is not None}
-    assert reached == {name for name, _ in model.named_parameters()}
 
 
 def test_predictions() -> None:

@@ -38,40 +38,6 @@ def test_decoded_by_hand() -> None:
     assert decoded['objectness'].tolist() == pytest.approx([3 / 4])
 
 
-def test_layers_are_decoded_alike() -> None:
-    outputs = raw_outputs(layers=3, bins=4)
-    coder = ThreeDETRBoxCoder(4)
-    whole = coder.decode(outputs)
-    places = ('query_xyz', 'scene_range')
-    last = {k: v if k in places else v[-1] for k, v in outputs.items()}
-    for name, value in coder.decode(last).items():
-        torch.testing.assert_close(value, whole[name][-1])
-    assert whole['angles'].shape == (3, 2, 5)
-    assert not whole['class_scores'].requires_grad
-    assert whole['angles'].requires_grad
-
-
-def test_angles_survive_the_bins() -> None:
-    coder = ThreeDETRBoxCoder(12)
-    angles = torch.linspace(-3.1, 3.1, 200)
-    classes, residuals = coder.encode_angles(angles)
-    assert residuals.abs().max() <= math.pi / 12 + 1e-6
-    assert classes.unique().tolist() == list(range(12))
-    logits = torch.nn.functional.one_hot(classes, 12).float()
-    back = coder.decode_angles(
-        logits, (residuals * 12 / math.pi)[:, None].expand(-1, 12)
-    )
-    torch.testing.assert_close(back, angles, rtol=0, atol=1e-5)
-
-
-def test_a_whole_turn_is_a_bin() -> None:
-    classes, residuals = ThreeDETRBoxCoder(4).encode_angles(
-        torch.tensor([2 * math.pi, -1e-9, math.pi / 4 * 7 - 1e-7])
-    )
-    assert ((classes >= 0) & (classes < 4)).all()
-    assert residuals.abs().max() <= math.pi / 4 + 1e-5
-
-
 def test_targets_are_padded() -> None:
     box = [1.0, 2, 3, 0.4, 0.8, 1.2]
     targets = ThreeDETRBoxCoder().encode(
