@@ -159,7 +159,8 @@ def _read(
     if kind == 'npz':
         with np.load(source, allow_pickle=False) as file:
             return {name: torch.from_numpy(file[name]) for name in file.files}
-    return compat.load_safely(source, map_location, allowed)
+    loaded: Any = compat.load_safely(source, map_location, allowed)
+    return loaded
 
 
 def _kind_of(path: str) -> str:
@@ -427,6 +428,9 @@ class PretrainedModel:
     their own. It stands before MMEngine's classes among the bases.
     """
 
+    init_cfg: dict | list | None
+    is_init: bool
+
     def init_weights(self) -> None:
         """Initialise, and load the weights where ``init_cfg`` names them.
 
@@ -437,7 +441,7 @@ class PretrainedModel:
         given = self.init_cfg
         cfg = pretrained_part(given)
         if cfg is None or self.is_init:
-            super().init_weights()
+            super().init_weights()  # type: ignore[misc]
             return
         source = cfg['checkpoint']
         state = under_prefix(read_weights(source), cfg.get('prefix') or '')
@@ -448,7 +452,7 @@ class PretrainedModel:
         parts = given if isinstance(given, list | tuple) else [given]
         self.init_cfg = [part for part in parts if not _loads(part['type'])]
         try:
-            super().init_weights()
+            super().init_weights()  # type: ignore[misc]
         finally:
             self.init_cfg = given
         fill_module(self, state, source)

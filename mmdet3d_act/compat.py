@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ def _statistics_method(owner: type, name: str) -> Callable:
     )
 
 
-def safe_globals() -> list[object]:
+def safe_globals() -> list[Any]:
     """Return what an MMEngine checkpoint holds beyond tensors.
 
     A checkpoint of MMEngine's Runner stores its log as ``HistoryBuffer``
@@ -273,7 +274,7 @@ def register_config_scope() -> None:
             return str(find_config(cfg_path)), None
         return original(cfg_path, filename)
 
-    get_cfg_path.serves_mmdet3d_act = True
+    get_cfg_path.serves_mmdet3d_act = True  # type: ignore[attr-defined]
     Config._get_cfg_path = staticmethod(get_cfg_path)
 
 

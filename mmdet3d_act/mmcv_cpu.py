@@ -138,7 +138,7 @@ def three_interpolate_backward(
 
 
 # By their names in MMCV's extension.
-KERNELS = {
+KERNELS: dict[str, Callable] = {
     'ball_query_forward': ball_query_forward,
     'gather_points_forward': gather_forward,
     'gather_points_backward': gather_backward,
@@ -203,7 +203,7 @@ def _provide(
 
     # A compiled function has no attributes that wraps could take along.
     choose = wraps(on_cpu)(choose)
-    choose.on_cpu = on_cpu
+    choose.on_cpu = on_cpu  # type: ignore[attr-defined]
     setattr(owner, name, wrap(choose) if wrap else choose)
     return True
 

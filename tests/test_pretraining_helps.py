@@ -167,4 +167,4 @@ def test_linear_probe(seed: int) -> None:
     model = MODELS.build(POINT_MAE)
     untrained = probe(model)
     pretrain(model, seed)
-    assert probe(model) > untrained + 5
+    assert probe(model) > untrained + 8

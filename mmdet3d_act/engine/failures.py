@@ -133,7 +133,7 @@ def argument_hint(kind: type, text: str) -> str:
         argument
         for base in inspect.getmro(kind)[:-1]
         if '__init__' in vars(base)
-        for argument in inspect.signature(base.__init__).parameters
+        for argument in inspect.signature(vars(base)['__init__']).parameters
     } - {'self', 'args', 'kwargs'}
     quoted = text.split("'")[1::2]
     near = get_close_matches(quoted[-1], known, n=1) if quoted else []

@@ -109,7 +109,10 @@ class LinearProbeMetric(BaseMetric):
             )
         self.pooling = pooling if isinstance(pooling, str) else tuple(pooling)
         self.svm = SVMSettings(
-            tuple(C_grid) if C == 'cv' else (C,), folds, seed, max_iter
+            tuple(C_grid) if C == 'cv' else (float(C),),
+            folds,
+            seed,
+            max_iter,
         )
         self.standardize = standardize
         self.knn = knn

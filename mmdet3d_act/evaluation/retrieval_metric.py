@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
+from torch import Tensor
 
 from mmdet3d_act.evaluation.sample_fields import required
 from mmdet3d_act.registry import METRICS
@@ -159,7 +160,7 @@ class RetrievalMetric(BaseMetric):
         return metrics
 
 
-def _vector(value: object) -> np.ndarray:
+def _vector(value: Tensor) -> np.ndarray:
     vector = np.asarray(value.detach().float().cpu().numpy()).reshape(-1)
     if not np.isfinite(vector).all():
         raise ValueError(

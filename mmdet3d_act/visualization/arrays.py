@@ -104,7 +104,7 @@ def height_colors(
     """
     height = upright(points, up_axis)[:, 2]
     span = height if like is None else upright(like, up_axis)[:, 2]
-    low, high = np.percentile(span, [2, 98])
+    low, high = np.percentile(span, 2), np.percentile(span, 98)
     share = np.clip((height - low) / max(high - low, 1e-9), 0, 1)
     knots = np.linspace(0, 1, len(_GRADIENT))
     columns = [np.interp(share, knots, column) for column in _GRADIENT.T]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.base import iter_datasets
@@ -62,7 +63,7 @@ class Trace(NamedTuple):
 class _Recorder:
     """Runs a transform and keeps what a sample is after it."""
 
-    def __init__(self, transform: object, static: bool, sink: list) -> None:
+    def __init__(self, transform: Callable, static: bool, sink: list) -> None:
         self.transform = transform
         self.static = static
         self.sink = sink
@@ -145,7 +146,7 @@ def spread_indices(length: int, count: int) -> list[int]:
     return [index * length // count for index in range(count)]
 
 
-def sample_name(sample: object) -> str:
+def sample_name(sample: dict | BaseDataElement) -> str:
     """Return what a sample is called: its category, or its file's name.
 
     Args:

@@ -127,8 +127,8 @@ def draw_points(
     haze = 0.45 * np.clip((place[:, 2:] + 1) / 2, 0, 1)
     tone = colors * (1 - haze) + 0.93 * haze
     picture = np.full((canvas * canvas, 3), _BACKGROUND)
-    ball = np.stack([dx, dy, -dz * (2 / canvas)], axis=1)
-    owner, offset = _front_most(place, ball, canvas)
+    disc = np.stack([dx, dy, -dz * (2 / canvas)], axis=1)
+    owner, offset = _front_most(place, disc, canvas)
     hit = owner >= 0
     lit = tone[owner[hit]] * shade[offset[hit], None]
     picture[hit] = np.clip(lit, 0, 1)

@@ -6,7 +6,7 @@ channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -270,7 +270,7 @@ def _predicted_stage(
     )
 
 
-def _decodable(objective: Objective) -> object:
+def _decodable(objective: Objective) -> Callable | None:
     """Return what decodes an objective's predictions, or None."""
     generator = _generator(objective)
     if isinstance(objective.head, CoordinateHead) and isinstance(

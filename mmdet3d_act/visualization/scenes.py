@@ -113,7 +113,7 @@ def box_edges(
         for first, second in _EDGES:
             start, end = own[first], own[second]
             steps = np.linalg.norm(end - start) / max(spacing, 1e-9)
-            count = int(min(steps + 2, MAX_EDGE))
+            count = min(int(steps) + 2, MAX_EDGE)
             share = np.linspace(0, 1, count)[:, None]
             places.append(start + share * (end - start))
             owners.append(np.full(count, index))

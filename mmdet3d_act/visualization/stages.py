@@ -88,7 +88,7 @@ def render_stages(
 
 
 def draw_stages(
-    stages: Sequence[Stage], path: str | Path, **options: object
+    stages: Sequence[Stage], path: str | Path, **options: Any
 ) -> Path:
     """Write a picture of stages as a PNG and return its path.
 

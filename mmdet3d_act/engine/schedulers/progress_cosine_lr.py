@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.optim import BaseOptimWrapper
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from torch.optim import Optimizer
@@ -87,7 +89,7 @@ class ProgressCosineLR(_ParamScheduler):
         end: int,
         epoch_length: int,
         by_epoch: bool = True,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> ProgressCosineLR:
         """Return the scheduler that changes with every step.
 

@@ -318,8 +318,10 @@ class DiscreteVAE(PretrainedModel, BaseModel):
             choose, self._mix(patches), self.chunk_size
         )
         features = self._contextualize(tokens, patches.centers)
+        coarse, fine = self.decoder(features)
         return Reconstruction(
-            *self.decoder(features),
+            coarse,
+            fine,
             logits[0] if logits else None,
             features,
             codes,

@@ -12,6 +12,7 @@ from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
 from mmdet3d_act.checkpoint import PretrainedModel
+from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.distillers.objective import Objective
 from mmdet3d_act.models.layers import PointPatches
@@ -168,7 +169,9 @@ class Distiller(PretrainedModel, BaseModel):
             )
         return losses
 
-    def _encode(self, patches: PointPatches, *masking: Tensor) -> object:
+    def _encode(
+        self, patches: PointPatches, *masking: Tensor
+    ) -> EncodedPatches:
         with torch.set_grad_enabled(
             torch.is_grad_enabled() and not self.frozen_student
         ):

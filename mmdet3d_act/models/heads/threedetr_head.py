@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,9 @@ from mmdet3d_act.registry import MODELS, TASK_UTILS, build_module
 
 # Of the predictions: what is not one for every decoder layer.
 PLACES = ('query_xyz', 'scene_range')
+
+
+T = TypeVar('T')
 
 
 class SceneProjection(nn.Module):
@@ -354,7 +358,7 @@ class ThreeDETRHead(BaseModule):
         return self.projection(features.transpose(1, 2))
 
 
-def _build(part: object) -> object:
+def _build(part: T | dict | None) -> T | None:
     """Return a task module, built from its config where it is one."""
     return TASK_UTILS.build(part) if isinstance(part, dict) else part
 

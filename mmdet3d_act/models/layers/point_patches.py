@@ -5,6 +5,7 @@ Letters: B batch, N points, G patches, K points of a patch, C channels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -116,7 +117,7 @@ class MiniPointNet(nn.Module):
         self,
         embed_dims: int,
         in_channels: int = 3,
-        channels: tuple[int, int, int] = (128, 256, 512),
+        channels: Sequence[int] = (128, 256, 512),
     ) -> None:
         super().__init__()
         first, pooled, second = channels

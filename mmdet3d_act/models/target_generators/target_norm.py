@@ -76,7 +76,8 @@ class TargetNorm(BaseModule):
         Args:
             targets: Batches of targets, each (B, G, C).
         """
-        count, total, product = 0, 0.0, 0.0
+        count = 0
+        total = product = torch.zeros((), dtype=torch.float64)
         for target in targets:
             _check_features(target, self.mode)
             flat = target.flatten(0, -2).double()
