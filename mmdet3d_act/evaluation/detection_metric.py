@@ -65,8 +65,9 @@ class PublishedIndoorMetric(BaseMetric):
         **options: object,
     ) -> None:
         super().__init__(**options)
-        single = isinstance(iou_thr, (int, float))
-        self.iou_thr = (iou_thr,) if single else tuple(iou_thr)
+        if isinstance(iou_thr, int | float):
+            iou_thr = (iou_thr,)
+        self.iou_thr: tuple[float, ...] = tuple(iou_thr)
         self.per_class = per_class
 
     def process(
@@ -161,8 +162,9 @@ class PresentIndoorMetric(BaseMetric):
         **options: object,
     ) -> None:
         super().__init__(**options)
-        single = isinstance(iou_thr, (int, float))
-        self.iou_thr = [float(iou_thr)] if single else list(iou_thr)
+        if isinstance(iou_thr, int | float):
+            iou_thr = (iou_thr,)
+        self.iou_thr = list(map(float, iou_thr))
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
