@@ -151,61 +151,76 @@ def _arms(draw: Draw, width: float, depth: float) -> Solid:
     return pair(arm.at(x=(width + thick) / 2))
 
 
+def _seat(
+    draw: Draw,
+    size: tuple[float, float],
+    level: float,
+    thick: float,
+    *,
+    tops: str = 'box soft oval',
+    backs: str = 'plate shell ladder frame bars',
+    high: float,
+    supports: str,
+    arms: float,
+) -> None:
+    """Draw a seat with a back, if it is high, armrests and a support.
+
+    Args:
+        draw: Source of the random choices.
+        size: Width and depth.
+        level: Height of the seat.
+        thick: Thickness of the seat.
+        tops: Styles of the seat.
+        backs: Styles of the back.
+        high: Height of the back, 0 for none.
+        supports: Styles of the support.
+        arms: How often there are armrests.
+    """
+    (width, depth), top = size, level + thick / 2
+    seat, share = _board(draw, width, depth, thick, tops)
+    draw.add('seat', seat.at(y=level))
+    if high > 0:
+        back = _back(draw, draw(0.75, 1.0) * width, high, backs)
+        back = back.turned('x', -draw(0.0, 0.28))
+        draw.add('back', back.at(y=top, z=-0.46 * depth))
+    below = share * width, share * depth, level - thick / 2
+    draw.add('support', _support(draw, *below, supports))
+    if draw.chance(arms):
+        draw.add('armrest', _arms(draw, width, depth).at(y=top))
+
+
 @category('chair', '03001627', 'seat back support armrest')
 def _chair(draw: Draw) -> None:
-    width, depth = draw(0.4, 0.6), draw(0.4, 0.56)
-    level, thick = draw(0.36, 0.54), draw(0.025, 0.1)
-    seat, share = _board(draw, width, depth, thick, 'box soft oval')
-    draw.add('seat', seat.at(y=level))
-    styles = 'plate shell ladder frame bars'
-    back = _back(draw, draw(0.75, 1.0) * width, draw(0.3, 0.62), styles)
-    back = back.turned('x', -draw(0.0, 0.28))
-    draw.add('back', back.at(y=level + thick / 2, z=-0.46 * depth))
-    size = share * width, share * depth, level - thick / 2
-    draw.add('support', _support(draw, *size, 'legs legs pedestal slabs sled'))
-    if draw.chance(0.4):
-        draw.add('armrest', _arms(draw, width, depth).at(y=level + thick / 2))
+    size, level = (draw(0.4, 0.6), draw(0.4, 0.56)), draw(0.36, 0.54)
+    high, supports = draw(0.3, 0.62), 'legs legs pedestal slabs sled'
+    thick = draw(0.025, 0.1)
+    _seat(draw, size, level, thick, high=high, supports=supports, arms=0.4)
 
 
 @category('stool', '99000001', 'seat support footrest back')
 def _stool(draw: Draw) -> None:
     width, level, thick = draw(0.3, 0.46), draw(0.36, 0.8), draw(0.03, 0.12)
-    depth = width * draw(0.75, 1.0)
-    seat, share = _board(draw, width, depth, thick, 'oval oval soft box')
-    draw.add('seat', seat.at(y=level))
-    size = share * width, share * depth, level - thick / 2
-    styles = 'legs legs pedestal sled crossed'
-    draw.add('support', _support(draw, *size, styles))
+    _seat(
+        draw, (width, width * draw(0.75, 1.0)), level, thick,
+        tops='oval oval soft box', backs='shell',
+        high=draw(0.1, 0.2) if draw.chance(0.2) else 0.0,
+        supports='legs legs pedestal sled crossed', arms=0.0,
+    )  # fmt: skip
     if level > 0.5 and draw.chance(0.6):
         hoop = np.insert(ring(0.8 * width, 0.8 * width), 1, 0, axis=1)
         hoop = tube(hoop, 0.012, closed=True)
         draw.add('footrest', hoop.at(y=draw(0.2, 0.35)))
-    if draw.chance(0.2):
-        back = _back(draw, 0.9 * width, draw(0.1, 0.2), 'shell')
-        draw.add('back', back.at(y=level, z=-0.45 * depth))
 
 
 @category('bench', '02828884', 'seat back support armrest')
 def _bench(draw: Draw) -> None:
-    width, depth = draw(0.85, 1.7), draw(0.32, 0.48)
-    level, thick = draw(0.36, 0.5), draw(0.03, 0.08)
-    if draw.chance(0.5):
-        planks = draw.count(2, 4)
-        plank = box(width, thick, 0.8 * depth / planks)
-        places = (np.arange(planks) + 0.5) * depth / planks - depth / 2
-        seat = join(*(plank.at(z=z) for z in places))
-    else:
-        seat, _ = _board(draw, width, depth, thick, 'box soft')
-    draw.add('seat', seat.at(y=level))
-    if draw.chance(0.5):
-        height = draw(0.25, 0.45)
-        back = _back(draw, 0.96 * width, height, 'plate ladder bars frame')
-        back = back.turned('x', -draw(0.0, 0.25))
-        draw.add('back', back.at(y=level, z=-0.45 * depth))
-    size = width, depth, level - thick / 2
-    draw.add('support', _support(draw, *size, 'legs legs slabs sled'))
-    if draw.chance(0.3):
-        draw.add('armrest', _arms(draw, width, depth).at(y=level))
+    size = draw(0.85, 1.7), draw(0.32, 0.48)
+    _seat(
+        draw, size, draw(0.36, 0.5), draw(0.03, 0.08),
+        tops='box soft', backs='plate ladder bars frame',
+        high=draw(0.25, 0.45) if draw.chance(0.5) else 0.0,
+        supports='legs legs slabs sled', arms=0.3,
+    )  # fmt: skip
 
 
 def _row(solid: Solid, count: int, width: float) -> Solid:

@@ -132,14 +132,18 @@ class Layout:
     def _place(self, group: list[Item], poses: Callable, free: float) -> bool:
         """Place as many items of a group as there is room for."""
         for count in range(len(group), 0, -1):
-            vertices = [item.vertices for item in group[:count]]
-            low = np.min([v.min(axis=0) for v in vertices], axis=0)
-            high = np.max([v.max(axis=0) for v in vertices], axis=0)
+            taken = np.concatenate([item.vertices for item in group[:count]])
+            low, high = taken.min(axis=0), taken.max(axis=0)
+            if free > 0:
+                # What is in the wall takes no room, what is before it does.
+                taken = np.concatenate([taken, [low, high]])
+                taken[:, 1] = np.minimum(taken[:, 1], 0.0)
+                taken[-2:, 1] = -free, 0.0
             for yaw, place in poses(low, high):
-                block = _turned_block(low, high, free, yaw) + place
+                turned = taken @ rotation('z', yaw).T + place
+                block = np.array([turned.min(axis=0), turned.max(axis=0)])
                 if self._fits(block):
-                    placed = [i.placed(yaw, place) for i in group[:count]]
-                    self.items += placed
+                    self.items += [i.placed(yaw, place) for i in group[:count]]
                     self.blocks.append(block)
                     return True
         return False
@@ -172,22 +176,6 @@ class Layout:
             cover.placed(0.0, middle + np.array([0, 0, height])),
             *walls,
         ]
-
-
-def _turned_block(
-    low: np.ndarray, high: np.ndarray, free: float, yaw: float
-) -> np.ndarray:
-    """Compute the box (2, 3) around a turned box; a wall is at y = 0."""
-    if free > 0:
-        low, high = low.copy(), high.copy()
-        low[1], high[1] = min(low[1], -free), 0.0
-    corners = np.array([
-        (x, y, z)
-        for x in (low[0], high[0])
-        for y in (low[1], high[1])
-        for z in (low[2], high[2])
-    ]) @ rotation('z', yaw).T  # fmt: skip
-    return np.stack([corners.min(axis=0), corners.max(axis=0)])
 
 
 def _wrapped(angle: np.ndarray) -> np.ndarray:
@@ -283,31 +271,32 @@ def _coffee(layout: Layout) -> list[Item]:
     return _topped(table, ('vase', 'bowl'), layout.rng)
 
 
+def _to_wall(group: list[Item]) -> list[Item]:
+    """Move a group such that the back of its first item is at the wall."""
+    back = -group[0].vertices[:, 1].max() - 0.03
+    return [item.placed(0.0, (0, back, 0)) for item in group]
+
+
 def _work(layout: Layout) -> list[Item]:
     """Draw a desk at the wall with a chair before it."""
     rng = layout.rng
-    desk = draw_item('desk', rng)
+    desk, chair = draw_item('desk', rng), draw_item('chair', rng)
+    away = (desk.size[1] + chair.size[1]) / 2 + rng.uniform(0.0, 0.2)
+    place = (rng.uniform(-0.2, 0.2) * desk.size[0], -away, 0.0)
+    seat = chair.placed(np.pi + rng.normal(0, 0.3), place)
     things = _topped(desk, ('display', 'laptop', 'lamp'), rng)
-    back = -desk.size[1] / 2 - 0.03
-    group = [thing.placed(0.0, (0, back, 0)) for thing in things]
-    chair = draw_item('chair', rng)
-    away = desk.size[1] + chair.size[1] / 2 + rng.uniform(0.0, 0.2)
-    x = rng.uniform(-0.2, 0.2) * desk.size[0]
-    turned = chair.placed(np.pi + rng.normal(0, 0.3), (x, -away, 0))
-    return [*group, turned]
+    return _to_wall([*things, seat])
 
 
 def _sideboard(layout: Layout) -> list[Item]:
     board = draw_item('cabinet', layout.rng)
-    group = _topped(board, ('display', 'vase'), layout.rng)
-    back = -board.size[1] / 2 - 0.03
-    return [thing.placed(0.0, (0, back, 0)) for thing in group]
+    return _to_wall(_topped(board, ('display', 'vase'), layout.rng))
 
 
 def _kitchen_row(layout: Layout) -> list[Item]:
-    row = draw_kitchen_row(layout.rng)
-    depth = row[1].size[1]
-    return [item.placed(0.0, (0, -depth / 2 - 0.05, 0)) for item in row]
+    base, counter, sink = draw_kitchen_row(layout.rng)
+    counter, base, sink = _to_wall([counter, base, sink])
+    return [base, counter, sink]
 
 
 def _bath(layout: Layout) -> list[Item]:
@@ -321,15 +310,16 @@ def _bath(layout: Layout) -> list[Item]:
     return [_backed(tub), cloth.placed(0.0, place)]
 
 
-_GROUPS = {
+_OPENINGS = {'door': (_door, _SWING), 'window': (_window, 0.05)}
+_ON_FLOOR = {'dining': _dining, 'coffee': _coffee}
+_AT_WALL = {
     'bath': _bath,
     'desk': _work,
-    'kitchen row': _kitchen_row,
+    'kitchen': _kitchen_row,
     'sideboard': _sideboard,
     'picture': lambda layout: [_hung(layout, 'picture', 1.2, 1.6)],
-    'wall cabinet': lambda layout: [_hung(layout, 'cabinet', 1.4, 1.5)],
+    'wallcabinet': lambda layout: [_hung(layout, 'cabinet', 1.4, 1.5)],
 }
-_ON_FLOOR = {'dining': _dining, 'coffee table': _coffee}
 
 
 class Recipe(NamedTuple):
@@ -339,48 +329,41 @@ class Recipe(NamedTuple):
         low: Shortest wall, metres.
         high: Longest wall, metres.
         needs: NYU40 names of what must have found its place.
-        groups: Name of a group, fewest and most of it, in the order in which
-            they are placed.
+        groups: What is placed, in this order; 'name?' is there every second
+            time.
     """
 
     low: float
     high: float
     needs: tuple[str, ...]
-    groups: tuple[tuple[str, int, int], ...]
+    groups: str
 
 
 _ALWAYS = ('door', 'window', 'picture', 'otherfurniture')
 RECIPES = {
     'studio': Recipe(
         4.2, 6.2, ('bed', 'sofa', 'desk', 'curtain', 'counter', 'sink'),
-        (('bed', 1, 1), ('sofa', 1, 1), ('kitchen row', 1, 1),
-         ('refrigerator', 1, 1), ('desk', 1, 1), ('dining', 1, 1),
-         ('cabinet', 0, 1), ('bookshelf', 0, 1)),
+        'bed sofa kitchen refrigerator desk dining cabinet? bookshelf?',
     ),
     'bathroom': Recipe(
         2.3, 3.4, ('toilet', 'sink', 'bathtub', 'shower curtain'),
-        (('bath', 1, 1), ('toilet', 1, 1), ('washbasin', 1, 2),
-         ('cabinet', 0, 1)),
+        'bath toilet washbasin washbasin? cabinet?',
     ),
     'kitchen': Recipe(
         3.0, 4.8, ('counter', 'sink', 'refrigerator', 'table'),
-        (('kitchen row', 1, 1), ('wall cabinet', 0, 2),
-         ('refrigerator', 1, 1), ('dining', 1, 1), ('cabinet', 0, 2)),
+        'kitchen wallcabinet? wallcabinet? refrigerator dining cabinet?',
     ),
     'office': Recipe(
         3.4, 5.6, ('desk', 'bookshelf', 'chair'),
-        (('desk', 1, 3), ('bookshelf', 1, 3), ('cabinet', 0, 1),
-         ('dining', 0, 1), ('sofa', 0, 1)),
+        'desk desk? desk? bookshelf bookshelf? cabinet? dining? sofa?',
     ),
     'bedroom': Recipe(
         3.2, 4.8, ('bed', 'cabinet'),
-        (('bed', 1, 2), ('cabinet', 1, 2), ('desk', 1, 1),
-         ('bookshelf', 0, 1)),
+        'bed bed? cabinet cabinet? desk bookshelf?',
     ),
     'living room': Recipe(
         3.8, 6.0, ('sofa', 'table'),
-        (('sofa', 1, 3), ('sideboard', 1, 1), ('bookshelf', 1, 2),
-         ('dining', 1, 1), ('coffee table', 0, 1)),
+        'sofa sofa? sofa? sideboard bookshelf bookshelf? dining coffee?',
     ),
 }  # fmt: skip
 
@@ -396,14 +379,11 @@ def draw_room(kind: str, rng: np.random.Generator) -> FurnishedRoom:
     for _ in range(_ROOM_TRIES):
         sides = rng.uniform(recipe.low, recipe.high, 2)
         layout = Layout(np.array([*sides, rng.uniform(2.4, 2.8)]), rng)
-        for _ in range(rng.integers(1, 3)):
-            layout.open_wall(_door(layout), _SWING)
-        for _ in range(rng.integers(1, 3)):
-            layout.open_wall(_window(layout), 0.05)
-        decoration = (('picture', 1, 3), ('bin', 1, 2))
-        for name, low, high in recipe.groups + decoration:
-            for _ in range(rng.integers(low, high + 1)):
-                _furnish(layout, name)
+        openings = 'door door? window window?'
+        decoration = 'picture picture? picture? bin bin?'
+        for word in f'{openings} {recipe.groups} {decoration}'.split():
+            if not word.endswith('?') or rng.random() < 0.5:
+                _furnish(layout, word.rstrip('?'))
         labels = {item.label for item in layout.items}
         if labels.issuperset(_ALWAYS + recipe.needs):
             break
@@ -412,10 +392,13 @@ def draw_room(kind: str, rng: np.random.Generator) -> FurnishedRoom:
 
 def _furnish(layout: Layout, name: str) -> None:
     """Draw a group and place it where there is room."""
-    if name in _ON_FLOOR:
+    if name in _OPENINGS:
+        draw, free = _OPENINGS[name]
+        layout.open_wall(draw(layout), free)
+    elif name in _ON_FLOOR:
         layout.on_floor(_ON_FLOOR[name](layout))
-    elif name in _GROUPS:
-        layout.at_wall(_GROUPS[name](layout))
+    elif name in _AT_WALL:
+        layout.at_wall(_AT_WALL[name](layout))
     else:
         layout.at_wall([_backed(draw_item(name, layout.rng))])
 

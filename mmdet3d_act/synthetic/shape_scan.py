@@ -50,9 +50,11 @@ def scan_shape(
     vertices = vertices / np.linalg.norm(vertices, axis=1).max()
     if options.one_sided:
         vertices = vertices @ rotation('y', rng.uniform(0, 2 * np.pi)).T
-    floor = _clutter(vertices[:, 1].min(), rng)
-    corners = np.concatenate([vertices[shape.faces], floor])
-    labels = np.concatenate([shape.labels, np.full(len(floor), -1)])
+    corners, labels = vertices[shape.faces], shape.labels
+    if options.clutter > 0:
+        clutter = _clutter(vertices[:, 1].min(), rng)
+        corners = np.concatenate([corners, clutter])
+        labels = np.concatenate([labels, np.full(len(clutter), -1)])
     share = rng.uniform(0, 2 * options.clutter)
     eye = _draw_eye(rng)
     sample = _seen if options.one_sided else _sampled
@@ -110,7 +112,8 @@ def _tilt(degrees: float, rng: np.random.Generator) -> np.ndarray:
 def _clutter(ground: float, rng: np.random.Generator) -> np.ndarray:
     """Draw a piece of floor with up to two things on it, corners (F, 3, 3)."""
     width = rng.uniform(0.8, 1.6)
-    solids = [plate(ring(width, width), 0.002).at(*rng.uniform(-0.2, 0.2, 2))]
+    x, z = rng.uniform(-0.2, 0.2, 2)
+    solids = [plate(ring(width, width), 0.002).at(x=x, z=z)]
     for _ in range(int(rng.integers(0, 3))):
         wide, tall = rng.uniform(0.06, 0.22), rng.uniform(0.06, 0.22)
         things = (

@@ -6,20 +6,15 @@ import pytest
 from mmdet3d_act.synthetic.solids import (
     ball,
     box,
-    cushion,
     cylinder,
     four,
     join,
     loft,
     pair,
-    plate,
     revolve,
     ring,
     rod,
-    rotation,
-    skin,
     smooth,
-    stack,
     tube,
     vessel,
     volume,
@@ -28,11 +23,6 @@ from mmdet3d_act.synthetic.solids import (
 
 def extent(solid) -> np.ndarray:
     return np.ptp(solid.vertices, axis=0)
-
-
-def test_rotation_turns_right_handed() -> None:
-    turn = rotation('y', np.pi / 2)
-    np.testing.assert_allclose(turn @ [0, 0, 1], [1, 0, 0], atol=1e-12)
 
 
 def test_volumes_agree_with_geometry() -> None:
@@ -69,15 +59,6 @@ def test_primitives_do_not_share_their_vertices() -> None:
     np.testing.assert_allclose(extent(box(1, 2, 3)), [1, 2, 3])
 
 
-def test_extents() -> None:
-    soft = extent(cushion(1, 0.2, 2))
-    np.testing.assert_allclose(soft, [1, 0.2, 2], rtol=0.06)
-    assert extent(plate(ring(1, 3, sides=40), 0.1))[1] == pytest.approx(0.1)
-    for axis in 'xyz':
-        along = extent(skin([ring(0.1, 0.2)] * 2, [0, 5], axis))
-        assert along['xyz'.index(axis)] == pytest.approx(5)
-
-
 def test_ring_goes_from_ellipse_to_rectangle() -> None:
     oval, boxy = ring(2, 1, sides=200), ring(2, 1, power=20, sides=200)
 
@@ -97,11 +78,6 @@ def test_loft_closes_both_ends_or_none() -> None:
     _, counts = np.unique(edges, axis=0, return_counts=True)
     assert (counts == 2).all()
     assert len(loft(rings, closed=True).faces) == 3 * 6 * 2
-
-
-def test_stack_and_revolve_agree_on_a_round_body() -> None:
-    first, second = stack([(0, 2, 2), (1, 1, 1)]), revolve([(1, 0), (0.5, 1)])
-    np.testing.assert_allclose(first.vertices, second.vertices)
 
 
 def test_smooth_passes_its_knots() -> None:
