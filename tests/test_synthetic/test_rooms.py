@@ -8,7 +8,6 @@ from mmdet3d_act.datasets.scannet import (
 )
 from mmdet3d_act.synthetic.items import (
     KINDS,
-    NYU40,
     Item,
     compose,
     draw_item,
@@ -18,6 +17,7 @@ from mmdet3d_act.synthetic.rooms import (
     RECIPES,
     FurnishedRoom,
     Layout,
+    _dining,
     draw_room,
 )
 from mmdet3d_act.synthetic.solids import Solid, box, volume
@@ -171,13 +171,16 @@ def test_faces_belong_to_instances(rooms: dict) -> None:
             np.testing.assert_allclose(found, room.blocks[index])
 
 
-def test_chairs_face_their_table(rooms: dict) -> None:
-    room = rooms['kitchen']
-    middles = room.blocks.mean(axis=1)
-    table = middles[list(room.labels).index(NYU40['table'])]
-    chairs = np.flatnonzero(room.labels == NYU40['chair'])
-    assert len(chairs) >= 2
-    for index in chairs:
-        front = [np.sin(room.yaws[index]), -np.cos(room.yaws[index])]
-        toward = (table - middles[index])[:2]
-        assert front @ toward / np.linalg.norm(toward) > 0.5
+def test_chairs_face_their_table() -> None:
+    for seed in range(5):
+        layout = Layout(SIZE, np.random.default_rng(seed))
+        table, *group = _dining(layout)
+        chairs = [item for item in group if item.label == 'chair']
+        assert table.label == 'table'
+        assert len(chairs) >= 2
+        for chair in chairs:
+            toward = -block(chair).mean(axis=0)[:2]
+            front = np.array([np.sin(chair.yaw), -np.cos(chair.yaw)])
+            assert front @ toward > 0
+            # They stand beside it: no chair is inside of the table.
+            assert np.abs(toward / table.size[:2]).max() > 0.5
