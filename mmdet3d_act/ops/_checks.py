@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 
 import torch
 from torch import Tensor
+
+CHECK_FINITE = os.environ.get('ACT_CHECK_FINITE') == '1'
 
 
 def check_cloud(points: Tensor, name: str, channels: int | None = 3) -> Tensor:
@@ -22,8 +25,8 @@ def check_cloud(points: Tensor, name: str, channels: int | None = 3) -> Tensor:
 
     Raises:
         TypeError: If ``points`` is no tensor.
-        ValueError: If shape or dtype is wrong, a cloud is empty, or a value
-            is NaN or infinite.
+        ValueError: If shape or dtype is wrong or a cloud is empty; see
+            `checks_values` for NaN and infinity.
     """
     check_tensor(points, name)
     width = 'C' if channels is None else channels
@@ -45,8 +48,19 @@ def check_cloud(points: Tensor, name: str, channels: int | None = 3) -> Tensor:
         )
     if points.dtype in (torch.float16, torch.bfloat16):
         points = points.float()
-    _check_finite(points, name)
+    if checks_values():
+        _check_finite(points, name)
     return points
+
+
+def checks_values() -> bool:
+    """Whether numbers are looked at, which makes a GPU wait: for debugging.
+
+    Data are checked once, on the CPU, where a sample enters. Operations look
+    at shapes and types, and at numbers with ``ACT_CHECK_FINITE=1`` or in
+    PyTorch's anomaly mode.
+    """
+    return CHECK_FINITE or torch.is_anomaly_enabled()
 
 
 def check_tensor(value: Tensor, name: str) -> None:

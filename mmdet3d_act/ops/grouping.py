@@ -7,7 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet3d_act.ops._checks import check_cloud, check_count, check_tensor
+from mmdet3d_act.ops._checks import (
+    check_cloud,
+    check_count,
+    check_tensor,
+    checks_values,
+)
 from mmdet3d_act.ops.neighbors import knn_checked
 from mmdet3d_act.ops.sampling import sample_checked
 
@@ -45,7 +50,7 @@ def gather_points(points: Tensor, idx: Tensor) -> Tensor:
     Raises:
         TypeError: If an argument is no tensor.
         ValueError: If shapes, batch sizes, devices or the dtype of ``idx`` are
-            wrong, or an index is out of range.
+            wrong, or, where values are checked, an index is out of range.
     """
     check_tensor(points, 'points')
     check_tensor(idx, 'idx')
@@ -66,7 +71,7 @@ def gather_points(points: Tensor, idx: Tensor) -> Tensor:
             f'{idx.device}; move one with .to()'
         )
     num_points = points.shape[1]
-    if idx.numel():
+    if idx.numel() and checks_values():
         low, high = torch.stack(torch.aminmax(idx)).tolist()
         if low < 0 or high >= num_points:
             raise ValueError(

@@ -6,7 +6,9 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from mmdet3d_act.ops import _cpu
 from mmdet3d_act.ops._backends import (
     MMCV_MAX_COORDINATE,
     blocks,
@@ -21,6 +23,12 @@ from mmdet3d_act.ops._checks import (
 )
 
 MMCV_MAX_NEIGHBORS = 99
+TOO_FAR = (
+    f"MMCV's kNN needs coordinates below {MMCV_MAX_COORDINATE:.0f}; centre "
+    'the clouds'
+)
+# Balls that are searched by the kd-tree at once: bounds the candidates.
+QUERIES_AT_ONCE = 512
 
 
 def knn(
@@ -78,9 +86,28 @@ def knn_checked(
     ops = mmcv_ops(points) if k <= MMCV_MAX_NEIGHBORS else None
     if ops is not None:
         extent = torch.maximum(points.abs().amax(), queries.abs().amax())
-        if extent < MMCV_MAX_COORDINATE:
-            return _knn_mmcv(points, queries, k, ops)
+        # On the device: asking for the value would wait for it.
+        torch._assert_async(extent < MMCV_MAX_COORDINATE, TOO_FAR)
+        return _knn_mmcv(points, queries, k, ops)
+    if _cpu.is_plain(points) and _cpu.is_plain(queries):
+        return _knn_cpu(points.detach(), queries.detach(), k)
     return _knn_torch(points, queries, k)
+
+
+def _knn_cpu(points: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    if points.shape[1] < max(_cpu.TREE_SIZE, 2 * k):
+        if _cpu.compiled(_cpu._nearest) is None:
+            return _knn_torch(points, queries, k)
+        return _cpu.nearest_of_all(points, queries, k)
+    parts = []
+    for cloud, places in zip(points, queries, strict=True):
+        idx, squared, certain = _cpu.nearest(cloud, places, k)
+        if not certain.all():
+            doubtful = places[~certain]
+            found = _knn_torch(cloud[None], doubtful[None], k)
+            idx[~certain], squared[~certain] = found[0][0], found[1][0]
+        parts.append((idx, squared))
+    return tuple(torch.stack(part) for part in zip(*parts, strict=True))
 
 
 def _knn_mmcv(
@@ -123,25 +150,13 @@ def _knn_torch(
 
 def _smallest(distances: Tensor, k: int) -> Tensor:
     """Return the columns of the k smallest, ties by column, (R, k)."""
-    # Numbers >= 0 are ordered like their bits, and integers sort faster.
-    integer = torch.int32 if distances.dtype == torch.float32 else torch.int64
-    bits = distances.view(integer)
-    num_columns = bits.shape[1]
-    values, idx = bits.topk(min(k + 1, num_columns), largest=False)
-    tied = (values[:, 1:] == values[:, :-1]).any(1).nonzero()[:, 0]
-    idx = idx[:, :k]
-    if not len(tied):
-        return idx
-    if integer == torch.int64:
-        exact = bits[tied].sort(stable=True).indices[:, :k]
-    else:
-        # With the column in the low bits all keys differ.
-        columns = torch.arange(num_columns, device=bits.device)
-        keys = (bits[tied].long() << 32).bitwise_or_(columns)
-        exact = keys.topk(k, largest=False).indices
-    idx = idx.contiguous()
-    idx[tied] = exact
-    return idx
+    if distances.dtype != torch.float32 or torch.jit.is_tracing():
+        return distances.sort(stable=True).indices[:, :k]
+    # Numbers >= 0 are ordered like their bits, and with the column below
+    # them no two keys are equal.
+    columns = torch.arange(distances.shape[1], device=distances.device)
+    keys = (distances.view(torch.int32).long() << 32).bitwise_or_(columns)
+    return keys.topk(k, largest=False).indices
 
 
 def ball_query(
@@ -185,6 +200,8 @@ def ball_query(
             ).long()
     # Squared in the points' own precision, as the kernel does.
     limit = points.new_tensor(radius).square()
+    if _cpu.is_plain(points) and points.shape[1] >= _cpu.TREE_SIZE:
+        return _ball_query_cpu(points, queries, limit, num_samples)
     batch, num_queries, _ = queries.shape
     idx = torch.zeros(
         batch, num_queries, num_samples, dtype=torch.long, device=points.device
@@ -203,16 +220,52 @@ def ball_query(
     return idx
 
 
+def _ball_query_cpu(
+    points: Tensor, queries: Tensor, limit: Tensor, num_samples: int
+) -> Tensor:
+    found = []
+    for cloud, places in zip(points, queries, strict=True):
+        for part in places.split(QUERIES_AT_ONCE):
+            rows, columns = _cpu.within(cloud, part, float(limit.sqrt()))
+            squared = (cloud[columns] - part[rows]).square_()
+            squared = squared[:, 0] + squared[:, 1] + squared[:, 2]
+            near = squared < limit
+            found.append(
+                _pick_first(rows[near], columns[near], len(part), num_samples)
+            )
+    return torch.cat(found).view(*queries.shape[:2], num_samples)
+
+
 def _first_hits(near: Tensor, num_samples: int) -> Tensor:
     """Return the first true columns, padded with the first, (R, S)."""
-    rows, columns = near.nonzero(as_tuple=True)
-    counts = near.sum(1)
+    size = near.shape[1]
+    columns = torch.arange(size, dtype=torch.int32, device=near.device)
+    places = torch.where(near, columns, size)
+    count = min(num_samples, size)
+    found = places.topk(count, largest=False).values.long()
+    found = F.pad(found, (0, num_samples - count), value=size)
+    first = found[:, :1] % size  # 0 where there is none
+    return torch.where(found < size, found, first)
+
+
+def _pick_first(
+    rows: Tensor, columns: Tensor, num_rows: int, num_samples: int
+) -> Tensor:
+    """Return the first columns of each row, padded, (num_rows, S).
+
+    Args:
+        rows: Row of each hit, ascending, (M,).
+        columns: Column of each hit, ascending in a row, (M,).
+        num_rows: Number of rows.
+        num_samples: Number of columns that are kept.
+    """
+    counts = torch.bincount(rows, minlength=num_rows)
     starts = counts.cumsum(0) - counts
-    rank = torch.arange(len(rows), device=near.device) - starts[rows]
+    rank = torch.arange(len(rows), device=rows.device) - starts[rows]
     kept = rank < num_samples
     found = torch.zeros(
-        len(near), num_samples, dtype=torch.long, device=near.device
+        num_rows, num_samples, dtype=torch.long, device=rows.device
     )
     found[rows[kept], rank[kept]] = columns[kept]
-    missing = torch.arange(num_samples, device=near.device) >= counts[:, None]
+    missing = torch.arange(num_samples, device=rows.device) >= counts[:, None]
     return torch.where(missing, found[:, :1], found)

@@ -8,6 +8,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from mmdet3d_act.ops import _cpu
 from mmdet3d_act.ops._backends import block_size, mmcv_ops
 from mmdet3d_act.ops._checks import check_cloud, check_count
 
@@ -133,6 +134,18 @@ def sample_in_order(
     Returns:
         Indices, (B, S), int64.
     """
+    if _cpu.is_plain(points) and _cpu.compiled(_cpu._sample) is not None:
+        points = points.detach()[:, order]
+        running = points.new_full(points.shape[:2], 1e10)
+        if skip_origin:
+            norms = points.square()
+            norms = norms[..., 0] + norms[..., 1] + norms[..., 2]
+            running[norms <= ORIGIN_RADIUS_SQUARED] = -1
+        found = [
+            _cpu.sample(*cloud, num_samples)
+            for cloud in zip(points, running, strict=True)
+        ]
+        return order[torch.stack(found)]
     step = max(1, block_size(points.device) // (2 * points.shape[1]))
     parts = [
         _sample_block(part[:, order], num_samples, skip_origin)

@@ -118,12 +118,14 @@ REFUSED = {
 }
 
 
+@pytest.mark.usefixtures('values_checked')
 @pytest.mark.parametrize(('call', 'offender'), REFUSED.values(), ids=REFUSED)
 def test_refused(call: Callable[[], object], offender: str) -> None:
     with pytest.raises((TypeError, ValueError), match=offender):
         call()
 
 
+@pytest.mark.usefixtures('values_checked')
 @pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
 def test_not_finite(
@@ -227,3 +229,16 @@ def test_huge_coordinates_are_finite() -> None:
     """Their sum overflows, they do not."""
     points = torch.full((1, 4, 3), 3e38)
     assert ops._checks.check_cloud(points, 'points') is points
+
+
+def test_numbers_are_not_looked_at_in_a_training_step() -> None:
+    """Asking for a value would make a GPU wait."""
+    bad = oracles.cloud(1, 10)
+    bad[0, 3] = torch.nan
+    other = oracles.cloud(1, 10, seed=1)
+    assert ops.nearest_distances(bad, other).dist_ab.isnan().any()
+    with (
+        torch.autograd.set_detect_anomaly(True),
+        pytest.raises(ValueError, match='must be finite'),
+    ):
+        ops.nearest_distances(bad, other)
