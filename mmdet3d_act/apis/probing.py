@@ -23,8 +23,9 @@ from mmdet3d_act.engine import launch
 from mmdet3d_act.evaluation import LinearProbeMetric
 from mmdet3d_act.evaluation.probes import FitTally
 from mmdet3d_act.models.autoencoders import DiscreteVAE
+from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
-from mmdet3d_act.registry import MODELS
+from mmdet3d_act.registry import MODELS, registered_classes
 
 UNTRAINED = 'untrained'
 
@@ -84,14 +85,16 @@ def load_encoder(
     """
     launch.require(cfg, ['model'], config)
     torch.manual_seed(seed)
-    if cfg.model.get('type') == 'DiscreteVAE' and checkpoint != UNTRAINED:
+    is_autoencoder = DiscreteVAE in registered_classes(cfg.model['type'])
+    if is_autoencoder and checkpoint != UNTRAINED:
         return load_model(cfg, checkpoint, config, device)
     part = cfg.model.get('student') or cfg.model.get('backbone') or cfg.model
-    if part.get('type') not in ('PointTransformer', 'DiscreteVAE'):
+    known = (PointTransformer, DiscreteVAE)
+    if not any(issubclass(c, known) for c in registered_classes(part['type'])):
         raise launch.UsageError(
             f'the model of {config} has no point Transformer to probe: '
             f'expected a Distiller, a DiscreteVAE or a model with a '
-            f'PointTransformer as backbone, got {cfg.model.get("type")}'
+            f'PointTransformer as backbone, got {cfg.model["type"]}'
         )
     part = {**part, 'init_cfg': None}
     if checkpoint != UNTRAINED:
