@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.classifiers import TRANSFERS, PointClassifier
 from mmdet3d_act.models.heads import ClassificationHead
 from mmdet3d_act.models.necks import SideTuning
@@ -168,29 +165,3 @@ def test_parts_that_do_not_fit_the_protocol() -> None:
         PointClassifier(toys.STUDENT, HEAD, transfer='bit-fit')
     with pytest.raises(ValueError, match=r"mode must be .*'features'"):
         classifier()(batch()[0], mode='features')
-
-
-def test_the_pretrained_student_is_loaded(tmp_path: Path) -> None:
-    source = toys.randomize(toys.student(), seed=3)
-    state = {f'student.{k}': v for k, v in source.state_dict().items()}
-    torch.save(dict(state_dict=state), tmp_path / 'epoch_1.pth')
-    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
-    init = dict(type='Pretrained', checkpoint=str(tmp_path))
-    model = classifier('linear', dict(init_cfg=init))
-    head = [param.clone() for param in model.head.parameters()]
-    model.init_weights()
-    own = model.backbone.state_dict()
-    for name, value in source.state_dict().items():
-        assert torch.equal(own[name], value), name
-    assert all(map(torch.equal, head, model.head.parameters()))
-    assert isinstance(model.backbone, PointTransformer)
-
-
-def test_a_whole_classifier_is_loaded(tmp_path: Path) -> None:
-    source = classifier('side')
-    torch.save(dict(state_dict=source.state_dict()), tmp_path / 'a.pth')
-    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'))
-    model = PointClassifier(toys.STUDENT, HEAD, transfer='side', init_cfg=init)
-    model.init_weights()
-    for name, value in source.state_dict().items():
-        assert torch.equal(model.state_dict()[name], value), name

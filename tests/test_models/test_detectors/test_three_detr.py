@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmdet3d_act.models.detectors import ThreeDETR
@@ -152,26 +151,3 @@ def test_which_parameters_are_the_students(tmp_path: Path) -> None:
     changed = {k for k in came if not torch.equal(
         before[f'backbone.{k}'], known[k])}  # fmt: skip
     assert {'patch_embed.conv1.weight', 'blocks.1.mlp.fc2.weight'} <= changed
-
-
-def test_whole_detectors_load_exactly(tmp_path: Path) -> None:
-    source = scenes.detector(scenes.encoder())
-    path = tmp_path / 'detector.pth'
-    torch.save({'state_dict': source.state_dict()}, path)
-    cfg = dict(type='Pretrained', checkpoint=str(path))
-    model = scenes.detector(scenes.encoder())
-    model.init_cfg = cfg
-    model.init_weights()
-    points = {'points': scenes.points()}
-    samples = [BaseDataElement(), BaseDataElement()]
-    first = source.eval()(points, samples, mode='predict')
-    scores = [s.pred_instances_3d.scores_3d.clone() for s in first]
-    second = model.eval()(points, samples, mode='predict')
-    for score, sample in zip(scores, second, strict=True):
-        assert torch.equal(score, sample.pred_instances_3d.scores_3d)
-    del source.bbox_head.decoder
-    torch.save({'state_dict': source.state_dict()}, path)
-    other = scenes.detector(scenes.encoder())
-    other.init_cfg = cfg
-    with pytest.raises(ValueError, match=r'bbox_head\.decoder'):
-        other.init_weights()

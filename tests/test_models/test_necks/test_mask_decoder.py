@@ -34,39 +34,6 @@ def run_blocks(
     return neck.norm(tokens)
 
 
-def test_mask_tokens_follow_the_visible_patches() -> None:
-    neck, seen, patches = decoder(), encoded(), toys.patches()
-    preds = neck(seen, patches, toys.fixed_mask())
-    pos = neck.pos_embed(patches.centers)
-    tokens = torch.cat(
-        [seen.features, neck.mask_token.expand(2, 3, -1)], dim=1
-    )
-    out = run_blocks(neck, tokens, pos[:, VISIBLE + MASKED])
-    assert len(preds) == 1
-    toys.assert_close(preds[0], out[:, 5:])
-
-
-def test_shallow_branch_is_a_second_pass() -> None:
-    neck, seen = decoder(shallow_index=0), encoded()
-    patches, mask = toys.patches(), toys.fixed_mask()
-    preds = neck(seen, patches, mask)
-    pos = neck.pos_embed(patches.centers)[:, VISIBLE + MASKED]
-    tokens = torch.cat(
-        [
-            seen.cls_token.unsqueeze(1),
-            seen.hidden_states[0],
-            neck.mask_token.expand(2, 3, -1),
-        ],
-        dim=1,
-    )
-    pos = torch.cat([neck.cls_pos.expand(2, -1, -1), pos], dim=1)
-    assert len(preds) == 2
-    toys.assert_close(preds[1], run_blocks(neck, tokens, pos)[:, 6:])
-    alone = decoder()
-    alone.load_state_dict(neck.state_dict(), strict=False)
-    toys.assert_close(preds[0], alone(seen, patches, mask)[0])
-
-
 def test_a_student_with_mask_tokens_sees_all_patches() -> None:
     neck = decoder(mask_tokens='input')
     seen, patches = encoded(8), toys.patches()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from mmengine.runner import Runner
 from torch import nn
 
 import mmdet3d_act
 from mmdet3d_act.models.layers import make_patches
 from mmdet3d_act.models.segmentors import PointSegmentor
-from mmdet3d_act.registry import HAS_MMDET3D, MODELS, build_module
+from mmdet3d_act.registry import HAS_MMDET3D, build_module
 from tests.test_models import toys
 from tests.test_models.test_segmentors import networks
 
@@ -121,21 +118,6 @@ def test_other_inputs_go_with_every_window() -> None:
     assert set(labels) == {0, 2}
 
 
-def test_pretrained_student_fills_the_backbone(tmp_path: Path) -> None:
-    """With class token and under its prefix, as stage II leaves it."""
-    student = toys.randomize(toys.student(), seed=4)
-    state = {f'student.{k}': v for k, v in student.state_dict().items()}
-    torch.save(dict(state_dict=state), tmp_path / 'epoch_1.pth')
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
-    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path))
-    backbone = {**networks.BACKBONE, 'init_cfg': init_cfg}
-    model = MODELS.build({**networks.SEMANTIC, 'backbone': backbone})
-    model.init_weights()
-    own = model.backbone.state_dict()
-    assert all(torch.equal(v, student.state_dict()[k]) for k, v in own.items())
-    assert 'cls_token' not in own
-
-
 @pytest.mark.skipif(not HAS_MMDET3D, reason='MMDetection3D is not installed')
 def test_the_head_works_in_mmdet3ds_segmentor() -> None:
     config = dict(
@@ -176,51 +158,3 @@ def test_a_head_of_mmdet3d_works_in_ours() -> None:
     assert model.backbone.norm.weight.grad.any()
     (first, _) = model.eval().predict(inputs, toys.samples())
     assert first.pts_seg_logits.pts_seg_logits.shape == (5, toys.NUM_POINTS)
-
-
-class Halves(torch.utils.data.Dataset):
-    """Clouds whose lower points are of one class, the upper of another."""
-
-    def __init__(self) -> None:
-        self.metainfo = dict(classes=tuple('abcde'))
-
-    def __len__(self) -> int:
-        return 4
-
-    def __getitem__(self, index: int) -> dict:
-        points = toys.points(1, seed=index)[0]
-        mask = (points[:, 2] > 0).long()
-        (sample,) = toys.labelled(mask[None])
-        return dict(inputs=dict(points=points), data_samples=sample)
-
-
-def test_trains_and_is_scored_by_a_runner(tmp_path: Path) -> None:
-    loader = dict(
-        batch_size=2,
-        dataset=Halves(),
-        collate_fn=dict(type='pseudo_collate'),
-    )
-    runner = Runner(
-        model=PointSegmentor(
-            toys.student(
-                with_cls_token=False,
-                out_indices=(0, 1),
-                norm_hidden_states=True,
-            ),
-            networks.SEMANTIC['decode_head'],
-        ),
-        work_dir=str(tmp_path),
-        train_dataloader=dict(sampler=dict(type='InfiniteSampler'), **loader),
-        train_cfg=dict(by_epoch=False, max_iters=60, val_interval=60),
-        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=3e-3)),
-        val_dataloader=dict(sampler=dict(type='DefaultSampler'), **loader),
-        val_cfg=dict(),
-        val_evaluator=dict(type='SemanticSegMetric', prefix='blocks'),
-        default_scope='mmdet3d',
-        experiment_name='segmentor',
-        default_hooks=dict(logger=dict(type='LoggerHook', interval=60)),
-    )
-    runner.train()
-    found = runner.val_loop.run()
-    # Half of the points are of either class.
-    assert found['blocks/overall_accuracy'] > 75
