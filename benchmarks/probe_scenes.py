@@ -3,7 +3,7 @@ r"""What do frozen features know of a scene? Linear probes of its patches.
 
     python benchmarks/probe_scenes.py --data DIR \
         act=work_dirs/act_pretrain_scannet_tiny scratch=scratch@0 \
-        concept=work_dirs/concept_pretrain_scannet_metres-tiny@after
+        concept=work_dirs/concept_pretrain_scannet_metres-stored-tiny@after
 
 A ridge classifier learns the class of each patch's centre (20 classes of
 ScanNet) from the features of the training rooms and is judged on those of

@@ -71,10 +71,6 @@ def step_of(name: str) -> str:
     return NAME.fullmatch(Path(name).stem)['step']
 
 
-def leaves_of(*steps: str) -> list[str]:
-    return [name for name in LEAVES if step_of(name) in steps]
-
-
 def bases(path: Path) -> list[Path]:
     """Return the files of ours that a config names as its bases."""
     for node in ast.parse(path.read_text()).body:

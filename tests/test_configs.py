@@ -1,4 +1,4 @@
-"""Every config in configs/: its name, its parts, that these can be built."""
+"""Every config in configs/: its name, its parts, a step of it; numbers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch import nn
 
+from mmdet3d_act.engine.preflight import is_pretrained, iter_typed
 from mmdet3d_act.registry import (
-    DATA_SAMPLERS,
     DATASETS,
     HOOKS,
     METRICS,
@@ -29,11 +30,14 @@ from tests.config_files import (
     data_sets,
     inheritance,
     load,
-    loaders,
+    peek,
     step_of,
 )
+from tests.official_data import write_everything
+from tests.small_data import ROOT
+from tests.tiny import shrink
 
-METHOD_FOLDERS = {'3detr', 'act', 'concept', 'point-mae', 'point-transformer'}
+METHOD_FOLDERS = {'3detr', 'act', 'concept', 'point-mae'}
 MAX_INHERITANCE = 3
 METRIC_OF_STEP = {
     'dvae': 'ReconstructionMetric',
@@ -51,17 +55,9 @@ METRIC_OF_PREDICTION = {
     'targets': 'RetrievalMetric',
     'losses': 'DistillationLossMetric',
 }
-LOADING = {
-    'LoadFrame',
-    'LoadPointCloud',
-    'LoadRoom',
-    'LoadRoomBlock',
-    'LoadScene',
-}
 # Where biases and norms are decayed too: at most so much.
 DECAY_OF_ALL = {'dvae': 1e-3, 'semseg': 0.01, '3detr': 0.1, '3detr-m': 0.1}
-
-
+FREE_TOKENS = ('token', 'tokens')
 _MODELS: dict[tuple[str, str], nn.Module] = {}
 
 
@@ -95,7 +91,7 @@ def _scope(_no_global_instances: None) -> Iterator[None]:
 
 
 @pytest.mark.parametrize('name', LEAVES)
-def test_name_and_place(name: str) -> None:
+def test_name_place_and_depth(name: str) -> None:
     folder, _, file = name.partition('/')
     match = NAME.fullmatch(file.removesuffix('.py'))
     assert match, f'{file} is not {{method}}_{{step}}_{{data}}[_{{variant}}]'
@@ -103,34 +99,19 @@ def test_name_and_place(name: str) -> None:
     # The detectors have their method's name.
     alone = '3detr' if match['step'].startswith('3detr') else 'act'
     assert (match['method'] or alone) == folder
-
-
-@pytest.mark.parametrize('name', LEAVES)
-def test_inheritance_is_shallow(name: str) -> None:
     assert 1 <= inheritance(CONFIGS / name) <= MAX_INHERITANCE
 
 
-def test_the_package_is_imported_in_one_place(
-    built: tuple[Config, nn.Module],
-) -> None:
+def test_the_package_is_imported_in_one_place() -> None:
     homes = [
         path.relative_to(CONFIGS).as_posix()
         for path in CONFIGS.rglob('*.py')
         if 'custom_imports' in path.read_text()
     ]
     assert homes == ['_base_/default_runtime.py']
-    assert built[0].custom_imports.imports == ['mmdet3d_act']
-
-
-def test_model_builds_and_trains_something(
-    built: tuple[Config, nn.Module],
-) -> None:
-    cfg, model = built
-    assert type(model).__name__ == cfg.model.type
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    frozen = cfg.model.get('transfer', 'full') != 'full'
-    least = 1e3 if frozen else 1e5
-    assert sum(p.numel() for p in trainable) > least
+    assert all(
+        peek(name).custom_imports.imports == ['mmdet3d_act'] for name in LEAVES
+    )
 
 
 def test_data_parts_build(built: tuple[Config, nn.Module]) -> None:
@@ -138,31 +119,20 @@ def test_data_parts_build(built: tuple[Config, nn.Module]) -> None:
     sets = data_sets(cfg)
     assert sets
     for one in sets:
-        assert DATASETS.get(one['type']) is not None, one['type']
         steps = [*one.get('static_pipeline', ()), *one['pipeline']]
         for step in steps:
             assert TRANSFORMS.build(step) is not None
-        assert steps[0]['type'] in LOADING
+        assert steps[0]['type'].startswith('Load')
         if steps[-1]['type'] == 'TestTimeAug':
             steps = steps[-1]['transforms'][-1]
         assert steps[-1]['type'] == 'PackPointInputs'
-    for loader in loaders(cfg):
-        if 'sampler' in loader:
-            sampler = DATA_SAMPLERS.build(
-                loader['sampler'], default_args=dict(dataset=range(6))
-            )
-            assert sorted(sampler) == list(range(6))
-    assert cfg.train_dataloader.sampler.type == 'EpochSampler'
-
-
-def test_missing_data_is_named(
-    built: tuple[Config, nn.Module], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    root = tmp_path_factory.getbasetemp() / 'no_data'
-    for one in data_sets(built[0]):
-        assert Path(one['data_root']).parent == root
+        # Missing data are named.
         (problem,) = DATASETS.get(one['type']).check_requirements(one)
         assert one['data_root'] in problem
+        assert Path(one['data_root']).parent.name == 'no_data'
+    assert cfg.train_dataloader.sampler == dict(
+        type='EpochSampler', shuffle=True
+    )
 
 
 def test_hooks_and_metrics_build(built: tuple[Config, nn.Module]) -> None:
@@ -173,6 +143,8 @@ def test_hooks_and_metrics_build(built: tuple[Config, nn.Module]) -> None:
     for hook in cfg.custom_hooks:
         if hook.type == 'ScheduledValueHook':
             assert hasattr(model, hook.attribute), hook.attribute
+    prepares = 'PrepareTargetsHook' in names
+    assert prepares == getattr(model, 'needs_preparation', False)
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         if evaluator is None:
             # Nothing is known of a folder's classes.
@@ -188,21 +160,20 @@ def test_hooks_and_metrics_build(built: tuple[Config, nn.Module]) -> None:
         if predicts := cfg.model.get('predicts'):
             expected = METRIC_OF_PREDICTION[predicts[-1]]
         else:
-            expected = METRIC_OF_STEP.get(
-                f'{step}_{data}', METRIC_OF_STEP[step]
-            )
+            key = f'{step}_{data}'
+            expected = METRIC_OF_STEP[key if key in METRIC_OF_STEP else step]
         assert type(metrics[0]).__name__ == expected
-    prepares = 'PrepareTargetsHook' in names
-    assert prepares == getattr(model, 'needs_preparation', False)
 
 
-def test_optimizer_and_schedules_build(
+def test_optimizer_decays_matrices_only(
     built: tuple[Config, nn.Module],
 ) -> None:
     cfg, model = built
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    (lr,) = {group['lr'] for group in wrapper.optimizer.param_groups}
-    assert lr == cfg.optim_wrapper.optimizer.lr
+    groups = wrapper.optimizer.param_groups
+    assert {group['lr'] for group in groups} == {
+        cfg.optim_wrapper.optimizer.lr
+    }
     for schedule in cfg.param_scheduler:
         schedule = dict(schedule)
         # Of what is inherited from MMDetection3D.
@@ -213,122 +184,181 @@ def test_optimizer_and_schedules_build(
         length = dict(epoch_length=10) if smooth else {}
         made = make(wrapper.optimizer, **schedule, **length)
         assert made.end <= cfg.train_cfg.max_epochs * (10 if smooth else 1)
-
-
-def test_decay_is_for_matrices_only(built: tuple[Config, nn.Module]) -> None:
-    cfg, model = built
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     if 'paramwise_cfg' not in cfg.optim_wrapper:
         # The short stage I, and what is published so.
-        (group,) = wrapper.optimizer.param_groups
+        (group,) = groups
         most = DECAY_OF_ALL[step_of(cfg.filename)]
         assert 0 < group['weight_decay'] <= most
         return
     decay = {
         id(param): group['weight_decay']
-        for group in wrapper.optimizer.param_groups
+        for group in groups
         for param in group['params']
     }
-    free, decayed = set(), set()
-    for name, param in model.named_parameters():
-        if param.requires_grad:
-            (free if decay[id(param)] == 0 else decayed).add(name)
-    shapes = {name: p.shape for name, p in model.named_parameters()}
-    assert set(decay.values()) == {
-        0.0,
-        cfg.optim_wrapper.optimizer.weight_decay,
-    }
-    assert all(len(shapes[name]) > 1 for name in decayed)
-    assert not any('token' in name for name in decayed)
-    # Nothing but vectors, tokens, which are (1, 1, C), and prompt tokens.
-    assert all(
-        len(shapes[name]) == 1
-        or shapes[name][:-1] == (1, 1)
-        or name.endswith(('prompts.tokens', 'concept_tokens'))
-        for name in free
-    )
-    network = next(part for part in NETWORKS if part in cfg.model.type)
-    names_free, names_decayed = NETWORKS[network]
-    neck = f'objectives.{next(iter(cfg.model.get("objectives", "?")))}.neck'
-    trained = free | decayed
-    if network == 'Distiller':
-        own = next(iter(model.objectives.values()))
-        more = NECKS[type(own.neck).__name__]
-        names_free, names_decayed = (
-            names_free | more[0],
-            names_decayed | more[1],
-        )
-    part_is_frozen = cfg.model.get('frozen_student')
-    if part_is_frozen or cfg.model.get('transfer', 'full') != 'full':
-        names_free, names_decayed = (
-            {n.replace('NECK', neck) for n in names} & trained
-            for names in (names_free, names_decayed)
-        )
-        assert names_free
-        assert names_decayed
-    assert {n.replace('NECK', neck) for n in names_free} <= free
-    assert {n.replace('NECK', neck) for n in names_decayed} <= decayed
-    tokens = {name for name in trained if name.endswith('cls_token')}
-    assert tokens <= free
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    for name, param in trained.items():
+        last = name.rpartition('.')[2]
+        token = last.endswith(FREE_TOKENS)
+        matrix = param.ndim > 1 and not token
+        assert (decay[id(param)] > 0) == matrix, name
+    assert {0.0, cfg.optim_wrapper.optimizer.weight_decay} == {*decay.values()}
 
 
-FINE_TUNED = (
-    {
-        'backbone.norm.weight',
-        'backbone.blocks.0.norm1.weight',
-        'backbone.blocks.0.attn.proj.bias',
-    },
-    {
-        'backbone.blocks.0.attn.qkv.weight',
-        'backbone.blocks.1.mlp.fc2.weight',
-        'backbone.patch_embed.conv1.weight',
-    },
+@pytest.fixture(scope='module')
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp('everything')
+    write_everything(root)
+    return root
+
+
+@pytest.mark.parametrize(
+    'name',
+    # Stored targets have a test of their own.
+    [name for name in FULL_SIZE if not name.endswith('_stored.py')],
 )
-# By the neck of a distiller's first objective, as the next.
-NECKS = {
-    'MaskDecoder': (
-        {'NECK.mask_token', 'NECK.norm.bias'},
-        {'NECK.blocks.0.attn.qkv.weight'},
-    ),
-    'ConceptExtractor': (
-        {'NECK.concept_tokens', 'NECK.blocks.0.norm1.weight'},
-        {'NECK.blocks.0.cross_attn.query.weight'},
-    ),
-    'PatchTokens': (set(), set()),
-}
-# By a part of the class name: parameters without and with decay.
-NETWORKS = {
-    'DiscreteVAE': (
-        {
-            'patch_embed.conv1.bias',
-            'patch_embed.norm1.weight',
-            'patch_embed.norm1.bias',
-        },
-        {'patch_embed.conv1.weight', 'codebook'},
-    ),
-    'Distiller': (
-        {
-            'student.norm.weight',
-            'student.blocks.0.norm1.weight',
-            'student.blocks.0.attn.proj.bias',
-            'student.patch_embed.conv1.bias',
-        },
-        {
-            'student.blocks.0.attn.qkv.weight',
-            'student.blocks.1.mlp.fc2.weight',
-            'student.patch_embed.conv1.weight',
-        },
-    ),
-    'Classifier': (
-        FINE_TUNED[0] | {'backbone.cls_token', 'head.layers.0.bias'},
-        FINE_TUNED[1] | {'backbone.cls_pos', 'head.layers.0.weight'},
-    ),
-    'EncoderDecoder3D': (
-        FINE_TUNED[0] | {'decode_head.norm1.weight', 'decode_head.fc3.bias'},
-        FINE_TUNED[1] | {'decode_head.fc1.weight'},
-    ),
-    'Segmentor': (
-        FINE_TUNED[0] | {'decode_head.norm1.weight', 'decode_head.fc1.bias'},
-        FINE_TUNED[1] | {'decode_head.fc1.weight'},
-    ),
-}
+def test_a_step_of_the_shrunken_config(
+    name: str, everything: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('ACT_DATA_ROOT', str(everything))
+    monkeypatch.setenv('ACT_CLOUDS', str(everything / 'clouds'))
+    cfg = shrink(load(name))
+    for part in iter_typed(cfg.model):
+        if 'autoencoder' in part:
+            # As if it had been trained.
+            part['checkpoint'] = None
+            part['autoencoder'] = MODELS.build(part.pop('autoencoder'))
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+    batch = model.data_preprocessor(next(iter(loader)), training=True)
+    total, _ = model.parse_losses(model(**batch, mode='loss'))
+    total.backward()
+    assert total.isfinite()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    reached = [p.grad for p in trained if p.grad is not None]
+    assert len(reached) > 0.9 * len(trained)
+    assert all(grad.isfinite().all() for grad in reached)
+
+
+@pytest.mark.parametrize(
+    'name', [name for name in LEAVES if 'act_pretrain_' in name]
+)
+@pytest.mark.parametrize('teacher', [None, 'deit-b', 'clip-b', 'bert-b'])
+def test_stage_2_describes_the_autoencoder_of_stage_1(
+    name: str, teacher: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv('ACT_AUTOENCODER', raising=False)
+    if teacher:
+        monkeypatch.setenv('ACT_TEACHER', teacher)
+    (target,) = (
+        part for part in iter_typed(load(name).model) if 'autoencoder' in part
+    )
+    stage1 = ROOT / target['stage1_config']
+    ending = f'_{teacher}' if teacher and name in FULL_SIZE else ''
+    assert target['checkpoint'] == f'work_dirs/{stage1.stem}{ending}'
+    assert target['autoencoder'] == Config.fromfile(stage1).model
+    own = CONFIGS / name.replace('_pretrain_', '_dvae_')
+    assert stage1 == own or not own.exists()
+
+
+@pytest.mark.parametrize(
+    ('teacher', 'settings'),
+    [
+        ('resmlp-24', ('resmlp_24_224.fb_distilled_in1k', 132)),
+        ('vit-s', ('vit_small_patch16_384.augreg_in21k_ft_in1k', 64)),
+        # Any of timm's.
+        ('vit_base_patch16_siglip_224', ('vit_base_patch16_siglip_224', 64)),
+    ],
+)
+def test_a_teacher_by_its_name(
+    teacher: str, settings: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('ACT_TEACHER', teacher)
+    found = load('act/act_dvae_shapenet.py').model.teacher
+    assert (found.model_name, found.num_prompts) == settings
+    assert (found.type, found.prompt_mode) == ('TimmTeacher', 'deep')
+
+
+@pytest.mark.parametrize('length', ['300e', '150e'])
+@pytest.mark.parametrize('protocol', ['linear', 'mlp3', 'bitfit', 'side'])
+def test_a_protocol_is_one_switch_and_its_rate(
+    length: str, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = {
+        '300e': 'point-mae/point-mae_cls_scanobjectnn-objbg.py',
+        '150e': 'act/act_fewshot_modelnet40.py',
+    }[length]
+    full = load(name)
+    monkeypatch.setenv('ACT_TRANSFER', protocol)
+    cfg = load(name)
+    assert cfg.model.transfer == protocol
+    for one, rate in ((full, 5e-4), (cfg, 1e-3)):
+        assert one.optim_wrapper.optimizer.lr == rate
+        warmup, cosine = one.param_scheduler
+        assert warmup.start_factor * rate == pytest.approx(1e-6)
+        assert (warmup.end, cosine.eta_min) == (10, 1e-7)
+        assert cosine.end == one.train_cfg.max_epochs == int(length[:-1])
+    cfg.model.transfer = 'full'
+    cfg.optim_wrapper.optimizer.lr = 5e-4
+    cfg.param_scheduler = full.param_scheduler
+    cfg.base_lr = full.base_lr
+    assert cfg.to_dict() == full.to_dict()
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('act/act_cls_scanobjectnn-hardest.py', 'Rotation'),
+        ('act/act_cls_scanobjectnn-hardest_noaug.py', None),
+        ('point-mae/point-mae_cls_scanobjectnn-objonly.py', 'ScaleShift'),
+        ('act/act_cls_modelnet40.py', 'ScaleShift'),
+    ],
+)
+def test_augmentation(name: str, expected: str | None) -> None:
+    pipeline = peek(name).train_dataloader.dataset.pipeline
+    found = [s.type for s in pipeline if s.type.startswith('RandomPoint')]
+    assert found == ([f'RandomPoint{expected}'] if expected else [])
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        name
+        for name in LEAVES
+        if peek(name).model.get('backbone', {}).get('init_cfg')
+    ],
+)
+def test_the_backbone_is_the_student_of_its_pretraining(name: str) -> None:
+    backbone = peek(name).model.backbone.to_dict()
+    init = backbone.pop('init_cfg')
+    source = Path(init['pretrain_config'])
+    assert is_pretrained(init)
+    assert source.stem.split('_')[0] == Path(name).parent.name
+    assert init['checkpoint'] == f'work_dirs/{source.stem}'
+    pretraining = peek(source.relative_to('configs').as_posix())
+    student = pretraining.model.student.to_dict()
+    # What a transfer may choose: neither shapes nor what a feature means.
+    for free in (
+        'num_groups',
+        'group_size',
+        'with_cls_token',
+        'embed_masked',
+        'drop_path_rate',
+        'out_indices',
+        'norm_hidden_states',
+    ):
+        backbone.pop(free, None)
+        student.pop(free, None)
+    assert backbone == student
+
+
+@pytest.mark.parametrize('name', [n for n in LEAVES if '_cls_' in n])
+def test_the_head_has_the_classes_of_the_data(name: str) -> None:
+    cfg = peek(name)
+    dataset = DATASETS.get(cfg.train_dataloader.dataset.type)
+    # A folder's classes are those that are there: 16 in real_shapes; a user
+    # says how many an own one has.
+    count = len(dataset.METAINFO['classes']) or (2 if 'folder' in name else 16)
+    assert cfg.model.head.num_classes == count

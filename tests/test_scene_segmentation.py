@@ -15,9 +15,10 @@ from mmdet3d_act.registry import MODELS
 from tests.config_files import RUN, load, peek
 from tests.mini_scannet import FURNITURE, write_scannet
 
-TINY = 'point-transformer/point-transformer_semseg_scannet_tiny.py'
+TINY = 'act/act_semseg_scannet_tiny.py'
 SMALL = {
     **RUN,
+    'model.backbone.init_cfg': None,
     'model.backbone.num_layers': 2,
     'model.backbone.num_groups': 64,
     'model.test_cfg.num_points': 1024,

@@ -1,13 +1,14 @@
-# ACT, stage I, on crops of ScanNet's scenes. The rate is for 64 crops at once,
-# 8 GPUs; --auto-scale-lr for others.
+# ACT, stage I, on crops of ScanNet's scenes: the detector's 2048 patches. The
+# rate is for 64 crops at once, 8 GPUs; --auto-scale-lr for others.
 _base_ = [
-    '../_base_/models/act_autoencoder_scene.py',
+    '../_base_/models/act_autoencoder.py',
     '../_base_/datasets/scannet_pretrain.py',
     '../_base_/schedules/act_dvae_300e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = _base_.autoencoder
+# Their logits, half a gigabyte in a batch of 8, are held one scene at a time.
+model = dict(_base_.autoencoder, num_groups=2048, chunk_size=1)
 
 custom_hooks = [
     *_base_.custom_hooks,

@@ -1,12 +1,12 @@
 # ACT, stage I, on crops of ScanNet's scenes, for a CPU of two cores.
 _base_ = [
-    '../_base_/models/act_autoencoder_scene_tiny.py',
+    '../_base_/models/act_autoencoder_tiny.py',
     '../_base_/datasets/scannet_pretrain_tiny.py',
     '../_base_/schedules/dvae_tiny.py',
     '../_base_/default_runtime.py',
 ]
 
-model = _base_.autoencoder
+model = dict(_base_.autoencoder, num_groups=256)
 
 target_dataloader = None
 default_hooks = dict(logger=dict(interval=10))

@@ -5,11 +5,15 @@ _base_ = [
     '../_base_/datasets/point_folder_pretrain.py',
 ]
 
+stage1 = '{{$ACT_AUTOENCODER:default}}'
+if stage1 == 'default':
+    stage1 = 'work_dirs/act_dvae_folder' + _base_.teacher_suffix
+
 model = dict(
     objectives=dict(
         act=dict(
             target_generator=dict(
-                checkpoint='{{$ACT_AUTOENCODER:work_dirs/act_dvae_folder}}',
+                checkpoint=stage1,
                 stage1_config='configs/act/act_dvae_folder.py',
             )
         )

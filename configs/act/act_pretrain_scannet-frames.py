@@ -7,12 +7,16 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+stage1 = '{{$ACT_AUTOENCODER:default}}'
+if stage1 == 'default':
+    stage1 = 'work_dirs/act_dvae_scannet-frames' + _base_.teacher_suffix
+
 model = dict(
     predicts=('losses',),
     objectives=dict(
         act=dict(
             target_generator=dict(
-                checkpoint='{{$ACT_AUTOENCODER:work_dirs/act_dvae_scannet-frames}}',
+                checkpoint=stage1,
                 stage1_config='configs/act/act_dvae_scannet-frames.py',
             )
         )

@@ -1,13 +1,13 @@
 # Point-MAE on crops of ScanNet's scenes. The rate is for 128 crops at once, 16
 # GPUs; --auto-scale-lr for others.
 _base_ = [
-    '../_base_/models/point_mae_scene.py',
+    '../_base_/models/point_mae.py',
     '../_base_/datasets/scannet_pretrain.py',
     '../_base_/schedules/act_pretrain_300e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(predicts=('losses',))
+model = dict(student=dict(num_groups=2048), predicts=('losses',))
 custom_hooks = [
     *_base_.custom_hooks,
     dict(type='ReconstructionHook', interval=50),

@@ -1,13 +1,13 @@
 # Point-MAE on crops of ScanNet's scenes, for a CPU of two cores.
 _base_ = [
-    '../_base_/models/point_mae_scene_tiny.py',
+    '../_base_/models/point_mae_tiny.py',
     '../_base_/datasets/scannet_pretrain_tiny.py',
     '../_base_/schedules/pretrain_tiny.py',
     '../_base_/default_runtime.py',
 ]
 
 target_dataloader = None
-model = dict(predicts=('losses',))
+model = dict(student=dict(num_groups=256), predicts=('losses',))
 default_hooks = dict(logger=dict(interval=10))
 custom_hooks = [
     *_base_.custom_hooks,

@@ -32,6 +32,8 @@ from mmdet3d_act.engine.preflight import (
 )
 
 LAST_CHECKPOINT = 'last_checkpoint'
+# Environment variables that make another experiment of a config.
+VARIANTS = ('ACT_TEACHER', 'ACT_TRANSFER')
 # What a training reads of a config; the rest may be variables of its file, or
 # be for tools/test.py.
 TRAIN_PARTS = (
@@ -92,13 +94,17 @@ def load_config(path: str, options: dict | None = None) -> Config:
 def set_work_dir(cfg: Config, work_dir: str | None, config: str) -> None:
     """Choose the work directory: given, the config's, or after its name.
 
+    The name has the variant, as in ``act_cls_modelnet40_linear``.
+
     Args:
         cfg: The config, changed in place.
         work_dir: From the command line.
         config: Name of the config file.
     """
-    default = cfg.get('work_dir') or str(Path('work_dirs') / Path(config).stem)
-    cfg.work_dir = work_dir or default
+    # Variants of a config do not share a folder.
+    chosen = [cfg.env_variables[k] for k in VARIANTS if k in cfg.env_variables]
+    name = '_'.join([Path(config).stem, *chosen])
+    cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
 
 
 def set_seed(

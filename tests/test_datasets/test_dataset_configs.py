@@ -1,28 +1,36 @@
-"""The data configs: their settings, their roots, and a run on them."""
+"""The data configs: their roots, and batches of files in official layouts."""
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
-from mmcv import transforms as mmcv_transforms
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from mmdet3d_act.datasets.base import iter_dataset_cfgs
-from mmdet3d_act.registry import DATASETS, TRANSFORMS
+from mmdet3d_act.registry import DATASETS
+from tests.official_data import (
+    write_fewshot,
+    write_modelnet,
+    write_scanobjectnn,
+)
 
 FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
-OWN_FOLDER = 'point_folder_cls'
-NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
-WITHOUT_PROBE = (
-    'val_dataloader=None',
-    'val_cfg=None',
-    'val_evaluator=None',
+NAMES = sorted(
+    path.stem
+    for path in FOLDER.glob('*.py')
+    if path.stem != 'point_folder_cls'
 )
+CLASSIFICATION = [
+    name for name in NAMES if name.startswith(('modelnet40', 'scanobjectnn'))
+]
 
 
 def _config(name: str) -> Config:
@@ -38,7 +46,7 @@ def _data_sets(config: Config) -> list[dict]:
     ]
 
 
-@pytest.mark.parametrize('name', [x for x in NAMES if x != OWN_FOLDER])
+@pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize(
     ('value', 'root'),
     [(None, 'data/'), ('some/where', 'some/where/'), ('there/', 'there/')],
@@ -55,48 +63,133 @@ def test_root_comes_from_the_environment(
         assert f' at {root}' in problem
 
 
-def test_an_own_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('ACT_CLOUDS', 'my/clouds')
-    for cfg in _data_sets(_config(OWN_FOLDER)):
-        (problem,) = DATASETS.get(cfg['type']).check_requirements(cfg)
-        assert 'my/clouds' in problem
+@pytest.mark.parametrize('name', CLASSIFICATION)
+def test_parts_of_classification(name: str) -> None:
+    cfg = _config(name)
+    assert cfg.test_dataloader == cfg.val_dataloader
+    if 'probe' in name:
+        return
+    assert cfg.val_evaluator == cfg.test_evaluator
+    # Batch statistics of a last batch of one cloud are none.
+    assert cfg.train_dataloader.drop_last
+    for part, split in (('train', 'train'), ('val', 'test')):
+        (one,) = iter_dataset_cfgs(cfg[f'{part}_dataloader'].dataset)
+        assert one.split == split
+        assert one.get('test_mode', False) == (split == 'test')
+        if name.startswith('scanobjectnn'):
+            variant = name.partition('-')[2] or 'hardest'
+            assert one.variant == variant
+    steps = [*one.get('static_pipeline', ()), *one.pipeline]
+    assert not any(step['type'].startswith('Random') for step in steps)
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_transforms_build(name: str) -> None:
-    for cfg in _data_sets(_config(name)):
-        steps = [*cfg.get('static_pipeline', ()), *cfg['pipeline']]
+@pytest.fixture(scope='module')
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp('data')
+    write_scanobjectnn(root, (32, 3))
+    write_modelnet(root, (32, 3))
+    write_fewshot(root)
+    return root
+
+
+@pytest.fixture
+def load(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str], dict]:
+    """Return the first batch of a data config's part."""
+    monkeypatch.setenv('ACT_DATA_ROOT', str(data_folder))
+
+    def first(name: str, part: str) -> dict:
+        loader = _config(name)[f'{part}_dataloader']
+        loader.num_workers = 0
+        loader.pop('persistent_workers', None)
         with DefaultScope.overwrite_default_scope('mmdet3d'):
-            built = [TRANSFORMS.build(step) for step in steps]
-        views = isinstance(built[-1], mmcv_transforms.TestTimeAug)
-        last = built[-1].subroutines[0].transforms if views else built
-        assert type(last[-1]).__name__ == 'PackPointInputs'
+            return next(iter(Runner.build_dataloader(loader, seed=0)))
+
+    return first
 
 
-def _write_modelnet(root: Path) -> None:
-    rng = np.random.default_rng(0)
-    folder = root / 'ModelNet' / 'modelnet40_normal_resampled'
-    for split, count in (('train', 3), ('test', 2)):
-        names = [f'chair_{split}{i}' for i in range(count)]
-        for name in names:
-            path = folder / 'chair' / f'{name}.txt'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savetxt(path, rng.normal(size=(1030, 6)), delimiter=',')
-        (folder / f'modelnet40_{split}.txt').write_text('\n'.join(names))
+@pytest.mark.parametrize(
+    ('name', 'num_points'),
+    [
+        ('modelnet40', 1024),
+        ('modelnet40_8k', 8192),
+        ('modelnet40_fewshot', 1024),
+        ('modelnet40_tiny', 1024),
+        ('scanobjectnn-objbg', 2048),
+        ('scanobjectnn_tiny', 1024),
+    ],
+)
+def test_batches(name: str, num_points: int, load: Callable) -> None:
+    for part in ('train', 'val'):
+        batch = load(name, part)
+        points = torch.stack(batch['inputs']['points'])
+        assert points.shape[1:] == (num_points, 3)
+        assert points.isfinite().all()
+        if 'tiny' in name:
+            groups = torch.stack(batch['inputs']['neighbor_indices'])
+            assert groups.shape[1:] == (32, 32)
+        for sample in batch['data_samples']:
+            assert sample.gt_label.shape == (1,)
+            assert sample.split == ('train' if part == 'train' else 'test')
 
 
-def test_probe_gives_both_splits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _write_modelnet(tmp_path)
-    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
-    loader = _config('modelnet40_probe').val_dataloader
-    loader.num_workers, loader.persistent_workers = 0, False
-    with DefaultScope.overwrite_default_scope('mmdet3d'):
-        (batch,) = Runner.build_dataloader(loader, seed=0)
+def test_few_classes_are_refused(load: Callable) -> None:
+    # The published numbers need 30 clouds of each of 5 classes.
+    with pytest.raises(ValueError, match='5 classes with at least 10'):
+        load('modelnet40_fewshot_drawn', 'train')
+
+
+def test_probe_gives_both_splits(load: Callable) -> None:
+    batch = load('modelnet40_probe', 'val')
     splits = [sample.split for sample in batch['data_samples']]
-    assert splits == ['train'] * 3 + ['test'] * 2
-    assert {s.gt_label.item() for s in batch['data_samples']} == {8}
-    points = torch.stack(batch['inputs']['points'])
-    assert points.shape == (5, 1024, 3)
-    assert 0.9 < points.norm(dim=-1).max() <= 1 + 1e-6
+    assert splits == ['train'] * 32 + ['test'] * 3
+    radii = torch.stack(batch['inputs']['points']).norm(dim=-1).amax(1)
+    # The whole cloud is normalised, then sampled.
+    assert ((radii > 0.5) & (radii <= 1 + 1e-6)).all()
+
+
+def test_test_clouds_are_the_stored_ones(
+    load: Callable, data_folder: Path
+) -> None:
+    points = torch.stack(load('scanobjectnn', 'val')['inputs']['points'])
+    name = 'main_split/test_objectdataset_augmentedrot_scale75.h5'
+    with h5py.File(data_folder / 'ScanObjectNN' / name) as file:
+        stored = file['data'][()].astype(np.float32)
+    np.testing.assert_array_equal(points, stored)
+
+
+def test_training_turns_clouds_about_the_up_axis(
+    load: Callable, data_folder: Path
+) -> None:
+    batch = load('scanobjectnn-objonly', 'train')
+    name = 'main_split_nobg/training_objectdataset.h5'
+    with h5py.File(data_folder / 'ScanObjectNN' / name) as file:
+        stored = file['data'][()].astype(np.float32)
+    for sample, points in zip(
+        batch['data_samples'], batch['inputs']['points'], strict=True
+    ):
+        number = int(sample.lidar_path.partition('#')[2])
+        cylinders = []
+        for cloud in (points.numpy(), stored[number]):
+            radii = np.linalg.norm(cloud[:, [0, 2]], axis=1)
+            order = np.lexsort((radii, cloud[:, 1]))
+            cylinders.append((cloud[order, 1], radii[order], cloud[order]))
+        (heights, radii, turned), (*expected, cloud) = cylinders
+        np.testing.assert_allclose(heights, expected[0], atol=1e-6)
+        np.testing.assert_allclose(radii, expected[1], atol=1e-5)
+        assert np.abs(turned - cloud).max() > 1e-3
+
+
+def test_whole_cloud_is_normalised_before_it_is_sampled(
+    load: Callable, data_folder: Path
+) -> None:
+    batch = load('modelnet40', 'val')
+    path = data_folder / 'ModelNet' / 'modelnet40_normal_resampled'
+    path /= 'modelnet40_test_8192pts_fps.dat'
+    cloud = pickle.loads(path.read_bytes())[0][0][:, :3]
+    cloud = cloud - cloud.mean(0)
+    cloud /= np.linalg.norm(cloud, axis=1).max()
+    np.testing.assert_allclose(
+        batch['inputs']['points'][0], cloud[:1024], atol=1e-5
+    )

@@ -3,8 +3,9 @@ embed_dims = 128
 
 model = dict(
     type='PointClassifier',
-    # full, linear, mlp3, bitfit or side; the head follows.
-    transfer='full',
+    # The protocol: full, linear, mlp3, bitfit or side. The head follows, and
+    # the learning rate.
+    transfer='{{$ACT_TRANSFER:full}}',
     backbone=dict(
         type='PointTransformer',
         embed_dims=embed_dims,

@@ -4,6 +4,10 @@ _base_ = './act_autoencoder.py'
 
 embed_dims = 384
 num_heads = 6
+# A file, or a work directory, whose last checkpoint is taken.
+stage1 = '{{$ACT_AUTOENCODER:default}}'
+if stage1 == 'default':
+    stage1 = 'work_dirs/act_dvae_shapenet' + _base_.teacher_suffix
 
 model = dict(
     type='Distiller',
@@ -22,8 +26,7 @@ model = dict(
             target_generator=dict(
                 type='AutoencoderTarget',
                 autoencoder=_base_.autoencoder,
-                # A file, or a work directory, whose last checkpoint is taken.
-                checkpoint='{{$ACT_AUTOENCODER:work_dirs/act_dvae_shapenet}}',
+                checkpoint=stage1,
                 stage1_config='configs/act/act_dvae_shapenet.py',
             ),
             neck=dict(

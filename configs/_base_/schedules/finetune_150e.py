@@ -11,8 +11,4 @@ param_scheduler = [
         end=max_epochs,
     ),
 ]
-frozen_param_scheduler = [
-    _base_.frozen_param_scheduler[0],
-    param_scheduler[1],
-]
 train_cfg = dict(max_epochs=max_epochs)

@@ -1,11 +1,11 @@
 # Fine-tuning of ACT and Point-MAE: AdamW, 10 warm-up epochs, cosine, clipped.
 # A rate that falls towards the input is one option more:
 # --cfg-options optim_wrapper.paramwise_cfg.layer_decay=0.75
+# With a frozen backbone (ACT_TRANSFER=linear, mlp3, bitfit or side) the rate
+# is twice as large.
 max_epochs = 300
 warmup_epochs = 10
-base_lr = 5e-4
-# With a frozen backbone (linear, mlp3, bitfit, side).
-frozen_lr = 1e-3
+base_lr = 5e-4 if '{{$ACT_TRANSFER:full}}' == 'full' else 1e-3
 
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -38,10 +38,6 @@ param_scheduler = [
         end=max_epochs,
         by_epoch=True,
     ),
-]
-frozen_param_scheduler = [
-    dict(param_scheduler[0], start_factor=1e-6 / frozen_lr),
-    param_scheduler[1],
 ]
 
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)

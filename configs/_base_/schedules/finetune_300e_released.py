@@ -10,5 +10,4 @@ param_scheduler = [
         eta_min=1e-7,
     )
 ]
-frozen_param_scheduler = param_scheduler
 train_cfg = dict(max_epochs=301)

@@ -1,9 +1,7 @@
-# Fine-tuning in minutes on a CPU.
+# Fine-tuning in minutes on a CPU; rates as in finetune_300e.py.
 max_epochs = 30
 warmup_epochs = 2
-base_lr = 5e-4
-# With a frozen backbone (linear, mlp3, bitfit, side).
-frozen_lr = 1e-3
+base_lr = 5e-4 if '{{$ACT_TRANSFER:full}}' == 'full' else 1e-3
 
 optim_wrapper = dict(
     type='OptimWrapper',

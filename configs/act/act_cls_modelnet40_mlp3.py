@@ -1,6 +1,0 @@
-# MLP-3: a head of three layers on a frozen backbone.
-_base_ = './act_cls_modelnet40.py'
-
-model = dict(transfer='mlp3')
-optim_wrapper = dict(optimizer=dict(lr=_base_.frozen_lr))
-param_scheduler = _base_.frozen_param_scheduler

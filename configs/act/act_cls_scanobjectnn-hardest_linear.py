@@ -1,6 +1,0 @@
-# MLP-LINEAR: a linear head on a frozen backbone.
-_base_ = './act_cls_scanobjectnn-hardest.py'
-
-model = dict(transfer='linear')
-optim_wrapper = dict(optimizer=dict(lr=_base_.frozen_lr))
-param_scheduler = _base_.frozen_param_scheduler

@@ -1,7 +1,0 @@
-# MLP-LINEAR: a linear head on a frozen backbone, without augmentation.
-_base_ = './act_cls_scanobjectnn-objbg.py'
-
-model = dict(transfer='linear')
-optim_wrapper = dict(optimizer=dict(lr=_base_.frozen_lr))
-param_scheduler = _base_.frozen_param_scheduler
-train_dataloader = dict(dataset=dict(pipeline=_base_.not_augmented))

@@ -1,6 +1,0 @@
-# Side-tuning: a small network beside a frozen backbone.
-_base_ = './act_cls_scanobjectnn-objbg.py'
-
-model = dict(transfer='side')
-optim_wrapper = dict(optimizer=dict(lr=_base_.frozen_lr))
-param_scheduler = _base_.frozen_param_scheduler

@@ -1,4 +1,0 @@
-# ACT, stage I, with DeiT-S as the teacher.
-_base_ = ['./act_dvae_shapenet.py', '../_base_/models/teachers/deit-s.py']
-
-model = dict(teacher=dict(_delete_=True, **_base_.teacher))

@@ -1,5 +1,0 @@
-# MLP-3: a head of three layers on a frozen backbone.
-_base_ = './act_fewshot_real-shapes_tiny.py'
-
-model = dict(transfer='mlp3')
-optim_wrapper = dict(optimizer=dict(lr=_base_.frozen_lr))

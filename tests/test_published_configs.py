@@ -1,0 +1,214 @@
+"""The numbers of the papers in the full-size configs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+from mmdet3d_act.registry import MODELS
+from tests.config_files import peek
+
+ADAMW = dict(type='AdamW', lr=1e-3, weight_decay=0.05)
+CONCEPT = 'concept/concept_pretrain_scannet'
+# What the paper's tables 5, 6 and 10 compare.
+ABLATIONS = [
+    'no-concepts',
+    'no-captions',
+    'local-alignment',
+    'reconstruction',
+    'both',
+    '1024pts',
+]
+
+
+def values(name: str, *keys: str) -> list:
+    """Look up dotted keys of a config."""
+    found = []
+    for key in keys:
+        node = peek(name)
+        for part in key.split('.'):
+            node = node[int(part) if part.isdigit() else part]
+        found.append(node)
+    return found
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        (
+            'act/act_dvae_shapenet.py',
+            {
+                'train_dataloader.batch_size': 64,
+                'train_dataloader.dataset.split': 'train',
+                'train_dataloader.dataset.pipeline.1.num_points': 1024,
+                'optim_wrapper.optimizer.lr': 5e-4,
+                'optim_wrapper.optimizer.weight_decay': 5e-4,
+                'train_cfg.max_epochs': 300,
+                'model.num_codes': 8192,
+            },
+        ),
+        (
+            'act/act_pretrain_shapenet.py',
+            {
+                'train_dataloader.batch_size': 128,
+                'train_dataloader.dataset.split': 'trainval',
+                'optim_wrapper.optimizer': ADAMW,
+                'train_cfg.max_epochs': 300,
+                'model.mask.ratio': 0.8,
+                'model.student.num_layers': 12,
+                'model.objectives.act.neck.num_layers': 2,
+            },
+        ),
+        (
+            'point-mae/point-mae_pretrain_shapenet.py',
+            {'model.mask.ratio': 0.6, 'optim_wrapper.optimizer': ADAMW},
+        ),
+        (
+            f'{CONCEPT}.py',
+            {
+                'model.student.num_groups': 64,
+                'model.student.group_size': 32,
+                'model.student.num_layers': 12,
+                'model.student.embed_dims': 384,
+                'model.student.num_heads': 6,
+                'model.student.position': 'after',
+                'model.student.with_cls_token': False,
+                'model.objectives.concept.neck.num_concepts': 32,
+                'model.objectives.concept.neck.num_heads': 6,
+                'model.objectives.concept.head.loss.type': 'MSEFeatureLoss',
+                'train_dataloader.batch_size': 128,
+                'optim_wrapper.optimizer': ADAMW,
+                'train_cfg.max_epochs': 250,
+                'param_scheduler.0.end': 10,
+                'param_scheduler.1.end': 250,
+            },
+        ),
+        (
+            'act/act_semseg_scannet.py',
+            {
+                'model.backbone.num_groups': 256,
+                'model.decode_head.type': 'NearestCentersHead',
+                'model.decode_head.with_coordinates': False,
+                'optim_wrapper.optimizer.type': 'Adam',
+                'optim_wrapper.optimizer.lr': 1e-3,
+                'optim_wrapper.optimizer.weight_decay': 0.01,
+                'train_cfg.max_epochs': 200,
+                'train_dataloader.dataset.pipeline.2.num_points': 8192,
+                'train_dataloader.dataset.pipeline.2.block_size': 1.5,
+                'model.test_cfg.block_size': 1.5,
+            },
+        ),
+        (
+            '3detr/3detr_scannet.py',
+            {
+                'model.backbone.dropout': 0.1,
+                'model.bbox_head.num_queries': 256,
+                'model.bbox_head.num_layers': 8,
+                'model.bbox_head.head_dropout': 0.3,
+                'train_cfg.max_epochs': 1080,
+            },
+        ),
+        (
+            '3detr/3detr-m_scannet.py',
+            # --enc_dropout of the published script.
+            {
+                'model.backbone.dropout': 0.3,
+                'model.backbone.masking_radii': (0.4, 0.8, 1.2),
+            },
+        ),
+        ('act/act_cls_modelnet40-8k.py', {'model.backbone.num_groups': 512}),
+        ('act/act_partseg_shapenetpart.py', {'train_cfg.max_epochs': 300}),
+        ('act/act_semseg_s3dis.py', {'train_cfg.max_epochs': 60}),
+        ('act/act_3detr_scannet_720e.py', {'train_cfg.max_epochs': 720}),
+    ],
+    ids=lambda value: Path(value).stem if isinstance(value, str) else '',
+)
+def test_published_numbers(name: str, expected: dict) -> None:
+    assert dict(zip(expected, values(name, *expected), strict=True)) == (
+        expected
+    )
+
+
+@pytest.mark.parametrize(
+    ('name', 'kept', 'drawn'),
+    [
+        ('act/act_cls_modelnet40.py', [1200], 1024),
+        ('act/act_cls_modelnet40-8k.py', [], 8192),
+        ('act/act_fewshot_modelnet40.py', [1200], 1024),
+        ('act/act_cls_scanobjectnn-objbg.py', [2400], 2048),
+        (f'{CONCEPT}.py', [], 4096),
+        (f'{CONCEPT}_1024pts.py', [], 1024),
+    ],
+)
+def test_points_of_a_training_sample(
+    name: str, kept: list, drawn: int
+) -> None:
+    dataset = peek(name).train_dataloader.dataset
+    steps = [*dataset.get('static_pipeline', ()), *dataset.pipeline]
+    counts = {
+        kind: [s.num_points for s in steps if s.type == kind]
+        for kind in ('KeepFarthestPoints', 'SamplePoints')
+    }
+    assert counts == {'KeepFarthestPoints': kept, 'SamplePoints': [drawn]}
+    # Drawn anew in each epoch.
+    assert any(s.type == 'SamplePoints' for s in dataset.pipeline)
+
+
+def test_the_caption_target() -> None:
+    target = peek(f'{CONCEPT}.py').model.objectives.concept.target_generator
+    with (
+        DefaultScope.overwrite_default_scope('mmdet3d'),
+        torch.device('meta'),
+    ):
+        built = MODELS.build(target)
+    assert type(built).__name__ == 'CaptionPrefixTarget'
+    # ClipCap's MLP of Conceptual Captions, behind ViT-B/32.
+    assert built.settings()['mapping']['variant'] == 'mlp'
+    assert built.target_shape == (10, 768)
+    assert built.encoder.embed_dims == 512
+
+
+def test_ablations_change_what_they_say() -> None:
+    objectives = {
+        name: peek(f'{CONCEPT}_{name}.py').model.objectives
+        for name in ABLATIONS
+    }
+    base = peek(f'{CONCEPT}.py').model.objectives
+    plain = objectives['no-concepts'].concept
+    assert plain.neck == dict(type='PatchTokens')
+    assert plain.target_generator == base.concept.target_generator
+    image = objectives['no-captions'].concept
+    assert image.target_generator.type == 'ImageEmbeddingTarget'
+    assert image.neck == base.concept.neck
+    assert set(objectives['local-alignment']) == {'local'}
+    (alone,) = objectives['reconstruction'].values()
+    assert (alone.mask.ratio, alone.neck.num_layers) == (0.6, 3)
+    assert objectives['both'] == {**base, 'reconstruction': alone}
+    assert objectives['1024pts'] == base
+
+
+def test_the_control_sees_the_same_clouds() -> None:
+    control = peek('point-mae/point-mae_pretrain_scannet-frames.py')
+    cfg = peek(f'{CONCEPT}.py')
+    # It needs no images.
+    images = [dict(step) for step in cfg.frame_images]
+    theirs = cfg.train_dataloader.to_dict()
+    pipeline = theirs['dataset']['pipeline']
+    theirs['dataset']['pipeline'] = [
+        step for step in pipeline if step not in images
+    ]
+    assert control.train_dataloader.to_dict() == theirs
+    assert control.param_scheduler == cfg.param_scheduler
+    assert control.optim_wrapper == cfg.optim_wrapper
+
+
+def test_both_readings_of_scannet_segmentation() -> None:
+    scenes = peek('act/act_semseg_scannet_scenes.py')
+    blocks = peek('act/act_semseg_scannet.py')
+    kinds = [s.type for s in scenes.train_dataloader.dataset.pipeline[-3:]]
+    assert kinds == ['CenterOnGround', 'SamplePoints', 'PackPointInputs']
+    assert scenes.model.test_cfg.block_size is None
+    assert scenes.model.decode_head == blocks.model.decode_head

@@ -1,0 +1,154 @@
+"""A short run of the small classification config under every protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+from mmdet3d_act.apis import prepare_config, train
+from mmdet3d_act.engine.launch import UsageError
+from mmdet3d_act.engine.preflight import collect_problems
+from mmdet3d_act.registry import MODELS
+from tests.config_files import CONFIGS, RUN, load
+from tests.test_tools.test_train import run_here
+
+TINY = 'act/act_cls_real-shapes_tiny.py'
+
+
+@pytest.fixture(autouse=True)
+def _scope(_no_global_instances: None) -> Iterator[None]:
+    with DefaultScope.overwrite_default_scope('mmdet3d'):
+        yield
+
+
+def test_missing_weights_are_named_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv('ACT_PRETRAINED', raising=False)
+    cfg = load(TINY)
+    (problem,) = collect_problems(cfg, ['model'])
+    command = 'tools/train.py configs/act/act_pretrain_shapenet_tiny.py'
+    assert command in problem
+    folder = tmp_path / 'work_dirs' / 'act_pretrain_shapenet_tiny'
+    folder.mkdir(parents=True)
+    (folder / 'epoch_1.pth').touch()
+    (folder / 'last_checkpoint').write_text('epoch_1.pth')
+    assert collect_problems(cfg, ['model']) == []
+    monkeypatch.setenv('ACT_PRETRAINED', 'nowhere')
+    cfg = load(TINY)
+    (problem,) = collect_problems(cfg, ['model'])
+    assert "no checkpoint at 'nowhere'" in problem
+    # From scratch.
+    cfg.merge_from_dict({'model.backbone.init_cfg': None})
+    assert collect_problems(cfg, ['model']) == []
+
+
+@pytest.fixture
+def student(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Weights of the tiny student, named by the environment."""
+    backbone = load(TINY).model.backbone
+    backbone.init_cfg = None
+    torch.manual_seed(0)
+    state = MODELS.build(backbone).state_dict()
+    state = {f'student.{key}': value for key, value in state.items()}
+    torch.save(dict(state_dict=state), 'student.pth')
+    monkeypatch.setenv('ACT_PRETRAINED', 'student.pth')
+    return state
+
+
+def fine_tune(folder: str) -> dict[str, torch.Tensor]:
+    """Train an epoch of the tiny config; return the weights."""
+    options = {
+        **RUN,
+        'train_dataloader.batch_size': 4,
+        # As many as the small data have.
+        'model.head.num_classes': 2,
+    }
+    cfg = prepare_config(str(CONFIGS / TINY), folder, options=options)
+    return torch.load(train(cfg), weights_only=True)['state_dict']
+
+
+@pytest.mark.parametrize('transfer', ['full', 'bitfit', 'side'])
+def test_small_run_under_every_protocol(
+    transfer: str, student: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('ACT_TRANSFER', transfer)
+    state = fine_tune('run')
+    assert all(value.isfinite().all() for value in state.values())
+    changed = {
+        name
+        for name, value in student.items()
+        if not torch.equal(value, state[name.replace('student', 'backbone')])
+    }
+    assert 'student.cls_token' in changed
+    weights = any(name.endswith('qkv.weight') for name in changed)
+    biases = any(name.endswith('proj.bias') for name in changed)
+    assert weights == (transfer == 'full')
+    assert biases == (transfer in ('full', 'bitfit'))
+    names = {path.name for path in Path('run').iterdir()}
+    assert {
+        'best_overall_accuracy_epoch_1.pth',
+        'confusion_matrix_val.csv',
+        'confusion_matrix_val.png',
+    } <= names
+
+
+def test_small_run_then_votes(
+    student: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('ACT_TRANSFER', 'linear')
+    fine_tune('linear')
+    # Its own weights are all there; the student's file is not needed.
+    Path('student.pth').unlink()
+    options = (
+        '--cfg-options',
+        'model.head.num_classes=2',
+        'test_dataloader.num_workers=0',
+    )
+    test = ('test', str(CONFIGS / TINY), 'linear/epoch_1.pth', '--out')
+    assert run_here(*test, 'plain.json', *options) == 0
+    plain = json.loads(Path('plain.json').read_text())
+    assert set(plain) == {'overall_accuracy', 'mean_class_accuracy'}
+    assert run_here(*test, 'v.json', '--tta', '--votes', '2', *options) == 0
+    voted = json.loads(Path('v.json').read_text())
+    kinds = ('vote', 'mean_of_2_votes', 'std_of_2_votes', 'best_of_2_votes')
+    assert set(voted) == {f'{k}/{name}' for k in kinds for name in plain}
+    best = voted['best_of_2_votes/overall_accuracy']
+    assert best >= voted['vote/overall_accuracy'] >= 0
+    other = str(CONFIGS / 'act/act_cls_scanobjectnn_tiny.py')
+    assert run_here('test', other, 'linear/epoch_1.pth', '--tta') == 2
+
+
+@pytest.mark.usefixtures('data_root')
+def test_training_without_the_student_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv('ACT_PRETRAINED', raising=False)
+    with pytest.raises(UsageError, match='pretrained weights of PointTrans'):
+        prepare_config(str(CONFIGS / TINY), 'work_dirs/x')
+
+
+@pytest.mark.usefixtures('data_root')
+def test_variants_do_not_share_a_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mmdet3d_act.engine.launch import load_config, set_work_dir
+
+    def folder(name: str) -> str:
+        cfg = load_config(str(CONFIGS / name))
+        set_work_dir(cfg, None, name)
+        return cfg.work_dir
+
+    monkeypatch.setenv('ACT_TRANSFER', 'linear')
+    monkeypatch.setenv('ACT_TEACHER', 'deit-b')
+    assert folder(TINY) == 'work_dirs/act_cls_real-shapes_tiny_linear'
+    found = folder('act/act_dvae_shapenet.py')
+    assert found == 'work_dirs/act_dvae_shapenet_deit-b'
+    cfg = load('act/act_pretrain_shapenet.py')
+    assert cfg.model.objectives.act.target_generator.checkpoint == found
