@@ -256,7 +256,8 @@ def test_stage_2_describes_the_autoencoder_of_stage_1(
         part for part in iter_typed(load(name).model) if 'autoencoder' in part
     )
     stage1 = ROOT / target['stage1_config']
-    ending = f'_{teacher}' if teacher and name in FULL_SIZE else ''
+    chosen = name in FULL_SIZE and target['autoencoder'].get('teacher')
+    ending = f'_{teacher}' if teacher and chosen else ''
     assert target['checkpoint'] == f'work_dirs/{stage1.stem}{ending}'
     assert target['autoencoder'] == Config.fromfile(stage1).model
     own = CONFIGS / name.replace('_pretrain_', '_dvae_')
