@@ -158,8 +158,11 @@ class DiscreteVAE(PretrainedModel, BaseModel):
         points: Tensor,
         center_indices: Tensor | None = None,
         neighbor_indices: Tensor | None = None,
+        **_: Tensor,
     ) -> PointPatches:
         """Return the patches of ``points`` (B, N, 3).
+
+        What else a sample has, such as the pixels of its points, is not read.
 
         Raises:
             ValueError: If the points have features: the autoencoder reads
