@@ -94,7 +94,8 @@ def shrink(cfg: Config) -> Config:
     for name in ('train', 'val', 'test', 'target', 'tta'):
         loader = cfg.get(f'{name}_dataloader')
         if loader:
-            loader.update(batch_size=2, num_workers=0)
+            # Whole rooms have different numbers of points.
+            loader.update(batch_size=min(2, loader.batch_size), num_workers=0)
             loader.pop('persistent_workers', None)
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     cfg.default_hooks.logger.interval = 1
