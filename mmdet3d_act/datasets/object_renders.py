@@ -16,8 +16,8 @@ from mmdet3d_act.datasets.base import (
 )
 from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import POINT_FILE_SUFFIXES
+from mmdet3d_act.datasets.readers.arrays import VECTOR_KINDS, read_vectors
 from mmdet3d_act.datasets.readers.images import IMAGE_SUFFIXES
-from mmdet3d_act.datasets.readers.vectors import VECTOR_KINDS, read_vectors
 from mmdet3d_act.datasets.transforms import LoadImage
 from mmdet3d_act.registry import DATASETS
 

@@ -1,11 +1,15 @@
 """Readers of point files, and the error that names a bad one."""
 
-from mmdet3d_act.datasets.readers.checks import check_labels, check_points
 from mmdet3d_act.datasets.readers.errors import BadSampleError
-from mmdet3d_act.datasets.readers.files import (
+from mmdet3d_act.datasets.readers.points import (
     MESH_FILE_SUFFIXES,
     POINT_FILE_SUFFIXES,
     TEXT_FILE_SUFFIXES,
+    Cloud,
+    check_cloud,
+    check_labels,
+    check_points,
+    read_cloud,
     read_points,
 )
 from mmdet3d_act.datasets.readers.text import is_document
@@ -15,8 +19,11 @@ __all__ = [
     'POINT_FILE_SUFFIXES',
     'TEXT_FILE_SUFFIXES',
     'BadSampleError',
+    'Cloud',
+    'check_cloud',
     'check_labels',
     'check_points',
     'is_document',
+    'read_cloud',
     'read_points',
 ]

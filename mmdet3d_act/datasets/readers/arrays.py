@@ -1,25 +1,31 @@
-"""Reading ``.npy`` and ``.npz`` files without trust in their headers."""
+"""Reading ``.npy``, ``.npz`` and HDF5 files without trust in their headers."""
 
 from __future__ import annotations
 
 import math
 import os
 import zipfile
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
 
-from mmdet3d_act.datasets.readers.checks import stack_fields
+from mmdet3d_act.datasets.readers.errors import (
+    BadSampleError,
+    check_expansion,
+    reading,
+)
 
 _HEADERS = {
     (1, 0): npy.read_array_header_1_0,
     (2, 0): npy.read_array_header_2_0,
 }
+VECTOR_KINDS = ('image', 'caption', 'query')
 
 
 def read_array(file: BinaryIO, size: int) -> np.ndarray:
-    """Return the array of an opened ``.npy`` file.
+    """Read the array of an opened ``.npy`` file.
 
     Args:
         file: The file, at its beginning.
@@ -59,8 +65,33 @@ def read_array(file: BinaryIO, size: int) -> np.ndarray:
     return array if dtype.names is None else stack_fields(array.reshape(-1))
 
 
+def stack_fields(table: np.ndarray) -> np.ndarray:
+    """Stack the columns of a table, x, y and z first.
+
+    Args:
+        table: (N,), a structured array with fields ``x``, ``y``, ``z`` (or
+            in upper case) and others; those that are no numbers, or several
+            in one field, are left out.
+
+    Returns:
+        (N, 3 + F).
+
+    Raises:
+        ValueError: If ``x``, ``y`` or ``z`` is missing.
+    """
+    kinds = table.dtype
+    names = [n for n in kinds.names if kinds[n].kind in 'fiu']
+    found = {n.lower(): n for n in names if n.lower() in ('x', 'y', 'z')}
+    missing = [axis for axis in 'xyz' if axis not in found]
+    if missing:
+        raise ValueError(f'the points have no {missing}, only {names}')
+    axes = [found[axis] for axis in 'xyz']
+    ordered = [*axes, *(name for name in names if name not in axes)]
+    return np.stack([table[name] for name in ordered], axis=1)
+
+
 def read_npy(path: str) -> np.ndarray:
-    """Return the array of a ``.npy`` file.
+    """Read the array of a ``.npy`` file.
 
     Args:
         path: The file.
@@ -73,7 +104,7 @@ def read_npy(path: str) -> np.ndarray:
 
 
 def read_npz(path: str, key: str | None) -> np.ndarray:
-    """Return an array of an ``.npz`` file.
+    """Read an array of an ``.npz`` file.
 
     Args:
         path: The file.
@@ -83,7 +114,8 @@ def read_npz(path: str, key: str | None) -> np.ndarray:
         The array.
 
     Raises:
-        ValueError: If there is no such array.
+        ValueError: If there is no such array, or it is far larger than its
+            file.
     """
     with zipfile.ZipFile(path) as archive:
         members = {
@@ -98,5 +130,79 @@ def read_npz(path: str, key: str | None) -> np.ndarray:
                 f'expected an array named {key!r}, the file has {names}; '
                 'name one of them with npz_key'
             )
-        with archive.open(members[key]) as file:
-            return read_array(file, members[key].file_size)
+        member = members[key]
+        check_expansion(member.file_size, os.path.getsize(path))
+        with archive.open(member) as file:
+            return read_array(file, member.file_size)
+
+
+def read_hdf5(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read arrays of numbers of an HDF5 file.
+
+    What is stored in other files (external or virtual arrays, links) is not
+    followed.
+
+    Args:
+        path: The file.
+        names: Names of the arrays.
+
+    Returns:
+        Name to array.
+
+    Raises:
+        BadSampleError: If the file is missing or damaged, lacks one of the
+            arrays, or one is no array of numbers stored in it.
+    """
+    import h5py
+
+    arrays = {}
+    with reading(path, 'an HDF5 file'), h5py.File(path, 'r') as file:
+        for name in names:
+            link = file.get(name, getlink=True)
+            item = file[name] if isinstance(link, h5py.HardLink) else None
+            if not isinstance(item, h5py.Dataset):
+                raise ValueError(
+                    f'expected the arrays {", ".join(names)} in it, got '
+                    f'{sorted(file)}'
+                )
+            if item.external or item.is_virtual:
+                raise ValueError(f'{name} is stored in another file')
+            if item.dtype.kind not in 'biuf':
+                raise ValueError(
+                    f'expected {name} to be numbers, got {item.dtype}'
+                )
+            check_expansion(item.nbytes, os.path.getsize(path))
+            arrays[name] = item[()]
+    return arrays
+
+
+def read_vectors(path: str, kind: str) -> dict[str, np.ndarray]:
+    """Read the vectors that another model computed, by their names.
+
+    Args:
+        path: An ``.npz`` file with arrays ``<kind>`` (S, D) and
+            ``<kind>_key`` (S,), texts.
+        kind: ``'image'``, ``'caption'`` or ``'query'``.
+
+    Returns:
+        Name to (D,), float32.
+
+    Raises:
+        BadSampleError: If the file is missing or damaged, lacks one of the
+            two, or they do not fit each other.
+    """
+    with reading(path, 'a ZIP archive (.npz)'):
+        vectors, keys = read_npz(path, kind), read_npz(path, f'{kind}_key')
+    names = keys.tolist()
+    if vectors.ndim != 2 or vectors.dtype.kind != 'f':
+        fault = f'{kind} (S, D), floats, got {vectors.shape} {vectors.dtype}'
+    elif keys.shape != vectors.shape[:1] or keys.dtype.kind != 'U':
+        fault = f'{kind}_key ({len(vectors)},), texts, got {keys.shape} '
+        fault += str(keys.dtype)
+    elif len(set(names)) < len(names):
+        fault = f'names in {kind}_key that occur once'
+    elif not np.isfinite(vectors).all():
+        fault = f'{kind} to be finite, it has NaN or infinite values'
+    else:
+        return dict(zip(names, vectors.astype(np.float32), strict=True))
+    raise BadSampleError(path, f'expected {fault}')

@@ -11,19 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.cameras import (
-    EXTRINSIC,
-    check_camera,
-    read_matrix,
-)
-from mmdet3d_act.datasets.readers.errors import BadSampleError
+from mmdet3d_act.datasets.readers.projection import Calibration, is_rigid
+from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
 from mmdet3d_act.datasets.readers.images import (
     IMAGE_SUFFIXES,
     read_depth_image,
     read_image,
     read_image_size,
 )
-from mmdet3d_act.datasets.readers.projection import Calibration, is_rigid
 from mmdet3d_act.datasets.readers.sens import (
     SensFile,
     SensFrame,
@@ -38,6 +33,7 @@ FRAME_LIST_VERSION = 1
 UNFINISHED = '.part'
 BAD_POSE = 'frames with an invalid pose'
 INCOMPLETE = 'frames without depth or pose'
+EXTRINSIC = 'extrinsic'
 
 
 class FrameEntry(NamedTuple):
@@ -47,39 +43,8 @@ class FrameEntry(NamedTuple):
     place: str | int
 
 
-class VideoFrame:
-    """One image with its depth; read when it is asked for.
-
-    Args:
-        name: Name for messages.
-        calibration: Of the cameras.
-    """
-
-    def __init__(self, name: str, calibration: Calibration) -> None:
-        self.name = name
-        self.calibration = calibration
-
-    def color(self) -> np.ndarray:
-        """Return the colour image, (H, W, 3), uint8."""
-        raise NotImplementedError(f'{type(self).__name__} must have color')
-
-    def color_shape(self) -> tuple[int, int]:
-        """Return height and width of the colour image."""
-        raise NotImplementedError(
-            f'{type(self).__name__} must have color_shape'
-        )
-
-    def depth(self) -> np.ndarray:
-        """Return the depth image, (H, W), uint16."""
-        raise NotImplementedError(f'{type(self).__name__} must have depth')
-
-    def pose(self) -> np.ndarray:
-        """Return the motion from the rig to the world, (4, 4), metres."""
-        raise NotImplementedError(f'{type(self).__name__} must have pose')
-
-
-class ExportedFrame(VideoFrame):
-    """A frame of an exported folder.
+class ExportedFrame:
+    """A frame of an exported folder; its images are read when asked for.
 
     Args:
         scene: The scene.
@@ -87,8 +52,8 @@ class ExportedFrame(VideoFrame):
     """
 
     def __init__(self, scene: ExportedScene, stem: str) -> None:
-        name = os.path.join(scene.path, 'color', stem)
-        super().__init__(name, scene.calibration)
+        self.name = os.path.join(scene.path, 'color', stem)
+        self.calibration = scene.calibration
         self.paths = dict(
             color=scene.color_path(stem),
             depth=os.path.join(scene.path, 'depth', f'{stem}.png'),
@@ -96,24 +61,24 @@ class ExportedFrame(VideoFrame):
         )
 
     def color(self) -> np.ndarray:
-        """Return the colour image, (H, W, 3), uint8."""
+        """Read the colour image, (H, W, 3), uint8."""
         return read_image(self.paths['color'], self.paths['color'])
 
     def color_shape(self) -> tuple[int, int]:
-        """Return height and width of the colour image."""
+        """Read height and width of the colour image."""
         return read_image_size(self.paths['color'], self.paths['color'])
 
     def depth(self) -> np.ndarray:
-        """Return the depth image, (H, W), uint16."""
+        """Read the depth image, (H, W), uint16."""
         return read_depth_image(self.paths['depth'], self.paths['depth'])
 
     def pose(self) -> np.ndarray:
-        """Return the motion from the rig to the world, (4, 4), metres."""
+        """Read the motion from the rig to the world, (4, 4), metres."""
         return read_matrix(self.paths['pose'])
 
 
-class RecordedFrame(VideoFrame):
-    """A frame of a `.sens` file.
+class RecordedFrame:
+    """A frame of a `.sens` file; it is read when it is asked for.
 
     Args:
         scene: The scene.
@@ -121,38 +86,41 @@ class RecordedFrame(VideoFrame):
     """
 
     def __init__(self, scene: RecordedScene, offset: int) -> None:
-        name = f'{scene.path}, frame at byte {offset}'
-        super().__init__(name, scene.calibration)
-        self._header = scene.header
-        self._read = functools.cache(
-            functools.partial(scene.file.read_frame, offset)
-        )
+        self.name = f'{scene.path}, frame at byte {offset}'
+        self.calibration = scene.calibration
+        self._file = scene.file
+        self._offset = offset
+
+    @functools.cached_property
+    def record(self) -> SensFrame:
+        """What the file holds of the frame, still compressed."""
+        return self._file.read_frame(self._offset)
 
     @property
     def color_compression(self) -> str:
         """How the colour image is compressed."""
-        return self._header.color_compression
-
-    @property
-    def record(self) -> SensFrame:
-        """What the file holds of the frame, still compressed."""
-        return self._read()
+        return self._file.header.color_compression
 
     def color(self) -> np.ndarray:
-        """Return the colour image, (H, W, 3), uint8."""
-        return decode_color(self.record.color, self._header, self.name)
+        """Decode the colour image, (H, W, 3), uint8."""
+        return decode_color(self.record.color, self._file.header, self.name)
 
     def color_shape(self) -> tuple[int, int]:
-        """Return height and width of the colour image."""
-        return decode_color_size(self.record.color, self._header, self.name)
+        """Read height and width of the colour image."""
+        return decode_color_size(
+            self.record.color, self._file.header, self.name
+        )
 
     def depth(self) -> np.ndarray:
-        """Return the depth image, (H, W), uint16."""
-        return decode_depth(self.record.depth, self._header, self.name)
+        """Decode the depth image, (H, W), uint16."""
+        return decode_depth(self.record.depth, self._file.header, self.name)
 
     def pose(self) -> np.ndarray:
-        """Return the motion from the rig to the world, (4, 4), metres."""
+        """Read the motion from the rig to the world, (4, 4), metres."""
         return self.record.pose.astype(np.float64)
+
+
+VideoFrame = ExportedFrame | RecordedFrame
 
 
 class ExportedScene:
@@ -172,46 +140,51 @@ class ExportedScene:
     def __init__(self, path: str) -> None:
         self.path = path
         self.calibration = self._read_calibration()
-        self._colors = self._find_colors()
+        found = map(os.path.splitext, os.listdir(self._folder('color')))
+        self._colors = {
+            stem: suffix
+            for stem, suffix in sorted(found)
+            if stem.isdecimal() and suffix.lower() in IMAGE_SUFFIXES
+        }
 
     def _read_calibration(self) -> Calibration:
         matrices = {}
         for kind in ('intrinsic', EXTRINSIC):
             for camera in ('color', 'depth'):
-                name = f'{kind}_{camera}'
-                path = os.path.join(self.path, 'intrinsic', f'{name}.txt')
-                if kind == EXTRINSIC and not os.path.isfile(path):
-                    matrices[f'{camera}_{kind}'] = np.eye(4)
-                    continue
-                matrix = read_matrix(path)
-                check_camera(matrix, kind, path)
+                path = os.path.join(
+                    self._folder('intrinsic'), f'{kind}_{camera}.txt'
+                )
+                matrix = np.eye(4)
+                if kind != EXTRINSIC or os.path.isfile(path):
+                    matrix = read_matrix(path)
+                    check_camera(matrix, kind, path)
                 matrices[f'{camera}_{kind}'] = matrix
         return Calibration(**matrices)
 
-    def _find_colors(self) -> dict[str, str]:
-        folder = os.path.join(self.path, 'color')
-        found = (os.path.splitext(name) for name in sorted(os.listdir(folder)))
-        return {
-            stem: suffix
-            for stem, suffix in found
-            if stem.isdecimal() and suffix.lower() in IMAGE_SUFFIXES
-        }
+    def _folder(self, name: str) -> str:
+        return os.path.join(self.path, name)
 
     def color_path(self, stem: str) -> str:
-        """Return the path of a colour image.
+        """Name the path of a colour image.
 
         Args:
             stem: Its name without suffix.
+
+        Returns:
+            The path.
         """
         suffix = self._colors.get(stem, '.jpg')
-        return os.path.join(self.path, 'color', stem + suffix)
+        return os.path.join(self._folder('color'), stem + suffix)
 
     def entries(self, stride: int, skipped: Counter) -> Iterator[FrameEntry]:
-        """Yield the frames whose number is a multiple of the stride.
+        """Find the frames whose number is a multiple of the stride.
 
         Args:
             stride: At least 1.
             skipped: Counts the frames that cannot be used, by the reason.
+
+        Yields:
+            The frames in the order of their numbers.
 
         Raises:
             BadSampleError: If the list of frames is damaged.
@@ -228,17 +201,19 @@ class ExportedScene:
                 continue
             if stem not in depths or stem not in poses:
                 skipped[INCOMPLETE] += 1
-                continue
-            if listed is None and not self._has_pose(stem):
+            elif listed is None and not self._has_pose(stem):
                 skipped[BAD_POSE] += 1
-                continue
-            yield FrameEntry(number, stem)
+            else:
+                yield FrameEntry(number, stem)
 
     def frame(self, place: str) -> ExportedFrame:
-        """Return a frame.
+        """Open a frame.
 
         Args:
             place: As :meth:`entries` gives it.
+
+        Returns:
+            The frame.
         """
         return ExportedFrame(self, place)
 
@@ -249,27 +224,22 @@ class ExportedScene:
             return False
 
     def _stems(self, folder: str, suffix: str) -> set[str]:
-        path = os.path.join(self.path, folder)
+        path = self._folder(folder)
         names = os.listdir(path) if os.path.isdir(path) else ()
         return {n[: -len(suffix)] for n in names if n.endswith(suffix)}
 
     def _read_list(self, stride: int, skipped: Counter) -> set[int] | None:
-        path = os.path.join(self.path, FRAME_LIST)
+        path = self._folder(FRAME_LIST)
         if not os.path.isfile(path):
             return None
-        try:
+        with reading(path, 'a list of frames by scannet_frames.py'):
             with open(path, encoding='utf-8') as file:
                 content = json.load(file)
             counts = {str(k): int(v) for k, v in content['skipped'].items()}
             frames = {int(number) for number in content['frames']}
             written = int(content['frame_stride'])
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadSampleError(
-                path,
-                'is no list of frames as scannet_frames.py writes it; remove '
-                'it, or convert the scene again',
-            ) from error
-        if stride % written:
+            divides = stride % written == 0
+        if not divides:
             raise ValueError(
                 f'{path}: every {written}th frame was converted, so '
                 f'frame_stride must be a multiple of it, got {stride}; set '
@@ -292,30 +262,26 @@ class RecordedScene:
     def __init__(self, path: str) -> None:
         self.path = path
         self.file = SensFile(path)
-        self.header = self.file.header
-        for name in ('color', 'depth'):
-            for kind in ('intrinsic', EXTRINSIC):
-                matrix = getattr(self.header, f'{kind}_{name}')
-                check_camera(matrix, kind, f'{path}, {kind}_{name}')
+        matrices = {}
+        for kind in ('intrinsic', EXTRINSIC):
+            for camera in ('color', 'depth'):
+                name = f'{kind}_{camera}'
+                matrix = getattr(self.file.header, name)
+                check_camera(matrix, kind, f'{path}, {name}')
+                matrices[f'{camera}_{kind}'] = matrix.astype(np.float64)
         self.calibration = Calibration(
-            *(
-                matrix.astype(np.float64)
-                for matrix in (
-                    self.header.intrinsic_color,
-                    self.header.intrinsic_depth,
-                    self.header.extrinsic_color,
-                    self.header.extrinsic_depth,
-                )
-            ),
-            self.header.depth_shift,
+            **matrices, depth_scale=self.file.header.depth_shift
         )
 
     def entries(self, stride: int, skipped: Counter) -> Iterator[FrameEntry]:
-        """Yield the frames whose number is a multiple of the stride.
+        """Find the frames whose number is a multiple of the stride.
 
         Args:
             stride: At least 1.
             skipped: Counts the frames that cannot be used, by the reason.
+
+        Yields:
+            The frames in their order.
 
         Raises:
             BadSampleError: If the file is truncated, after the frames before.
@@ -331,10 +297,13 @@ class RecordedScene:
                 yield FrameEntry(number, place.offset)
 
     def frame(self, place: int) -> RecordedFrame:
-        """Return a frame.
+        """Open a frame.
 
         Args:
             place: As :meth:`entries` gives it.
+
+        Returns:
+            The frame.
         """
         return RecordedFrame(self, place)
 
@@ -344,10 +313,13 @@ FrameScene = ExportedScene | RecordedScene
 
 @functools.lru_cache(maxsize=4096)
 def open_scene(path: str) -> FrameScene:
-    """Return a scene; those that were opened last are kept.
+    """Open a scene; those that were opened last are kept.
 
     Args:
         path: An exported folder or a `.sens` file.
+
+    Returns:
+        The scene.
 
     Raises:
         BadSampleError: If it is neither.
@@ -358,7 +330,7 @@ def open_scene(path: str) -> FrameScene:
 
 
 def find_scene(root: str, name: str) -> str | None:
-    """Return where a scene is below a folder.
+    """Find where a scene is below a folder.
 
     Args:
         root: The folder.
@@ -377,10 +349,13 @@ def find_scene(root: str, name: str) -> str | None:
 
 
 def list_scenes(root: str) -> list[str]:
-    """Return the names of all scenes in a folder, sorted.
+    """List the names of all scenes in a folder, sorted.
 
     Args:
         root: The folder.
+
+    Returns:
+        The names.
     """
     names = {
         name.removesuffix('.sens')
@@ -388,3 +363,44 @@ def list_scenes(root: str) -> list[str]:
         if not name.endswith(UNFINISHED)
     }
     return sorted(name for name in names if find_scene(root, name))
+
+
+def read_matrix(path: str) -> np.ndarray:
+    """Read the 4 x 4 numbers of a text file; they may be infinite.
+
+    Args:
+        path: The file.
+
+    Returns:
+        (4, 4), float64.
+
+    Raises:
+        BadSampleError: If it is missing or holds something else.
+    """
+    with reading(path, '4 rows of 4 numbers'):
+        with open(path, encoding='utf-8') as file:
+            numbers = [float(word) for word in file.read().split()]
+        return np.array(numbers).reshape(4, 4)
+
+
+def check_camera(matrix: np.ndarray, kind: str, name: str) -> None:
+    """Refuse what cannot be the intrinsics or extrinsics of a camera.
+
+    Args:
+        matrix: (4, 4).
+        kind: ``'intrinsic'`` or ``'extrinsic'``.
+        name: Where it is from, for the message.
+
+    Raises:
+        BadSampleError: If focal lengths are no lengths, or extrinsics no
+            rotation and translation.
+    """
+    if kind == EXTRINSIC:
+        sound, wanted = is_rigid(matrix), 'a rotation and a translation'
+    else:
+        sound = np.isfinite(matrix).all() and (np.diag(matrix)[:2] > 0).all()
+        wanted = 'focal lengths > 0 and finite numbers'
+    if not sound:
+        raise BadSampleError(
+            name, f'expected {wanted}, got {matrix.round(3).tolist()}'
+        )

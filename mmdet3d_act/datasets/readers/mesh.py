@@ -1,4 +1,4 @@
-"""Reading meshes and sampling their surface: trimesh does both."""
+"""Reading meshes and sampling their surface."""
 
 from __future__ import annotations
 
@@ -6,24 +6,36 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.ply import read_ply_header
+from mmdet3d_act.datasets.readers.errors import check_expansion, looks_binary
+from mmdet3d_act.datasets.readers.ply import read_ply_mesh
+from mmdet3d_act.datasets.readers.polygons import triangulate
 
-if TYPE_CHECKING:
-    from trimesh import Scene
-
-_UNDECODED = ('KHR_draco_mesh_compression', 'EXT_meshopt_compression')
+MESH_KINDS = {
+    '.obj': 'a Wavefront OBJ file',
+    '.off': 'an OFF file',
+    '.stl': 'an STL file',
+    '.glb': 'a binary glTF file',
+    '.gltf': 'a glTF file',
+}
+_TRIANGLE_BYTES = 72
+# Extensions of glTF that leave the geometry alone.
+_HARMLESS = re.compile(r'_(materials|texture|lights|xmp)')
+_QUANTIZED = 'KHR_mesh_quantization'
+# Modes of glTF: points and lines have no surface, strips share corners.
+_NO_SURFACE, _TRIANGLES, _STRIP = (0, 1, 2, 3), 4, 5
+# Words of OBJ: surfaces that are no polygons.
+_FREE_FORM = ('curv', 'curv2', 'surf', 'bzp', 'bsp')
 
 
 def read_mesh(
     path: str, mesh_points: int, rng: int | np.random.Generator
 ) -> np.ndarray:
-    """Return points on the surface of a mesh file.
+    """Sample points on the surface of a mesh file.
 
     All meshes of the file, each as often and where its scene places it, are
     sampled together, uniformly by area. A file without faces is a point
@@ -42,26 +54,16 @@ def read_mesh(
         unit.
 
     Raises:
-        ValueError: If it is no such file, is truncated, or has faces whose
-            area is zero or not finite.
-        ImportError: If the package trimesh is missing.
+        ValueError: If it is no such file, is truncated, has a surface that
+            cannot be read whole, or faces whose area is zero or not finite.
     """
-    try:
-        import trimesh
-    except ImportError as error:
-        raise ImportError(
-            f'reading {path} needs the package trimesh; '
-            'install it with: pip install trimesh'
-        ) from error
     suffix = os.path.splitext(path)[1].lower()
-    if suffix in _CHECKS:
-        _CHECKS[suffix](path)
-    try:
-        scene = trimesh.load_scene(path, process=False, skip_materials=True)
-        triangles, vertices = _collect(scene)
-    # Whatever trimesh stumbles over, the file is what is wrong.
-    except Exception as error:
-        raise ValueError(f'{type(error).__name__}: {error}') from error
+    if suffix in ('.stl', '.glb', '.gltf'):
+        triangles, vertices = _read_with_trimesh(path, suffix)
+    else:
+        vertices, faces = _READERS[suffix](path)
+        vertices = np.asarray(vertices, np.float64).reshape(-1, 3)
+        triangles = vertices[triangulate(vertices, faces)]
     if len(triangles):
         return sample_triangles(triangles, mesh_points, rng)
     if not len(vertices):
@@ -69,30 +71,10 @@ def read_mesh(
     return vertices
 
 
-def _collect(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Return all triangles (F, 3, 3) and all vertices (V, 3) of a scene."""
-    triangles, vertices = [np.empty((0, 3, 3))], [np.empty((0, 3))]
-    for node in sorted(scene.graph.nodes_geometry):
-        transform, name = scene.graph[node]
-        geometry = scene.geometry[name]
-        points = np.asarray(geometry.vertices, np.float64).reshape(-1, 3)
-        points = points @ transform[:3, :3].T + transform[:3, 3]
-        vertices.append(points)
-        faces = getattr(geometry, 'faces', None)
-        if faces is not None and len(faces):
-            if faces.min() < 0 or faces.max() >= len(points):
-                raise ValueError(
-                    f'a face names vertex {faces.max()}, there are '
-                    f'{len(points)}'
-                )
-            triangles.append(points[faces])
-    return np.concatenate(triangles), np.concatenate(vertices)
-
-
 def sample_triangles(
     triangles: np.ndarray, num_points: int, rng: int | np.random.Generator
 ) -> np.ndarray:
-    """Return points drawn uniformly from the area of triangles.
+    """Draw points uniformly from the area of triangles.
 
     Args:
         triangles: (F, 3, 3), the corners.
@@ -124,56 +106,123 @@ def sample_triangles(
     return np.asarray(sample_surface(mesh, num_points, seed=rng)[0])
 
 
-def _check_off(path: str) -> None:
-    """Refuse an OFF file with fewer lines than its counts promise.
+def _read_obj(path: str) -> tuple[list, list]:
+    """Read vertices and faces of an OBJ file; names and materials are not."""
+    vertices: list[list[float]] = []
+    faces: list[list[int]] = []
+    with open(path, 'rb') as file:
+        if looks_binary(file.read(4096)):
+            raise ValueError('its first bytes are no text')
+    with open(path, encoding='latin-1') as file:
+        for line in _joined_lines(file):
+            words = line.partition('#')[0].split()
+            if not words:
+                continue
+            if words[0] == 'v':
+                vertices.append([float(word) for word in words[1:4]])
+            elif words[0] == 'f':
+                # 1 is the first vertex, -1 the last one so far.
+                indices = [int(word.split('/')[0]) for word in words[1:]]
+                count = len(vertices)
+                if 0 in indices or min(indices, default=0) < -count:
+                    raise ValueError(
+                        f'the face {line.strip()[:60]!r} after {count} '
+                        'vertices names one that is not there'
+                    )
+                faces.append([i - 1 if i > 0 else count + i for i in indices])
+            elif words[0] in _FREE_FORM:
+                raise ValueError(
+                    f'it has free-form surfaces ({words[0]}); export it as '
+                    'polygons'
+                )
+    return vertices, faces
 
-    trimesh takes the faces that are there for all of them.
-    """
+
+def _joined_lines(lines: Iterator[str]) -> Iterator[str]:
+    """Join lines that end in a backslash with the next one."""
+    for line in lines:
+        while line.endswith('\\\n'):
+            line = line[:-2] + ' ' + next(lines, '')
+        yield line
+
+
+def _read_off(path: str) -> tuple[np.ndarray, list]:
+    """Read vertices and faces of an OFF file, as many as it promises."""
     with open(path, encoding='latin-1') as file:
         lines = (line.partition('#')[0].strip() for line in file)
         lines = (line for line in lines if line)
         first = next(lines, '')
         kind, magic, rest = first.partition('OFF')
-        if not magic or len(kind) > 4:
+        if not magic or not set(kind) <= set('STCN'):
             raise ValueError(f'it begins with {first[:60]!r}, not with "OFF"')
         counts = (rest.strip() or next(lines, '')).split()
         if len(counts) < 2 or not all(c.isdecimal() for c in counts[:2]):
             raise ValueError(
                 f'expected numbers of vertices and faces, got {counts[:4]}'
             )
-        promised = int(counts[0]) + int(counts[1])
-        rest = list(islice(lines, promised))
-    left, last = len(rest), ''.join(rest[-1:])
-    is_face = int(counts[1]) > 0
-    if left < promised or (is_face and not _is_whole_face(last.split())):
+        num_vertices, num_faces = int(counts[0]), int(counts[1])
+        rows = [line.split() for line in islice(lines, num_vertices)]
+        faces = [line.split() for line in islice(lines, num_faces)]
+    lengths = [int(face[0]) for face in faces]
+    whole = [len(f) > k for f, k in zip(faces, lengths, strict=True)]
+    if len(rows) + sum(whole) < num_vertices + num_faces:
         raise ValueError(
-            f'truncated: it promises {counts[0]} vertices and {counts[1]} '
-            f'faces, {left} lines follow, the last is {last[:60]!r}'
+            f'truncated: it promises {num_vertices} vertices and {num_faces} '
+            f'faces, {len(rows)} and {sum(whole)} follow'
         )
+    vertices = [[float(word) for word in row[:3]] for row in rows]
+    return np.array(vertices), [
+        [int(word) for word in face[1 : length + 1]]
+        for face, length in zip(faces, lengths, strict=True)
+    ]
 
 
-def _is_whole_face(words: list[str]) -> bool:
-    """Return whether a row has as many indices as it says, or is no face."""
-    return (
-        not words[:1]
-        or not words[0].isdecimal()
-        or (len(words) > int(words[0]))
-    )
+_READERS = {'.obj': _read_obj, '.off': _read_off, '.ply': read_ply_mesh}
 
 
-def _check_ply(path: str) -> None:
-    with open(path, 'rb') as file:
-        read_ply_header(file, os.path.getsize(path))
+def _read_with_trimesh(
+    path: str, suffix: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read triangles (F, 3, 3) and vertices (V, 3), none of them lost."""
+    import trimesh
+
+    declared = _count_stl(path) if suffix == '.stl' else _count_gltf(path)
+    scene = trimesh.load_scene(path, process=False, skip_materials=True)
+    found = [len(getattr(g, 'faces', ())) for g in scene.geometry.values()]
+    if sum(found) != declared:
+        raise ValueError(
+            f'it declares {declared} faces, {sum(found)} could be read'
+        )
+    nodes = sorted(scene.graph.nodes_geometry)
+    sizes = [
+        max(
+            len(getattr(scene.geometry[name], 'faces', ())),
+            len(scene.geometry[name].vertices),
+        )
+        for name in (scene.graph[node][1] for node in nodes)
+    ]
+    check_expansion(sum(sizes) * _TRIANGLE_BYTES, os.path.getsize(path))
+    triangles, vertices = [np.empty((0, 3, 3))], [np.empty((0, 3))]
+    for node in nodes:
+        transform, name = scene.graph[node]
+        geometry = scene.geometry[name]
+        points = np.asarray(geometry.vertices, np.float64).reshape(-1, 3)
+        points = points @ transform[:3, :3].T + transform[:3, 3]
+        vertices.append(points)
+        faces: Sequence = getattr(geometry, 'faces', ())
+        if len(faces):
+            triangles.append(points[triangulate(points, np.asarray(faces))])
+    return np.concatenate(triangles), np.concatenate(vertices)
 
 
-def _check_stl(path: str) -> None:
-    """Refuse an STL file whose length or ends do not fit its beginning."""
+def _count_stl(path: str) -> int:
+    """Count the faces of an STL file, whose length and ends must fit."""
     size = os.path.getsize(path)
     with open(path, 'rb') as file:
         head = file.read(84)
         promised = int.from_bytes(head[80:], 'little')
         if len(head) == 84 and size == 84 + 50 * promised:
-            return
+            return promised
         if not head.lstrip().lower().startswith(b'solid'):
             raise ValueError(
                 f'truncated or no STL file: a binary one with {promised} '
@@ -188,56 +237,65 @@ def _check_stl(path: str) -> None:
                 f'truncated: it has {starts} "{word.decode()}" and {ends} '
                 f'"end{word.decode()}"'
             )
+    return starts
 
 
-def _check_glb(path: str) -> None:
-    size = os.path.getsize(path)
+def _count_gltf(path: str) -> int:
+    """Count the triangles of a glTF file, refuse what would not be read."""
     with open(path, 'rb') as file:
-        head = file.read(20)
-        if head[:4] != b'glTF' or len(head) < 20:
-            raise ValueError('it does not begin with "glTF" and a header')
-        length, json_length = np.frombuffer(head[8:16], '<u4').tolist()
-        if length > size or json_length > size - 20:
+        data = file.read()
+    if path.lower().endswith('.glb'):
+        length, json_length = np.frombuffer(data[8:16], '<u4').tolist()
+        if not data.startswith(b'glTF') or length > len(data):
             raise ValueError(
-                f'truncated: its header promises {length} bytes, it has {size}'
+                f'truncated, or does not begin with "glTF": its header '
+                f'promises {length} bytes, it has {len(data)}'
             )
-        _check_gltf_json(file.read(json_length))
-
-
-def _check_gltf(path: str) -> None:
-    with open(path, 'rb') as file:
-        _check_gltf_json(file.read())
-
-
-def _check_gltf_json(text: bytes) -> None:
-    """Refuse compressed geometry, and arrays that no data are there for."""
-    content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError('it is no glTF description')
-    used = set(_UNDECODED) & set(content.get('extensionsRequired', ()))
-    if used:
+        data = data[20 : 20 + json_length]
+    content = json.loads(data)
+    used = {
+        *content.get('extensionsUsed', ()),
+        *content.get('extensionsRequired', ()),
+    }
+    unknown = sorted(
+        e for e in used if not _HARMLESS.search(e) and e != _QUANTIZED
+    )
+    if unknown:
         raise ValueError(
-            f'its geometry is compressed ({", ".join(sorted(used))}); export '
-            'it without compression'
+            f'its geometry may depend on {", ".join(unknown)}, which is not '
+            'understood; export it without (no compression, no instancing)'
         )
+    accessors = content.get('accessors', [])
     # trimesh makes zeros of an array without data, however long.
-    counts = [
-        accessor.get('count', 0)
-        for accessor in content.get('accessors', ())
-        if 'bufferView' not in accessor
-    ]
-    if counts:
+    bare = [a for a in accessors if 'bufferView' not in a or 'sparse' in a]
+    if bare:
         raise ValueError(
-            f'{len(counts)} of its arrays, the longest of {max(counts)} '
-            'numbers, have no data of their own; export it without '
-            'compression and sparse arrays'
+            f'{len(bare)} of its arrays have no data of their own, or sparse '
+            'ones; export it without compression and sparse arrays'
         )
+    primitives = [
+        primitive
+        for mesh in content.get('meshes', ())
+        for primitive in mesh['primitives']
+    ]
+    return sum(_count_triangles(one, accessors) for one in primitives)
 
 
-_CHECKS: dict[str, Callable[[str], None]] = {
-    '.off': _check_off,
-    '.ply': _check_ply,
-    '.stl': _check_stl,
-    '.glb': _check_glb,
-    '.gltf': _check_gltf,
-}
+def _count_triangles(primitive: dict, accessors: list[dict]) -> int:
+    mode = primitive.get('mode', _TRIANGLES)
+    if mode in _NO_SURFACE:
+        return 0
+    if mode not in (_TRIANGLES, _STRIP):
+        raise ValueError(
+            'it has fans of triangles; export it with single triangles'
+        )
+    position = accessors[primitive['attributes']['POSITION']]
+    if position.get('normalized'):
+        raise ValueError(
+            f'its coordinates are normalized integers ({_QUANTIZED}); export '
+            'it without quantization'
+        )
+    corners = position['count']
+    if 'indices' in primitive:
+        corners = accessors[primitive['indices']]['count']
+    return max(0, corners - 2) if mode == _STRIP else corners // 3

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.checks import stack_fields
+from mmdet3d_act.datasets.readers.arrays import stack_fields
+from mmdet3d_act.datasets.readers.text import TableLayout, parse_rows
 
 _MAX_HEADER_LINES = 100
 _KINDS = {
@@ -34,7 +36,7 @@ class PcdHeader(NamedTuple):
 
 
 def read_pcd(path: str) -> np.ndarray:
-    """Return the points of a PCD file: ascii, binary or binary_compressed.
+    """Read the points of a PCD file: ascii, binary or binary_compressed.
 
     Points whose x, y or z is NaN are left out: this is how an organised
     cloud marks the pixels without a measurement. Packed colours (``rgb``,
@@ -118,20 +120,17 @@ def _read_ascii(file: BinaryIO, header: PcdHeader) -> np.ndarray:
     kinds = [(n, 'f8', (repeats,)) for n, _, repeats in header.fields]
     if header.count == 0:
         return np.empty(0, kinds)
-    text = io.TextIOWrapper(file, encoding='latin-1')
-    rows = np.loadtxt(text, max_rows=header.count, comments=None, ndmin=2)
     width = sum(repeats for _, _, repeats in header.fields)
-    if rows.shape != (header.count, width):
+    text = io.TextIOWrapper(file, encoding='latin-1')
+    lines = islice((line for line in text if line.strip()), header.count)
+    rows = parse_rows(lines, TableLayout(list(range(width)), width, None))
+    if len(rows) != header.count:
         raise ValueError(
-            f'truncated: its header promises {header.count} points of '
-            f'{width} numbers, {rows.shape} follow'
+            f'truncated: its header promises {header.count} points, '
+            f'{len(rows)} follow'
         )
     table = np.ascontiguousarray(rows).view(kinds)[:, 0]
-    return _restore_types(table, header)
-
-
-def _restore_types(table: np.ndarray, header: PcdHeader) -> np.ndarray:
-    """Return text columns in the header's types, which colours need."""
+    # In the header's types, which colours need.
     with np.errstate(invalid='ignore', over='ignore'):
         return table.astype(header.row)
 
@@ -160,7 +159,7 @@ def _read_compressed(
 
 
 def decompress_lzf(data: bytes, size: int) -> bytes:
-    """Return data that was compressed by LibLZF.
+    """Decompress data of LibLZF.
 
     Args:
         data: The compressed bytes.
@@ -202,7 +201,7 @@ def decompress_lzf(data: bytes, size: int) -> bytes:
 
 
 def _flatten(table: np.ndarray) -> np.ndarray:
-    """Return the table with one number per field, without padding."""
+    """Give each number a field of its own, and leave padding out."""
     columns = {}
     for name in table.dtype.names:
         values = table[name]

@@ -1,15 +1,21 @@
-"""Reading the vertices of ``.ply`` files."""
+"""Reading ``.ply`` files: their vertices, or also their faces."""
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Sequence
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.checks import stack_fields
+from mmdet3d_act.datasets.readers.arrays import stack_fields
+from mmdet3d_act.datasets.readers.text import TableLayout, parse_rows
 
 _MAX_HEADER = 2**18
+# Bytes that some programs leave behind the last row.
+_MAX_LEFT = 8
 _TYPES = {
     'char': 'i1',
     'uchar': 'u1',
@@ -33,6 +39,7 @@ _ORDERS = {
     'binary_little_endian': '<',
     'binary_big_endian': '>',
 }
+_FACE_LISTS = ('vertex_indices', 'vertex_index')
 
 
 class PlyElement(NamedTuple):
@@ -44,7 +51,7 @@ class PlyElement(NamedTuple):
     has_lists: bool
 
     def row_bytes(self, is_ascii: bool) -> int:
-        """Return the least number of bytes of one row.
+        """Count the bytes that one row has at least.
 
         Args:
             is_ascii: Whether the rows are text.
@@ -64,20 +71,79 @@ class PlyHeader(NamedTuple):
     elements: list[PlyElement]
 
 
-def read_ply_header(file: BinaryIO, size: int) -> PlyHeader:
-    """Return the header of a PLY file, checked against the file's length.
+def read_ply(path: str) -> np.ndarray:
+    """Read the vertices of a PLY file, in text or binary form.
 
     Args:
-        file: The file at its beginning; afterwards at its data.
-        size: Its length in bytes.
+        path: The file.
 
     Returns:
-        The byte order and the elements.
+        (N, 3 + F): x, y, z, then the other numeric properties in their
+        order.
 
     Raises:
-        ValueError: If it is no PLY header, or promises more than the file
-            can hold.
+        ValueError: If it is no PLY file, or is truncated.
     """
+    with open(path, 'rb') as file:
+        header = _read_header(file, os.path.getsize(path))
+        names = [element.name for element in header.elements]
+        if 'vertex' not in names:
+            raise ValueError(f'it has no vertices, only {names}')
+        index = names.index('vertex')
+        before = header.elements[:index]
+        vertex = header.elements[index]
+        if vertex.has_lists or (
+            header.order and any(element.has_lists for element in before)
+        ):
+            return stack_fields(_read_with_plyfile(path)['vertex'].data)
+        if not header.order:
+            for _ in range(sum(element.count for element in before)):
+                file.readline()
+            return _read_ascii(file, vertex)
+        skipped = sum(e.count * e.row_bytes(is_ascii=False) for e in before)
+        file.seek(skipped, os.SEEK_CUR)
+        kind = np.dtype([(n, header.order + t) for n, t in vertex.fields])
+        data = file.read(vertex.count * kind.itemsize)
+        return stack_fields(np.frombuffer(data, kind))
+
+
+def read_ply_mesh(path: str) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+    """Read vertices and faces of a PLY file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Vertices (V, 3), and for each face the indices of its vertices.
+
+    Raises:
+        ValueError: If it is no PLY file, is truncated, or has its faces in
+            another form, such as strips of triangles.
+    """
+    vertices = read_ply(path)[:, :3]
+    with open(path, 'rb') as file:
+        header = _read_header(file, os.path.getsize(path))
+    others = [e.name for e in header.elements if e.name != 'vertex']
+    if 'face' not in others:
+        if {'tristrips', 'polygon'} & set(others):
+            raise ValueError(
+                f'its surface is stored as {others}; export it with faces'
+            )
+        return vertices, []
+    # Triangles are read at once where all faces are triangles.
+    triangles = {'face': dict.fromkeys(_FACE_LISTS, 3)}
+    try:
+        faces = _read_with_plyfile(path, known_list_len=triangles)['face']
+    except ValueError:
+        faces = _read_with_plyfile(path)['face']
+    named = [p.name for p in faces.properties if p.name in _FACE_LISTS]
+    if not named:
+        raise ValueError(f'its faces have none of {_FACE_LISTS}')
+    return vertices, faces[named[0]]
+
+
+def _read_header(file: BinaryIO, size: int) -> PlyHeader:
+    """Read the header of a PLY file, checked against the file's length."""
     if file.readline(8).strip() != b'ply':
         raise ValueError('it does not begin with the line "ply"')
     order, elements = None, []
@@ -121,75 +187,33 @@ def _add_line(elements: list[PlyElement], words: list[str]) -> None:
             raise ValueError(f'its header has the line {text!r}')
 
 
-def read_ply(path: str) -> np.ndarray:
-    """Return the vertices of a PLY file, in text or binary form.
-
-    Args:
-        path: The file.
-
-    Returns:
-        (N, 3 + F): x, y, z, then the other numeric properties in their
-        order.
-
-    Raises:
-        ValueError: If it is no PLY file, or is truncated.
-        ImportError: If its vertices have or follow lists, and the package
-            plyfile, which reads these, is missing.
-    """
-    with open(path, 'rb') as file:
-        header = read_ply_header(file, os.path.getsize(path))
-        names = [element.name for element in header.elements]
-        if 'vertex' not in names:
-            raise ValueError(f'it has no vertices, only {names}')
-        index = names.index('vertex')
-        before = header.elements[:index]
-        vertex = header.elements[index]
-        if header.order:
-            is_plain = not any(e.has_lists for e in (*before, vertex))
-        else:
-            is_plain = not vertex.has_lists
-        if not is_plain:
-            return stack_fields(_read_with_plyfile(path))
-        if header.order:
-            return _read_binary(file, header.order, before, vertex)
-        for _ in range(sum(element.count for element in before)):
-            file.readline()
-        return _read_ascii(file, vertex)
-
-
-def _read_binary(
-    file: BinaryIO, order: str, before: list[PlyElement], vertex: PlyElement
-) -> np.ndarray:
-    file.seek(sum(e.count * e.row_bytes(False) for e in before), os.SEEK_CUR)
-    kind = np.dtype([(name, order + t) for name, t in vertex.fields])
-    data = file.read(vertex.count * kind.itemsize)
-    return stack_fields(np.frombuffer(data, kind))
-
-
 def _read_ascii(file: BinaryIO, vertex: PlyElement) -> np.ndarray:
     kind = np.dtype([(name, 'f8') for name, _ in vertex.fields])
     if vertex.count == 0:
         return stack_fields(np.empty(0, kind))
-    rows = np.loadtxt(
-        file, max_rows=vertex.count, comments=None, ndmin=2, encoding='latin-1'
-    )
-    if rows.shape != (vertex.count, len(vertex.fields)):
+    width = len(vertex.fields)
+    text = io.TextIOWrapper(file, encoding='latin-1')
+    lines = islice((line for line in text if line.strip()), vertex.count)
+    rows = parse_rows(lines, TableLayout(list(range(width)), width, None))
+    if len(rows) != vertex.count:
         raise ValueError(
-            f'truncated: its header promises {vertex.count} vertices of '
-            f'{len(vertex.fields)} numbers, {rows.shape} follow'
+            f'truncated: its header promises {vertex.count} vertices, '
+            f'{len(rows)} follow'
         )
     return stack_fields(np.ascontiguousarray(rows).view(kind)[:, 0])
 
 
-def _read_with_plyfile(path: str) -> np.ndarray:
-    try:
-        from plyfile import PlyData, PlyParseError
-    except ImportError as error:
-        raise ImportError(
-            f'reading {path} needs the package plyfile; '
-            'install it with: pip install plyfile'
-        ) from error
-    try:
-        return PlyData.read(path)['vertex'].data
-    except PlyParseError as error:
-        raise ValueError(str(error)) from error
+def _read_with_plyfile(path: str, **options: object) -> object:
+    from plyfile import PlyData, PlyParseError
+
+    with open(path, 'rb') as file:
+        try:
+            content = PlyData.read(file, **options)
+        except PlyParseError as error:
+            raise ValueError(str(error)) from error
+        left = os.path.getsize(path) - file.tell()
+    if not content.text and left > _MAX_LEFT:
+        raise ValueError(
+            f'{left} bytes follow what its header promises; it is damaged'
+        )
+    return content

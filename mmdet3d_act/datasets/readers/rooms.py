@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.checks import check_labels
-from mmdet3d_act.datasets.readers.errors import BadSampleError, describe_fault
+from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
+from mmdet3d_act.datasets.readers.points import check_labels
 
 NUM_COLUMNS = 7
 _CHUNK = 1 << 20
@@ -33,13 +33,16 @@ class Room(NamedTuple):
 
 
 def open_room(path: str, num_classes: int) -> Room:
-    """Return a room of ``<area>_<room>.npy``, mapped and checked.
+    """Map and check a room of ``<area>_<room>.npy``.
 
     The whole file is read for the checks once per process.
 
     Args:
         path: The file.
         num_classes: Number of labels.
+
+    Returns:
+        The room.
 
     Raises:
         BadSampleError: If the file is missing, no array (N, 7), truncated,
@@ -52,7 +55,7 @@ def open_room(path: str, num_classes: int) -> Room:
 
 
 def map_rows(path: str) -> np.ndarray:
-    """Return the rows of a room's file, mapped; no value is looked at.
+    """Map the rows of a room's file; no value is looked at.
 
     Args:
         path: The file.
@@ -64,25 +67,21 @@ def map_rows(path: str) -> np.ndarray:
         BadSampleError: If the file is missing, truncated, or holds something
             else.
     """
-    if not os.path.isfile(path):
-        raise BadSampleError(path, 'the file does not exist')
-    try:
+    with reading(path, 'a NumPy array'):
         rows = np.load(path, mmap_mode='r', allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        fault = describe_fault(path, 'a NumPy array', error)
-        raise BadSampleError(path, fault) from error
-    fits = isinstance(rows, np.ndarray) and rows.dtype in ('f4', 'f8')
-    if not fits or rows.ndim != 2 or rows.shape[1] != NUM_COLUMNS:
-        got = type(rows).__name__
-        if isinstance(rows, np.ndarray):
-            got = f'{rows.dtype} {rows.shape}'
+        if not isinstance(rows, np.ndarray):
+            raise ValueError('it is an archive of several arrays')
+    if (
+        rows.dtype not in ('f4', 'f8')
+        or rows.ndim != 2
+        or rows.shape[1] != NUM_COLUMNS
+        or not len(rows)
+    ):
         raise BadSampleError(
             path,
             'expected an array (N, 7) of float32 or float64 with x, y, z, '
-            f'red, green, blue and label, got {got}',
+            f'red, green, blue and label, got {rows.dtype} {rows.shape}',
         )
-    if len(rows) == 0:
-        raise BadSampleError(path, 'empty: it has no points')
     return rows
 
 
@@ -90,7 +89,7 @@ def map_rows(path: str) -> np.ndarray:
 def _summarize(
     path: str, size: int, time: int, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return extent and label counts of a file as it was at a time."""
+    """Find extent and label counts of a file as it was at a time."""
     rows = map_rows(path)
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     counts = np.zeros(num_classes, np.int64)

@@ -7,22 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.checks import check_points
-from mmdet3d_act.datasets.readers.errors import BadSampleError
 from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
+from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
+from mmdet3d_act.datasets.readers.points import check_points
 
 MASKS = ('pts_semantic_mask', 'pts_instance_mask')
 _FLOAT, _INT = np.dtype('<f4'), np.dtype('<i8')
 _PREPARE = 'python tools/create_data.py scannet of MMDetection3D'
 _MAKE_AGAIN = f'make it again with {_PREPARE}'
-_OLD_FORMAT = (
-    'it is a list of scenes as MMDetection3D wrote before 1.0; bring it up to '
-    'date with its tools/dataset_converters/update_infos_to_v2.py'
-)
 
 
 def read_scene_infos(path: str, num_classes: int) -> list[dict]:
-    """Return what a ``scannet_infos_<split>.pkl`` says of each scene.
+    """Read what a ``scannet_infos_<split>.pkl`` says of each scene.
 
     The pickle is read without running what is in it: containers, numbers,
     texts and arrays, nothing else.
@@ -44,56 +40,45 @@ def read_scene_infos(path: str, num_classes: int) -> list[dict]:
         BadSampleError: If the file is none of these, or a scene in it is
             wrong.
     """
-    try:
-        content = read_arrays_pickle(path)
-    except (OSError, ValueError) as error:
-        raise BadSampleError(path, f'unreadable: {error}') from error
+    content = read_arrays_pickle(path)
     if isinstance(content, list):
-        raise BadSampleError(path, _OLD_FORMAT)
-    if not isinstance(content, dict) or not isinstance(
-        content.get('data_list'), list | tuple
-    ):
         raise BadSampleError(
             path,
-            "expected a dict with a list 'data_list', one dict per scene, got "
-            f'{_outline(content)}; make it with {_PREPARE}',
+            'it is a list of scenes as MMDetection3D wrote before 1.0; '
+            'bring it up to date with its '
+            'tools/dataset_converters/update_infos_to_v2.py',
         )
-    return [
-        _check_info(info, number, path, num_classes)
-        for number, info in enumerate(content['data_list'])
-    ]
-
-
-def _outline(content: object) -> str:
-    if isinstance(content, dict):
-        return f'a dict with the keys {sorted(map(str, content))[:8]}'
-    return f'a {type(content).__name__}'
-
-
-def _check_info(
-    info: object, number: int, path: str, num_classes: int
-) -> dict:
-    """Return the complete information of a scene, or refuse it by name."""
-    try:
-        name = info['lidar_points']['lidar_path']
-        if not isinstance(name, str) or not name:
-            raise TypeError('lidar_path is no text')
-        return {
-            **info,
-            'lidar_points': {'num_pts_feats': 6, **info['lidar_points']},
-            'instances': _check_boxes(info.get('instances', ()), num_classes),
-            'axis_align_matrix': _check_alignment(
-                info.get('axis_align_matrix', np.eye(4))
-            ),
-            **{f'{m}_path': info.get(f'{m}_path') or '' for m in MASKS},
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    infos = content.get('data_list') if isinstance(content, dict) else None
+    if not isinstance(infos, list | tuple):
+        got = f'a {type(content).__name__}'
+        if isinstance(content, dict):
+            got += f' with the keys {sorted(map(str, content))[:8]}'
         raise BadSampleError(
             path,
-            f'scene {number} of its data_list is wrong: '
-            f'{type(error).__name__}: {error}; make the file again with '
-            f'{_PREPARE}',
-        ) from error
+            "expected a dict with a list 'data_list', one dict per scene, "
+            f'got {got}; {_MAKE_AGAIN}',
+        )
+    checked = []
+    for number, info in enumerate(infos):
+        with reading(path, f'a dict of scene {number} in data_list'):
+            checked.append(_check_info(info, num_classes))
+    return checked
+
+
+def _check_info(info: dict, num_classes: int) -> dict:
+    """Complete the information of a scene, or refuse it."""
+    name = info['lidar_points']['lidar_path']
+    if not isinstance(name, str) or not name:
+        raise ValueError('lidar_path is no text')
+    return {
+        **info,
+        'lidar_points': {'num_pts_feats': 6, **info['lidar_points']},
+        'instances': _check_boxes(info.get('instances', ()), num_classes),
+        'axis_align_matrix': _check_alignment(
+            info.get('axis_align_matrix', np.eye(4))
+        ),
+        **{f'{m}_path': info.get(f'{m}_path') or '' for m in MASKS},
+    }
 
 
 def _check_boxes(instances: Sequence[dict], num_classes: int) -> list[dict]:
@@ -120,8 +105,8 @@ def _check_boxes(instances: Sequence[dict], num_classes: int) -> list[dict]:
 
 
 def _check_alignment(value: Sequence) -> np.ndarray:
-    """Return the matrix that turns a scene about z and moves it, (4, 4)."""
-    matrix = np.asarray(value, np.float64)
+    """Check the matrix that turns a scene about z and moves it, (4, 4)."""
+    matrix = np.array(value, np.float64)
     sound = matrix.shape == (4, 4) and np.isfinite(matrix).all()
     if sound:
         turn = matrix[:3, :3]
@@ -145,14 +130,17 @@ def read_scene_points(
     path: str,
     num_columns: int = 6,
     *,
+    use_dim: int | None = None,
     may_be_empty: bool = False,
     remedy: str = _MAKE_AGAIN,
 ) -> np.ndarray:
-    """Return the points of a scene's ``.bin`` file.
+    """Read the points of a scene's ``.bin`` file.
 
     Args:
         path: Rows of float32 without a header.
         num_columns: Numbers of a row, 3 or more.
+        use_dim: Number of leading columns that must be finite, all by
+            default.
         may_be_empty: Whether a file of 0 bytes is a scene without points.
         remedy: What can be done where its size is wrong.
 
@@ -162,19 +150,19 @@ def read_scene_points(
 
     Raises:
         BadSampleError: If the file is missing, no whole number of rows,
-            empty, or has values that are not finite.
+            empty, or has values in use that are not finite.
     """
     numbers = _read_numbers(path, _FLOAT, 'points', num_columns, remedy)
     numbers = numbers.reshape(-1, num_columns)
     if may_be_empty and not len(numbers):
         return numbers
-    return check_points(numbers, path)
+    return check_points(numbers, path, use_dim or num_columns)
 
 
 def read_scene_mask(
     path: str, num_points: int, num_labels: int | None = None
 ) -> np.ndarray:
-    """Return the labels of a scene's points.
+    """Read the labels of a scene's points.
 
     Args:
         path: A ``.bin`` file of int64 without a header.
@@ -217,7 +205,7 @@ def _read_numbers(
     num_columns: int = 1,
     remedy: str = _MAKE_AGAIN,
 ) -> np.ndarray:
-    """Return the numbers of a file without a header."""
+    """Read the numbers of a file without a header."""
     if not os.path.isfile(path):
         raise BadSampleError(
             path or 'a scene', f'there is no file with its {what}'

@@ -26,6 +26,7 @@ import numpy as np
 from mmdet3d_act.datasets.readers.errors import (
     BadSampleError,
     describe_content,
+    reading,
 )
 from mmdet3d_act.datasets.readers.images import (
     read_image,
@@ -35,8 +36,6 @@ from mmdet3d_act.datasets.readers.images import (
 VERSION = 4
 COLOR_COMPRESSIONS = {0: 'raw', 1: 'png', 2: 'jpeg'}
 DEPTH_COMPRESSIONS = {0: 'raw_ushort', 1: 'zlib_ushort', 2: 'occi_ushort'}
-_PLAIN = ('raw', 'raw_ushort')
-_MATRIX = np.dtype('<f4')
 _SIZES = struct.Struct('<ii4IfQ')
 _FRAME = struct.Struct('<64s4Q')
 _MAX_NAME = 1 << 16
@@ -111,74 +110,60 @@ class SensFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        if not os.path.isfile(path):
-            raise BadSampleError(path, 'the file does not exist')
-        self.size = os.path.getsize(path)
-        with open(path, 'rb') as file:
-            self.header = self._read_header(file)
-            self._begin = file.tell()
+        with reading(path, f'a .sens file of version {VERSION}'):
+            self.size = os.path.getsize(path)
+            with open(path, 'rb') as file:
+                self.header = self._read_header(file)
+                self._begin = file.tell()
 
     def _read_header(self, file: BinaryIO) -> SensHeader:
         head = file.read(1024)
         file.seek(0)
         version, length = struct.unpack('<IQ', self._take(file, 12, 'header'))
         if version != VERSION or length > _MAX_NAME:
-            found = f'version {version}'
-            if length > _MAX_NAME:
-                found = f'what looks like {describe_content(head)}'
-            raise BadSampleError(
-                self.path,
-                f'expected a .sens file of version {VERSION}, got {found}; '
-                'get the file again from ScanNet (its scans are of version '
-                f'{VERSION})',
+            raise ValueError(
+                f'got version {version}, or what looks like '
+                f'{describe_content(head)}; get it again from ScanNet'
             )
         name = self._take(file, length, 'header').decode('utf-8', 'replace')
         matrices = [_matrix(self._take(file, 64, 'header')) for _ in range(4)]
-        values = _SIZES.unpack(self._take(file, _SIZES.size, 'header'))
-        self._check(values)
+        color, depth, *sides, shift, count = _SIZES.unpack(
+            self._take(file, _SIZES.size, 'header')
+        )
+        if not all(0 < side <= _MAX_SIDE for side in sides):
+            raise ValueError(f'corrupt header: images of {sides} pixels')
+        if not 0 < shift < float('inf'):
+            raise ValueError(f'corrupt header: a depth shift of {shift}')
+        if color not in COLOR_COMPRESSIONS or depth not in DEPTH_COMPRESSIONS:
+            raise ValueError(
+                f'corrupt header: compressions {color} and {depth}'
+            )
         return SensHeader(
             name,
             *matrices,
-            COLOR_COMPRESSIONS[values[0]],
-            DEPTH_COMPRESSIONS[values[1]],
-            (values[3], values[2]),
-            (values[5], values[4]),
-            *values[6:],
+            COLOR_COMPRESSIONS[color],
+            DEPTH_COMPRESSIONS[depth],
+            (sides[1], sides[0]),
+            (sides[3], sides[2]),
+            shift,
+            count,
         )
 
-    def _check(self, values: tuple) -> None:
-        """Refuse a header that cannot be right."""
-        color, depth, *sides, shift, _ = values
-        faults = {
-            f'colour compression {color}, expected one of '
-            f'{COLOR_COMPRESSIONS}': color not in COLOR_COMPRESSIONS,
-            f'depth compression {depth}, expected one of '
-            f'{DEPTH_COMPRESSIONS}': depth not in DEPTH_COMPRESSIONS,
-            f'images of {sides} pixels': not all(
-                0 < side <= _MAX_SIDE for side in sides
-            ),
-            f'a depth shift of {shift}': not 0 < shift < float('inf'),
-        }
-        wrong = [fault for fault, found in faults.items() if found]
-        if wrong:
-            raise BadSampleError(
-                self.path,
-                f'corrupt header: {"; ".join(wrong)}; get the file again',
-            )
-
     def _take(self, file: BinaryIO, count: int, what: str) -> bytes:
-        begin = file.tell()
-        if begin + count > self.size:
+        end = file.tell() + count
+        if end > self.size:
             raise BadSampleError(
                 self.path,
-                f'truncated: its {what} needs the bytes up to '
-                f'{begin + count}, the file has {self.size}; copy or '
-                'download it again',
+                f'truncated or corrupt: its {what} needs the bytes up to '
+                f'{end}, the file has {self.size}; copy or download it again',
             )
         return file.read(count)
 
     def iter_places(self) -> Iterator[SensPlace]:
-        """Yield where each frame is; images are not read.
+        """Find where each frame is; images are not read.
+
+        Yields:
+            The frames in their order.
 
         Raises:
             BadSampleError: If the file is truncated or the sizes of a frame
@@ -190,7 +175,15 @@ class SensFile:
             for number in range(total):
                 what = f'frame {number} of {total}'
                 place = self._read_place(file, what)
-                self._skip(file, place, what)
+                end = file.tell() + place.color_bytes + place.depth_bytes
+                if end > self.size:
+                    raise BadSampleError(
+                        self.path,
+                        f'truncated or corrupt: the images of its {what} '
+                        f'end at byte {end}, the file has {self.size}; copy '
+                        'or download it again',
+                    )
+                file.seek(end)
                 yield place
 
     def _read_place(self, file: BinaryIO, what: str) -> SensPlace:
@@ -198,23 +191,14 @@ class SensFile:
         pose, *rest = _FRAME.unpack(self._take(file, _FRAME.size, what))
         return SensPlace(offset, _matrix(pose), *rest)
 
-    def _skip(self, file: BinaryIO, place: SensPlace, what: str) -> None:
-        end = file.tell() + place.color_bytes + place.depth_bytes
-        if end > self.size:
-            raise BadSampleError(
-                self.path,
-                f'truncated or corrupt: its {what} has images of '
-                f'{place.color_bytes} and {place.depth_bytes} bytes, up to '
-                f'byte {end}, the file has {self.size}; copy or download it '
-                'again',
-            )
-        file.seek(end)
-
     def read_frame(self, offset: int) -> SensFrame:
-        """Return the frame that begins at a byte.
+        """Read the frame that begins at a byte.
 
         Args:
             offset: As :meth:`iter_places` gives it.
+
+        Returns:
+            The frame.
 
         Raises:
             BadSampleError: If the file ends before the frame does.
@@ -233,7 +217,7 @@ class SensFile:
 
 
 def decode_color(data: bytes, header: SensHeader, name: str) -> np.ndarray:
-    """Return a colour image.
+    """Decode a colour image.
 
     Args:
         data: As the file has it.
@@ -248,34 +232,36 @@ def decode_color(data: bytes, header: SensHeader, name: str) -> np.ndarray:
             says.
     """
     shape = (*header.color_shape, 3)
-    if header.color_compression in _PLAIN:
+    if header.color_compression == 'raw':
         return _from_bytes(data, np.dtype(np.uint8), shape, name)
     image = read_image(data, name)
-    _check_shape(image.shape, shape, name, 'colour image')
+    _check_size(image.shape[:2], header, name)
     return image
 
 
 def decode_color_size(
     data: bytes, header: SensHeader, name: str
 ) -> tuple[int, int]:
-    """Return height and width of a colour image, not decoding it.
+    """Read height and width of a colour image, not decoding it.
 
     Args:
         data: As the file has it.
         header: Of the file.
         name: Frame, for messages.
 
+    Returns:
+        Height and width, pixels.
+
     Raises:
         BadSampleError: If it is no image, or not as large as the header says.
     """
-    if header.color_compression not in _PLAIN:
-        shape = read_image_size(data, name)
-        _check_shape(shape, header.color_shape, name, 'colour image')
+    if header.color_compression != 'raw':
+        _check_size(read_image_size(data, name), header, name)
     return header.color_shape
 
 
 def decode_depth(data: bytes, header: SensHeader, name: str) -> np.ndarray:
-    """Return a depth image.
+    """Decode a depth image.
 
     Args:
         data: As the file has it.
@@ -298,26 +284,13 @@ def decode_depth(data: bytes, header: SensHeader, name: str) -> np.ndarray:
     dtype = np.dtype('<u2')
     if header.depth_compression == 'zlib_ushort':
         size = header.depth_shape[0] * header.depth_shape[1] * dtype.itemsize
-        data = _inflate(data, size, name)
+        with reading(name, 'a whole depth image'):
+            stream = zlib.decompressobj()
+            # Never many more bytes than there should be.
+            data = stream.decompress(data, size + 1)
+            if not stream.eof and len(data) <= size:
+                raise ValueError('it is truncated')
     return _from_bytes(data, dtype, header.depth_shape, name)
-
-
-def _inflate(data: bytes, size: int, name: str) -> bytes:
-    """Return decompressed bytes, never many more than there should be."""
-    stream = zlib.decompressobj()
-    try:
-        content = stream.decompress(data, size + 1)
-    except zlib.error as error:
-        raise BadSampleError(
-            name, f'corrupt depth image: {error}; copy the file again'
-        ) from error
-    if not stream.eof and len(content) <= size:
-        raise BadSampleError(
-            name,
-            f'truncated depth image: {len(data)} bytes give {len(content)} of '
-            f'{size}; copy the file again',
-        )
-    return content
 
 
 def _from_bytes(
@@ -327,23 +300,22 @@ def _from_bytes(
     if len(data) != expected:
         raise BadSampleError(
             name,
-            f'expected {expected} bytes for an image of {shape}, got '
-            f'{len(data)}{" or more" if len(data) > expected else ""}',
+            f'truncated or corrupt: expected {expected} bytes for an image '
+            f'of {shape}, got {len(data)}'
+            f'{" or more" if len(data) > expected else ""}',
         )
     values = np.frombuffer(data, dtype).reshape(shape)
     return values.astype(dtype.newbyteorder('='))
 
 
-def _check_shape(
-    got: tuple[int, ...], expected: tuple[int, ...], name: str, what: str
-) -> None:
-    if tuple(got) != tuple(expected):
+def _check_size(size: tuple[int, int], header: SensHeader, name: str) -> None:
+    if tuple(size) != header.color_shape:
         raise BadSampleError(
             name,
-            f'expected a {what} of {expected[:2]} pixels (height, width), as '
-            f'the header says, got {tuple(got[:2])}',
+            f'expected a colour image of {header.color_shape} pixels '
+            f'(height, width), as the header says, got {tuple(size)}',
         )
 
 
 def _matrix(data: bytes) -> np.ndarray:
-    return np.frombuffer(data, _MATRIX).reshape(4, 4).astype(np.float32)
+    return np.frombuffer(data, '<f4').reshape(4, 4).astype(np.float32)

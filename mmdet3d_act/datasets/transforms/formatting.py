@@ -34,6 +34,7 @@ META_KEYS = (
     'category',
     'shape_category',
     'lidar_path',
+    'offset',
     'axis_align_matrix',
     'box_mode_3d',
     'box_type_3d',

@@ -8,9 +8,10 @@ from mmcv.transforms import BaseTransform
 
 from mmdet3d_act.datasets.readers import (
     BadSampleError,
+    Cloud,
+    check_cloud,
     check_labels,
-    check_points,
-    read_points,
+    read_cloud,
 )
 from mmdet3d_act.registry import TRANSFORMS
 
@@ -114,20 +115,21 @@ class LoadPointCloud(BaseTransform):
                 'mesh_per_epoch=True draws other points on a mesh in each '
                 'epoch, a pack holds one draw; set it to False to pack'
             )
-        return dict(raw_points=self._read(results))
+        return dict(raw_points=self._read(results).points)
 
-    def _read(self, results: dict) -> np.ndarray:
+    def _read(self, results: dict) -> Cloud:
         path = results['lidar_path']
         if 'raw_points' in results:
-            return check_points(results['raw_points'], path)
+            return check_cloud(results['raw_points'], path, self.use_dim)
         rng: int | np.random.Generator = 0
         if self.mesh_per_epoch:
             # The data set seeds NumPy from (seed, epoch, index).
             seed = np.random.randint(2**32, size=4, dtype=np.uint32)
             rng = np.random.default_rng(seed)
-        return read_points(
+        return read_cloud(
             path,
             self.npz_key,
+            use_dim=self.use_dim,
             mesh_points=self.mesh_points,
             ply_faces=self.ply_faces,
             rng=rng,
@@ -142,6 +144,8 @@ class LoadPointCloud(BaseTransform):
         Returns:
             The sample with ``points``, `BasePoints` of shape (N, use_dim),
             and with a ``label_column`` ``pts_semantic_mask`` (N,), int64.
+            Where the coordinates are too large for float32, ``offset`` (3,),
+            float64, is what gives those of the file when it is added.
 
         Raises:
             BadSampleError: If the file is missing, unreadable, empty, not
@@ -149,8 +153,10 @@ class LoadPointCloud(BaseTransform):
         """
         from mmdet3d.structures.points import get_points_type
 
-        points = self._read(results)
+        points, offset = self._read(results)
         results.pop('raw_points', None)
+        if offset.any():
+            results['offset'] = offset
         self._check_width(points, results['lidar_path'])
         if self.label_column is not None:
             results['pts_semantic_mask'] = check_labels(

@@ -12,9 +12,11 @@ import pytest
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
     FRAME_LIST,
+    check_camera,
     find_scene,
     list_scenes,
     open_scene,
+    read_matrix,
 )
 from tests.rgbd_files import (
     LOST,
@@ -90,10 +92,10 @@ def test_list_of_frames(tmp_path: Path) -> None:
     scene = open_scene(str(folder))
     assert [e.number for e in scene.entries(2, skipped)] == [0, 2]
     assert skipped == dict(dark=7)
-    with pytest.raises(ValueError, match=r'2th frame .* multiple .* got 3'):
+    with pytest.raises(ValueError, match='frame_stride'):
         list(scene.entries(3, skipped))
     (folder / FRAME_LIST).write_text('[1]')
-    with pytest.raises(BadSampleError, match='no list of frames'):
+    with pytest.raises(BadSampleError, match=FRAME_LIST):
         list(scene.entries(2, skipped))
 
 
@@ -102,6 +104,30 @@ def test_missing_intrinsics(tmp_path: Path) -> None:
     (folder / 'intrinsic' / 'intrinsic_depth.txt').unlink()
     with pytest.raises(BadSampleError, match=r'intrinsic_depth\.txt: .* not'):
         open_scene(str(folder))
+
+
+MATRICES = ['1 2 3', 'a b', '1 ' * 15 + 'x', '1 ' * 17, '', None]
+
+
+@pytest.mark.parametrize('text', MATRICES)
+def test_matrices(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / 'a.txt'
+    path.write_text('1 0 0 -inf\n0 1e0 0 2\n0 0 1 .5\n0 0 0 1\n')
+    matrix = read_matrix(str(path))
+    assert matrix[0, 3] == -np.inf
+    assert matrix[2].tolist() == [0, 0, 1, 0.5]
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(BadSampleError, match=r'a\.txt: '):
+        read_matrix(str(path))
+
+
+def test_cameras() -> None:
+    check_camera(np.eye(4), 'extrinsic', 'a')
+    check_camera(np.diag([500.0, 500, 1, 1]), 'intrinsic', 'a')
+    with pytest.raises(BadSampleError, match='a: '):
+        check_camera(np.diag([2.0, 1, 1, 1]), 'extrinsic', 'a')
+    with pytest.raises(BadSampleError, match='a: '):
+        check_camera(np.diag([0.0, 500, 1, 1]), 'intrinsic', 'a')
 
 
 def test_where_scenes_are(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""Rows of numbers, as scanners and spreadsheets write them."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.readers import BadSampleError, read_points
+from mmdet3d_act.datasets.readers import read_points
 from mmdet3d_act.datasets.readers.text import is_document, read_text
 
 ROWS = [[1, 2, 3], [4, 5, 6]]
@@ -17,14 +19,11 @@ def read(tmp_path: Path, text: str | bytes, suffix: str = 'txt') -> list:
     return read_points(str(path)).tolist()
 
 
-@pytest.mark.parametrize('suffix', ['txt', 'xyz', 'pts', 'csv'])
 @pytest.mark.parametrize('delimiter', [',', ' ', '\t', ', ', ';', '  \t'])
-@pytest.mark.parametrize('end', ['\n', '\r\n'])
-def test_delimiters(
-    tmp_path: Path, suffix: str, delimiter: str, end: str
-) -> None:
-    text = end.join(delimiter.join(map(str, row)) for row in ROWS)
-    assert read(tmp_path, text, suffix) == ROWS
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\t\n'])
+def test_delimiters(tmp_path: Path, delimiter: str, end: str) -> None:
+    text = end.join(delimiter.join(map(str, row)) for row in [*ROWS, ROWS[0]])
+    assert read(tmp_path, text, 'xyz') == [*ROWS, ROWS[0]]
 
 
 @pytest.mark.parametrize(
@@ -33,12 +32,17 @@ def test_delimiters(
         '# a comment\n\n1 2 3\n4 5 6\n',
         '\n\n1 2 3\n\n4 5 6\n\n',
         '// caf\xe9\n1,2,3\n4,5,6 # end\n',
+        '1 2 3\n// in the middle\n4 5 6\n! so\n',
+        '2\n1 2 3\n# in the middle\n4 5 6\n',
         '% MATLAB\n! Fortran\n1 2 3\n4 5 6',
         '1e0 2.0E+0 +3\n.4e1 5. 6\n',
         '2\n1 2 3\n4 5 6\n',
         '//X Y Z\n2\n1 2 3\n4 5 6\n',
         '1\n1 2 3\n1\n4 5 6\n# done\n',
         '1,2,3,\n4,5,6,\n',
+        '1;2;3;\n4;5;6\n',
+        '1\t2\t3\t\n4\t5\t6\t\n',
+        '1 2 3\t\n4 5 6\t\n',
         '"1","2","3"\n"4","5","6"\n',
         '\ufeff1 2 3\n4 5 6\n',
     ],
@@ -53,6 +57,8 @@ def test_forms(tmp_path: Path, text: str, encoding: str) -> None:
 def test_decimal_commas(tmp_path: Path) -> None:
     text = 'x;y;z\n0,5;1,25;-2\n3;4;5,5\n'
     assert read(tmp_path, text, 'csv') == [[0.5, 1.25, -2], [3, 4, 5.5]]
+    text = '1;2;3\n0,5;1,25;-2\n'
+    assert read(tmp_path, text, 'csv') == [[1, 2, 3], [0.5, 1.25, -2]]
 
 
 @pytest.mark.parametrize(
@@ -65,43 +71,16 @@ def test_decimal_commas(tmp_path: Path) -> None:
         ('id;x;name;y;z\n7;1;cup;2;3\n', [[1, 2, 3, 7]]),
         ('1 2 3 chair 5\n', [[1, 2, 3, 5]]),
         ('//X,Y,Z,R,Scalar field\n1,2,3,4,5,6\n', [[1, 2, 3, 4, 5, 6]]),
+        ('1 2 3 4\n4 5 6 -nan(ind)\n', [[1, 2, 3, 4], [4, 5, 6, np.nan]]),
+        ('1 2 3 -nan(ind)\n4 5 6 7\n', [[1, 2, 3, np.nan], [4, 5, 6, 7]]),
+        ('1,2,3,9\n4,5,6,\n', [[1, 2, 3, 9], [4, 5, 6, np.nan]]),
+        ('x,y,z,i\n1,2,3,\n4,5,6,7\n', [[1, 2, 3, np.nan], [4, 5, 6, 7]]),
+        ('1\t2\t3\t9\n4\t5\t6\t\n', [[1, 2, 3, 9], [4, 5, 6, np.nan]]),
+        ('1,2,3,9\n4,5,6,high\n', [[1, 2, 3, 9], [4, 5, 6, np.nan]]),
     ],
 )
 def test_columns(tmp_path: Path, text: str, rows: list) -> None:
-    assert read(tmp_path, text, 'csv') == rows
-
-
-@pytest.mark.parametrize(
-    ('text', 'fault'),
-    [
-        ('', 'the file has 0 bytes'),
-        ('\n# nothing\n', 'no rows of numbers'),
-        ('a b c\n1 2 3\n', r"names of columns with x, y and z, got 'a b c'"),
-        ('1 2\n3 4\n', r"three numbers or more in a row.* got '1 2'"),
-        ('3\n4\n5\n', "got '4'"),
-        ('3\nmolecule\nC 0 0 0\n', "got 'molecule'"),
-        ('H 1 2 3\n', r"numbers in columns \[1, 2, 3\].*'H 1 2 3'"),
-        ('1 2 3\n4 5\n', 'columns changed from 3 to 2'),
-        ('1 2 3\n4 5 6 7\n', 'columns changed from 3 to 4'),
-        ('1 2 3\n4 x 6\n', "could not convert string 'x'"),
-        ('1,2,3\n4,,6\n', "could not convert string ''"),
-        ('r,x,y,z\n1,2,3\n', '4 columns have names'),
-        ('3\n1.000 2 3\n4 5.000 6\n', 'promises 3 points, 2 follow'),
-        ('1\n1 2 3\n4 5 6\n', "more rows than its count.*'4 5 6'"),
-        ('2\n1 2 3\n', 'promises 2 points'),
-        ('1000000000000\n1 2 3\n', 'at least 6000000000000 bytes'),
-        ('0\n1 2 3\n', 'more rows|promises 0|no points|no data'),
-    ],
-)
-@pytest.mark.filterwarnings('ignore:.*input contained no data')
-def test_faults(tmp_path: Path, text: str, fault: str) -> None:
-    with pytest.raises(BadSampleError, match=rf'a\.txt: .*({fault})'):
-        read(tmp_path, text)
-
-
-def test_binary_is_no_text(tmp_path: Path) -> None:
-    with pytest.raises(BadSampleError, match=r'got binary data: .* no text'):
-        read(tmp_path, b'1 2 3\n' + bytes(range(32)))
+    np.testing.assert_array_equal(read(tmp_path, text, 'csv'), rows)
 
 
 def test_detail_of_float64(tmp_path: Path) -> None:
@@ -129,8 +108,5 @@ def test_is_document(tmp_path: Path, text: str, expected: bool) -> None:
     path = tmp_path / 'a.txt'
     path.write_text(text)
     assert is_document(str(path)) is expected
-
-
-def test_a_broken_link_is_no_document(tmp_path: Path) -> None:
-    (tmp_path / 'a.txt').symlink_to(tmp_path / 'none')
-    assert not is_document(str(tmp_path / 'a.txt'))
+    (tmp_path / 'b.txt').symlink_to(tmp_path / 'none')
+    assert not is_document(str(tmp_path / 'b.txt'))

@@ -1,0 +1,274 @@
+"""The points of a file, whatever its format, and what they have to be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmdet3d_act.datasets.readers.arrays import read_npy, read_npz
+from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
+from mmdet3d_act.datasets.readers.mesh import MESH_KINDS, read_mesh
+from mmdet3d_act.datasets.readers.pcd import read_pcd
+from mmdet3d_act.datasets.readers.ply import read_ply
+from mmdet3d_act.datasets.readers.text import read_text
+
+TEXT_FILE_SUFFIXES = ('.txt', '.xyz', '.pts', '.csv')
+MESH_FILE_SUFFIXES = tuple(MESH_KINDS)
+_KINDS = {
+    '.npy': 'a NumPy array',
+    '.npz': 'a ZIP archive (.npz)',
+    **dict.fromkeys(TEXT_FILE_SUFFIXES, 'rows of numbers'),
+    '.ply': 'a PLY file',
+    '.pcd': 'a PCD file',
+    **MESH_KINDS,
+}
+POINT_FILE_SUFFIXES = tuple(_KINDS)
+# Share of a cloud's extent that rounding to float32 may move a point by.
+_MAX_ROUNDING = 1e-4
+# Few rows of many numbers are many points with their channels first.
+_MAX_CHANNELS = 9
+_MIN_POINTS = 32
+# The first file whose coordinates were shifted is logged.
+_shifted: list[str] = []
+
+
+class Cloud(NamedTuple):
+    """The points of a file, near enough to the origin for float32.
+
+    Attributes:
+        points: (N, 3 + F), float32, contiguous, coordinates first.
+        offset: (3,), float64; added to the coordinates it gives those of the
+            file. Zeros but for clouds far from the origin.
+    """
+
+    points: np.ndarray
+    offset: np.ndarray
+
+
+def read_points(
+    path: str, npz_key: str | None = None, **options: object
+) -> np.ndarray:
+    """Read the points of a file; `read_cloud` tells its offset too.
+
+    Args:
+        path: See `read_cloud`.
+        npz_key: See `read_cloud`.
+        **options: See `read_cloud`.
+
+    Returns:
+        (N, 3 + F), float32, N >= 1, with finite coordinates.
+    """
+    return read_cloud(path, npz_key, **options).points
+
+
+def read_cloud(
+    path: str,
+    npz_key: str | None = None,
+    *,
+    use_dim: int = 3,
+    mesh_points: int = 8192,
+    ply_faces: bool = False,
+    rng: int | np.random.Generator = 0,
+) -> Cloud:
+    """Read the points of a file by its suffix and by what its header says.
+
+    ``docs/data.md`` says what is read of each format.
+
+    Args:
+        path: An array (``.npy``, ``.npz``), rows of numbers (``.txt``,
+            ``.xyz``, ``.pts``, ``.csv``), a cloud (``.ply``, ``.pcd``), or a
+            mesh (``.obj``, ``.off``, ``.stl``, ``.glb``, ``.gltf``), whose
+            surface is sampled by area.
+        npz_key: Name of the array in an ``.npz`` file. None takes the only
+            array, or the one named ``points``.
+        use_dim: Number of leading columns that must be finite.
+        mesh_points: Number of points on a mesh.
+        ply_faces: Whether ``.ply`` files are meshes. False takes their
+            vertices.
+        rng: Source of the points on a mesh. An int: the same file gives the
+            same points. A generator is drawn from.
+
+    Returns:
+        The points and their offset.
+
+    Raises:
+        BadSampleError: If the file is missing, unreadable, empty, or holds
+            something else.
+        ValueError: If the file's suffix is not one of these, or
+            ``mesh_points`` is below 1.
+        ImportError: If a package that reads the format is missing.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in _KINDS:
+        raise ValueError(
+            f'expected a file ending in one of {POINT_FILE_SUFFIXES}, '
+            f'got {path}; convert it to .npy'
+        )
+    if mesh_points < 1:
+        raise ValueError(f'mesh_points must be >= 1, got {mesh_points}')
+    if not os.path.isfile(path):
+        raise BadSampleError(path, 'the file does not exist')
+    if os.path.getsize(path) == 0:
+        raise BadSampleError(path, 'empty: the file has 0 bytes')
+    with reading(path, _KINDS[suffix]):
+        if suffix in MESH_KINDS or (suffix == '.ply' and ply_faces):
+            points = read_mesh(path, mesh_points, rng)
+        elif suffix == '.npz':
+            points = read_npz(path, npz_key)
+        else:
+            points = _READERS[suffix](path)
+    return check_cloud(points, path, use_dim)
+
+
+_READERS = {
+    '.npy': read_npy,
+    '.ply': read_ply,
+    '.pcd': read_pcd,
+    **dict.fromkeys(TEXT_FILE_SUFFIXES, read_text),
+}
+
+
+def check_points(
+    points: np.ndarray, path: str, use_dim: int = 3
+) -> np.ndarray:
+    """Turn points into float32; `check_cloud` tells their offset too.
+
+    Args:
+        points: See `check_cloud`.
+        path: See `check_cloud`.
+        use_dim: See `check_cloud`.
+
+    Returns:
+        (N, 3 + F), float32, contiguous.
+    """
+    return check_cloud(points, path, use_dim).points
+
+
+def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> Cloud:
+    """Turn points into float32, or refuse them by name.
+
+    Coordinates so far from the origin that float32 would blur the cloud
+    (map coordinates of a small site) are shifted by whole units towards it.
+
+    Args:
+        points: (N, 3 + F), any real type, coordinates first.
+        path: File that they come from, for the error.
+        use_dim: Number of leading columns that must be finite.
+
+    Returns:
+        The points and their offset.
+
+    Raises:
+        BadSampleError: If the array is not (N, 3 + F), is empty, is not
+            numeric, or has values in use that are not finite in float32.
+    """
+    check_shape(points, path)
+    offset = np.zeros(3)
+    if points.dtype.itemsize > 4 or points.dtype.kind != 'f':
+        offset = _find_offset(points)
+    if offset.any():
+        points = points.astype(np.float64)
+        points[:, :3] -= offset
+        if not _shifted:
+            _shifted.append(path)
+            print_log(
+                f'{path}: its coordinates are too far from the origin for '
+                f'float32 and were shifted by minus {tuple(offset.tolist())}; '
+                "files like it are shifted likewise, see 'offset'",
+                logger='current',
+            )
+    with np.errstate(over='ignore'):
+        points = np.ascontiguousarray(points, dtype=np.float32)
+    finite = np.isfinite(points[:, :use_dim])
+    if not finite.all():  # the reduction by rows takes 60 times as long
+        bad = np.flatnonzero(~finite.all(axis=1))
+        named = ', '.join(
+            f'{index} {points[index, :use_dim].tolist()}'
+            for index in bad[:3].tolist()
+        )
+        raise BadSampleError(
+            path,
+            f'{len(bad)} of {len(points)} points have NaN or infinite '
+            f'values: point {named}{", ..." if len(bad) > 3 else ""}',
+        )
+    return Cloud(points, offset)
+
+
+def check_shape(points: np.ndarray, path: str) -> None:
+    """Refuse what is no array of points, such as one with channels first.
+
+    Args:
+        points: Should be (N, 3 + F), real numbers, N >= 1.
+        path: File that they come from, for the error.
+
+    Raises:
+        BadSampleError: If they are not.
+    """
+    shape = points.shape
+    if points.ndim != 2 or (points.size and shape[1] < 3):
+        raise BadSampleError(
+            path, f'expected an array (N, 3 + F), got shape {shape}'
+        )
+    if points.size == 0:
+        raise BadSampleError(path, 'empty: it has no points')
+    if 3 <= shape[0] <= _MAX_CHANNELS and shape[1] >= _MIN_POINTS:
+        raise BadSampleError(
+            path,
+            f'expected an array (N, 3 + F), got shape {shape}, channels '
+            'first; transpose it: np.save(path, points.T)',
+        )
+    if points.dtype.kind not in 'fiu':
+        raise BadSampleError(
+            path, f'expected real numbers, got type {points.dtype}'
+        )
+
+
+def check_labels(
+    values: np.ndarray, path: str, allowed: Sequence[int] | None = None
+) -> np.ndarray:
+    """Turn labels per point into whole numbers, or refuse them by name.
+
+    Args:
+        values: (N,), any real type.
+        path: File that they come from, for the error.
+        allowed: The labels that there are. None takes all that are >= 0.
+
+    Returns:
+        (N,), int64.
+
+    Raises:
+        BadSampleError: If a label is no whole number or not allowed.
+    """
+    with np.errstate(invalid='ignore'):
+        labels = values.astype(np.int64)
+    if allowed is None:
+        good, wanted = labels >= 0, 'whole numbers >= 0'
+    else:
+        good, wanted = np.isin(labels, allowed), f'some of {list(allowed)}'
+    good &= labels == values
+    if not good.all():
+        bad = np.flatnonzero(~good)
+        named = ', '.join(f'{values[i]:g} of point {i}' for i in bad[:3])
+        raise BadSampleError(
+            path,
+            f'expected labels that are {wanted}, {len(bad)} of '
+            f'{len(labels)} are not: {named}',
+        )
+    return labels
+
+
+def _find_offset(points: np.ndarray) -> np.ndarray:
+    """Find the shift (3,) that float32 needs, zeros where it needs none."""
+    low = points[:, :3].min(0).astype(np.float64)
+    high = points[:, :3].max(0).astype(np.float64)
+    largest = float(np.abs([low, high]).max())
+    extent = float((high - low).max())
+    if not 0 < extent <= largest < np.finfo(np.float32).max:
+        return np.zeros(3)
+    if float(np.spacing(np.float32(largest))) <= _MAX_ROUNDING * extent:
+        return np.zeros(3)
+    return np.round((low + high) / 2)
