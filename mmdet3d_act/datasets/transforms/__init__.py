@@ -9,21 +9,29 @@ from mmdet3d_act.datasets.transforms.augment import (
     rotate,
     scale_and_shift,
 )
-from mmdet3d_act.datasets.transforms.centering import CenterOnGround
-from mmdet3d_act.datasets.transforms.cropping import RandomCuboidCrop
 from mmdet3d_act.datasets.transforms.formatting import PackPointInputs
-from mmdet3d_act.datasets.transforms.frames import LoadFrame
-from mmdet3d_act.datasets.transforms.grouping import GroupPoints
-from mmdet3d_act.datasets.transforms.images import LoadImage, PrepareImage
-from mmdet3d_act.datasets.transforms.loading import LoadPointCloud
+from mmdet3d_act.datasets.transforms.images import (
+    LoadFrame,
+    LoadImage,
+    PrepareImage,
+)
+from mmdet3d_act.datasets.transforms.loading import (
+    LoadPointCloud,
+    LoadRoom,
+    LoadRoomBlock,
+    LoadScene,
+)
 from mmdet3d_act.datasets.transforms.normalize import (
+    CenterOnGround,
     NormalizeToUnitSphere,
     normalize_to_unit_sphere,
 )
-from mmdet3d_act.datasets.transforms.rooms import LoadRoom, LoadRoomBlock
-from mmdet3d_act.datasets.transforms.sampling import SamplePoints
-from mmdet3d_act.datasets.transforms.scenes import LoadScene
-from mmdet3d_act.datasets.transforms.subsampling import KeepFarthestPoints
+from mmdet3d_act.datasets.transforms.sampling import (
+    GroupPoints,
+    KeepFarthestPoints,
+    RandomCuboidCrop,
+    SamplePoints,
+)
 
 __all__ = [
     'CenterOnGround',

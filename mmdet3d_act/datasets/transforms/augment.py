@@ -14,7 +14,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
-from mmdet3d_act.datasets.transforms.per_point import take_points
+from mmdet3d_act.datasets.transforms.sampling import take_points
 from mmdet3d_act.registry import TRANSFORMS
 
 _AXES = {'x': (1.0, 0.0, 0.0), 'y': (0.0, 1.0, 0.0), 'z': (0.0, 0.0, 1.0)}
@@ -34,7 +34,7 @@ def _with_coords(points: Tensor, coords: Tensor) -> Tensor:
 def scale_and_shift(
     points: Tensor, scale: np.ndarray | float, shift: np.ndarray | float
 ) -> Tensor:
-    """Return coordinates times a scale, then plus a shift.
+    """Multiply coordinates by a scale, then add a shift.
 
     Args:
         points: (N, 3 + F).
@@ -43,8 +43,6 @@ def scale_and_shift(
 
     Returns:
         (N, 3 + F).
-
-    Source: PROTOCOLS.md, "ACT stage II".
     """
     scale, shift = (
         torch.as_tensor(value, dtype=points.dtype) for value in (scale, shift)
@@ -53,7 +51,7 @@ def scale_and_shift(
 
 
 def rotate(points: Tensor, axis: Sequence[float], angle: float) -> Tensor:
-    """Return coordinates turned about an axis through the origin.
+    """Turn coordinates about an axis through the origin.
 
     Args:
         points: (N, 3 + F).
@@ -76,7 +74,7 @@ def rotate(points: Tensor, axis: Sequence[float], angle: float) -> Tensor:
 
 
 def drop_points(points: Tensor, dropped: np.ndarray | Tensor) -> Tensor:
-    """Return points of which the dropped ones are copies of point 0.
+    """Replace dropped points by copies of point 0.
 
     Args:
         points: (N, 3 + F).
@@ -93,7 +91,7 @@ class _PointAugmentation(BaseTransform):
     """Applies `augment` to the tensor of ``results['points']``."""
 
     def augment(self, points: Tensor) -> Tensor:
-        """Return changed points.
+        """Change points.
 
         Args:
             points: (N, 3 + F).
@@ -106,7 +104,7 @@ class _PointAugmentation(BaseTransform):
         )
 
     def transform(self, results: dict) -> dict:
-        """Return the sample with changed points.
+        """Change the points of a sample.
 
         Args:
             results: With ``points`` (N, 3 + F).
@@ -134,8 +132,8 @@ class RandomPointScaleShift(_PointAugmentation):
     Example:
         >>> results = RandomPointScaleShift()(results)
 
-    Source: PROTOCOLS.md, "ACT stage II"; the isotropic variant with 0.8 to
-    1.25 and 0.1 is the published segmentation code's.
+    Source: ``PointcloudScaleAndTranslate`` of the published code; the
+    isotropic variant with 0.8 to 1.25 and 0.1 is its segmentation's.
     """
 
     def __init__(
@@ -154,14 +152,7 @@ class RandomPointScaleShift(_PointAugmentation):
         self.isotropic = isotropic
 
     def augment(self, points: Tensor) -> Tensor:
-        """Return scaled and shifted points.
-
-        Args:
-            points: (N, 3 + F).
-
-        Returns:
-            (N, 3 + F).
-        """
+        """Change points; see the base class."""
         size = 1 if self.isotropic else 3
         scale = np.random.uniform(*self.scale_range, size=size)
         shift = np.random.uniform(-self.shift_range, self.shift_range, size=3)
@@ -200,14 +191,7 @@ class RandomPointRotation(_PointAugmentation):
         self.angle_range = _check_range('angle_range', angle_range)
 
     def augment(self, points: Tensor) -> Tensor:
-        """Return turned points.
-
-        Args:
-            points: (N, 3 + F).
-
-        Returns:
-            (N, 3 + F).
-        """
+        """Change points; see the base class."""
         return rotate(points, self.axis, np.random.uniform(*self.angle_range))
 
 
@@ -235,14 +219,7 @@ class RandomPointJitter(_PointAugmentation):
         self.clip = clip
 
     def augment(self, points: Tensor) -> Tensor:
-        """Return noisy points.
-
-        Args:
-            points: (N, 3 + F).
-
-        Returns:
-            (N, 3 + F).
-        """
+        """Change points; see the base class."""
         noise = self.sigma * np.random.standard_normal((len(points), 3))
         noise = noise.clip(-self.clip, self.clip)
         return scale_and_shift(points, 1.0, noise)
@@ -264,8 +241,7 @@ class RandomPointDropout(_PointAugmentation):
     Example:
         >>> results = RandomPointDropout(max_ratio=0.5)(results)
 
-    Source: the published code's input dropout (`reference/README.md`,
-    section 7, ``augment``).
+    Source: ``PointcloudRandomInputDropout`` of the published code.
     """
 
     def __init__(self, max_ratio: float = 0.5) -> None:
@@ -285,7 +261,7 @@ class RandomPointDropout(_PointAugmentation):
         return drop_points(points, self._draw(len(points)))
 
     def transform(self, results: dict) -> dict:
-        """Return the sample with copies of its first point.
+        """Replace points of a sample by copies of its first one.
 
         Args:
             results: With ``points`` (N, 3 + F), and where known masks per
@@ -300,6 +276,6 @@ class RandomPointDropout(_PointAugmentation):
         return results
 
     def _draw(self, count: int) -> np.ndarray:
-        """Return which points are dropped, bool (N,)."""
+        """Draw which points are dropped, bool (N,)."""
         ratio = np.random.random() * self.max_ratio
         return np.random.random(count) <= ratio

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from mmcv.transforms import BaseTransform
 
-from mmdet3d_act.datasets.transforms.per_point import (
+from mmdet3d_act.datasets.transforms.sampling import (
     MASK_KEYS,
     PER_POINT_KEYS,
     check_per_point,
@@ -72,7 +72,7 @@ class PackPointInputs(BaseTransform):
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict) -> dict:
-        """Return the packed sample.
+        """Pack a sample.
 
         Args:
             results: With ``points`` (N, 3 + F), and where known ``gt_label``

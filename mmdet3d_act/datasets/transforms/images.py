@@ -1,4 +1,4 @@
-"""The image that belongs to a cloud: reading it, giving it its size."""
+"""Frames of RGB-D videos and renders: their clouds and their images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,152 @@ import torch
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
+from mmdet3d_act.datasets.base import check_choice, check_least
+from mmdet3d_act.datasets.readers.projection import (
+    back_project,
+    check_intrinsic,
+    is_rigid,
+    transform,
+)
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.frames import VideoFrame, open_scene
 from mmdet3d_act.datasets.readers.images import read_image
-from mmdet3d_act.datasets.transforms.frames import load_frame
 from mmdet3d_act.registry import TRANSFORMS
 
+# Up axis of the clouds, by the coordinates.
+COORDINATES = dict(camera='y', world='z')
 CROPS = ('center', 'squash')
+_USE_DIMS = (3, 6)
+# From x right, y down, z forward to x right, y up, z towards the viewer.
+_Y_UP = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+def _open_frame(results: dict) -> VideoFrame:
+    return open_scene(results['scene_path']).frame(results['frame_place'])
+
+
+@TRANSFORMS.register_module()
+class LoadFrame(BaseTransform):
+    """Makes the cloud of a frame out of its depth.
+
+    Points without depth and points that the colour image does not show are
+    left out.
+
+    Args:
+        coordinates: ``'camera'``: x right, y up, z towards the viewer, the
+            origin at the camera, so that clouds are upright as far as the
+            camera is held level. ``'world'``: the scene's, z up.
+        min_depth: Smallest distance along the optical axis, metres.
+        max_depth: Largest one; ``math.inf`` takes all.
+        min_points: A frame with fewer points cannot be used.
+        use_dim: 3: coordinates. 6: also red, green and blue from 0 to 255.
+
+    Raises:
+        ValueError: If an argument is not one of these.
+
+    Example:
+        >>> results = LoadFrame()(dataset.get_data_info(0))
+        >>> results['points'].shape, results['pixels'].shape
+        (torch.Size([273042, 3]), (273042, 2))
+    """
+
+    def __init__(
+        self,
+        coordinates: str = 'camera',
+        *,
+        min_depth: float = 0.1,
+        max_depth: float = 10.0,
+        min_points: int = 64,
+        use_dim: int = 3,
+    ) -> None:
+        check_choice('coordinates', coordinates, tuple(COORDINATES))
+        if not 0 <= min_depth < max_depth:
+            raise ValueError(
+                'expected 0 <= min_depth < max_depth (metres), got '
+                f'{min_depth} and {max_depth}'
+            )
+        check_least('min_points', min_points, 1)
+        check_choice('use_dim', use_dim, _USE_DIMS)
+        self.coordinates = coordinates
+        self.depth_range = min_depth, max_depth
+        self.min_points = min_points
+        self.use_dim = use_dim
+
+    def transform(self, results: dict) -> dict:
+        """Add the cloud to a sample.
+
+        Args:
+            results: A frame's information as `ScanNetFrames` gives it.
+
+        Returns:
+            The sample with ``points`` (N, use_dim), metres; ``pixels``
+            (N, 2), float32: where the colour image shows each point, as
+            fractions of its width and height; ``image_shape``, height and
+            width of the colour image.
+
+        Raises:
+            BadSampleError: If a file cannot be used, the pose is no motion,
+                or there are too few points.
+            ValueError: If the image was prepared before.
+        """
+        from mmdet3d.structures.points import DepthPoints
+
+        if 'images' in results:
+            raise ValueError(
+                'LoadFrame came after PrepareImage, which has to know the '
+                'pixels of the points; put it before'
+            )
+        frame = _open_frame(results)
+        shape = frame.color_shape()
+        coords, pixels = self._back_project(frame, shape)
+        color = None
+        if self.use_dim == 6:
+            results['image'] = frame.color()
+            columns, rows = (pixels * (shape[1], shape[0])).astype(int).T
+            coords = np.concatenate(
+                [coords, results['image'][rows, columns]], axis=1
+            )
+            color = dict(color=[3, 4, 5])
+        results['points'] = DepthPoints(
+            torch.from_numpy(coords.astype(np.float32)),
+            points_dim=self.use_dim,
+            attribute_dims=color,
+        )
+        results['pixels'] = pixels
+        results['image_shape'] = shape
+        return results
+
+    def _back_project(
+        self, frame: VideoFrame, shape: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find points in the wanted coordinates, and their pixels."""
+        depth, calibration = frame.depth(), frame.calibration
+        check_intrinsic(
+            calibration.color_intrinsic, shape, frame.name, 'colour image'
+        )
+        check_intrinsic(
+            calibration.depth_intrinsic, depth.shape, frame.name, 'depth image'
+        )
+        points, pixels = back_project(
+            depth, calibration, shape, self.depth_range
+        )
+        if len(points) < self.min_points:
+            raise BadSampleError(
+                frame.name,
+                f'expected at least {self.min_points} points from '
+                f'{self.depth_range[0]} to {self.depth_range[1]} m that its '
+                f'colour image shows, got {len(points)}',
+            )
+        to_wanted = _Y_UP
+        if self.coordinates == 'world':
+            to_wanted = frame.pose()
+            if not is_rigid(to_wanted):
+                raise BadSampleError(
+                    frame.name,
+                    'expected a pose that is a rotation and a translation, '
+                    f'got {to_wanted.round(3).tolist()}',
+                )
+        return transform(points, to_wanted), pixels
 
 
 @TRANSFORMS.register_module()
@@ -26,7 +167,7 @@ class LoadImage(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Return the sample with its image.
+        """Add the image to a sample.
 
         Args:
             results: With ``scene_path`` and ``frame_place``, or with
@@ -42,7 +183,7 @@ class LoadImage(BaseTransform):
         if 'image' in results:
             return results
         if 'scene_path' in results:
-            results['image'] = load_frame(results).color()
+            results['image'] = _open_frame(results).color()
         elif 'img_path' in results:
             path = results['img_path']
             results['image'] = read_image(path, path)
@@ -78,10 +219,8 @@ class PrepareImage(BaseTransform):
     """
 
     def __init__(self, size: int = 224, crop: str = 'center') -> None:
-        if size < 1:
-            raise ValueError(f'size must be >= 1, got {size}')
-        if crop not in CROPS:
-            raise ValueError(f'crop must be one of {CROPS}, got {crop!r}')
+        check_least('size', size, 1)
+        check_choice('crop', crop, CROPS)
         self.size = size
         self.crop = crop
 
@@ -91,7 +230,7 @@ class PrepareImage(BaseTransform):
         return dict(size=self.size, crop=self.crop)
 
     def transform(self, results: dict) -> dict:
-        """Return the sample with a square image.
+        """Make the image of a sample square.
 
         Args:
             results: With ``image`` (H, W, 3), uint8, or without; where there
@@ -113,7 +252,7 @@ class PrepareImage(BaseTransform):
         return results
 
     def _window(self, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-        """Return width and height after resizing, left and top of the cut."""
+        """Find width and height after resizing, left and top of the cut."""
         height, width = shape
         if self.crop == 'squash':
             return self.size, self.size, 0, 0
@@ -135,7 +274,7 @@ class PrepareImage(BaseTransform):
     def _move_pixels(
         self, pixels: np.ndarray, shape: tuple[int, int]
     ) -> np.ndarray:
-        """Return pixels (N, 2) as fractions of the square, -1 outside."""
+        """Turn pixels (N, 2) into fractions of the square, -1 outside."""
         width, height, left, top = self._window(shape)
         square = np.full(pixels.shape, -1, np.float32)
         # By columns: reductions over rows of two are slow.

@@ -1,11 +1,16 @@
-"""Reading a sample's point cloud."""
+"""Reading a sample's points: clouds, scenes and rooms."""
 
 from __future__ import annotations
+
+import functools
+import logging
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
 
+from mmdet3d_act.datasets.base import check_choice, check_least
 from mmdet3d_act.datasets.readers import (
     BadSampleError,
     Cloud,
@@ -13,9 +18,20 @@ from mmdet3d_act.datasets.readers import (
     check_labels,
     read_cloud,
 )
+from mmdet3d_act.datasets.readers.rooms import Room, open_room
+from mmdet3d_act.datasets.readers.scenes import (
+    read_scene_mask,
+    read_scene_points,
+)
 from mmdet3d_act.registry import TRANSFORMS
 
 COORD_TYPES = ('DEPTH', 'LIDAR', 'CAMERA')
+# Coordinates, colours, and in rooms the place from 0 to 1.
+SCENE_DIMS = (3, 6)
+ROOM_DIMS = (3, 6, 9)
+ON_EMPTY = ('error', 'origin')
+# Draws of a centre before a room counts as one without a block.
+_MAX_DRAWS = 200
 
 
 @TRANSFORMS.register_module()
@@ -66,19 +82,12 @@ class LoadPointCloud(BaseTransform):
         mesh_per_epoch: bool = False,
         label_column: int | None = None,
     ) -> None:
-        if use_dim < 3:
-            raise ValueError(f'use_dim must be >= 3, got {use_dim}')
-        if coord_type not in COORD_TYPES:
-            raise ValueError(
-                f'coord_type must be one of {COORD_TYPES}, got {coord_type!r}'
-            )
-        if mesh_points < 1:
-            raise ValueError(f'mesh_points must be >= 1, got {mesh_points}')
-        if label_column is not None and label_column < use_dim:
-            raise ValueError(
-                f'label_column must be >= use_dim ({use_dim}), so that labels '
-                f'are no input, got {label_column}'
-            )
+        check_least('use_dim', use_dim, 3)
+        check_choice('coord_type', coord_type, COORD_TYPES)
+        check_least('mesh_points', mesh_points, 1)
+        if label_column is not None:
+            # Labels are no input.
+            check_least('label_column', label_column, use_dim)
         self.use_dim = use_dim
         self.coord_type = coord_type
         self.npz_key = npz_key
@@ -89,7 +98,7 @@ class LoadPointCloud(BaseTransform):
 
     @property
     def read_options(self) -> dict:
-        """Return what decides, besides the file, which points are read."""
+        """What decides, besides the file, which points are read."""
         return dict(
             npz_key=self.npz_key,
             mesh_points=self.mesh_points,
@@ -98,7 +107,7 @@ class LoadPointCloud(BaseTransform):
         )
 
     def read_arrays(self, results: dict) -> dict[str, np.ndarray]:
-        """Return what a pack has to hold so that no file is opened.
+        """Read what a pack has to hold so that no file is opened.
 
         Args:
             results: With ``lidar_path``, or ``raw_points`` (N, 3 + F).
@@ -136,7 +145,7 @@ class LoadPointCloud(BaseTransform):
         )
 
     def transform(self, results: dict) -> dict:
-        """Return the sample with its points.
+        """Add the points to a sample.
 
         Args:
             results: With ``lidar_path``, or ``raw_points`` (N, 3 + F).
@@ -157,11 +166,19 @@ class LoadPointCloud(BaseTransform):
         results.pop('raw_points', None)
         if offset.any():
             results['offset'] = offset
-        self._check_width(points, results['lidar_path'])
+        path, wanted = results['lidar_path'], self.use_dim
+        if self.label_column is not None:
+            wanted = self.label_column + 1
+        if points.shape[1] < wanted:
+            raise BadSampleError(
+                path,
+                f'expected at least {wanted} columns (use_dim, label_column), '
+                f'got {points.shape[1]}',
+            )
         if self.label_column is not None:
             results['pts_semantic_mask'] = check_labels(
                 points[:, self.label_column],
-                results['lidar_path'],
+                path,
                 results.get('allowed_labels'),
             )
         points = torch.from_numpy(points[:, : self.use_dim].copy())
@@ -170,14 +187,278 @@ class LoadPointCloud(BaseTransform):
         )
         return results
 
-    def _check_width(self, points: np.ndarray, path: str) -> None:
-        wanted, reason = self.use_dim, 'use_dim'
-        if self.label_column is not None:
-            wanted = self.label_column + 1
-            reason = f'the labels are in column {wanted}'
-        if points.shape[1] < wanted:
-            raise BadSampleError(
-                path,
-                f'expected at least {wanted} columns ({reason}), got '
-                f'{points.shape[1]}',
+
+@TRANSFORMS.register_module()
+class LoadScene(BaseTransform):
+    """Reads the points of the scene ``lidar_path``, its boxes and masks.
+
+    It takes the place of MMDetection3D's `LoadPointsFromFile` and
+    `LoadAnnotations3D`, which trust their files, and load masks that a scene
+    with boxes only does not have. The results are theirs, so their
+    transforms go on from here.
+
+    Args:
+        use_dim: 3: coordinates. 6: also red, green and blue from 0 to 255.
+        with_boxes: Whether boxes and their labels are taken over. In testing
+            there are none but those for the metric.
+        with_semantic_mask: Whether the class of every point is read, in the
+            numbers of the file (NYU40), which MMDetection3D's
+            `PointSegClassMapping` turns into labels.
+        with_instance_mask: Whether the object of every point is read.
+        on_empty: For a scene without points: ``'error'``, or ``'origin'``:
+            it gets a single one at the origin, with a warning, so that it
+            can be stacked with others; it has no masks then.
+
+    Raises:
+        ValueError: If ``use_dim`` or ``on_empty`` is not one of these, or
+            masks are asked for with ``'origin'``.
+
+    Example:
+        >>> torch.rand(500, 6).numpy().tofile('scene.bin')
+        >>> LoadScene()(dict(lidar_path='scene.bin'))['points'].shape
+        torch.Size([500, 3])
+    """
+
+    def __init__(
+        self,
+        use_dim: int = 3,
+        *,
+        with_boxes: bool = False,
+        with_semantic_mask: bool = False,
+        with_instance_mask: bool = False,
+        on_empty: str = 'error',
+    ) -> None:
+        check_choice('use_dim', use_dim, SCENE_DIMS)
+        check_choice('on_empty', on_empty, ON_EMPTY)
+        if on_empty == 'origin' and (with_semantic_mask or with_instance_mask):
+            raise ValueError(
+                "on_empty='origin' makes a point that no mask has a label "
+                "for; leave it at 'error' where masks are read"
             )
+        self.use_dim = use_dim
+        self.on_empty = on_empty
+        self.with_boxes = with_boxes
+        self.masks = dict(
+            pts_semantic_mask=with_semantic_mask,
+            pts_instance_mask=with_instance_mask,
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Add the points to a sample, and what is asked for.
+
+        Args:
+            results: A scene's information as `ScanNetScenes` gives it.
+
+        Returns:
+            The sample with ``points`` (N, use_dim), metres; with
+            ``gt_bboxes_3d`` (M, 6) and ``gt_labels_3d`` (M,), int64, if it
+            is for training; with ``pts_semantic_mask`` and
+            ``pts_instance_mask`` (N,), int64, which go into
+            ``eval_ann_info`` too, where there is one.
+
+        Raises:
+            BadSampleError: If a file cannot be used.
+        """
+        from mmdet3d.structures.points import DepthPoints
+
+        path = results['lidar_path']
+        rows = read_scene_points(
+            path,
+            results.get('num_pts_feats', 6),
+            use_dim=self.use_dim,
+            may_be_empty=self.on_empty == 'origin',
+        )
+        if not len(rows):
+            _warn_empty(path)
+            rows = np.zeros((1, rows.shape[1]), np.float32)
+        color = dict(color=[3, 4, 5]) if self.use_dim == 6 else None
+        results['points'] = DepthPoints(
+            torch.from_numpy(rows[:, : self.use_dim].copy()),
+            points_dim=self.use_dim,
+            attribute_dims=color,
+        )
+        if self.with_boxes and 'ann_info' in results:
+            for key in ('gt_bboxes_3d', 'gt_labels_3d'):
+                results[key] = results['ann_info'][key]
+        for key, wanted in self.masks.items():
+            if wanted:
+                self._load_mask(results, key, len(rows))
+        return results
+
+    @staticmethod
+    def _load_mask(results: dict, key: str, num_points: int) -> None:
+        count = None
+        if key == 'pts_semantic_mask':
+            count = len(results['seg_label_mapping'])
+        mask = read_scene_mask(results[f'{key}_path'], num_points, count)
+        results[key] = mask
+        if 'eval_ann_info' in results:
+            results['eval_ann_info'][key] = mask
+
+
+@functools.cache
+def _warn_empty(path: str) -> None:
+    """Say once of a scene that it has no points."""
+    print_log(
+        f'{path}: empty, the scene gets a single point at the origin',
+        logger='current',
+        level=logging.WARNING,
+    )
+
+
+@TRANSFORMS.register_module()
+class LoadRoom(BaseTransform):
+    """Reads all points of the room ``lidar_path``.
+
+    Args:
+        use_dim: 3: coordinates. 6: also red, green and blue from 0 to 1. 9:
+            also the coordinates from 0 to 1 over the room.
+        num_classes: Number of labels.
+
+    Raises:
+        ValueError: If ``use_dim`` is none of these.
+
+    Example:
+        >>> rows = np.random.random((4096, 7)) * [3, 3, 2, 255, 255, 255, 0]
+        >>> np.save('room.npy', rows)
+        >>> LoadRoom()(dict(lidar_path='room.npy'))['points'].shape
+        torch.Size([4096, 3])
+    """
+
+    def __init__(self, use_dim: int = 3, *, num_classes: int = 13) -> None:
+        check_choice('use_dim', use_dim, ROOM_DIMS)
+        self.use_dim = use_dim
+        self.num_classes = num_classes
+
+    def transform(self, results: dict) -> dict:
+        """Add the points to a sample, and their labels.
+
+        Args:
+            results: With ``lidar_path``.
+
+        Returns:
+            The sample with ``points`` (N, use_dim), metres, the room's
+            smallest coordinates are 0, and ``pts_semantic_mask`` (N,), int64.
+
+        Raises:
+            BadSampleError: If the file cannot be used.
+        """
+        room = open_room(results['lidar_path'], self.num_classes)
+        self._take(results, room, room.rows, np.zeros(3))
+        return results
+
+    def _take(
+        self, results: dict, room: Room, rows: np.ndarray, origin: np.ndarray
+    ) -> None:
+        """Put rows of a room into a sample, relative to a place in it."""
+        from mmdet3d.structures.points import DepthPoints
+
+        coords = rows[:, :3] - room.low
+        columns = [coords - origin]
+        if self.use_dim >= 6:
+            columns.append(rows[:, 3:6] / 255)
+        if self.use_dim == 9:
+            extent = room.high - room.low
+            columns.append(coords / np.where(extent > 0, extent, 1))
+        points = np.concatenate(columns, axis=1, dtype=np.float32)
+        color = dict(color=[3, 4, 5]) if self.use_dim >= 6 else None
+        results['points'] = DepthPoints(
+            torch.from_numpy(points),
+            points_dim=self.use_dim,
+            attribute_dims=color,
+        )
+        results['pts_semantic_mask'] = rows[:, 6].astype(np.int64)
+
+
+@TRANSFORMS.register_module()
+class LoadRoomBlock(LoadRoom):
+    """Reads points of a random block of the room ``lidar_path``.
+
+    A point of the room, drawn at random, is the centre of a square column of
+    the room's height; it is drawn again where the column holds too little.
+    Of its points ``num_points`` are drawn, without replacement where there
+    are enough. x and y become relative to the centre, z is the height above
+    the room's lowest point.
+
+    Args:
+        num_points: Number of points.
+        block_size: Side of the square, metres.
+        min_points: A block has more than so many points.
+        use_dim: As `LoadRoom` takes it.
+        num_classes: Number of labels.
+
+    Raises:
+        ValueError: If a number is not positive.
+
+    Example:
+        >>> rows = np.random.random((9000, 7)) * [2, 2, 2, 255, 255, 255, 0]
+        >>> np.save('room.npy', rows)
+        >>> LoadRoomBlock(512)(dict(lidar_path='room.npy'))['points'].shape
+        torch.Size([512, 3])
+
+    Source: ``S3DISDataset`` of the published code
+    (``semantic_segmentation/dataset.py``).
+    """
+
+    def __init__(
+        self,
+        num_points: int,
+        *,
+        block_size: float = 1.0,
+        min_points: int = 1024,
+        use_dim: int = 3,
+        num_classes: int = 13,
+    ) -> None:
+        super().__init__(use_dim, num_classes=num_classes)
+        check_least('num_points', num_points, 1)
+        check_least('min_points', min_points, 0)
+        if not block_size > 0:
+            raise ValueError(f'block_size must be > 0, got {block_size}')
+        self.num_points = num_points
+        self.block_size = block_size
+        self.min_points = min_points
+
+    def transform(self, results: dict) -> dict:
+        """Add the points of a block to a sample, and their labels.
+
+        Args:
+            results: With ``lidar_path``.
+
+        Returns:
+            The sample with ``points`` (num_points, use_dim), metres, and
+            ``pts_semantic_mask`` (num_points,), int64.
+
+        Raises:
+            BadSampleError: If the file cannot be used, or the room has no
+                block with enough points.
+        """
+        path = results['lidar_path']
+        room = open_room(path, self.num_classes)
+        center, inside = self._draw_block(room, path)
+        few = len(inside) < self.num_points
+        chosen = np.random.choice(inside, self.num_points, replace=few)
+        origin = np.array([*(center - room.low[:2]), 0.0])
+        self._take(results, room, room.rows[chosen], origin)
+        return results
+
+    def _draw_block(
+        self, room: Room, path: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the centre (2,) and the points of a block, as indices."""
+        x, y = room.rows[:, 0], room.rows[:, 1]
+        half = self.block_size / 2
+        for _ in range(_MAX_DRAWS):
+            row = np.random.randint(len(room.rows))
+            center = room.rows[row, :2].astype(np.float64)
+            low, high = center - half, center + half
+            inside = np.flatnonzero((x >= low[0]) & (x <= high[0]))
+            beside = y[inside]
+            inside = inside[(beside >= low[1]) & (beside <= high[1])]
+            if len(inside) > self.min_points:
+                return center, inside
+        raise BadSampleError(
+            path,
+            f'{_MAX_DRAWS} draws gave no block of {self.block_size} m with '
+            f'more than {self.min_points} points (min_points); lower '
+            'min_points, or leave out the room',
+        )

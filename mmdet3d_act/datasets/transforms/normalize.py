@@ -1,4 +1,4 @@
-"""Bringing a cloud into the unit sphere."""
+"""Placing clouds: objects in the unit sphere, scenes over the origin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmdet3d_act.registry import TRANSFORMS
 
 
 def normalize_to_unit_sphere(points: Tensor) -> Tensor:
-    """Return points about their centroid, divided by the largest radius.
+    """Centre points, and divide them by the largest radius.
 
     Args:
         points: (N, 3 + F), coordinates first, any unit.
@@ -23,7 +23,7 @@ def normalize_to_unit_sphere(points: Tensor) -> Tensor:
     Raises:
         ValueError: If all points are at one place.
 
-    Source: PROTOCOLS.md, "Notation"; ``pc_norm`` of the published code.
+    Source: ``pc_norm`` of the published code.
     """
     # Sums of coordinates far from the origin need more than float32.
     coords = points[:, :3].double()
@@ -50,7 +50,7 @@ class NormalizeToUnitSphere(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Return the sample with its cloud in the unit sphere.
+        """Bring the cloud of a sample into the unit sphere.
 
         Args:
             results: With ``points`` (N, 3 + F).
@@ -67,4 +67,46 @@ class NormalizeToUnitSphere(BaseTransform):
         except ValueError as error:
             path = results.get('lidar_path', 'a sample without lidar_path')
             raise BadSampleError(path, str(error)) from error
+        return results
+
+
+@TRANSFORMS.register_module()
+class CenterOnGround(BaseTransform):
+    """Moves the middle of a scene's extent along x and y to 0.
+
+    Heights stay as they are, as in the blocks of scenes that networks are
+    trained on. For whole scenes: `SlidingWindows` without a ``block_size``
+    places them alike in testing.
+
+    Example:
+        >>> points = CenterOnGround()(results)['points'].coord
+        >>> middle = (points[:, :2].amin(0) + points[:, :2].amax(0)) / 2
+        >>> bool((middle.abs() < 1e-3).all())
+        True
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Move the cloud of a sample over the origin.
+
+        Args:
+            results: With ``points`` (N, 3 + F), metres, z up, and no boxes,
+                which would stay where they were.
+
+        Returns:
+            The sample with new ``points``.
+
+        Raises:
+            ValueError: If the sample has boxes.
+        """
+        if 'gt_bboxes_3d' in results:
+            raise ValueError(
+                'CenterOnGround moves points only, and got gt_bboxes_3d too; '
+                'leave it out of pipelines with boxes'
+            )
+        points = results['points']
+        ground = points.tensor[:, :2]
+        middle = (ground.amin(0) + ground.amax(0)) / 2
+        moved = points.tensor.clone()
+        moved[:, :2] -= middle
+        points.tensor = moved
         return results

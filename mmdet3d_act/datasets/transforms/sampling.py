@@ -1,18 +1,77 @@
-"""Choosing some of a cloud's points."""
+"""Choosing some of a cloud's points, and patches of them."""
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 
+from mmdet3d_act.datasets.base import check_choice, check_least
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.seeding import fixed_generator
-from mmdet3d_act.datasets.transforms.per_point import take_points
-from mmdet3d_act.ops import farthest_point_sample
+from mmdet3d_act.ops import farthest_point_sample, group_points
 from mmdet3d_act.registry import TRANSFORMS
 
 METHODS = ('random', 'fps', 'first')
 TOO_FEW = ('error', 'repeat', 'keep')
+MASK_KEYS = ('pts_semantic_mask', 'pts_instance_mask')
+# With the shape of one point's entry.
+PER_POINT_KEYS = {**dict.fromkeys(MASK_KEYS, ()), 'pixels': (2,)}
+_NO_PATH = 'a sample without lidar_path'
+
+
+def take_points(results: dict, indices: np.ndarray) -> None:
+    """Replace a sample's points, and what belongs to them, by some of them.
+
+    Args:
+        results: With ``points`` (N, 3 + F), and where known
+            ``pts_semantic_mask`` and ``pts_instance_mask``, arrays (N,),
+            of which ``eval_ann_info`` may hold the same for the metric, and
+            ``pixels`` (N, 2). It is changed.
+        indices: (M,), int, in [0, N), in the wanted order; an index may
+            come several times.
+
+    Raises:
+        ValueError: If a mask has not N entries, or the cloud is already in
+            groups, whose indices would become wrong.
+    """
+    if 'center_indices' in results:
+        raise ValueError(
+            'points were chosen after GroupPoints, whose indices become wrong '
+            'by it; put GroupPoints after'
+        )
+    points = results['points']
+    for_metric = results.get('eval_ann_info', {})
+    for key in PER_POINT_KEYS:
+        if key in results:
+            check_per_point(results, key)
+            results[key] = results[key][indices]
+            if key in for_metric:
+                for_metric[key] = results[key]
+    results['points'] = points[torch.from_numpy(indices)]
+
+
+def check_per_point(results: dict, key: str) -> None:
+    """Refuse an array that does not belong to the points of its sample.
+
+    Args:
+        results: With ``points`` (N, 3 + F) and the array.
+        key: Name of the array, one of ``PER_POINT_KEYS``.
+
+    Raises:
+        ValueError: If it has not N entries of the key's shape.
+    """
+    shape, count = tuple(results[key].shape), len(results['points'])
+    expected = (count, *PER_POINT_KEYS[key])
+    if shape != expected:
+        path = results.get('lidar_path', _NO_PATH)
+        raise ValueError(
+            f'{path}: expected {key} of shape {expected}, one entry per '
+            f'point, got {shape}; a transform before changed the points '
+            'alone, use one that takes the masks along'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -53,16 +112,9 @@ class SamplePoints(BaseTransform):
         on_too_few: str = 'error',
         replace: bool = False,
     ) -> None:
-        if num_points < 1:
-            raise ValueError(f'num_points must be >= 1, got {num_points}')
-        if method not in METHODS:
-            raise ValueError(
-                f'method must be one of {METHODS}, got {method!r}'
-            )
-        if on_too_few not in TOO_FEW:
-            raise ValueError(
-                f'on_too_few must be one of {TOO_FEW}, got {on_too_few!r}'
-            )
+        check_least('num_points', num_points, 1)
+        check_choice('method', method, METHODS)
+        check_choice('on_too_few', on_too_few, TOO_FEW)
         if replace and method != 'random':
             raise ValueError(
                 f"replace=True is for method 'random', got {method!r}"
@@ -74,7 +126,7 @@ class SamplePoints(BaseTransform):
         self.replace = replace
 
     def transform(self, results: dict) -> dict:
-        """Return the sample with fewer points.
+        """Keep some points of a sample.
 
         Args:
             results: With ``points`` (N, 3 + F).
@@ -87,16 +139,11 @@ class SamplePoints(BaseTransform):
                 ``'error'``.
             ValueError: If the cloud is already in groups.
         """
-        if 'center_indices' in results:
-            raise ValueError(
-                'SamplePoints came after GroupPoints, whose indices it would '
-                'make wrong; put it before'
-            )
         points = results['points']
         too_few = len(points) < self.num_points and not self.replace
         if too_few and self.on_too_few == 'error':
             raise BadSampleError(
-                results.get('lidar_path', 'a sample without lidar_path'),
+                results.get('lidar_path', _NO_PATH),
                 f'too small: expected at least {self.num_points} points, got '
                 f"{len(points)}; set on_too_few='repeat' in SamplePoints to "
                 'use points several times',
@@ -108,7 +155,7 @@ class SamplePoints(BaseTransform):
         return results
 
     def _order(self, results: dict) -> np.ndarray:
-        """Return indices in their order: all of them, or each one once."""
+        """Choose indices in their order: all of them, or each one once."""
         points = results['points']
         count = min(len(points), self.num_points)
         ordered = self.method == 'fps' and results.get('fps_ordered')
@@ -121,3 +168,255 @@ class SamplePoints(BaseTransform):
         if self.replace:
             return random.choice(len(points), self.num_points)
         return random.permutation(len(points))[:count]
+
+
+@TRANSFORMS.register_module()
+class KeepFarthestPoints(BaseTransform):
+    """Keeps the farthest points of a cloud, all where it has no more.
+
+    With a random choice after it, it is the published classification
+    training: 1024 of the 1200 farthest points, 2048 of 2400, 4096 of 4800,
+    8192 of 8192. A cloud that has no more points stays as it is, so
+    ScanObjectNN's 2048 are only put in a random order. Masks per point
+    follow.
+
+    Args:
+        num_points: Largest number of points to keep.
+        random_start: Whether the search begins at a random point, new in
+            each epoch, as in the published training. False begins at point 0:
+            the same points each time, which a ``static_pipeline`` keeps, and
+            where the sample has ``fps_ordered`` the first ones.
+
+    Raises:
+        ValueError: If ``num_points`` is below 1.
+
+    Example:
+        >>> static_pipeline = [
+        ...     dict(type='LoadPointCloud'),
+        ...     dict(type='NormalizeToUnitSphere'),
+        ...     dict(type='KeepFarthestPoints', num_points=1200)]
+        >>> pipeline = [dict(type='SamplePoints', num_points=1024)]
+
+    Source: ``furthest_point_sample`` in the published classification
+    (``tools/runner_finetune.py``).
+    """
+
+    def __init__(self, num_points: int, *, random_start: bool = False) -> None:
+        check_least('num_points', num_points, 1)
+        self.num_points = num_points
+        self.random_start = random_start
+
+    def transform(self, results: dict) -> dict:
+        """Keep the farthest points of a sample.
+
+        Args:
+            results: With ``points`` (N, 3 + F).
+
+        Returns:
+            The sample with ``points`` (min(N, num_points), 3 + F), in the
+            order of choice where there were more.
+
+        Raises:
+            ValueError: If the cloud is already in groups.
+        """
+        if len(results['points']) > self.num_points:
+            take_points(results, self._choose(results))
+        return results
+
+    def _choose(self, results: dict) -> np.ndarray:
+        coords = results['points'].coord
+        if self.random_start:
+            results.pop('fps_ordered', None)
+            order = np.random.permutation(len(coords))
+            chosen = farthest_point_sample(
+                coords[order][None], self.num_points
+            )
+            return order[chosen[0].numpy()]
+        if results.get('fps_ordered'):
+            return np.arange(self.num_points)
+        return farthest_point_sample(coords[None], self.num_points)[0].numpy()
+
+
+@TRANSFORMS.register_module()
+class RandomCuboidCrop(BaseTransform):
+    """Keeps the points in a random axis-parallel cuboid of a scene.
+
+    Each side of the cuboid is a random share of the scene's, drawn again
+    until two of the three shares are alike; its centre is a random point. It
+    is drawn again where it holds too few points, or where the scene has
+    boxes and no box is left; after ``num_tries`` draws the scene stays
+    whole. A box is left where its centre lies within the bounds of the
+    points that are left. Boxes, their labels and masks per point follow the
+    points; nothing is moved.
+
+    Args:
+        min_points: Fewest points of a crop. A scene with fewer stays whole.
+        crop_range: Smallest and largest share of a side.
+        min_aspect: Two of the shares are alike if the smaller is at least
+            this part of the larger.
+        num_tries: Draws.
+
+    Raises:
+        ValueError: If a number is out of its range.
+
+    Example:
+        >>> results = RandomCuboidCrop(min_points=30000)(results)
+
+    Source: ``RandomCuboid`` of the published 3DETR
+    (``utils/random_cuboid.py``); Zhang et al., Self-Supervised Pretraining of
+    3D Features on any Point-Cloud, 2021.
+    """
+
+    def __init__(
+        self,
+        min_points: int = 30000,
+        *,
+        crop_range: tuple[float, float] = (0.5, 1.0),
+        min_aspect: float = 0.8,
+        num_tries: int = 100,
+    ) -> None:
+        low, high = crop_range
+        if not 0 < low <= high <= 1:
+            raise ValueError(
+                f'crop_range must be 0 < low <= high <= 1, got {crop_range}'
+            )
+        if not 0 <= min_aspect <= 1:
+            raise ValueError(f'min_aspect must be in [0, 1], got {min_aspect}')
+        check_least('min_points', min_points, 1)
+        check_least('num_tries', num_tries, 0)
+        self.min_points = min_points
+        self.crop_range = (low, high)
+        self.min_aspect = min_aspect
+        self.num_tries = num_tries
+
+    def transform(self, results: dict) -> dict:
+        """Keep what is in a cuboid of a sample.
+
+        Args:
+            results: With ``points`` (N, 3 + F), and where known
+                ``gt_bboxes_3d`` with ``gt_labels_3d``, and masks per point.
+
+        Returns:
+            The sample.
+
+        Raises:
+            ValueError: If the cloud is already in groups.
+        """
+        coords = results['points'].coord.numpy()
+        if len(coords) < self.min_points:
+            return results
+        centers = None
+        if len(results.get('gt_bboxes_3d', ())):
+            centers = results['gt_bboxes_3d'].gravity_center.numpy()
+        # Tells at once that a slab, and so the cuboid, holds too little.
+        ordered = np.sort(np.ascontiguousarray(coords.T), axis=1)
+        for _ in range(self.num_tries):
+            inside = self._draw(coords, ordered)
+            if len(inside) < self.min_points:
+                continue
+            if centers is None:
+                take_points(results, inside)
+                return results
+            low, high = coords[inside].min(0), coords[inside].max(0)
+            kept = ((centers >= low) & (centers <= high)).all(axis=1)
+            if kept.any():
+                take_points(results, inside)
+                _take_boxes(results, kept)
+                return results
+        return results
+
+    def _draw(self, coords: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+        """Draw a cuboid; find its points, none where they are too few."""
+        share = np.random.uniform(*self.crop_range, size=3)
+        center = coords[np.random.randint(len(coords))]
+        alike = any(
+            min(pair) >= self.min_aspect * max(pair)
+            for pair in combinations(share, 2)
+        )
+        if not alike:
+            return np.empty(0, np.int64)
+        half = ((ordered[:, -1] - ordered[:, 0]) * share / 2).astype(
+            coords.dtype
+        )
+        low, high = center - half, center + half
+        for axis, values in enumerate(ordered):
+            first = np.searchsorted(values, low[axis])
+            last = np.searchsorted(values, high[axis], side='right')
+            if last - first < self.min_points:
+                return np.empty(0, np.int64)
+        # The reduction by rows takes many times as long.
+        inside = np.ones(len(coords), bool)
+        for axis, column in enumerate(coords.T):
+            inside &= (column >= low[axis]) & (column <= high[axis])
+        return np.flatnonzero(inside)
+
+
+def _take_boxes(results: dict, kept: np.ndarray) -> None:
+    """Replace a sample's boxes and their labels by some of them."""
+    boxes, labels = results['gt_bboxes_3d'], results['gt_labels_3d']
+    results['gt_bboxes_3d'] = boxes[torch.from_numpy(kept)]
+    results['gt_labels_3d'] = labels[kept]
+
+
+@TRANSFORMS.register_module()
+class GroupPoints(BaseTransform):
+    """Records which points are the patches' centres and members.
+
+    The model then gathers the patches instead of computing them. Later
+    augmentation moves the points and keeps the patches' members. In a
+    ``static_pipeline`` the grouping is computed once per cloud.
+
+    Args:
+        num_groups: Number of patches G.
+        group_size: Points per patch K.
+        skip_origin: Whether points within 0.0316 of the origin are no
+            centres, as in the published code.
+
+    Raises:
+        ValueError: If a number is below 1.
+
+    Example:
+        >>> results = GroupPoints(64, 32)(results)
+        >>> results['neighbor_indices'].shape
+        torch.Size([64, 32])
+    """
+
+    def __init__(
+        self, num_groups: int, group_size: int, *, skip_origin: bool = False
+    ) -> None:
+        check_least('num_groups', num_groups, 1)
+        check_least('group_size', group_size, 1)
+        self.num_groups = num_groups
+        self.group_size = group_size
+        self.skip_origin = skip_origin
+
+    def transform(self, results: dict) -> dict:
+        """Add the indices of its patches to a sample.
+
+        Args:
+            results: With ``points`` (N, 3 + F).
+
+        Returns:
+            The sample with ``center_indices`` (G,) and ``neighbor_indices``
+            (G, K), int64 tensors.
+
+        Raises:
+            BadSampleError: If the cloud has fewer points than G or K.
+        """
+        coords = results['points'].coord
+        wanted = max(self.num_groups, self.group_size)
+        if len(coords) < wanted:
+            raise BadSampleError(
+                results.get('lidar_path', _NO_PATH),
+                f'too small: {self.num_groups} groups of {self.group_size} '
+                f'need at least {wanted} points, got {len(coords)}',
+            )
+        groups = group_points(
+            coords[None],
+            self.num_groups,
+            self.group_size,
+            skip_origin=self.skip_origin,
+        )
+        results['center_indices'] = groups[2][0]
+        results['neighbor_indices'] = groups[3][0]
+        return results
