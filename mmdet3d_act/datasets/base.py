@@ -50,6 +50,21 @@ def check_choice(name: str, value: object, allowed: Sequence) -> None:
     )
 
 
+def check_least(name: str, value: float, least: float) -> None:
+    """Refuse an option's value that is too small.
+
+    Args:
+        name: The option.
+        value: Its value.
+        least: The smallest value that it may have.
+
+    Raises:
+        ValueError: If it is smaller, or no number.
+    """
+    if isinstance(value, str | None) or not value >= least:
+        raise ValueError(f'{name} must be >= {least}, got {value!r}')
+
+
 def build_transforms(
     pipeline: Sequence[dict | Callable] | None,
 ) -> list[Callable]:

@@ -11,6 +11,7 @@ import numpy as np
 from mmdet3d_act.datasets.base import check_choice, read_lines
 from mmdet3d_act.datasets.few_shot import check_episode
 from mmdet3d_act.datasets.packs import PackableDataset
+from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 from mmdet3d_act.registry import DATASETS
 
@@ -196,19 +197,14 @@ def read_dat(path: str) -> tuple[list[np.ndarray], list[int]]:
             allowed, or is no such pair of equal length.
     """
     content = read_arrays_pickle(path)
-    sound = (
-        isinstance(content, list | tuple)
-        and len(content) == 2
-        and len(content[0]) == len(content[1])
-        and all(isinstance(cloud, np.ndarray) for cloud in content[0])
-    )
-    if not sound:
-        raise ValueError(
-            f'{path}: expected a pickled [arrays, labels] of equal length, '
-            f'got {type(content).__name__}'
-        )
-    clouds, labels = content
-    return list(clouds), [int(np.asarray(label).item()) for label in labels]
+    with reading(path, 'a Python pickle'):
+        clouds, labels = content
+        if len(clouds) != len(labels):
+            raise ValueError(f'{len(clouds)} clouds, {len(labels)} labels')
+        if not all(isinstance(cloud, np.ndarray) for cloud in clouds):
+            raise ValueError('expected a pickled [arrays, labels]')
+        labels = [int(np.asarray(label).item()) for label in labels]
+        return [np.asarray(cloud) for cloud in clouds], labels
 
 
 # The published code has the underscore, its documentation does not.
@@ -328,7 +324,7 @@ def read_fold(
     """
     content = read_arrays_pickle(path)
     parts = {}
-    try:
+    with reading(path, "a dict 'train' and 'test' of (points, label, class)"):
         for split in ModelNetFewShot.SPLITS:
             clouds, labels, numbers = [], [], []
             for points, label, *number in content[split]:
@@ -342,12 +338,6 @@ def read_fold(
                     f'its {split} clouds have the labels {sorted(set(labels))}'
                 )
             parts[split] = clouds, labels, numbers
-    except (TypeError, ValueError, KeyError, IndexError) as error:
-        raise ValueError(
-            f"{path}: expected a dict of lists 'train' and 'test' of (points, "
-            f'label, class) with the labels 0 to {way - 1}: '
-            f'{type(error).__name__}: {error}'
-        ) from error
     return parts
 
 

@@ -17,6 +17,7 @@ from mmengine.logging import print_log
 from mmdet3d_act.datasets.base import PointCloudDataset, check_choice
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.arrays import read_npy
+from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 from mmdet3d_act.datasets.readers.scenes import read_scene_infos
 from mmdet3d_act.registry import DATASETS
@@ -359,10 +360,8 @@ class ScanNetScenes(PointCloudDataset):
         values, path = self.scene_idxs, 'scene_idxs'
         if isinstance(values, str):
             path = os.path.join(self.data_root, values)
-            try:
+            with reading(path, 'a NumPy array'):
                 values = read_npy(path)
-            except (OSError, ValueError) as error:
-                raise BadSampleError(path, f'unreadable: {error}') from error
         numbers = np.asarray(values)
         count = self._num_listed
         sound = numbers.ndim == 1 and numbers.dtype.kind in 'iu'

@@ -17,8 +17,8 @@ from mmdet3d_act.datasets.readers.frames import (
     list_scenes,
     open_scene,
 )
-from mmdet3d_act.datasets.transforms import NormalizeToUnitSphere
-from mmdet3d_act.datasets.transforms.frames import COORDINATES, LoadFrame
+from mmdet3d_act.datasets.transforms import LoadFrame, NormalizeToUnitSphere
+from mmdet3d_act.datasets.transforms.images import COORDINATES
 from mmdet3d_act.registry import DATASETS
 
 # Folders in which the lists of scenes are looked for.

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmdet3d_act.datasets.base import check_choice
 from mmdet3d_act.datasets.packs import PackableDataset
+from mmdet3d_act.datasets.readers.arrays import read_hdf5
 from mmdet3d_act.registry import DATASETS
 
 # Folder, and the ending of the file's name.
@@ -118,16 +119,8 @@ def read_h5_clouds(path: str) -> tuple[np.ndarray, list[int]]:
         ValueError: If the file is no HDF5 file, is truncated, or does not
             hold these arrays.
     """
-    import h5py
-
-    try:
-        with h5py.File(path, 'r') as file:
-            data, label = (np.asarray(file[key]) for key in ('data', 'label'))
-    except (OSError, KeyError, TypeError) as error:
-        raise ValueError(
-            f'{path}: expected an HDF5 file with the arrays data and label, '
-            f'it is damaged or something else: {error}; get it again'
-        ) from error
+    arrays = read_hdf5(path, ('data', 'label'))
+    data, label = arrays['data'], arrays['label']
     sound = (
         data.ndim == 3
         and data.shape[2] >= 3

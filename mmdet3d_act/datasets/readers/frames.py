@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.projection import Calibration, is_rigid
 from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
 from mmdet3d_act.datasets.readers.images import (
     IMAGE_SUFFIXES,
@@ -19,6 +18,7 @@ from mmdet3d_act.datasets.readers.images import (
     read_image,
     read_image_size,
 )
+from mmdet3d_act.datasets.readers.projection import Calibration, is_rigid
 from mmdet3d_act.datasets.readers.sens import (
     SensFile,
     SensFrame,

@@ -211,8 +211,9 @@ def _read_with_plyfile(path: str, **options: object) -> object:
             content = PlyData.read(file, **options)
         except PlyParseError as error:
             raise ValueError(str(error)) from error
-        left = os.path.getsize(path) - file.tell()
-    if not content.text and left > _MAX_LEFT:
+        # plyfile closes what it has read as text.
+        left = 0 if content.text else os.path.getsize(path) - file.tell()
+    if left > _MAX_LEFT:
         raise ValueError(
             f'{left} bytes follow what its header promises; it is damaged'
         )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmdet3d_act.datasets.readers.errors import BadSampleError
 from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
-from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
 from mmdet3d_act.datasets.readers.points import check_points
 
 MASKS = ('pts_semantic_mask', 'pts_instance_mask')
@@ -60,8 +60,14 @@ def read_scene_infos(path: str, num_classes: int) -> list[dict]:
         )
     checked = []
     for number, info in enumerate(infos):
-        with reading(path, f'a dict of scene {number} in data_list'):
+        try:
             checked.append(_check_info(info, num_classes))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BadSampleError(
+                path,
+                f'scene {number} of data_list is wrong: '
+                f'{type(error).__name__}: {error}; {_MAKE_AGAIN}',
+            ) from error
     return checked
 
 

@@ -8,15 +8,15 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 
 from mmdet3d_act.datasets.base import check_choice, check_least
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.frames import VideoFrame, open_scene
+from mmdet3d_act.datasets.readers.images import read_image
 from mmdet3d_act.datasets.readers.projection import (
     back_project,
     check_intrinsic,
     is_rigid,
     transform,
 )
-from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.datasets.readers.frames import VideoFrame, open_scene
-from mmdet3d_act.datasets.readers.images import read_image
 from mmdet3d_act.registry import TRANSFORMS
 
 # Up axis of the clouds, by the coordinates.

@@ -182,21 +182,3 @@ def test_labels_stay(
     )
     assert results['pts_semantic_mask'].tolist() == list(range(50))
     assert results['shape_label'] == 3
-
-
-@pytest.mark.parametrize(
-    ('kind', 'options', 'text'),
-    [
-        (RandomPointScaleShift, dict(scale_range=(2, 1)), r'\(low, high\)'),
-        (RandomPointScaleShift, dict(scale_range=(0, 1)), 'must be > 0'),
-        (RandomPointScaleShift, dict(shift_range=-1), '>= 0, got -1'),
-        (RandomPointRotation, dict(axis='up'), "got 'up'"),
-        (RandomPointRotation, dict(axis=(0, 0, 0)), r'got \(0, 0, 0\)'),
-        (RandomPointRotation, dict(angle_range=(1,)), r'got \(1,\)'),
-        (RandomPointJitter, dict(sigma=-1), '>= 0, got -1'),
-        (RandomPointDropout, dict(max_ratio=1), r'\[0, 1\), got 1'),
-    ],
-)
-def test_wrong_options(kind: type, options: dict, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        kind(**options)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmdet3d.structures import DepthInstance3DBoxes
 
-from mmdet3d_act.datasets.transforms import GroupPoints, RandomCuboidCrop
+from mmdet3d_act.datasets.transforms import RandomCuboidCrop
 
 SIZE = np.array([8.0, 6.0, 2.0])
 
@@ -114,25 +114,3 @@ def test_scenes_without_boxes_are_cropped(scene: Callable) -> None:
     unlabelled = scene()
     del unlabelled['gt_bboxes_3d'], unlabelled['gt_labels_3d']
     assert len(RandomCuboidCrop(200)(unlabelled)['points']) >= 200
-
-
-def test_patches_come_later(scene: Callable) -> None:
-    grouped = GroupPoints(8, 4)(scene())
-    with pytest.raises(ValueError, match='came after GroupPoints'):
-        RandomCuboidCrop(10)(grouped)
-
-
-@pytest.mark.parametrize(
-    'options',
-    [
-        dict(crop_range=(0, 1)),
-        dict(crop_range=(0.7, 0.6)),
-        dict(crop_range=(0.5, 1.1)),
-        dict(min_points=0),
-        dict(min_aspect=1.5),
-        dict(num_tries=-1),
-    ],
-)
-def test_numbers_out_of_range(options: dict) -> None:
-    with pytest.raises(ValueError, match=r'crop_range must|expected min_po'):
-        RandomCuboidCrop(**options)

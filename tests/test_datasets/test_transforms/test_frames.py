@@ -115,18 +115,3 @@ def test_the_image_comes_after_the_points(info: dict) -> None:
     results = PrepareImage(8)(LoadImage()(dict(info)))
     with pytest.raises(ValueError, match='LoadFrame came after PrepareImage'):
         LoadFrame()(results)
-
-
-@pytest.mark.parametrize(
-    'arguments',
-    [
-        dict(coordinates='rig'),
-        dict(min_depth=3, max_depth=2),
-        dict(min_points=0),
-        dict(use_dim=4),
-    ],
-)
-def test_wrong_arguments(arguments: dict) -> None:
-    (name,) = set(arguments) - {'min_depth'}
-    with pytest.raises(ValueError, match=name):
-        LoadFrame(**arguments)

@@ -46,8 +46,3 @@ def test_too_few_points(
 ) -> None:
     with pytest.raises(BadSampleError, match=r'too small: .* 51 points, got'):
         GroupPoints(groups, size)(sample(cloud))
-
-
-def test_wrong_options() -> None:
-    with pytest.raises(ValueError, match='must be >= 1, got 0 and 4'):
-        GroupPoints(0, 4)

@@ -90,11 +90,3 @@ def test_without_an_image_pixels_alone_are_moved() -> None:
     assert alone['pixels'].tolist() == [[-1, -1], [0.5, 0.25]]
     assert 'images' not in alone
     assert PrepareImage(8)(dict(img_path='a')) == dict(img_path='a')
-
-
-def test_settings_and_arguments() -> None:
-    assert PrepareImage(8, 'squash').settings == dict(size=8, crop='squash')
-    with pytest.raises(ValueError, match='size must be >= 1'):
-        PrepareImage(0)
-    with pytest.raises(ValueError, match=r"crop must be one of .*'no'"):
-        PrepareImage(8, 'no')

@@ -82,20 +82,6 @@ def test_meshes(tmp_path: Path) -> None:
         LoadPointCloud(**again).read_arrays(results)
 
 
-@pytest.mark.parametrize(
-    ('options', 'text'),
-    [
-        (dict(use_dim=2), 'use_dim must be >= 3, got 2'),
-        (dict(coord_type='depth'), "coord_type must .*got 'depth'"),
-        (dict(mesh_points=0), 'mesh_points must be >= 1, got 0'),
-        (dict(use_dim=4, label_column=3), r'>= use_dim \(4\).*, got 3'),
-    ],
-)
-def test_wrong_options(options: dict, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        LoadPointCloud(**options)
-
-
 def test_labels_of_a_column(tmp_path: Path) -> None:
     path = str(tmp_path / 'cloud.npy')
     rows = np.random.default_rng(0).normal(size=(9, 5))

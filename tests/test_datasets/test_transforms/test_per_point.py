@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet3d_act.datasets.transforms.per_point import (
+from mmdet3d_act.datasets.transforms.sampling import (
     check_per_point,
     take_points,
 )

@@ -138,17 +138,3 @@ def test_flat_rooms_have_places(tmp_path: Path, rows: np.ndarray) -> None:
     np.save(tmp_path / 'flat.npy', rows)
     results = LoadRoom(9)(dict(lidar_path=str(tmp_path / 'flat.npy')))
     assert (results['points'].tensor[:, 8] == 0).all()
-
-
-@pytest.mark.parametrize(
-    ('options', 'text'),
-    [
-        (dict(use_dim=4), r'one of \(3, 6, 9\), got 4'),
-        (dict(num_points=0), 'got 0, 1.0 and 1024'),
-        (dict(block_size=0), 'got 8, 0 and 1024'),
-        (dict(min_points=-1), 'got 8, 1.0 and -1'),
-    ],
-)
-def test_wrong_options(options: dict, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        LoadRoomBlock(**dict(num_points=8) | options)

@@ -78,25 +78,6 @@ def test_too_few(sample: Callable) -> None:
         SamplePoints(7)(sample(_numbered(3)))
 
 
-def test_after_grouping(sample: Callable) -> None:
-    results = sample(_numbered(3)) | dict(center_indices=torch.zeros(1))
-    with pytest.raises(ValueError, match='put it before'):
-        SamplePoints(2)(results)
-
-
-@pytest.mark.parametrize(
-    ('options', 'text'),
-    [
-        (dict(num_points=0), 'num_points must be >= 1, got 0'),
-        (dict(method='grid'), "method must .*got 'grid'"),
-        (dict(on_too_few='pad'), "'keep'.*got 'pad'"),
-    ],
-)
-def test_wrong_options(options: dict, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        SamplePoints(**(dict(num_points=1) | options))
-
-
 def test_replacement_takes_points_again(sample: Callable) -> None:
     """Also where there are enough, as the published part segmentation."""
     np.random.seed(0)
@@ -119,11 +100,6 @@ def test_replacement_can_be_the_same_in_every_epoch(sample: Callable) -> None:
 
     assert draw(1, 0, 2) == draw(1, 9, 2)
     assert draw(1, 0, 2) != draw(1, 0, 3)
-
-
-def test_replacement_is_for_random_choices() -> None:
-    with pytest.raises(ValueError, match="for method 'random', got 'fps'"):
-        SamplePoints(3, 'fps', replace=True)
 
 
 def test_all_points_of_a_small_cloud_may_be_kept(sample: Callable) -> None:

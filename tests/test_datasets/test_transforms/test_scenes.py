@@ -79,7 +79,7 @@ def test_scenes_without_points(
 ) -> None:
     warned = []
     monkeypatch.setattr(
-        'mmdet3d_act.datasets.transforms.scenes.print_log',
+        'mmdet3d_act.datasets.transforms.loading.print_log',
         lambda text, **_: warned.append(text),
     )
     Path(info['lidar_path']).write_bytes(b'')
@@ -95,15 +95,3 @@ def test_scenes_without_points(
     ]
     with pytest.raises(BadSampleError, match='no file'):
         LoadScene(on_empty='origin')(dict(info, lidar_path='no.bin'))
-
-
-def test_options_of_scenes_without_points() -> None:
-    with pytest.raises(ValueError, match=r"'origin'\), got 'skip'"):
-        LoadScene(on_empty='skip')
-    with pytest.raises(ValueError, match='that no mask has a label for'):
-        LoadScene(on_empty='origin', with_semantic_mask=True)
-
-
-def test_other_columns() -> None:
-    with pytest.raises(ValueError, match=r'one of \(3, 6\), got 4'):
-        LoadScene(use_dim=4)

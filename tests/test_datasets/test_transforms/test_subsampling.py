@@ -93,14 +93,3 @@ def test_published_training(
     assert all(set(draw) <= pool for draw in draws)
     assert set().union(*draws) == pool
     assert len(set(draws)) == 6
-
-
-def test_after_grouping(sample: Callable) -> None:
-    results = sample(_cloud(9)) | dict(center_indices=torch.zeros(1))
-    with pytest.raises(ValueError, match='put it before'):
-        KeepFarthestPoints(4)(results)
-
-
-def test_wrong_number() -> None:
-    with pytest.raises(ValueError, match='num_points must be >= 1, got 0'):
-        KeepFarthestPoints(0)
