@@ -131,7 +131,7 @@ def _forbid_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(path: str, *_: object, **__: object) -> None:
         raise AssertionError(f'{path} was read')
 
-    monkeypatch.setattr(loading, 'read_points', fail)
+    monkeypatch.setattr(loading, 'read_cloud', fail)
     monkeypatch.setattr('mmdet3d_act.datasets.modelnet40.read_dat', fail)
 
 

@@ -147,7 +147,7 @@ def test_cloud_that_is_not_finite(tree: Path) -> None:
 )
 def test_other_arrays(tmp_path: Path, arrays: dict) -> None:
     path = write_h5(tmp_path / 'a.h5', **arrays)
-    with pytest.raises(ValueError, match=r'a\.h5: expected .*data'):
+    with pytest.raises(ValueError, match=r'a\.h5: .*expected'):
         read_h5_clouds(str(path))
 
 
@@ -163,5 +163,5 @@ def test_damaged_file(tmp_path: Path, damage: str) -> None:
             changed=content[:middle] + b'\0' * 64 + content[middle + 64 :],
         )[damage]
     )
-    with pytest.raises(ValueError, match=r'a\.h5: expected an HDF5 file'):
+    with pytest.raises(ValueError, match=r'a\.h5: .*expected an HDF5 file'):
         read_h5_clouds(str(path))
