@@ -238,12 +238,12 @@ def _changed(split: str, index: int, row: object) -> dict:
         (dict(train=[], test=[]), "'train'"),
         (
             _changed('train', 0, (_cloud(0), 2, 8)),
-            r'labels 0 to 1: .*train clouds have the labels \[0, 1, 2\]',
+            r'train clouds have the labels \[0, 1, 2\]',
         ),
         (_changed('test', 1, _cloud(0)), 'points, label, class'),
         (_changed('test', 1, (1, 0, 8)), 'not all points are arrays'),
-        (_changed('train', 1, (_cloud(0), 0.5, 8)), 'TypeError'),
-        (_changed('train', 1, (_cloud(0), 'a', 8)), 'TypeError'),
+        (_changed('train', 1, (_cloud(0), 0.5, 8)), 'integer'),
+        (_changed('train', 1, (_cloud(0), 'a', 8)), 'integer'),
         (
             _changed('test', 0, (_cloud(0), 0, 9)),
             'label 0 is chair and cone; expected one class per label',

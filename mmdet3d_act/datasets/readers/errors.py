@@ -33,6 +33,8 @@ _REMEDIES = {
     'a Python pickle': 'convert it to .npy; pickles can run code',
     'a PyTorch file': 'save its points as .npy: np.save(path, points.numpy())',
 }
+# Suffixes of files that should be pickles.
+_PICKLES = ('.pkl', '.dat')
 # Control characters that text does not have.
 _BINARY = frozenset(range(32)) - frozenset(b'\t\n\r\f\v\x1b')
 # What a small file may unpack to, and how many times its size a large one.
@@ -147,6 +149,8 @@ def _describe_fault(path: str, expected: str, error: Exception) -> str:
     if os.path.isfile(path):
         with open(path, 'rb') as file:
             arrived = describe_content(file.read(1024))
+    if arrived == 'a Python pickle' and path.endswith(_PICKLES):
+        arrived = expected
     reason = ' '.join(str(error).split())[:300] or type(error).__name__
     if isinstance(error, KeyError):
         reason = f'it has no {reason}'
