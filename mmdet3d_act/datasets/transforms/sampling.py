@@ -376,7 +376,7 @@ class GroupPoints(BaseTransform):
         ValueError: If a number is below 1.
 
     Example:
-        >>> results = GroupPoints(64, 32)(results)
+        >>> results = GroupPoints(64, 32)(dict(results))
         >>> results['neighbor_indices'].shape
         torch.Size([64, 32])
     """
