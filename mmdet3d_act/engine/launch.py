@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -11,29 +13,28 @@ from mmengine.config.utils import ConfigParsingError
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
 
 from mmdet3d_act import compat
 from mmdet3d_act.checkpoint import find_checkpoint, pretrained_part
 from mmdet3d_act.engine.distributed import prepare_distributed
-from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.engine.failures import UsageError, arguments_of
 from mmdet3d_act.engine.hooks import (
     CheckpointFitHook,
     ClassCheckHook,
     StoredTargetHook,
 )
-from mmdet3d_act.engine.preflight import (
-    VOTING_PARTS,
-    batch_problems,
-    collect_problems,
-    format_problems,
-    misspelt_option,
-    no_batch,
-)
+from mmdet3d_act.engine.optim import CPUAmpOptimWrapper
+from mmdet3d_act.engine.preflight import collect_problems, format_problems
+from mmdet3d_act.registry import registered_classes
+from mmdet3d_act.wording import counted
 
 LAST_CHECKPOINT = 'last_checkpoint'
 # Environment variables that make another experiment of a config.
 VARIANTS = ('ACT_TEACHER', 'ACT_TRANSFER')
+# Beside MMEngine's settings: what tools/test.py --tta reads.
+VOTING_PARTS = ('tta_model', 'tta_dataloader', 'tta_cfg')
 # What a training reads of a config; the rest may be variables of its file, or
 # be for tools/test.py.
 TRAIN_PARTS = (
@@ -91,6 +92,36 @@ def load_config(path: str, options: dict | None = None) -> Config:
     return cfg
 
 
+def misspelt_option(options: Iterable[str], cfg: Mapping) -> str | None:
+    """Describe the first option that nothing would read.
+
+    Names that resemble no setting are taken for variables of one's own.
+
+    Args:
+        options: Dotted names of settings.
+        cfg: The config that they are for.
+    """
+    settings = {*cfg, *inspect.signature(Runner).parameters, *VOTING_PARTS}
+    for option in options:
+        node, known = cfg, settings
+        for name in option.split('.'):
+            near = get_close_matches(name, known, n=1, cutoff=0.8)
+            if name not in known and near:
+                return (
+                    f'there is no setting {name!r}, as in {option!r}; did you '
+                    f'mean {near[0]!r}?'
+                )
+            node = node.get(name) if hasattr(node, 'get') else None
+            known = set(node) if isinstance(node, Mapping) else set()
+            # Other parts may hold any names.
+            if 'type' not in known:
+                known = set()
+                continue
+            for cls in registered_classes(node['type']):
+                known |= arguments_of(cls)
+    return None
+
+
 def set_work_dir(cfg: Config, work_dir: str | None, config: str) -> None:
     """Choose the work directory: given, the config's, or after its name.
 
@@ -143,11 +174,12 @@ def enable_amp(cfg: Config) -> None:
     """
     if 'optim_wrapper' not in cfg:
         raise UsageError('--amp needs a config with optim_wrapper')
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if kind == 'OptimWrapper':
+    kind = _wrapper_class(cfg)
+    if kind is OptimWrapper:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'
-    elif kind not in ('AmpOptimWrapper', 'CPUAmpOptimWrapper'):
+    elif kind not in (AmpOptimWrapper, CPUAmpOptimWrapper):
+        kind = cfg.optim_wrapper.get('type')
         raise UsageError(
             '--amp works with optim_wrapper of type OptimWrapper, the config '
             f'has {kind}; choose its mixed precision in the config'
@@ -161,9 +193,9 @@ def fit_amp_to_device(cfg: Config) -> None:
     Args:
         cfg: The config, changed in place.
     """
-    wrapper = cfg.get('optim_wrapper') or {}
-    if wrapper.get('type') != 'AmpOptimWrapper' or torch.cuda.is_available():
+    if _wrapper_class(cfg) is not AmpOptimWrapper or torch.cuda.is_available():
         return
+    wrapper = cfg.optim_wrapper
     for option in ('loss_scale', 'dtype', 'use_fsdp'):
         wrapper.pop(option, None)
     fast = compat.cpu_computes_bfloat16()
@@ -175,6 +207,15 @@ def fit_amp_to_device(cfg: Config) -> None:
         'which takes it many times as long: the training is in float32.',
         logger='current',
     )
+
+
+def _wrapper_class(cfg: Config) -> type | None:
+    """Resolve the type of a config's optimiser wrapper."""
+    wrapper = cfg.get('optim_wrapper')
+    if wrapper is None:
+        return None
+    classes = registered_classes(wrapper.get('type', 'OptimWrapper'))
+    return classes[0] if classes else None
 
 
 def enable_auto_scale_lr(cfg: Config) -> None:
@@ -345,12 +386,9 @@ def check_training(cfg: Config, config: str) -> None:
         config: Name of the config file.
 
     Raises:
-        UsageError: If something is missing, or the samples make no batch.
+        UsageError: If something is missing.
     """
     check_requirements(cfg, config, TRAIN_PARTS)
-    problems = batch_problems(cfg.train_dataloader)
-    if problems:
-        raise UsageError(format_problems(problems, config))
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -362,6 +400,10 @@ def build_runner(cfg: Config) -> Runner:
     compat.tune_allocator()
     fit_amp_to_device(cfg)
     prepare_distributed(cfg)
+    if isinstance(cfg.get('visualizer'), Mapping):
+        # Named after the run: a second run of this process, in a notebook,
+        # would write to the folder of the first one's.
+        cfg.visualizer.pop('name', None)
     runner = Runner.from_cfg(cfg)
     runner.register_hook(CheckpointFitHook())
     runner.register_hook(ClassCheckHook())
@@ -383,11 +425,11 @@ def start_training(runner: Runner) -> None:
     loader = runner.train_dataloader
     if len(loader) == 0 and not isinstance(loader.sampler, InfiniteSampler):
         count = len(loader.sampler)
-        if count == 0:
-            raise UsageError(
-                'train_dataloader has no samples; check the data set of the '
-                'config'
-            )
-        share = ' of each process' if get_world_size() > 1 else ''
-        raise UsageError(no_batch(count, loader.batch_size, share))
+        share = ' in each process' if get_world_size() > 1 else ''
+        raise UsageError(
+            f'nothing to train with: {counted(count, "sample")}{share} make '
+            f'no batch of {loader.batch_size} with drop_last=True: set '
+            f'train_dataloader.batch_size<={count} or '
+            'train_dataloader.drop_last=False, or check the data set'
+        )
     runner.train()

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch.utils.data import DataLoader
 
 from mmdet3d_act.engine import launch
@@ -120,6 +121,17 @@ def test_amp_with_cuda_is_mmengines():
     launch.enable_amp(cfg)
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
     assert cfg.optim_wrapper.loss_scale == 'dynamic'
+
+
+def test_amp_knows_classes_as_types(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    for kind in (OptimWrapper, 'mmengine.OptimWrapper'):
+        cfg = Config(dict(optim_wrapper=dict(type=kind)))
+        launch.enable_amp(cfg)
+        assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    cfg = Config(dict(optim_wrapper=dict(type=AmpOptimWrapper)))
+    launch.enable_amp(cfg)
+    assert cfg.optim_wrapper.type is AmpOptimWrapper
 
 
 def test_amp_refuses_other_wrappers():
@@ -246,6 +258,6 @@ def test_training_needs_a_batch_unless_samples_never_end(endless):
     if endless:
         launch.start_training(runner)
     else:
-        with pytest.raises(UsageError, match='3 samples are fewer than batch'):
+        with pytest.raises(UsageError, match='3 samples make no batch of 4'):
             launch.start_training(runner)
     assert len(calls) == endless

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -62,6 +63,19 @@ class FrozenModule(nn.Module):
         self._expected: dict[str, str] | None = None
         self._register_state_dict_hook(_replace_by_source)
         self.train(self.training)
+
+    def __deepcopy__(self, memo: dict) -> FrozenModule:
+        """Copy the module; share it where its weights are still to come.
+
+        A copy that is made before they are, such as EMAHook's, would lack
+        them for ever.
+        """
+        if self.pending:
+            return self
+        copied = self.__class__.__new__(self.__class__)
+        memo[id(self)] = copied
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return copied
 
     def train(self, mode: bool = True) -> FrozenModule:
         """Stay in evaluation mode, unless ``train_mode``."""

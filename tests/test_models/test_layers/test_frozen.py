@@ -231,3 +231,15 @@ def test_damaged_entry_is_refused() -> None:
     state['part.frozen_source'] = torch.zeros(3, dtype=torch.uint8)
     with pytest.raises(ValueError, match='is damaged'):
         Whole().load_state_dict(state)
+
+
+def test_a_copy_shares_what_is_frozen() -> None:
+    """EMAHook copies the model before the weights are loaded."""
+    frozen = FrozenModule(nn.Linear(2, 2), pending=True)
+    averaged = copy.deepcopy(nn.Sequential(frozen, nn.Linear(2, 2)))
+    frozen.set_source('a.pth')
+    assert list(averaged.state_dict()) == [
+        '0.frozen_source',
+        '1.weight',
+        '1.bias',
+    ]
