@@ -129,7 +129,7 @@ def test_samples_that_make_no_batch_are_refused(folder, capsys):
     few = ['--cfg-options', 'train_dataloader.dataset.length=3']
     assert run_here('train', 'toy.py', *few) == 2
     assert (
-        '3 samples are fewer than batch_size 4 with drop_last=True: set '
+        '3 samples make no batch of 4 with drop_last=True: set '
         'train_dataloader.batch_size<=3 or train_dataloader.drop_last=False'
     ) in capsys.readouterr().err
     assert not list(folder.glob('**/*.pth'))
