@@ -425,11 +425,16 @@ def start_training(runner: Runner) -> None:
     loader = runner.train_dataloader
     if len(loader) == 0 and not isinstance(loader.sampler, InfiniteSampler):
         count = len(loader.sampler)
+        if count == 0:
+            raise UsageError(
+                'train_dataloader has no samples; check the data set of the '
+                'config'
+            )
         share = ' in each process' if get_world_size() > 1 else ''
         raise UsageError(
             f'nothing to train with: {counted(count, "sample")}{share} make '
             f'no batch of {loader.batch_size} with drop_last=True: set '
             f'train_dataloader.batch_size<={count} or '
-            'train_dataloader.drop_last=False, or check the data set'
+            'train_dataloader.drop_last=False'
         )
     runner.train()
