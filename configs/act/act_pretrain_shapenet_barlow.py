@@ -1,5 +1,5 @@
-# ACT, stage II, with Barlow Twins' loss as released: correlations are those of
-# a cloud's masked patches, and the loss is divided by their number.
+# ACT, stage II, with Barlow Twins' loss as published: correlations are those
+# of a cloud's masked patches, and the loss is divided by their number.
 _base_ = './act_pretrain_shapenet.py'
 
 num_masked = 51

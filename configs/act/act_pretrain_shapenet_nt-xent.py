@@ -1,4 +1,4 @@
-# ACT, stage II, with the contrastive loss as released: the negatives are the
+# ACT, stage II, with the contrastive loss as published: the negatives are the
 # other masked patches of the cloud, and the loss is divided by their number.
 _base_ = './act_pretrain_shapenet.py'
 

@@ -106,7 +106,7 @@ def class_scores(
         num_classes: Classes C.
         threshold: IoU that must be exceeded.
 
-    Source: Qi et al., VoteNet, ICCV 2019; released code of 3DETR
+    Source: Qi et al., VoteNet, ICCV 2019; published code of 3DETR
     (``utils/eval_det.py``, commit a5d1aad).
     """
     labels, scores, overlaps, keys = _joined(scenes)

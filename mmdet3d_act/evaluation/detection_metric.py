@@ -35,7 +35,7 @@ ANNOTATED = 'set test_mode of the data set, and let the pipeline keep it'
 class PublishedIndoorMetric(BaseMetric):
     """Average precision and recall, as the papers on 3DETR report them.
 
-    The same numbers as the released evaluation, see
+    The same numbers as the published evaluation, see
     :func:`~mmdet3d_act.evaluation.average_precision.class_scores`. The means
     ``mAP_0.25`` and ``mAR_0.25`` are over the classes that occur or are
     detected, ``mAP_0.25_present`` and ``mAR_0.25_present`` over those that

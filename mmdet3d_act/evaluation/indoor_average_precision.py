@@ -55,7 +55,7 @@ def indoor_scores(
     thresholds: Sequence[float],
     box_mode: Any,  # noqa: ANN401
 ) -> list[IndoorScores]:
-    """Return what MMDetection3D's `indoor_eval` computes, by threshold.
+    """Compute MMDetection3D's `indoor_eval` result, by threshold.
 
     Args:
         results: Of each scene true boxes (``gt_bboxes_3d``,

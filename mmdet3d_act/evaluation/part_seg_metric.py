@@ -38,7 +38,7 @@ class PartSegMetric(BaseMetric):
 
     A table with a row per category is logged.
 
-    Source: Yi et al., SIGGRAPH Asia 2016; evaluation of the released code of
+    Source: Yi et al., SIGGRAPH Asia 2016; evaluation of the published code of
     Point-MAE and ACT (``part_segmentation/main.py``, commit 508019c).
 
     Args:
@@ -47,7 +47,7 @@ class PartSegMetric(BaseMetric):
         ignore_index: Label of points that do not count.
         published_means: Whether a category without objects makes
             ``class_miou``, and a part without points
-            ``mean_part_accuracy``, not a number, as in released code;
+            ``mean_part_accuracy``, not a number, as in published code;
             otherwise the means are over what occurs.
         **options: See MMEngine's `BaseMetric`.
 

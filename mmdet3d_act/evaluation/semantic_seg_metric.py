@@ -39,7 +39,7 @@ class SemanticSegMetric(BaseMetric):
         ignore_index: Label of points that do not count.
         published_batch_size: None averages over the classes that occur, in
             labels or predictions. A batch size repeats the arithmetic of
-            released code: a class that does not occur counts as 0, and the
+            published code: a class that does not occur counts as 0, and the
             overall accuracy is divided by whole batches, so that an
             incomplete last batch lowers it.
         **options: See MMEngine's `BaseMetric`.
@@ -55,7 +55,7 @@ class SemanticSegMetric(BaseMetric):
         >>> metric.evaluate(size=1)['blocks/miou']
         100.0
 
-    Source: evaluation of the released code of ACT
+    Source: evaluation of the published code of ACT
     (``semantic_segmentation/main.py`` and ``main_test.py``, commit 508019c).
     """
 

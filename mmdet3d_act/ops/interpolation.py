@@ -56,7 +56,7 @@ def three_interpolate(
     """Return features at the queries: weighted means of 3 source points.
 
     Weights are 1 / (d + 1e-8), normalised to sum 1, where d is the squared
-    distance, as in all released code (the paper's text leaves it open). With
+    distance, as in all published code (the paper's text leaves it open). With
     fewer than 3 source points all of them are used; one is simply copied.
 
     Args:

@@ -61,7 +61,7 @@ def giou3d(
         boxes: (..., 6 or 7).
         others: (..., 6 or 7), of a shape that broadcasts with ``boxes``.
         rotation: What to do with turned boxes; axis-aligned ones give the
-            same in all cases. ``'exact'``: intersect them. The released code
+            same in all cases. ``'exact'``: intersect them. The published code
             of 3DETR does otherwise: ``'pretest'`` intersects only what
             overlaps by a rectangle between two opposite corners, which is
             right for small angles and misses four of five overlapping pairs
@@ -77,7 +77,7 @@ def giou3d(
             ``rotation`` is unknown.
 
     Source: Rezatofighi et al., Generalized Intersection over Union, CVPR
-    2019; Misra et al., 3DETR, ICCV 2021, released code
+    2019; Misra et al., 3DETR, ICCV 2021, published code
     (``utils/box_util.py``, commit a5d1aad).
     """
     if rotation not in ROTATIONS:
@@ -130,7 +130,7 @@ def _overlap(boxes: Tensor, others: Tensor, rotation: str) -> _Overlap:
 def _turned_area(
     boxes: Tensor, others: Tensor, shared: Tensor, rotation: str
 ) -> Tensor:
-    """Return what the footprints of pairs share, (...).
+    """Area that the footprints of pairs share, (...).
 
     Args:
         boxes: (..., 6 or 7).

@@ -12,9 +12,9 @@ from mmdet3d_act.ops import _cpu
 from mmdet3d_act.ops._backends import block_size, mmcv_ops
 from mmdet3d_act.ops._checks import check_cloud, check_count
 
-# Squared distance to the origin up to which the released kernel skips points.
+# Squared distance to the origin up to which the published kernel skips points.
 ORIGIN_RADIUS_SQUARED = 1e-3
-# Threads per cloud of the released kernel and of MMCV's: they decide ties.
+# Threads per cloud of the published kernel and of MMCV's: they decide ties.
 RELEASED_THREADS = 512
 MMCV_THREADS = 1024
 # Coordinates up to which a plain arg-max is faster than one in two steps.
@@ -27,7 +27,7 @@ def farthest_point_sample(
     """Return indices of points, each the farthest from those before it.
 
     The first index is always 0. Among equally far points the one is taken
-    that the released CUDA kernel takes: with T = min(512, 2^floor(log2 N))
+    that the published CUDA kernel takes: with T = min(512, 2^floor(log2 N))
     threads, point k belongs to thread k mod T, and the smallest bit-reversed
     thread number wins, then the smallest k. Both back ends follow it.
 
@@ -36,7 +36,7 @@ def farthest_point_sample(
             fewer distinct points than samples, points are repeated.
         num_samples: Number of samples S, at most N.
         skip_origin: Whether points with x^2 + y^2 + z^2 <= 1e-3 are never
-            chosen, as in the released kernel (but for index 0, which also
+            chosen, as in the published kernel (but for index 0, which also
             fills the result where all points are such). MMCV has no such
             rule, and neither has the method.
 
@@ -65,7 +65,7 @@ def sample_checked(
     Args:
         points: Finite clouds, (B, N, 3).
         num_samples: Number of samples S, from 1 to N.
-        skip_origin: Whether the released origin rule applies.
+        skip_origin: Whether the published origin rule applies.
 
     Returns:
         Indices, (B, S), int64.
@@ -104,10 +104,10 @@ def _sample_mmcv(points: Tensor, num_samples: int, ops: ModuleType) -> Tensor:
     place = None
     if num_points >= MMCV_THREADS:
         # MMCV breaks ties as 1024 threads do: hand it the points in an order
-        # in which this comes to the released rule.
-        released = candidate_order(num_points, RELEASED_THREADS)
-        place = torch.empty_like(released)
-        place[candidate_order(num_points, MMCV_THREADS)] = released
+        # in which this comes to the published rule.
+        published = candidate_order(num_points, RELEASED_THREADS)
+        place = torch.empty_like(published)
+        place[candidate_order(num_points, MMCV_THREADS)] = published
         place = place.to(points.device)
         points = points[:, place]
     # MMCV allocates on the current device, whatever the input's is.
@@ -129,7 +129,7 @@ def sample_in_order(
         points: Finite clouds, (B, N, 3).
         num_samples: Number of samples S, from 1 to N.
         order: Point indices, most preferred first, (N,); begins with 0.
-        skip_origin: Whether the released origin rule applies.
+        skip_origin: Whether the published origin rule applies.
 
     Returns:
         Indices, (B, S), int64.

@@ -60,7 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action=DictAction,
         metavar='KEY=VALUE',
         help='settings of the network that its weights do not tell, where '
-        'they are not the released ones, for example num_heads=4 or '
+        'they are not the published ones, for example num_heads=4 or '
         'backbone.num_groups=512',
     )
     add('--up-axis', choices=['x', 'y', 'z'], help='of the training data')
@@ -72,7 +72,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         '--model-config',
         metavar='FILE.py',
-        help="write the network's config, with the released options",
+        help="write the network's config, with the published options",
     )
     add('--names', action='store_true', help='list the names of parameters')
     args = parser.parse_args(argv)

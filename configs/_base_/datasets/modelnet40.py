@@ -1,5 +1,5 @@
 # ModelNet40, 1024 points: in training of the 1200 farthest ones, which are
-# searched once. To search from another point in each epoch, as the released
+# searched once. To search from another point in each epoch, as the published
 # code does: KeepFarthestPoints with random_start=True, not in the static
 # pipeline. A config changes the augmentation by
 # pipeline=[*_base_.train_sampling, *_base_.rotation,

@@ -1,5 +1,5 @@
-# Stage I of ACT: AdamW, 10 warm-up epochs, cosine. The released config also
-# names a gradient clip of 10, which the released loop never applies.
+# Stage I of ACT: AdamW, 10 warm-up epochs, cosine. The published config also
+# names a gradient clip of 10, which the published loop never applies.
 max_epochs = 300
 warmup_epochs = 10
 base_lr = 5e-4

@@ -1,4 +1,4 @@
-# The learning rates of the released loop: one epoch late, 301 epochs.
+# The learning rates of the published loop: one epoch late, 301 epochs.
 _base_ = './act_dvae_300e.py'
 
 param_scheduler = [

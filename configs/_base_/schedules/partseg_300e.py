@@ -1,5 +1,5 @@
 # Part segmentation of ACT and Point-MAE: AdamW, 10 warm-up epochs, cosine,
-# clipped. The released loop steps twice a batch, the first time unclipped.
+# clipped. The published loop steps twice a batch, the first time unclipped.
 max_epochs = 300
 warmup_epochs = 10
 base_lr = 2e-4

@@ -1,4 +1,4 @@
-# The learning rates of the released loop: one epoch late.
+# The learning rates of the published loop: one epoch late.
 _base_ = './semseg_60e.py'
 
 param_scheduler = [

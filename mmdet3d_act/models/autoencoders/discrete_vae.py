@@ -76,7 +76,7 @@ class DiscreteVAE(PretrainedModel, BaseModel):
         logit_scale: Factor of the logits; above 1 the codes are more
             distinct from the start, for short trainings.
         skip_origin: Whether farthest point sampling skips points close to the
-            origin, as released code does.
+            origin, as published code does.
         chunk_size: Clouds whose code logits, (B, G, T), are held at once, see
             :func:`~mmdet3d_act.models.autoencoders.quantization.map_clouds`;
             for many patches. None: all.

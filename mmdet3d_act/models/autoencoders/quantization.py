@@ -108,7 +108,7 @@ def map_clouds(
     batch: Tensor,
     chunk_size: int | None,
 ) -> tuple[Tensor, ...]:
-    """Return what a function makes of a batch, some clouds at a time.
+    """Apply a function to a batch, some clouds at a time.
 
     What the function keeps for the gradient is thrown away after each part
     and computed again in the backward pass, with the same random numbers. So

@@ -90,7 +90,7 @@ class PointTransformer(BaseModule):
             linear layer follows. None means C.
         patch_channels: See :class:`~mmdet3d_act.models.layers.MiniPointNet`.
         with_cls_token: Whether there is a class token.
-        embed_masked: Whether masked patches are embedded too, as in released
+        embed_masked: Whether masked patches are embedded too, as in published
             code, where they only count in the batch norm's statistics; False
             leaves them out, which is several times faster at high mask
             ratios.
@@ -101,10 +101,10 @@ class PointTransformer(BaseModule):
         residual: See :class:`~mmdet3d_act.models.layers.TransformerBlock`;
             loading a checkpoint of the other is an error.
         skip_origin: Whether farthest point sampling skips points close to the
-            origin, as released code does.
+            origin, as published code does.
         out_indices: Blocks whose output is returned as ``hidden_states``.
         norm_hidden_states: Whether these pass the final norm too, as in
-            released segmentation networks.
+            published segmentation networks.
         frozen_stages: -1 freezes nothing, 0 the embeddings, n > 0 also the
             first n blocks.
         with_cp: Recompute activations in the backward pass to save memory.

@@ -50,7 +50,7 @@ class ThreeDETREncoder(BaseModule):
         masking_radii: How far each layer attends, in the units of the points;
             none attends everywhere where empty.
         squared_radii: Whether distances are compared with the squares of the
-            radii, as in released 3DETR-m, whose weights are trained so: 0.16,
+            radii, as in published 3DETR-m, whose weights are trained so: 0.16,
             0.64 and 1.44 m.
         downsample_radius: Radius of the patches of the second abstraction,
             to half as many after the first layer; there is none where None.
@@ -58,7 +58,7 @@ class ThreeDETREncoder(BaseModule):
         downsample_channels: Widths of the second abstraction before the last;
             None means C, C.
         skip_origin: Whether farthest point sampling skips points close to the
-            origin, as released code does.
+            origin, as published code does.
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix=None)``
             fills every parameter or fails.
 

@@ -13,7 +13,7 @@ class AverageLogitsTTA(BaseTTAModel):
     """Averages the logits of several views of each cloud.
 
     The views come from MMCV's TestTimeAug. Logits are averaged, not
-    probabilities, as in released code.
+    probabilities, as in published code.
 
     Args:
         module: The classifier (config or module).
@@ -22,7 +22,7 @@ class AverageLogitsTTA(BaseTTAModel):
     Example:
         >>> tta_model = dict(type='AverageLogitsTTA')
 
-    Source: the test script of released Point-MAE and ACT.
+    Source: the test script of published Point-MAE and ACT.
     """
 
     def merge_preds(self, data_samples_list: list) -> list:

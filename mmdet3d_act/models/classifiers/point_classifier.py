@@ -161,7 +161,7 @@ class PointClassifier(PretrainedModel, BaseModel):
         )
 
     def extract_feat(self, inputs: dict) -> Tensor:
-        """Return what the head reads: [class token, maximum], (B, 2C).
+        """Features for the head: [class token, maximum], (B, 2C).
 
         Without a class token it is the maximum over the patches, (B, C).
 

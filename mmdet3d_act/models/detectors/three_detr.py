@@ -86,7 +86,7 @@ class ThreeDETR(PretrainedModel, BaseModel):
         )
 
     def extract_feat(self, inputs: dict) -> dict:
-        """Return what the head reads.
+        """Encode the scene for the head.
 
         Args:
             inputs: See :meth:`forward`. Scenes with fewer points than the

@@ -36,7 +36,7 @@ class Distiller(PretrainedModel, BaseModel):
             :class:`Objective`.
         mask: What draws the mask, or None where nothing is masked.
         mask_tokens: ``'decoder'``: masked patches are left out of the student
-            and stand as mask tokens in the decoder, as released;
+            and stand as mask tokens in the decoder, as published;
             ``'input'``: the student reads mask tokens in their place, as the
             text of ACT's unified objective has it. A ``MaskDecoder`` takes
             the same option.

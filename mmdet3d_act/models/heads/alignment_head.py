@@ -160,7 +160,7 @@ class AlignmentHead(BaseModule):
         return self(preds).flatten(1)
 
     def _rows(self, values: Tensor) -> Tensor:
-        """Return what the loss compares, (B, L, D) or (B, 1, L * D)."""
+        """Arrange features for the loss, (B, L, D) or (B, 1, L * D)."""
         if self.whole or values.ndim == 2:
             return values.flatten(1).unsqueeze(1)
         return values

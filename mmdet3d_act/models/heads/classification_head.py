@@ -23,7 +23,7 @@ class ClassificationHead(BaseModule):
 
     Every hidden layer is linear, batch norm, ReLU, dropout. Without hidden
     layers it is a linear classifier. Its weights begin as PyTorch's layers
-    do, as in released code; for a backbone from scratch see docs/design.md.
+    do, as in published code; for a backbone from scratch see docs/design.md.
 
     Source: Pang et al., Point-MAE, ECCV 2022, section 4.2; Dong et al., ACT,
     ICLR 2023, table 2 (MLP-3, MLP-LINEAR).

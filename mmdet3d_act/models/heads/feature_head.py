@@ -26,7 +26,7 @@ class FeatureHead(BaseModule):
         loss: Config of the feature loss, cosine by default.
         published_branch_loss: Whether the losses that are averaged over all
             elements (MSE, smooth L1) leave out the shallow branch, as in
-            released code.
+            published code.
     """
 
     def __init__(

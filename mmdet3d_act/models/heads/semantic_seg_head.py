@@ -31,7 +31,7 @@ class SemanticSegHead(PointDecodeHead):
     last of ``fp_features`` is taken.
 
     Source: Pang et al., Point-MAE, ECCV 2022, and Dong et al., ACT, ICLR
-    2023, released segmentation code.
+    2023, published segmentation code.
 
     Example:
         >>> points = torch.rand(2, 256, 3)
@@ -117,7 +117,7 @@ class SemanticSegHead(PointDecodeHead):
         cloud = self._cloud(tokens, feats)  # (B, D)
         x = self.propagation(feats['sa_xyz'][0], feats['fp_xyz'][-1], tokens)
         batch, num_points, local = x.shape
-        # Released weights read [point, cloud], in this order; what is the
+        # Published weights read [point, cloud], in this order; what is the
         # same for all points is applied once a cloud.
         weight = self.fc1.weight
         shared = F.linear(cloud, weight[:, local:], self.fc1.bias)
@@ -127,5 +127,5 @@ class SemanticSegHead(PointDecodeHead):
         return x.view(batch, num_points, -1).transpose(1, 2)
 
     def _cloud(self, tokens: Tensor, feats: dict) -> Tensor:
-        """Return what is known of the whole cloud, (B, D)."""
+        """Pool the features of the whole cloud, (B, D)."""
         return torch.cat([tokens.amax(dim=1), tokens.mean(dim=1)], dim=-1)

@@ -147,7 +147,7 @@ class ThreeDETRHead(BaseModule):
             in 3DETR; a short training comes much further.
         num_angle_bins: Bins of the heading; 1 where boxes have none.
         skip_origin: Whether farthest point sampling of the queries skips
-            points close to the origin, as released code does.
+            points close to the origin, as published code does.
         box_coder: Config or object: from predictions to boxes and back.
         assigner: Config or object: which query is to predict which box.
         loss: Config or module of the loss.
@@ -344,7 +344,7 @@ class ThreeDETRHead(BaseModule):
         return rows, queries, embedding
 
     def project(self, features: Tensor) -> Tensor:
-        """Return what the decoder reads, (B, G, C).
+        """Project patch features for the decoder, (B, G, C).
 
         Args:
             features: Of the patches, (B, in_channels, G).

@@ -42,7 +42,7 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(embed_dims, embed_dims)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Return what the tokens read, (B, T, C).
+        """Update the tokens by attending to the memory, (B, T, C).
 
         Args:
             x: The reading tokens, (B, T, C).

@@ -96,7 +96,7 @@ class PatchDGCNN(nn.Module):
         return self.project(self.mix(x, centers))
 
     def mix(self, x: Tensor, centers: Tensor) -> Tensor:
-        """Return what all edge convolutions give, (B, G, sum of widths).
+        """Concatenate the outputs of all edge convolutions, (B, G, widths).
 
         Args:
             x: (B, G, in).

@@ -82,7 +82,7 @@ class FrozenModule(nn.Module):
         return super().train(mode and self.train_mode)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Return what the wrapped module returns.
+        """Run the wrapped module.
 
         Raises:
             RuntimeError: If the weights are still to come.
@@ -137,7 +137,7 @@ class FrozenModule(nn.Module):
         return self._fingerprint
 
     def _fixed_tensors(self) -> dict[str, Tensor]:
-        """Return what never changes, by name within the wrapped module."""
+        """Frozen parameters and buffers, by name within the wrapped module."""
         return dict(_stored_tensors(self.module, buffers=not self.train_mode))
 
     def _load_from_state_dict(

@@ -142,7 +142,7 @@ class MiniPointNet(nn.Module):
         pooled = max_pool(x, dim=1)  # (B*G, C2)
         split = pooled.shape[-1]
         weight = self.conv3.weight
-        # Released weights read [maximum, own], in this order.
+        # Published weights read [maximum, own], in this order.
         shared = F.linear(pooled, weight[:, :split], self.conv3.bias)
         x = F.linear(x, weight[:, split:]).add_(shared.unsqueeze(1))
         x = self.norm2(x.flatten(0, 1))

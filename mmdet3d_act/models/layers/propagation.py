@@ -66,7 +66,7 @@ class FeaturePropagation(nn.Module):
         """
         batch = len(points)
         first = self.fcs[0]
-        # Released weights read [coordinates, interpolated], in this order.
+        # Published weights read [coordinates, interpolated], in this order.
         projected = F.linear(features, first.weight[:, 3:])  # (B, G, C1)
         x = three_interpolate(points, centers, projected)
         x = x + F.linear(points, first.weight[:, :3], first.bias)

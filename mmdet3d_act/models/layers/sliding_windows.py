@@ -28,7 +28,7 @@ class SlidingWindows:
     same scene gives the same result. What is such a block already, see
     :meth:`are_blocks`, need not be cut.
 
-    Source: whole-scene test of the released code of ACT (its
+    Source: whole-scene test of the published code of ACT (its
     ``semantic_segmentation/main_test.py``, commit 508019c), which is
     PointNet++'s; MMDetection3D's `EncoderDecoder3D` has its options' names.
 
@@ -141,7 +141,7 @@ class SlidingWindows:
         middles: Tensor,
         network: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """Return what the windows say of their points, (W*P, C)."""
+        """Predict the points of the windows, (W*P, C)."""
         windows = points[rows]  # (W, P, 3+F), a copy
         windows[..., :2] -= middles.unsqueeze(1)
         logits = network(windows).float().transpose(1, 2).flatten(0, 1)

@@ -155,7 +155,7 @@ class TransformerBlock(nn.Module):
         drop_path: Probability of dropping each residual branch.
         residual: ``'input'`` adds what attention and MLP give to their
             input, ``'normed'`` to their normalised input, as the blocks of
-            released ReCon do.
+            published ReCon do.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ class DetectionSetLoss(nn.Module):
     these queries, where boxes have several), averaged over the processes.
     Every decoder layer counts alike; a weight of 0 leaves a term out.
 
-    Source: Misra et al., 3DETR, ICCV 2021, equation 1; released code
+    Source: Misra et al., 3DETR, ICCV 2021, equation 1; published code
     (``criterion.py``, commit a5d1aad). Its defaults are those of ScanNet.
 
     Args:
@@ -46,10 +46,10 @@ class DetectionSetLoss(nn.Module):
         angle_cls_weight: Of the direction.
         angle_residual_weight: Of the angle's residual.
         no_object_weight: Of "no object" among the classes.
-        rotation: ``'exact'``, or ``'released'`` for the released arithmetic
+        rotation: ``'exact'``, or ``'released'`` for the published arithmetic
             with turned boxes, see :func:`giou_rotation`.
         regress_constant_angle: Whether the residual is regressed, to 0, where
-            there is one direction only, and so no angle: released code does,
+            there is one direction only, and so no angle: published code does,
             and it counts.
 
     Raises:

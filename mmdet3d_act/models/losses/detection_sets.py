@@ -116,7 +116,7 @@ def giou_rotation(
     Args:
         decoded: What the box coder decoded.
         targets: The true boxes.
-        rotation: ``'exact'``; or ``'released'``: as the released code of
+        rotation: ``'exact'``; or ``'released'``: as the published code of
             3DETR, which takes boxes for turned only if an angle of a true
             one is above 0, and then intersects what passes a pretest.
 

@@ -46,7 +46,7 @@ class FeatureLoss(nn.Module):
     """Base of the feature losses.
 
     Attributes:
-        published_branch: Whether released code counts the loss of the shallow
+        published_branch: Whether published code counts the loss of the shallow
             branch; it forgets it where losses are averaged over elements.
 
     Args:

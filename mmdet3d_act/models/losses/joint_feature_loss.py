@@ -137,7 +137,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
-        """Return what the losses of all processes say of one's features."""
+        """Gradient of the losses of all processes for one's features."""
         total = grad.clone(memory_format=torch.contiguous_format)
         all_reduce(total)
         start = get_rank() * ctx.count
@@ -150,7 +150,7 @@ class _JointFeatureLoss(FeatureLoss):
     Args:
         loss_weight: Factor of the loss.
         scope: Which patches are compared: ``'batch'``, all masked ones of the
-            batch, or ``'cloud'``, those of the same cloud, as released code
+            batch, or ``'cloud'``, those of the same cloud, as published code
             does (it also divides by their number: ``loss_weight=1 / 51``).
         gather: Whether the batch is that of all processes. Every process must
             have the same number of clouds. With the gradients averaged, as

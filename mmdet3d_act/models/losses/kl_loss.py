@@ -15,7 +15,7 @@ def kl_to_uniform(logits: Tensor, *, reduction: str = 'mean') -> Tensor:
     at temperature 1. Computed in float32, in the log domain.
 
     Source: Ramesh et al., Zero-Shot Text-to-Image Generation, ICML 2021;
-    direction and averaging as Point-BERT and ACT released them.
+    direction and averaging as Point-BERT and ACT published them.
 
     Args:
         logits: (B, G, T).

@@ -23,7 +23,7 @@ class SideTuning(BaseModule):
     class token stays as it is.
 
     Source: Zhang et al., Side-Tuning, ECCV 2020; its form is that of
-    released ACT.
+    published ACT.
 
     Example:
         >>> from mmdet3d_act.models.backbones import PointTransformer

@@ -110,7 +110,7 @@ class PointSegmentor(PretrainedModel, BaseModel):
         )
 
     def extract_feat(self, inputs: dict) -> dict:
-        """Return what the head reads: the backbone's dict, and other inputs.
+        """Features for the head: the backbone's dict, and other inputs.
 
         Args:
             inputs: See :meth:`forward`.

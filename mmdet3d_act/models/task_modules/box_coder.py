@@ -25,10 +25,10 @@ class ThreeDETRBoxCoder:
     The middle is a query's place and an offset of at most half a metre in
     every direction, the size a part of the scene's extent, the angle one of
     ``num_angle_bins`` directions and a residual. Angles are clockwise seen
-    from above, as in the released code: minus MMDetection3D's yaw.
+    from above, as in the published code: minus MMDetection3D's yaw.
 
     Source: Misra et al., An End-to-End Transformer Model for 3D Object
-    Detection, ICCV 2021; released code, commit a5d1aad.
+    Detection, ICCV 2021; published code, commit a5d1aad.
 
     Example:
         >>> coder = ThreeDETRBoxCoder(num_angle_bins=12)

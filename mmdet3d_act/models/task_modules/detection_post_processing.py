@@ -26,14 +26,14 @@ DIMENSIONS = dict(centers=3, sizes=3, angles=2, class_scores=3, objectness=2)
 class DetectionPostProcessing:
     """Drops empty, doubled and unlikely boxes, and scores the others.
 
-    By default as the released evaluation of 3DETR: boxes with fewer than 5
+    By default as the published evaluation of 3DETR: boxes with fewer than 5
     points are dropped (if all have, the likeliest object stays); of boxes
     whose likeliest class is the same and whose axis-aligned hulls have an IoU
     above 0.25 only the likeliest object stays; its probability of being one
     must be above 0.05; and what is left is emitted once for every class, with
     the product of both probabilities as score, class by class.
 
-    Source: Misra et al., 3DETR, ICCV 2021, released code
+    Source: Misra et al., 3DETR, ICCV 2021, published code
     (``utils/ap_calculator.py``, commit a5d1aad), after Qi et al., VoteNet.
 
     Args:
@@ -246,7 +246,7 @@ def suppress(
     rivals = (overlap > threshold).cpu()
     left = torch.ones(len(boxes), dtype=torch.bool)
     chosen = []
-    # Of equal scores the last comes first, as in the released code.
+    # Of equal scores the last comes first, as in the published code.
     for query in scores.argsort(stable=True).flip(0).tolist():
         if left[query]:
             chosen.append(query)

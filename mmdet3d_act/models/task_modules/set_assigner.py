@@ -30,7 +30,7 @@ class HungarianSetAssigner:
     ``center_cost`` times the L1 distance of the middles in units of the
     scene, and ``-giou_cost`` times the generalised IoU.
 
-    Source: Misra et al., 3DETR, ICCV 2021, section 3.3; released code
+    Source: Misra et al., 3DETR, ICCV 2021, section 3.3; published code
     (``criterion.py``, commit a5d1aad). Its defaults are those of ScanNet.
 
     Args:
@@ -41,7 +41,7 @@ class HungarianSetAssigner:
         queries_per_box: Queries that a box is given at most. More than one
             teach faster: a short training has few boxes, and suppression
             removes what is found twice.
-        rotation: ``'exact'``, or ``'released'`` for the released arithmetic
+        rotation: ``'exact'``, or ``'released'`` for the published arithmetic
             with turned boxes, see
             :func:`~mmdet3d_act.models.losses.pair_giou`.
 
@@ -74,7 +74,7 @@ class HungarianSetAssigner:
     def costs(
         self, decoded: dict[str, Tensor], targets: DetectionTargets
     ) -> Tensor:
-        """Return what every pair costs, (..., B, Q, M).
+        """Matching cost of every pair, (..., B, Q, M).
 
         Args:
             decoded: What the box coder decoded, of any number of layers.
