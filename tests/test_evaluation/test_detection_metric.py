@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import MMLogger
 
 from mmdet3d_act.evaluation import PresentIndoorMetric, PublishedIndoorMetric
 from mmdet3d_act.registry import METRICS, depth_boxes
@@ -85,36 +82,12 @@ def test_detected_class_that_does_not_occur() -> None:
     assert 'published/mAP_0.50' not in found
 
 
-def test_mmdet3ds_metric_agrees() -> None:
-    ours = evaluated(PublishedIndoorMetric(), SAMPLES)
-    theirs = evaluated(
-        METRICS.build(dict(type='PresentIndoorMetric')), SAMPLES
-    )
-    for name in ('mAP_0.25', 'mAP_0.50', 'mAR_0.25', 'mAP_0.25_present'):
-        assert theirs[name] == pytest.approx(ours[f'published/{name}']), name
-
-
 def test_mmdet3ds_mean_without_the_absent() -> None:
     theirs = evaluated(PresentIndoorMetric(0.25), [SOFA])
     assert np.isnan(theirs['mAP_0.25'])
     assert theirs['mAP_0.25_present'] == 1
     assert theirs['mAR_0.25_present'] == 1
     assert 'chair_AP_0.25' not in theirs
-
-
-def test_both_stand_side_by_side() -> None:
-    metrics = [PublishedIndoorMetric(), PresentIndoorMetric()]
-    names = [set(evaluated(metric, SAMPLES)) for metric in metrics]
-    assert not names[0] & names[1]
-
-
-def test_scenes_without_boxes_or_detections() -> None:
-    samples = [sample([], [], [(0.0, 0, 0.9)]), sample([0], [0], [])]
-    found = evaluated(PublishedIndoorMetric(), samples)
-    assert found['published/mAP_0.25'] == 0
-    assert found['published/mAP_0.25_present'] == 0
-    empty = evaluated(PublishedIndoorMetric(), [sample([], [], [])])
-    assert np.isnan(empty['published/mAP_0.25'])
 
 
 def test_annotations_of_training_samples() -> None:
@@ -127,21 +100,3 @@ def test_annotations_of_training_samples() -> None:
     found = evaluated(PublishedIndoorMetric(per_class=False), [one])
     assert found['published/mAP_0.25'] == 0.5
     assert 'published/bed_AP_0.25' not in found
-
-
-def test_table_of_classes(caplog: pytest.LogCaptureFixture) -> None:
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    try:
-        with caplog.at_level(logging.INFO):
-            evaluated(PublishedIndoorMetric(), SAMPLES)
-    finally:
-        logger.removeHandler(caplog.handler)
-        logger.setLevel(level)
-    lines = [line.split() for line in caplog.text.splitlines()]
-    rows = {line[0]: line for line in lines if line}
-    assert rows['bed'][1:] == ['2', '2', '50.00', '50.00', '50.00', '50.00']
-    assert rows['mean'][3] == '75.00'
-    assert 'sofa' not in rows

@@ -78,18 +78,6 @@ def test_every_number_is_mmdet3ds(seed: int, turned: bool) -> None:
     assert math.isnan(ours['class 17_AP_0.25'])
 
 
-def test_nothing_at_all() -> None:
-    samples = [scene(np.random.default_rng(0), 0, 0, False)]
-    found = evaluated('PresentIndoorMetric', samples)
-    assert set(found) == {
-        f'{mean}_{threshold:.2f}{end}'
-        for mean in ('mAP', 'mAR')
-        for threshold in THRESHOLDS
-        for end in ('', '_present')
-    }
-    assert all(math.isnan(value) for value in found.values())
-
-
 def test_classes_come_in_the_order_of_their_appearance() -> None:
     """The last bit of a mean depends on it."""
     rng = np.random.default_rng(1)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import math
-
 import pytest
 import torch
-from mmengine.logging import MMLogger
 
 from mmdet3d_act.evaluation import PartSegMetric
 from mmdet3d_act.registry import METRICS
@@ -74,18 +70,6 @@ def test_worked_by_hand(named: bool) -> None:
     assert found == pytest.approx(EXPECTED)
 
 
-def test_means_as_published() -> None:
-    made = metric(published_means=True, per_category=True)
-    made.process(None, SAMPLES)
-    found = made.evaluate(3)
-    # There is no mug, and parts 4 and 5 have no points.
-    assert math.isnan(found['class_miou'])
-    assert math.isnan(found['mean_part_accuracy'])
-    assert found['instance_miou'] == pytest.approx(EXPECTED['instance_miou'])
-    assert found['miou/Cap'] == pytest.approx(100 * CAP)
-    assert 'miou/Mug' not in found
-
-
 def test_ignored_points_do_not_count() -> None:
     clean, noisy = metric(), metric(ignore_index=99)
     clean.process(None, SAMPLES[:1])
@@ -100,20 +84,3 @@ def test_ignored_points_do_not_count() -> None:
     noisy.process(None, [ignored])
     with pytest.raises(ValueError, match='no labelled samples'):
         noisy.evaluate(1)
-
-
-def test_table(caplog: pytest.LogCaptureFixture) -> None:
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    try:
-        made = metric(prefix='parts')
-        made.process(None, SAMPLES)
-        with caplog.at_level(logging.INFO):
-            found = made.evaluate(3)
-    finally:
-        logger.removeHandler(caplog.handler)
-    assert found['parts/accuracy'] == pytest.approx(EXPECTED['accuracy'])
-    rows = [line.split() for line in caplog.text.splitlines()]
-    assert ['Cap', '1', f'{100 * CAP:.2f}'] in rows
-    assert ['classes', '3', f'{EXPECTED["class_miou"]:.2f}'] in rows
-    assert not any(row[:1] == ['Mug'] for row in rows)

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmdet3d_act.evaluation import ReconstructionMetric, reconstruction_metric
-from mmdet3d_act.registry import METRICS
+from mmdet3d_act.evaluation import ReconstructionMetric
 
 SQUARE = torch.tensor(
     [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]]
@@ -31,20 +30,6 @@ def lifted(height: float) -> torch.Tensor:
 def evaluate(metric: ReconstructionMetric, samples: list) -> dict:
     metric.process(None, samples)
     return metric.evaluate(len(samples))
-
-
-@pytest.fixture
-def log(monkeypatch) -> list[str]:
-    messages = []
-    monkeypatch.setattr(
-        reconstruction_metric, 'print_log', lambda m, *_: messages.append(m)
-    )
-    return messages
-
-
-def test_builds_from_its_config() -> None:
-    metric = METRICS.build(dict(type='ReconstructionMetric', threshold=0.02))
-    assert metric.threshold == 0.02
 
 
 def test_lifted_plane_by_hand() -> None:
@@ -86,7 +71,7 @@ def test_features_of_the_points_are_ignored() -> None:
     assert evaluate(ReconstructionMetric(), [item])['chamfer_l1'] == 0
 
 
-def test_mean_is_over_clouds_and_categories_are_listed(log) -> None:
+def test_mean_is_over_clouds_and_categories_are_listed() -> None:
     samples = [
         sample(lifted(0.1), category='cup'),
         sample(lifted(0.2), category='cup'),
@@ -96,27 +81,6 @@ def test_mean_is_over_clouds_and_categories_are_listed(log) -> None:
     assert got['chamfer_l1'] == pytest.approx(300, rel=1e-5)
     assert got['chamfer_l1/cup'] == pytest.approx(150, rel=1e-5)
     assert got['chamfer_l2/chair'] == pytest.approx(720, rel=1e-5)
-    title, head, *rows = log[0].splitlines()
-    assert 'per category' in title
-    cells = [row.split() for row in rows]
-    assert [row[:2] for row in cells] == [
-        ['chair', '1'],
-        ['cup', '2'],
-        ['all', '3'],
-    ]
-    column = head.split().index('chamfer_l1')
-    assert [float(row[column]) for row in cells] == [600, 150, 300]
-
-
-def test_categories_are_no_results_by_default(log) -> None:
-    got = evaluate(ReconstructionMetric(), [sample(SQUARE, category='cup')])
-    assert len(log) == 1
-    assert not any('/' in key for key in got)
-
-
-def test_no_table_without_categories(log) -> None:
-    evaluate(ReconstructionMetric(), [sample(SQUARE)])
-    assert log == []
 
 
 def test_padding_of_the_sampler_is_dropped() -> None:

@@ -46,6 +46,12 @@ COMPLETE = {
     RetrievalMetric: dict(pred_targets=dict(a=(torch.ones(2),) * 2)),
     SemanticSegMetric: dict(pred_pts_seg=MASK, gt_pts_seg=MASK),
 }
+# A head without the mug's part, a class that the data set does not have.
+SHORT = test_part_seg_metric.sample([0], [5], 'Mug')
+SHORT['pts_seg_logits'] = {
+    key: logits[:5] for key, logits in SHORT['pts_seg_logits'].items()
+}
+UNKNOWN = test_detection_metric.sample([0], [0], [(0.0, 3, 0.9)])
 OPTIONAL = ('shape_category', 'sample_idx', 'lidar_path')
 FIELDS = [
     (kind, key)
@@ -86,6 +92,8 @@ def test_a_sample_without_a_field_is_named(kind: Callable, key: str) -> None:
             dict(pred_feats=dict(max=torch.full((2,), math.nan))),
             'not finite',
         ),
+        (PartSegMetric, SHORT, 'Mug'),
+        (PublishedIndoorMetric, UNKNOWN, 'detection of class 3'),
         (PartSegMetric, dict(shape_category='Boat'), 'Boat'),
         (ReconstructionMetric, dict(pred_fine=CLOUD * math.nan), 'pred_fine'),
         (
@@ -161,17 +169,3 @@ def test_probes_need_both_parts_and_two_classes(
 ) -> None:
     with pytest.raises(ValueError, match=offender):
         LinearProbeMetric('max').compute_metrics(results)
-
-
-def test_detections_of_unknown_classes_are_named() -> None:
-    wrong = test_detection_metric.sample([0], [0], [(0.0, 3, 0.9)])
-    with pytest.raises(ValueError, match='detection of class 3'):
-        made(PublishedIndoorMetric).process(None, [wrong])
-
-
-def test_parts_that_a_head_does_not_have_are_named() -> None:
-    short = test_part_seg_metric.sample([0], [5], 'Mug')
-    logits = short['pts_seg_logits']['pts_seg_logits'][:5]
-    short['pts_seg_logits']['pts_seg_logits'] = logits
-    with pytest.raises(ValueError, match='Mug'):
-        made(PartSegMetric).process(None, [short])

@@ -28,21 +28,6 @@ def evaluate(found: list[dict], **options: object) -> dict[str, float]:
     return metric.evaluate(size=len(found))
 
 
-def test_ranks_by_hand() -> None:
-    gallery = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
-    queries = np.array([[2.0, 0.1], [1.0, 0.1], [0.0, 1.0]])
-    # Cosines: (1, 0.05, -1), (1, 0.1, -1), (0, 1, 0).
-    assert retrieval_ranks(queries, gallery).tolist() == [1, 2, 3]
-
-
-def test_euclid_looks_at_lengths() -> None:
-    gallery = np.array([[1.0, 0.0], [3.0, 0.0]])
-    queries = np.array([[1.2, 0.0], [2.5, 0.0]])
-    assert retrieval_ranks(queries, gallery, 'euclid').tolist() == [1, 1]
-    # The two directions are the same.
-    assert retrieval_ranks(queries, gallery, 'cosine').tolist() == [2, 2]
-
-
 @pytest.mark.parametrize('similarity', ['cosine', 'euclid'])
 def test_ranks_against_a_plain_loop(similarity: str) -> None:
     rng = np.random.default_rng(0)

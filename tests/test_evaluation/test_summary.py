@@ -34,13 +34,6 @@ def test_mean_and_deviation():
     assert str(spread([0.0, 0.0])) == '0.00 ± 0.00'
 
 
-def test_one_run_has_no_deviation():
-    assert spread([0.012346]).std is None
-    assert str(spread([0.012346])) == '0.01235'
-    assert str(spread([100.0])) == '100.00'
-    assert interval([1.0]) is None
-
-
 def test_interval_of_a_mean():
     # Student's t of 2 degrees of freedom: 4.3027 deviations of the mean.
     expected = 4.302653 * math.sqrt(13 / 3)
