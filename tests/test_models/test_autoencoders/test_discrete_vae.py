@@ -4,46 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from mmdet3d_act.models.autoencoders import DiscreteVAE
-from mmdet3d_act.models.losses import kl_to_uniform
-from mmdet3d_act.ops import chamfer_distance
-from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
-
-
-class AddTeacher(nn.Module):
-    """Adds a learnt vector and the centres' sum to the codes."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.channels = (in_channels, out_channels)
-        self.shift = nn.Parameter(torch.ones(out_channels))
-
-    def forward(
-        self, tokens: torch.Tensor, centers: torch.Tensor
-    ) -> torch.Tensor:
-        return tokens + self.shift + centers.sum(dim=-1, keepdim=True)
 
 
 def randomized(**changes: object) -> DiscreteVAE:
     return toys.randomize(toys.vae(**changes)).eval()
-
-
-def test_soft_codes_are_the_expected_code() -> None:
-    vae, logits = randomized(), torch.randn(2, 8, 16)
-    codes = vae.quantize(logits, hard=False, noise=False, temperature=0.5)
-    expected = (logits / 0.5).softmax(dim=-1) @ vae.codebook
-    toys.assert_close(codes, expected)
-
-
-@pytest.mark.parametrize('gradient', [False, True])
-def test_hard_codes_are_rows_of_the_codebook(gradient: bool) -> None:
-    vae, logits = randomized(), torch.randn(2, 8, 16)
-    with torch.set_grad_enabled(gradient):
-        codes = vae.quantize(logits, hard=True, noise=False)
-    toys.assert_close(codes, vae.codebook[logits.argmax(dim=-1)])
 
 
 def test_hard_codes_have_the_gradient_of_soft_ones() -> None:
@@ -95,48 +62,12 @@ def test_encode_draws_and_can_be_made_certain() -> None:
     toys.assert_close(certain, vae.mixer(codes, patches.centers), 1e-4)
 
 
-def test_teacher_stands_between_codes_and_mixer() -> None:
-    MODELS.register_module(module=AddTeacher, force=True)
-    try:
-        vae = randomized(teacher=dict(type='AddTeacher'))
-    finally:
-        MODELS.module_dict.pop('AddTeacher')
-    assert vae.teacher.channels == (32, 32)
-    patches = vae.group(toys.points())
-    codes = vae.codebook[vae.get_logits(patches).argmax(dim=-1)]
-    taught = vae.teacher(codes, patches.centers)
-    assert not torch.allclose(taught, codes, atol=0.1)
-    toys.assert_close(vae.encode(patches, noise=False, local=True), taught)
-    features = vae.mixer(taught, patches.centers)
-    toys.assert_close(vae.reconstruct(patches).features, features, 1e-4)
-
-
 def test_logit_scale_sharpens() -> None:
     plain, sharp = randomized(), randomized(logit_scale=3.0)
     patches = plain.group(toys.points())
     toys.assert_close(
         sharp.get_logits(patches), 3 * plain.get_logits(patches), 1e-4
     )
-
-
-def test_losses_are_the_published_ones() -> None:
-    vae = randomized(kl_weight=0.1, temperature=0.5)
-    points = toys.points()
-    torch.manual_seed(3)
-    losses = vae.loss(dict(points=points))
-    torch.manual_seed(3)
-    patches = vae.group(points)
-    out = vae.reconstruct(patches, hard=False, noise=True, temperature=0.5)
-    target = patches.neighborhoods.reshape(16, 4, 3)
-    for name, pred in (('coarse', out.coarse), ('fine', out.fine)):
-        toys.assert_close(
-            losses[f'loss_{name}'],
-            chamfer_distance(pred.reshape(16, -1, 3), target, norm='l1'),
-        )
-    toys.assert_close(losses['kl'], kl_to_uniform(out.logits))
-    toys.assert_close(losses['loss_kl'], 0.1 * losses['kl'])
-    assert losses['temperature'].item() == pytest.approx(0.5)
-    assert losses['kl_weight'].item() == pytest.approx(0.1)
 
 
 def test_only_what_is_summed_is_called_loss() -> None:

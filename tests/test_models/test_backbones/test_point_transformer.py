@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 from mmdet3d_act.models.backbones import PointTransformer
 from tests.test_models import toys
 
-VISIBLE = [0, 2, 3, 5, 7]
 # A bias before a norm in training mode has no effect.
 BEFORE_NORM = {'patch_embed.conv1.bias', 'patch_embed.conv3.bias'}
 
@@ -46,39 +43,6 @@ def test_forward_contract(channels: int) -> None:
         raw = points[..., 3:].transpose(1, 2)
         assert torch.equal(out['sa_features'][0], raw)
     assert [state.shape for state in out['hidden_states']] == [(2, 32, 8)] * 2
-
-
-def test_stock_heads_read_the_output() -> None:
-    pytest.importorskip('mmcv.ops')
-    heads = pytest.importorskip('mmdet3d.models')
-    out = randomized()(toys.points())
-    seeds, features, rows = heads.VoteHead._extract_input(
-        SimpleNamespace(), out
-    )
-    assert seeds.shape == (2, 8, 3)
-    assert features.shape == (2, 32, 8)
-    assert rows.dtype == torch.int64
-    xyz, features = heads.PointNet2Head._extract_input(SimpleNamespace(), out)
-    assert [value.shape[1] for value in xyz] == [40, 8]
-    assert features[0] is None
-
-
-def test_only_visible_patches_are_seen() -> None:
-    student = randomized()
-    patches = student.group(toys.points())
-    mask = toys.fixed_mask()
-    encoded = student.encode(patches, mask)
-    assert encoded.features.shape == (2, 5, 32)
-    visible = type(patches)(*(value[:, VISIBLE] for value in patches))
-    expected = student.encode(visible)
-    toys.assert_close(encoded.features, expected.features)
-    toys.assert_close(encoded.cls_token, expected.cls_token)
-    hidden = patches.neighborhoods.clone()
-    hidden[mask] = 100.0
-    moved = patches.centers.clone()
-    moved[mask] = -100.0
-    changed = patches._replace(neighborhoods=hidden, centers=moved)
-    toys.assert_close(student.encode(changed, mask).features, encoded.features)
 
 
 def test_embedding_masked_patches_only_matters_to_batch_statistics() -> None:
@@ -123,16 +87,6 @@ def test_forward_uses_known_patches() -> None:
     out, plain = student(cloud, *rows), student(cloud)
     assert torch.equal(out['centers'], plain['centers'].flip(1))
     toys.assert_close(out['features'], plain['features'].flip(2))
-
-
-def test_skip_origin_reaches_the_sampling() -> None:
-    points = toys.points()
-    points[:, 7] = 0.0
-    points[:, 8:] *= 0.01
-    points[:, :7] += 1.0
-    plain = toys.student().group(points).center_indices
-    skipping = toys.student(skip_origin=True).group(points).center_indices
-    assert not torch.equal(plain, skipping)
 
 
 @pytest.mark.parametrize('frozen', [-1, 0, 1, 2])

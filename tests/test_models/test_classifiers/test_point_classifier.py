@@ -130,18 +130,6 @@ def test_without_class_token_the_maximum_is_left() -> None:
     assert torch.equal(model.extract_feat(inputs), features.amax(2))
 
 
-def test_predictions() -> None:
-    model = classifier().eval()
-    inputs, samples = batch()
-    logits = model(inputs)
-    for sample, row in zip(
-        model(inputs, samples, mode='predict'), logits, strict=True
-    ):
-        assert torch.equal(sample.pred_logits, row)
-        assert not sample.pred_logits.requires_grad
-        assert int(sample.pred_label) == int(row.argmax())
-
-
 def test_the_head_follows_the_protocol() -> None:
     assert len(classifier('linear').head.layers) == 1
     assert len(classifier('mlp3').head.layers) == 9

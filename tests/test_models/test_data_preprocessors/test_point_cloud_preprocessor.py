@@ -28,21 +28,6 @@ def test_builds_from_its_config_and_stacks_everything() -> None:
     assert [sample.sample_idx for sample in batch['data_samples']] == [0, 1, 2]
 
 
-def test_what_is_stacked_stays_and_samples_may_be_absent() -> None:
-    points = toys.points()
-    batch = PointCloudPreprocessor()(dict(inputs=dict(points=points)))
-    assert torch.equal(batch['inputs']['points'], points)
-    assert batch['data_samples'] is None
-
-
-@pytest.mark.parametrize('training', [False, True])
-def test_no_randomness(training: bool) -> None:
-    first = PointCloudPreprocessor()(toys.data_batch(), training)
-    second = PointCloudPreprocessor()(toys.data_batch(), training)
-    assert torch.equal(first['inputs']['points'], toys.points())
-    assert torch.equal(second['inputs']['points'], toys.points())
-
-
 def test_moves_inputs_and_samples_to_the_device() -> None:
     preprocessor = PointCloudPreprocessor()
     preprocessor.to(torch.device('meta'))

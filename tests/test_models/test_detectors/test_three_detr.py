@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from mmdet3d_act.models.detectors import ThreeDETR
 from mmdet3d_act.models.detectors.three_detr import stack_scenes
-from mmdet3d_act.models.heads import ThreeDETRHead
 from mmdet3d_act.registry import HAS_MMDET3D
 from tests.test_models import toys
 from tests.test_models.test_detectors import scenes
@@ -94,26 +93,6 @@ def test_stack_scenes() -> None:
     whole = torch.rand(2, 5, 3)
     assert stack_scenes(whole, 5) is whole
     assert torch.equal(stack_scenes(whole, 6)[:, 5], whole[:, 0])
-
-
-def test_it_learns_a_box() -> None:
-    torch.manual_seed(0)
-    model = ThreeDETR(scenes.encoder(), ThreeDETRHead(**scenes.HEAD)).train()
-    inputs = {'points': scenes.points()}
-    samples = [
-        scenes.scene((0.2, 0.4, 0.1, 1, 0.8, 1.2), labels=(1,)),
-        scenes.scene((1.0, 0, 0.5, 0.5, 0.5, 0.5), labels=(3,)),
-    ]
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    history = []
-    for _ in range(50):
-        optimizer.zero_grad()
-        loss = total(model(inputs, samples, mode='loss'))
-        loss.backward()
-        optimizer.step()
-        history.append(loss.item())
-    # 0.51 to 0.56 with other seeds; boxes out of reach of a query are left.
-    assert history[-1] < 0.65 * history[0]
 
 
 def pretrained(folder: Path, **changes: object) -> tuple[str, nn.Module]:

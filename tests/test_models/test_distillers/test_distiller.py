@@ -17,36 +17,14 @@ from mmdet3d_act.models.layers import RandomPatchMask
 from mmdet3d_act.models.necks import MaskDecoder
 from mmdet3d_act.models.target_generators import (
     AutoencoderTarget,
-    CachedTarget,
     PatchCoordinates,
     TargetNorm,
 )
-from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
 
 mmdet3d_act.compat.allow_mmengine_checkpoints()
 
-ACT = dict(
-    type='Distiller',
-    student=toys.STUDENT,
-    mask=dict(type='RandomPatchMask', ratio=0.5),
-    objectives=dict(
-        act=dict(
-            target_generator=dict(
-                type='AutoencoderTarget', autoencoder=None, noise=False
-            ),
-            neck=dict(
-                type='MaskDecoder', embed_dims=32, num_layers=1, num_heads=4
-            ),
-            head=dict(type='FeatureHead', embed_dims=32, target_channels=32),
-        )
-    ),
-)
 DATA = dict(up_axis='y', normalization='unit_sphere')
-BEFORE_NORM = {
-    'student.patch_embed.conv1.bias',
-    'student.patch_embed.conv3.bias',
-}
 
 
 def neck(mask_tokens: str = 'decoder') -> MaskDecoder:
@@ -84,20 +62,6 @@ def loss_of(model: Distiller, seed: int = 0) -> dict[str, torch.Tensor]:
     return model(dict(points=toys.points()), toys.samples(), mode='loss')
 
 
-def test_act_builds_from_its_config() -> None:
-    config = {**ACT, 'objectives': {'act': {**ACT['objectives']['act']}}}
-    config['objectives']['act']['target_generator'] = dict(
-        type='AutoencoderTarget', autoencoder=toys.vae()
-    )
-    model = MODELS.build(config)
-    assert type(model) is Distiller
-    assert type(model.objectives['act']) is Objective
-    losses = loss_of(model)
-    assert set(losses) == {'act.loss', 'act.constant_baseline'}
-    total, _ = model.parse_losses(losses)
-    assert torch.equal(total, losses['act.loss'])
-
-
 def test_objectives_are_summed_with_their_weights() -> None:
     parts = dict(act=act(weight=0.25), mae=point_mae(weight=3.0))
     model = distiller(parts).eval()
@@ -128,25 +92,6 @@ def test_one_seed_one_loss() -> None:
     assert values[0] == values[1] != values[2]
 
 
-def test_gradient_reaches_exactly_the_trainable_parameters() -> None:
-    model = distiller(dict(act=act(), mae=point_mae())).train()
-    toys.randomize(model)
-    total, _ = model.parse_losses(loss_of(model))
-    total.backward()
-    teacher = 'objectives.act.target_generator.'
-    frozen = {
-        name
-        for name, parameter in model.named_parameters()
-        if not parameter.requires_grad
-    }
-    assert frozen == {
-        name
-        for name, _ in model.named_parameters()
-        if name.startswith(teacher)
-    }
-    assert set(toys.without_gradient(model)) - frozen <= BEFORE_NORM
-
-
 def test_targets_are_normalised_and_detached() -> None:
     norm = TargetNorm('center', num_channels=32)
     norm.mean.fill_(2.0)
@@ -156,25 +101,6 @@ def test_targets_are_normalised_and_detached() -> None:
     target = part.get_target({}, patches, None)
     toys.assert_close(target, plain - 2.0)
     assert not target.requires_grad
-
-
-def test_mask_tokens_at_the_input() -> None:
-    model = distiller(dict(act=act('input')), mask_tokens='input')
-    assert model.mask_token.shape == (1, 1, 32)
-    seen = []
-    model.objectives['act'].neck.register_forward_pre_hook(
-        lambda _, args: seen.append(args[0].features.shape[1])
-    )
-    losses = loss_of(model)
-    losses['act.loss'].backward()
-    assert seen == [8]
-    assert model.mask_token.grad.any()
-    # DistributedDataParallel refuses parameters that take no part.
-    assert set(toys.without_gradient(model)) <= {
-        *BEFORE_NORM,
-        *(name for name, p in model.named_parameters() if not p.requires_grad),
-    }
-    assert distiller().mask_token is None
 
 
 def test_predict_gives_features_for_probing() -> None:
@@ -227,15 +153,6 @@ def test_prepare_fits_the_statistics_of_all_batches() -> None:
         ]
     )
     toys.assert_close(norm.mean, expected.flatten(0, 1).mean(dim=0), 1e-4)
-
-
-def test_only_what_needs_it_is_prepared() -> None:
-    assert not distiller(dict(mae=point_mae())).needs_preparation
-    assert not distiller().needs_preparation
-    cached = Objective(
-        CachedTarget(PatchCoordinates()), neck(), CoordinateHead(32, 4)
-    )
-    assert distiller(dict(mae=cached)).needs_preparation
 
 
 class Clouds(torch.utils.data.Dataset):

@@ -15,7 +15,6 @@ from mmdet3d_act.models.heads import (
     FeatureHead,
 )
 from mmdet3d_act.models.layers import RandomPatchMask
-from mmdet3d_act.models.losses import CosineFeatureLoss, NTXentFeatureLoss
 from mmdet3d_act.models.necks import (
     ConceptExtractor,
     MaskDecoder,
@@ -87,44 +86,6 @@ def test_reconstruction_leaves_out_encoded_features() -> None:
     toys.assert_close(losses['rec.loss'], expected)
 
 
-@pytest.mark.parametrize(
-    'loss', [None, CosineFeatureLoss(), NTXentFeatureLoss()]
-)
-def test_a_few_steps_learn_the_targets(loss: torch.nn.Module | None) -> None:
-    head = AlignmentHead(32, 3, hidden_dims=32, whole=True, loss=loss)
-    # Of random weights, which tell random clouds apart.
-    model = distiller(
-        student=toys.randomize(paired.student()),
-        objectives=dict(concept=concept(head=head)),
-    )
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(80):
-        losses = loss_of(model)
-        optimizer.zero_grad()
-        losses['concept.loss'].backward()
-        optimizer.step()
-    assert losses['concept.loss'] < 0.3 * losses['concept.constant_baseline']
-
-
-def test_several_teachers_and_reconstruction_are_summed() -> None:
-    other = concept(
-        neck=PatchTokens(),
-        head=AlignmentHead(32, toys.NUM_GROUPS),
-        weight=0.5,
-    )
-    parts = dict(concept=concept(), plain=other, rec=reconstruction())
-    model = distiller(objectives=parts)
-    losses = loss_of(model)
-    total, _ = model.parse_losses(losses)
-    toys.assert_close(
-        total,
-        losses['concept.loss'] + losses['plain.loss'] + losses['rec.loss'],
-    )
-    total.backward()
-    shifts = {'patch_embed.conv1.bias', 'patch_embed.conv3.bias'}
-    assert set(toys.without_gradient(model.student)) <= shifts
-
-
 class Visible(Objective):
     """Says what it was given."""
 
@@ -151,26 +112,6 @@ def test_whole_clouds_beside_masked_ones() -> None:
     alone = distiller(objectives=dict(concept=objective)).eval()
     alone.student.load_state_dict(model.student.state_dict())
     toys.assert_close(losses['concept.loss'], loss_of(alone)['concept.loss'])
-
-
-def test_concepts_of_the_visible_patches() -> None:
-    parts = dict(mae=masked_objective(), concept=concept())
-    model = distiller(objectives=parts, mask=RandomPatchMask(0.5))
-    model = toys.randomize(model).eval()
-    whole = copy.deepcopy(model)
-    whole.objectives['concept'].whole_cloud = True
-    first, second = loss_of(model), loss_of(whole)
-    assert torch.equal(first['mae.loss'], second['mae.loss'])
-    assert not torch.allclose(first['concept.loss'], second['concept.loss'])
-
-
-def test_a_masked_student_cannot_hide_what_it_did_not_encode() -> None:
-    neck = MaskDecoder(32, num_layers=1, num_heads=4, mask_tokens='encoded')
-    head = CoordinateHead(32, toys.GROUP_SIZE)
-    part = Objective(PatchCoordinates(), neck, head)
-    model = distiller(objectives=dict(rec=part), mask=RandomPatchMask(0.5))
-    with pytest.raises(ValueError, match='give the mask to the objective'):
-        loss_of(model)
 
 
 def test_frozen_student_stays_as_it_is() -> None:

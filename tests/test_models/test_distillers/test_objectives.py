@@ -143,22 +143,6 @@ def test_gradient_reaches_every_trainable_parameter(form: str) -> None:
     assert set(toys.without_gradient(model)) - frozen <= before_norm
 
 
-def test_features_and_codes_of_one_autoencoder_together() -> None:
-    parts = dict(features=features(CosineFeatureLoss), codes=codes(weight=0.5))
-    torch.manual_seed(0)
-    model = Distiller(toys.student(), parts, mask=RandomPatchMask(0.5)).eval()
-    losses = loss_of(model)
-    total, _ = model.parse_losses(losses)
-    toys.assert_close(total, losses['features.loss'] + losses['codes.loss'])
-    parts['codes'].weight = 1.0
-    plain = loss_of(model)
-    for key in ('loss', 'constant_baseline'):
-        name = f'codes.{key}'
-        toys.assert_close(losses[name], 0.5 * plain[name])
-    # A share of patches, whatever the weight.
-    assert losses['codes.accuracy'] == plain['codes.accuracy']
-
-
 def test_cached_codes_are_the_codes() -> None:
     plain = codes()
     cached = Objective(
@@ -183,13 +167,3 @@ def test_codes_cannot_be_whitened() -> None:
         model.prepare([toys.data_batch(NUM_CLOUDS)])
     with pytest.raises(ValueError, match='code indices are classes; leave'):
         loss_of(model)
-
-
-def test_features_are_no_target_of_a_code_head() -> None:
-    part = Objective(
-        AutoencoderTarget(stage_one()),
-        FORMS['decoder'][1](),
-        CodeHead(32, toys.NUM_CODES),
-    )
-    with pytest.raises(ValueError, match=r"type='AutoencoderCodes'"):
-        loss_of(distiller(part))

@@ -17,14 +17,6 @@ def samples(*labels: int) -> list[BaseDataElement]:
     ]
 
 
-def test_without_hidden_layers_it_is_linear() -> None:
-    head = ClassificationHead(8, 5, hidden_dims=())
-    feats = torch.rand(3, 8)
-    (layer,) = head.layers
-    assert torch.equal(head(feats), layer(feats))
-    assert sum(p.numel() for p in head.parameters()) == 8 * 5 + 5
-
-
 @pytest.mark.parametrize('smoothing', [0.0, 0.2])
 def test_loss_and_accuracy(smoothing: float) -> None:
     head = ClassificationHead(

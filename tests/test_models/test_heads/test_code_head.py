@@ -39,14 +39,6 @@ def test_loss_of_the_masked_patches(passes: int) -> None:
     assert losses['accuracy'].item() == pytest.approx(sum(right[:6]) / 6)
 
 
-def test_nothing_known_is_the_logarithm_of_the_number_of_codes() -> None:
-    preds, target, mask = case(1)
-    head = CodeHead(32, 6)
-    torch.nn.init.zeros_(head.proj.weight)
-    losses = head.loss(preds, target, mask)
-    assert losses['loss'].item() == pytest.approx(math.log(6))
-
-
 @pytest.mark.parametrize('passes', [1, 2])
 def test_baseline_is_the_loss_of_the_best_constant(passes: int) -> None:
     preds, _, mask = case(passes)
@@ -65,13 +57,6 @@ def test_baseline_is_the_loss_of_the_best_constant(passes: int) -> None:
     losses = head.loss(preds, target, mask)
     toys.assert_close(losses['loss'], baseline)
     assert losses['accuracy'].item() == pytest.approx(0.5)
-
-
-def test_a_collapsed_autoencoder_shows_in_the_baseline() -> None:
-    preds, target, mask = case(1)
-    losses = CodeHead(32, 6).loss(preds, torch.full_like(target, 2), mask)
-    assert losses['constant_baseline'].item() == 0
-    assert losses['loss'].item() > 1
 
 
 def test_computed_in_float32_under_autocast() -> None:

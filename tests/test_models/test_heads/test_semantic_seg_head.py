@@ -1,4 +1,4 @@
-"""The head that gives every point a class."""
+"""The heads that give every point a class, or a part."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from mmdet3d_act.models.backbones import PointTransformer
-from mmdet3d_act.models.heads import SemanticSegHead
+from mmdet3d_act.models.heads import PartSegHead, SemanticSegHead
 from tests.test_models import toys
 
 SIZES = dict(in_channels=64, propagation_channels=(24, 16), channels=(16, 8))
@@ -87,3 +87,14 @@ def test_computed_in_float32_under_autocast() -> None:
     expected = F.cross_entropy(logits.float(), target)
     toys.assert_close(losses['loss_sem_seg'], expected)
     toys.assert_close(logits.float(), one(feats), 0.1)
+
+
+def test_categories_of_any_shape_with_an_entry_an_object() -> None:
+    torch.manual_seed(0)
+    one = PartSegHead(6, 3, category_channels=4, **SIZES).eval()
+    feats = backbone()(toys.points())
+    flat, column = torch.tensor([2, 0]), torch.tensor([[2], [0]])
+    assert torch.equal(
+        one({**feats, 'shape_label': column}),
+        one({**feats, 'shape_label': flat}),
+    )

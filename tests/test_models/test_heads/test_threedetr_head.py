@@ -31,20 +31,6 @@ def feats_of(num_groups: int = 9) -> dict:
     }
 
 
-def test_queries_are_the_farthest_centers() -> None:
-    feats = feats_of()
-    head = head_of().eval()
-    outputs = head(feats)
-    center_rows = [
-        (feats['centers'][0] == query).all(-1).nonzero().item()
-        for query in outputs['query_xyz'][0]
-    ]
-    assert center_rows[0] == 0
-    assert len(set(center_rows)) == 5
-    farthest = (feats['centers'][0] - feats['centers'][0, 0]).norm(dim=-1)
-    assert center_rows[1] == farthest.argmax()
-
-
 def test_queries_begin_as_their_patches() -> None:
     """Without a decoder's layers at work, only they tell queries apart."""
     feats = feats_of()
@@ -69,16 +55,6 @@ def test_queries_begin_as_their_patches() -> None:
     assert differs == [[False] * 5, [False, False, False, True, False]]
 
 
-def test_batch_norm_mixes_decoder_layers() -> None:
-    """The last layer alone would be normalised otherwise."""
-    head = head_of().train()
-    x = torch.randn(2, 2, 5, 16)
-    together = head.cls_mlp(x)[-1]
-    assert not torch.allclose(together, head.cls_mlp(x[-1:])[0], atol=1e-4)
-    head.eval()
-    torch.testing.assert_close(head.cls_mlp(x)[-1], head.cls_mlp(x[-1:])[0])
-
-
 @needs_boxes
 def test_loss_of_every_layer() -> None:
     head = head_of()
@@ -93,15 +69,6 @@ def test_loss_of_every_layer() -> None:
     assert all(p.grad is not None for p in head.parameters())
     assert not head.angle_cls_mlp.fc1.weight.grad.any()
     assert torch.isfinite(total)
-
-
-@needs_boxes
-@pytest.mark.parametrize('label', [7, 4, -1])
-def test_labels_that_are_no_class(label: int) -> None:
-    sample = scenes.scene((0, 0, 0, 1, 1, 1), labels=(label,))
-    wrong = rf'must be 0 to 3, got \[{label}\]; num_classes of the head'
-    with pytest.raises(ValueError, match=wrong):
-        head_of().loss(feats_of(), [sample, scenes.scene()])
 
 
 @needs_boxes
@@ -120,22 +87,6 @@ def test_terms_of_weight_0(terms: tuple[str, ...]) -> None:
     assert all(p.grad is not None for p in head.parameters())
     assert not getattr(head, f'{terms[0]}_mlp').fc3.weight.grad.any()
     assert head.center_mlp.fc3.weight.grad.any()
-
-
-@needs_boxes
-def test_predict_takes_the_last_layer() -> None:
-    head = head_of().eval()
-    feats = feats_of()
-    outputs = head(feats)
-    found = head.predict(feats)
-    assert len(found) == 2
-    for name in ('cls_logits', 'center_offset', 'size_logits'):
-        outputs[name] = outputs[name].clone()
-        outputs[name][0] = 9.0
-    same = head.predict_by_feat(outputs, feats['sa_xyz'][0])
-    for one, other in zip(found, same, strict=True):
-        assert torch.equal(one.scores_3d, other.scores_3d)
-        assert torch.equal(one.bboxes_3d.tensor, other.bboxes_3d.tensor)
 
 
 def test_wrong_input_is_named() -> None:

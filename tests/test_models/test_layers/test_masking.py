@@ -77,8 +77,3 @@ def test_select_keeps_the_order() -> None:
     assert select(values, ~mask).tolist() == [[0, 2, 5], [7, 8, 9]]
     wide = values[..., None, None].expand(-1, -1, 4, 3)
     assert select(wide, mask).shape == (2, 3, 4, 3)
-
-
-def test_select_of_nothing_is_empty() -> None:
-    mask = torch.zeros(2, 3, dtype=torch.bool)
-    assert select(torch.rand(2, 3, 5), mask).shape == (2, 0, 5)

@@ -6,28 +6,11 @@ import pytest
 import torch
 
 from mmdet3d_act.models.layers import (
-    MiniPointNet,
     make_patches,
     patches_in_place,
 )
-from mmdet3d_act.ops import farthest_point_sample, gather_points, knn
+from mmdet3d_act.ops import gather_points
 from tests.test_models import toys
-
-
-def test_patches_are_neighbours_of_the_centres() -> None:
-    points = toys.points()
-    patches = make_patches(points, 8, 4)
-    rows = farthest_point_sample(points, 8)
-    assert torch.equal(patches.center_indices, rows)
-    toys.assert_close(patches.centers, gather_points(points, rows))
-    neighbors = knn(points, patches.centers, 4)
-    assert torch.equal(patches.neighbor_indices, neighbors)
-    cloud, group, point = 1, 5, 2
-    expected = (
-        points[cloud, neighbors[cloud, group, point]]
-        - points[cloud, rows[cloud, group]]
-    )
-    toys.assert_close(patches.neighborhoods[cloud, group, point], expected)
 
 
 def test_features_go_along_and_are_not_centred() -> None:
@@ -69,9 +52,3 @@ def test_in_place_undoes_the_centring() -> None:
     placed = patches_in_place(patches.centers, patches.neighborhoods)
     expected = gather_points(points, patches.neighbor_indices)
     toys.assert_close(placed, expected.reshape(2, 32, 3))
-
-
-def test_mini_pointnet_ignores_the_order_of_points() -> None:
-    net = toys.randomize(MiniPointNet(32, channels=(8, 16, 16))).eval()
-    x = torch.randn(2, 8, 4, 3)
-    toys.assert_close(net(x[:, :, [2, 0, 3, 1]]), net(x))

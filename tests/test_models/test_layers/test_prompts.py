@@ -19,14 +19,6 @@ def test_where_prompts_enter(mode, rows, entered) -> None:
     assert prompts.num_prompts == (0 if rows is None else 4)
 
 
-def test_each_block_has_its_own() -> None:
-    prompts = Prompts(4, 8, 3).eval()
-    tokens, pos = prompts(2, 5)
-    assert torch.equal(tokens, prompts.tokens[2:])
-    assert torch.equal(pos, prompts.pos[2:])
-    assert not torch.equal(tokens, prompts(1, 5)[0])
-
-
 def test_start_values() -> None:
     torch.manual_seed(0)
     prompts = Prompts(64, 96, 4)

@@ -45,11 +45,3 @@ def test_every_ball(channels: int) -> None:
             torch.testing.assert_close(
                 out.features[cloud, ball], one_ball(layer, x)
             )
-
-
-def test_a_lonely_point_is_its_own_ball() -> None:
-    layer = layer_of(radius=0.01, num_groups=2)
-    points = torch.tensor([[[0.0, 0, 0], [1, 1, 1], [2, 2, 2]]])
-    out = layer(points)
-    alone = one_ball(layer, torch.zeros(1, 3))
-    torch.testing.assert_close(out.features[0], alone.expand(2, -1))

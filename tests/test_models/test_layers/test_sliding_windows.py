@@ -127,17 +127,6 @@ def test_votes_and_logits() -> None:
     torch.testing.assert_close(means, expected)
 
 
-def test_more_votes_see_other_sets() -> None:
-    points = scene()
-    once, twice = Recorder(), Recorder()
-    SlidingWindows(num_points=64, batch_size=1000)(points, once)
-    SlidingWindows(num_points=64, batch_size=1000, num_votes=2)(points, twice)
-    (first,), (both,) = once.seen, twice.seen
-    assert len(both) == 2 * len(first)
-    assert torch.equal(both[: len(first)], first)
-    assert not torch.equal(both[len(first) :], first)
-
-
 def test_same_scene_same_result_whatever_the_global_seed() -> None:
     seen = []
     for seed in (0, 1):

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from mmdet3d_act.models.layers import (
     QueryAttention,
-    ThreeDETRDecoder,
 )
 
 DIMS, HEADS = 16, 4
@@ -48,30 +47,3 @@ def test_blocked_tokens_are_not_seen(dtype: torch.dtype) -> None:
         attention(query, key, value, only_first),
         attention(query, key, changed, only_first),
     )
-
-
-def test_decoder_gives_every_layer() -> None:
-    torch.manual_seed(0)
-    decoder = ThreeDETRDecoder(DIMS, 3, HEADS, 24).eval()
-    query_pos, scene, scene_pos = inputs(4, 9, 9)
-    out = decoder(query_pos, scene, scene_pos)
-    assert out.shape == (3, 2, 4, DIMS)
-    # A query sees the scene in any order, and one norm ends every layer.
-    order = torch.randperm(9)
-    shuffled = decoder(query_pos, scene[:, order], scene_pos[:, order])
-    torch.testing.assert_close(out, shuffled)
-    assert out.mean(-1).abs().max() < 1e-5
-    shorter = ThreeDETRDecoder(DIMS, 1, HEADS, 24).eval()
-    shorter.load_state_dict(decoder.state_dict(), strict=False)
-    torch.testing.assert_close(shorter(query_pos, scene, scene_pos)[0], out[0])
-
-
-def test_initial_weights() -> None:
-    decoder = ThreeDETRDecoder(64, 1, HEADS, 96)
-    attention = decoder.layers[0].self_attn
-    limit = (6 / (64 + 3 * 64)) ** 0.5
-    assert 0.9 * limit < attention.qkv.weight.abs().max() <= limit
-    assert not attention.qkv.bias.any()
-    assert not attention.proj.bias.any()
-    with pytest.raises(ValueError, match='num_layers must be at least 1'):
-        ThreeDETRDecoder(DIMS, 0, HEADS, 24)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
@@ -32,59 +30,6 @@ def losses_of(
     assigner = HungarianSetAssigner(queries_per_box=queries_per_box)
     assignment = assigner.assign(decoded, targets)
     return DetectionSetLoss(3, **options)(decoded, targets, assignment)
-
-
-def test_worked_by_hand() -> None:
-    """One query that has the box, one that has none."""
-    outputs = raw_outputs(layers=1, scenes=1, queries=2)
-    zeros = torch.zeros(1, 1, 2, 3)
-    outputs |= dict(
-        cls_logits=torch.zeros(1, 1, 2, 4),
-        center_offset=zeros,
-        size_logits=zeros,  # 2 metres, half of the scene
-        angle_residual=torch.tensor([3.0, 0.0]).view(1, 1, 2, 1),
-        query_xyz=torch.tensor([[[2.0, 2, 3], [9, 9, 9]]]),
-    )
-    found = losses_of(outputs, [instances([BOX], [1])])
-    # Boxes 1 and 8, 1 above the other: they share 1/2 of 17/2 in a hull of
-    # 2 x 2 x 2.5 metres.
-    giou = (0.5 / 8.5) - (1 - 8.5 / 10)
-    expected = dict(
-        loss_cls=math.log(4),
-        loss_center=5 / 4,
-        loss_size=3 / 4,
-        loss_giou=1 - giou,
-        loss_angle_cls=0,
-        loss_angle_residual=0.5 * (3 - 0.5),
-        cardinality_error=1,  # arg-max of equal logits is a class
-    )
-    values = {key: float(value) for key, value in found.items()}
-    assert values == pytest.approx(expected, abs=1e-6)
-
-
-def test_no_object_counts_less() -> None:
-    outputs = raw_outputs(layers=1, scenes=1, queries=2)
-    logits = torch.tensor([[0.0, 9, 0, 0], [9.0, 0, 0, 0]]).view(1, 1, 2, 4)
-    outputs |= dict(cls_logits=logits)
-    scenes = [instances([BOX], [1])]
-    costs = -logits.log_softmax(-1)[0, 0]
-    expected = (costs[0, 1] + 0.5 * costs[1, 3]) / 1.5
-    found = losses_of(outputs, scenes, no_object_weight=0.5)
-    assert float(found['loss_cls']) == pytest.approx(float(expected))
-
-
-def test_perfect_predictions_cost_nothing() -> None:
-    logit = torch.logit(torch.tensor(0.25))
-    outputs = raw_outputs(layers=1, scenes=1, queries=1)
-    outputs |= dict(
-        cls_logits=torch.tensor([0.0, 40, 0, 0]).view(1, 1, 1, 4),
-        center_offset=torch.zeros(1, 1, 1, 3),
-        size_logits=torch.full((1, 1, 1, 3), float(logit)),
-        angle_residual=torch.zeros(1, 1, 1, 1),
-        query_xyz=torch.full((1, 1, 3), 2.0),
-    )
-    found = losses_of(outputs, [instances([BOX], [1])])
-    assert all(abs(float(value)) < 1e-5 for value in found.values())
 
 
 def test_several_queries_for_a_box_count_as_one() -> None:

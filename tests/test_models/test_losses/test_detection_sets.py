@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmdet3d_act.models.losses import center_distances, pair_giou
 from mmdet3d_act.models.losses.detection_sets import (
     box_giou,
     giou_rotation,
     upright_boxes,
 )
 from mmdet3d_act.models.task_modules import ThreeDETRBoxCoder
-from mmdet3d_act.ops import giou3d
 from tests.test_models.detections import instances, raw_outputs, scene_range
 
 CUBE = [1.0, 2, 3, 1, 1, 1]
@@ -24,17 +22,6 @@ def drawn(bins: int, yaws: tuple[float, ...] = (0.0, 0.0)) -> tuple:
     scenes[0] = instances([[*CUBE, yaws[0]], [*CUBE, 0.0]], [0, 1])
     decoded = coder.decode(raw_outputs(bins=bins))
     return decoded, coder.encode(scenes, scene_range())
-
-
-def test_pairs_are_those_of_the_operation() -> None:
-    decoded, targets = drawn(1)
-    found = pair_giou(decoded, targets, 'exact')
-    assert found.shape == (2, 2, 5, 2)
-    boxes = torch.cat([decoded['centers'], decoded['sizes']], dim=-1)
-    expected = giou3d(boxes[:, 0], torch.tensor(CUBE))
-    torch.testing.assert_close(found[:, 0, :, 0], expected)
-    # The second scene has one box.
-    assert not found[:, 1, :, 1].any()
 
 
 def test_a_box_fits_itself() -> None:
@@ -67,13 +54,3 @@ def test_released_arithmetic_looks_at_the_sign(
     bins: int, yaws: tuple[float, float], rotation: str, expected: str
 ) -> None:
     assert giou_rotation(*drawn(bins, yaws), rotation) == expected
-
-
-def test_distances_are_in_units_of_the_scene() -> None:
-    decoded, targets = drawn(1)
-    delta = decoded['centers'].detach()[1, 0, 2] - torch.tensor(CUBE[:3])
-    found = center_distances(decoded, targets)
-    assert found.shape == (2, 2, 5, 2)
-    assert float(found[1, 0, 2, 0]) == pytest.approx(
-        float(delta.abs().sum() / 4)
-    )

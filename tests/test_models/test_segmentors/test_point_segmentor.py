@@ -55,18 +55,6 @@ def test_a_neck_stands_between() -> None:
     assert torch.equal(own.eval()(inputs), model.decode_head(feats))
 
 
-def test_predictions() -> None:
-    model = networks.part().eval()
-    inputs = dict(points=toys.points(), shape_label=LABELS)
-    samples = model(inputs, toys.labelled(masks(6)), mode='predict')
-    logits = model(inputs)
-    for sample, own in zip(samples, logits, strict=True):
-        assert torch.equal(sample.pts_seg_logits.pts_seg_logits, own)
-        pred = sample.pred_pts_seg.pts_semantic_mask
-        assert torch.equal(pred, own.argmax(0))
-        assert pred.dtype == torch.int64
-
-
 def room(num_points: int = 300) -> torch.Tensor:
     generator = toys.seeded(0)
     return torch.rand(1, num_points, 3, generator=generator) * 1.8
@@ -136,25 +124,3 @@ def test_the_head_works_in_mmdet3ds_segmentor() -> None:
     assert set(losses) == {'decode.loss_sem_seg', 'decode.accuracy'}
     found = theirs.encode_decode(points, [{}, {}])
     assert torch.equal(found, ours(dict(points=points)))
-
-
-@pytest.mark.skipif(not HAS_MMDET3D, reason='MMDetection3D is not installed')
-def test_a_head_of_mmdet3d_works_in_ours() -> None:
-    """Its base class has the loss and the last layer of all stock heads."""
-    from mmdet3d.models.decode_heads.decode_head import Base3DDecodeHead
-
-    class NearestCenter(Base3DDecodeHead):
-        def forward(self, feats: dict) -> torch.Tensor:
-            distance = torch.cdist(feats['sa_xyz'][0], feats['fp_xyz'][-1])
-            rows = distance.argmin(-1).unsqueeze(1).expand(-1, 32, -1)
-            return self.cls_seg(feats['fp_features'][-1].gather(2, rows))
-
-    head = NearestCenter(channels=32, num_classes=5)
-    backbone = build_module(networks.BACKBONE)
-    model = PointSegmentor(backbone, head)
-    inputs = dict(points=toys.points())
-    losses = model.loss(inputs, toys.labelled(masks()))
-    losses['decode.loss_sem_seg'].backward()
-    assert model.backbone.norm.weight.grad.any()
-    (first, _) = model.eval().predict(inputs, toys.samples())
-    assert first.pts_seg_logits.pts_seg_logits.shape == (5, toys.NUM_POINTS)

@@ -51,48 +51,6 @@ def scene(**options: object) -> list[tuple]:
     ]
 
 
-def queries(**options: object) -> list[int]:
-    return [query for query, *_ in scene(scoring='objectness', **options)]
-
-
-def test_default_scores_every_class() -> None:
-    assert scene() == [
-        (0, 0, 0.42),
-        (1, 0, 0.18),
-        (2, 0, 0.56),
-        (0, 1, 0.07),
-        (1, 1, 0.45),
-        (2, 1, 0.08),
-    ]
-
-
-def test_scores_of_the_best_class() -> None:
-    best = [(0, 0, 0.6), (1, 1, 0.5), (2, 0, 0.7)]
-    assert scene(scoring='best_class') == best
-    assert scene(scoring='objectness') == [
-        (0, 0, 0.7),
-        (1, 1, 0.9),
-        (2, 0, 0.8),
-    ]
-
-
-def test_switches() -> None:
-    assert queries() == [0, 1, 2]
-    assert queries(min_points=0) == [0, 1, 2, 4]
-    assert queries(score_threshold=0.0) == [0, 1, 2, 3]
-    assert queries(suppression='class_agnostic') == [1, 2]
-    assert queries(suppression='birds_eye') == [1]
-    assert queries(suppression='class_agnostic', overlap_threshold=0.4) == [
-        0,
-        1,
-        2,
-    ]
-    assert queries(
-        suppression='class_agnostic', overlap_threshold=0.4, overlap_of='own'
-    ) == [1, 2]
-    assert queries(suppression='none', score_threshold=0.85) == [1]
-
-
 def test_most_detections() -> None:
     assert scene(max_detections=2) == [(2, 0, 0.56), (1, 1, 0.45)]
 
@@ -146,13 +104,9 @@ def test_suppression_prefers_the_last_of_equals() -> None:
     [
         dict(suppression='2d'),
         dict(scoring='all'),
-        dict(overlap_of='hull'),
-        dict(min_points=-1),
         dict(max_detections=0),
-        dict(overlap_threshold=-0.1),
         dict(overlap_threshold=25),
         dict(score_threshold=1.1),
-        dict(score_threshold=float('nan')),
     ],
 )
 def test_unknown_options_are_refused(options: dict) -> None:

@@ -49,28 +49,6 @@ def test_the_sum_of_costs_is_least() -> None:
     assert not found.boxes[~found.matched].any()
 
 
-def test_costs_by_hand() -> None:
-    decoded, targets = drawn()
-    only = dict(cls_cost=0.0, giou_cost=0.0)
-    scores = HungarianSetAssigner(cls_cost=2.0, giou_cost=0.0).costs(
-        decoded, targets
-    )
-    assert float(scores[1, 0, 3, 2]) == pytest.approx(
-        -2 * float(decoded['class_scores'][1, 0, 3, 2])
-    )
-    objects = HungarianSetAssigner(**only, objectness_cost=1.0).costs(
-        decoded, targets
-    )
-    torch.testing.assert_close(objects[..., 0], -decoded['objectness'])
-    centers = HungarianSetAssigner(**only, center_cost=1.0).costs(
-        decoded, targets
-    )
-    delta = decoded['centers'].detach()[0, 0, 4] - torch.tensor(BOXES[1][:3])
-    assert float(centers[0, 0, 4, 1]) == pytest.approx(
-        float(delta.abs().sum() / 4)
-    )
-
-
 def test_one_layer_alone() -> None:
     decoded, targets = drawn()
     last = {name: value[-1] for name, value in decoded.items()}
@@ -117,21 +95,3 @@ def test_diverged_predictions_are_refused() -> None:
     decoded['class_scores'] = decoded['class_scores'] * float('nan')
     with pytest.raises(ValueError, match='predicts NaN or infinity'):
         HungarianSetAssigner().assign(decoded, targets)
-
-
-@pytest.mark.parametrize('label', [3, -1])
-def test_labels_that_are_no_class(label: int) -> None:
-    coder = ThreeDETRBoxCoder()
-    wrong = [instances(BOXES, [0, 1, label]), instances([], [])]
-    decoded = coder.decode(raw_outputs())
-    number = decoded['class_scores'].shape[-1]
-    assert number == 3
-    with pytest.raises(ValueError, match=rf'be 0 to 2, got \[{label}\]'):
-        HungarianSetAssigner().assign(
-            decoded, coder.encode(wrong, scene_range())
-        )
-
-
-def test_unknown_rotation_is_refused() -> None:
-    with pytest.raises(ValueError, match='rotation must be one of'):
-        HungarianSetAssigner(rotation='pretest').assign(*drawn())
