@@ -20,15 +20,6 @@ def random_boxes(number: int, seed: int = 0) -> torch.Tensor:
     return torch.cat([drawn[:, :6] + 0.1, 6 * drawn[:, 6:] - 3], dim=1)
 
 
-def test_corners_of_an_upright_box() -> None:
-    corners = ops.box_corners(STRAIGHT)
-    assert corners.shape == (8, 3)
-    assert corners[0].tolist() == [2, 4, 0]
-    assert corners[2].tolist() == [0, 0, 0]
-    assert corners[4].tolist() == [2, 4, 6]
-    assert torch.equal(corners.mean(0), STRAIGHT[:3])
-
-
 def test_yaw_is_counter_clockwise() -> None:
     # (+dx, +dy) = (1, 2) from the middle becomes (-2, 1).
     corners = ops.box_corners(TURNED)

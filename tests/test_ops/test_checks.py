@@ -134,73 +134,35 @@ def test_not_finite(
     bad = oracles.cloud(2, 10)
     bad[1, 7, 2] = value
     bad[1, 9, 0] = value
-    message = (
-        f'^{name} must be finite, but 2 of its 20 points are not; the first '
-        'is point 7 of cloud 1: .*remove'
-    )
+    message = f'^{name} .* 2 of its 20 points .* point 7 of cloud 1'
     with pytest.raises(ValueError, match=message):
         given(call, place, bad, rest)
 
 
-@pytest.mark.parametrize('shape', [(0, 4, 3), (2, 0, 3)])
+NO_CLOUDS = {
+    'nothing': torch.zeros(0, 4, 3),
+    'no points': torch.zeros(2, 0, 3),
+    'one cloud': torch.zeros(10, 3),
+    'two coordinates': torch.zeros(2, 10, 2),
+    'four dimensions': torch.zeros(1, 2, 10, 3),
+    'a number': torch.zeros(()),
+    'integers': torch.zeros(2, 10, 3, dtype=torch.long),
+    'array': oracles.cloud(2, 10).numpy(),
+    # Points with features, for an operation that takes them.
+    'channels first': torch.zeros(2, 3, 10),
+    'colours': torch.zeros(2, 10, 6),
+}
+
+
+@pytest.mark.parametrize('kind', NO_CLOUDS)
 @pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
-def test_empty(
-    call: Callable, place: int, name: str, rest: tuple, shape: tuple
+def test_what_is_no_batch_of_clouds(
+    call: Callable, place: int, name: str, rest: tuple, kind: str
 ) -> None:
-    with pytest.raises(ValueError, match=f'^{name} must hold at least one'):
-        given(call, place, torch.zeros(shape), rest)
-
-
-@pytest.mark.parametrize(
-    ('shape', 'remedy'),
-    [
-        ((10, 3), r'points\[None\]'),
-        ((2, 3, 10), r'transpose\(1, 2\)'),
-        ((2, 10, 2), 'reshape'),
-        ((1, 2, 10, 3), 'reshape'),
-        ((3,), 'reshape'),
-        ((), 'reshape'),
-    ],
-)
-@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
-def test_wrong_shape(
-    call: Callable,
-    place: int,
-    name: str,
-    rest: tuple,
-    shape: tuple,
-    remedy: str,
-) -> None:
-    if call is ops.group_points and shape == (2, 3, 10):
-        pytest.skip('could be 3 points with 7 features')
-    with pytest.raises(
-        ValueError, match=rf'^{name} must have shape \(B, N, 3.*{remedy}'
-    ):
-        given(call, place, torch.zeros(shape), rest)
-
-
-@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
-def test_features_among_the_coordinates(
-    call: Callable, place: int, name: str, rest: tuple
-) -> None:
-    if call is ops.group_points:
+    if call is ops.group_points and kind in ('channels first', 'colours'):
         pytest.skip('takes points with features')
-    with pytest.raises(ValueError, match=rf'^{name}.*points\[\.\.\., :3\]'):
-        given(call, place, torch.zeros(2, 10, 6), rest)
-
-
-@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
-def test_integers(call: Callable, place: int, name: str, rest: tuple) -> None:
-    bad = torch.zeros(2, 10, 3, dtype=torch.long)
-    with pytest.raises(ValueError, match=f'^{name}.*floating.*torch.int64'):
-        given(call, place, bad, rest)
-
-
-@pytest.mark.parametrize(('call', 'place', 'name', 'rest'), ARGUMENTS)
-def test_no_tensor(call: Callable, place: int, name: str, rest: tuple) -> None:
-    bad = oracles.cloud(2, 10).numpy()
-    with pytest.raises(TypeError, match=f'^{name}.*Tensor, got ndarray'):
-        given(call, place, bad, rest)
+    with pytest.raises((TypeError, ValueError), match=f'^{name} must '):
+        given(call, place, NO_CLOUDS[kind], rest)
 
 
 @pytest.mark.parametrize(

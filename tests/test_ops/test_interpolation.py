@@ -13,12 +13,6 @@ from tests.test_ops import oracles
 SOURCE = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 2, 0], [9, 9, 9]]])
 
 
-def test_three_nn_hand_worked() -> None:
-    squared, idx = three_nn(torch.tensor([[[0.0, 0, 0], [1, 2, 0]]]), SOURCE)
-    assert idx.tolist() == [[[0, 1, 2], [2, 1, 0]]]
-    assert squared.tolist() == [[[0, 1, 4], [1, 4, 5]]]
-
-
 def test_three_nn_equals_brute_force() -> None:
     query, source = oracles.lattice(2, 30), oracles.lattice(2, 20, seed=1)
     squared, idx = three_nn(query, source)

@@ -11,15 +11,6 @@ from mmdet3d_act.ops import neighbors as module
 from tests.test_ops import oracles
 
 
-def test_knn_hand_worked() -> None:
-    points = torch.tensor([[[0.0, 0, 0], [3, 0, 0], [0, 4, 0], [1, 0, 0]]])
-    queries = torch.tensor([[[0.0, 0, 0], [3, 4, 0]]])
-    idx, distances = knn(points, queries, 3, return_distances=True)
-    assert idx.tolist() == [[[0, 3, 1], [2, 1, 3]]]
-    want = torch.tensor([[[0, 1, 3], [3, 4, 20**0.5]]])
-    torch.testing.assert_close(distances, want)
-
-
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 @pytest.mark.parametrize('make', [oracles.cloud, oracles.lattice])
 @pytest.mark.parametrize('k', [1, 7, 60])
@@ -33,13 +24,6 @@ def test_knn_equals_brute_force(make, dtype: torch.dtype, k: int) -> None:
         )
         np.testing.assert_array_equal(idx[b].numpy(), want_idx)
         np.testing.assert_allclose(distances[b].numpy(), want, atol=1e-6)
-
-
-def test_knn_prefers_the_lower_index_among_copies() -> None:
-    points = oracles.cloud(1, 5).repeat(1, 40, 1)
-    idx = knn(points, points[:, :5], 7)
-    for place, row in enumerate(idx[0].tolist()):
-        assert row == list(range(place, place + 35, 5))
 
 
 def test_knn_is_exact_far_from_the_origin() -> None:
@@ -90,21 +74,6 @@ def test_blocks_of_a_scene_stay_below_3_gigabytes(kind: str) -> None:
     ]
     assert sum(sizes) == 8 * 2048 * 40_000
     assert max(sizes) * (4 + 4 + 8 + 8) < 1e9
-
-
-def test_knn_of_many_points_needs_little_memory() -> None:
-    points = oracles.cloud(2, 40_000)
-    queries = points[:, ::625].contiguous()
-    with torch.profiler.profile(profile_memory=True) as profile:
-        idx = knn(points, queries, 16)
-    assert torch.equal(idx[..., 0], torch.arange(64).mul(625).expand(2, -1))
-    held = peak = 0
-    for event in profile.profiler.kineto_results.events():
-        if event.name() == '[memory]':
-            held += event.nbytes()
-            peak = max(peak, held)
-    everything = 2 * 64 * 40_000 * 4
-    assert 0 < peak < everything / 2
 
 
 def test_knn_has_no_gradient() -> None:
@@ -186,19 +155,3 @@ def test_ball_query_equals_brute_force(make, count: int) -> None:
             count,
         )
         np.testing.assert_array_equal(idx[b].numpy(), want)
-
-
-def test_ball_query_passes_mmcv_its_arguments(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    points = oracles.cloud(1, 8)
-
-    def fake_kernel(low, high, count, points, queries):
-        assert (low, high, count) == (0.0, 0.5, 3)
-        return torch.full((1, queries.shape[1], count), 2, dtype=torch.int32)
-
-    fake = SimpleNamespace(ball_query=fake_kernel)
-    monkeypatch.setattr(module, 'mmcv_ops', lambda points: fake)
-    idx = ball_query(points, points[:, :2], 0.5, 3)
-    assert idx.dtype == torch.int64
-    assert idx.tolist() == [[[2, 2, 2], [2, 2, 2]]]

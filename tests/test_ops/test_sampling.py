@@ -14,11 +14,6 @@ def on_line(*positions: float) -> torch.Tensor:
     return torch.tensor([[[x, 0.0, 0.0] for x in positions]])
 
 
-def test_hand_worked_order() -> None:
-    points = on_line(0, 1, 2, 10)
-    assert farthest_point_sample(points, 4).tolist() == [[0, 3, 2, 1]]
-
-
 def test_candidates_are_preferred_by_reversed_thread() -> None:
     # Four threads: 0 holds 0 and 4, 1 holds 1 and 5; 2 comes before 1.
     assert module.candidate_order(6, 512).tolist() == [0, 4, 2, 1, 5, 3]
@@ -45,24 +40,6 @@ def test_equals_the_kernel_on_exact_ties(
         assert row.tolist() == want
 
 
-@pytest.mark.parametrize('limit', [0, 10**6])
-def test_equals_the_kernel_on_generic_points(
-    monkeypatch: pytest.MonkeyPatch, limit: int
-) -> None:
-    monkeypatch.setattr(module, 'ONE_STEP', limit)
-    points = oracles.cloud(2, 700)
-    idx = farthest_point_sample(points, 50)
-    for row, cloud in zip(idx, points, strict=True):
-        want = oracles.kernel_sample(cloud.double().numpy(), 50)
-        assert row.tolist() == want
-
-
-def test_indices_are_int64() -> None:
-    idx = farthest_point_sample(oracles.cloud(2, 9), 4)
-    assert idx.dtype == torch.int64
-    assert idx.shape == (2, 4)
-
-
 def test_points_near_the_origin_are_skipped_on_request() -> None:
     points = on_line(1, 0.01, 0.02, 1.1)
     assert farthest_point_sample(points, 3).tolist() == [[0, 1, 3]]
@@ -83,13 +60,6 @@ def test_padding_with_copies_changes_no_coordinates() -> None:
     plain = gather_points(points, farthest_point_sample(points, 20))
     got = gather_points(padded, farthest_point_sample(padded, 20))
     assert torch.equal(got, plain)
-
-
-def test_fewer_distinct_points_than_samples() -> None:
-    points = oracles.cloud(1, 3).repeat(1, 4, 1)
-    chosen = gather_points(points, farthest_point_sample(points, 8))
-    assert len(chosen[0].unique(dim=0)) == 3
-    assert len(chosen[0, :3].unique(dim=0)) == 3
 
 
 def test_clouds_do_not_influence_each_other(
