@@ -67,6 +67,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
+@pytest.fixture
+def mmdet3d_scope(_no_global_instances: None) -> Iterator[None]:
+    """Build from configs as a Runner of MMDetection3D does."""
+    with DefaultScope.overwrite_default_scope('mmdet3d'):
+        yield
+
+
 def _instances() -> list[dict]:
     """Return MMEngine's tables of global instances, with subclasses'."""
     classes = [DefaultScope, MessageHub, MMLogger, Visualizer]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -84,14 +82,3 @@ def teacher_of(
     )
     generator.init_weights()
     return generator
-
-
-def write_vit_tiny(root: Path, seed: int = 0) -> None:
-    """Write weights of a ViT-Tiny where the tiny configs look for them."""
-    import timm
-
-    torch.manual_seed(seed)
-    model = timm.create_model('vit_tiny_patch16_224')
-    (root / 'teachers').mkdir(exist_ok=True)
-    path = root / 'teachers' / 'vit_tiny_patch16_224.pth'
-    torch.save(model.state_dict(), path)

@@ -44,13 +44,13 @@ def write_probe(root: Path, name: str, train: int = 4, test: int = 2) -> None:
                 write_cloud(root / name / split / category / f'{i}.npy', rng)
 
 
-def write_teacher(root: Path) -> None:
+def write_teacher(root: Path, seed: int = 0) -> None:
     """Write a randomly initialised ViT-Tiny."""
     timm = pytest.importorskip('timm')
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network = timm.create_model('vit_tiny_patch16_224', pretrained=False)
     folder = root / 'teachers'
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), folder / 'vit_tiny_patch16_224.pth')
 
 

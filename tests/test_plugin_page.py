@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
 from mmdet3d_act import mmcv_cpu
@@ -24,12 +22,7 @@ BLOCKS = [
     if '_base_' in block
 ]
 SIZES = dict(embed_dims=32, num_layers=1, num_heads=4)
-
-
-@pytest.fixture(autouse=True)
-def _scope(_no_global_instances: None) -> Iterator[None]:
-    with DefaultScope.overwrite_default_scope('mmdet3d'):
-        yield
+pytestmark = pytest.mark.usefixtures('mmdet3d_scope')
 
 
 def config_of(block: str, folder: Path) -> Config:
@@ -81,14 +74,6 @@ def rooms(channels: int, num_points: int = 1024) -> dict:
         )
         samples.append(sample)
     return dict(inputs=dict(points=points), data_samples=samples)
-
-
-def test_the_first_config_has_ten_lines() -> None:
-    assert len(BLOCKS) == 2
-    assert 'votenet' in BLOCKS[0]
-    lines = BLOCKS[0].strip().splitlines()
-    assert len(lines) == 10
-    assert max(map(len, lines)) <= 79
 
 
 @pytest.mark.parametrize('block', BLOCKS, ids=['votenet', 'pointnet2'])

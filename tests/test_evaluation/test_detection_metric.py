@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet3d_act.evaluation import PresentIndoorMetric, PublishedIndoorMetric
+from mmdet3d_act.evaluation import PublishedIndoorMetric
 from mmdet3d_act.registry import METRICS, depth_boxes
 
 pytest.importorskip('mmdet3d')
@@ -80,14 +80,6 @@ def test_detected_class_that_does_not_occur() -> None:
     assert found['published/mAP_0.25_present'] == 1
     assert found['published/sofa_AP_0.25'] == 0
     assert 'published/mAP_0.50' not in found
-
-
-def test_mmdet3ds_mean_without_the_absent() -> None:
-    theirs = evaluated(PresentIndoorMetric(0.25), [SOFA])
-    assert np.isnan(theirs['mAP_0.25'])
-    assert theirs['mAP_0.25_present'] == 1
-    assert theirs['mAR_0.25_present'] == 1
-    assert 'chair_AP_0.25' not in theirs
 
 
 def test_annotations_of_training_samples() -> None:

@@ -65,15 +65,6 @@ def test_neighbours_are_found_in_chunks(monkeypatch) -> None:
     assert 50 < whole < 100
 
 
-def test_svm_separates_and_counts_errors() -> None:
-    settings = SVMSettings()
-    train = labelled([[-2, 0], [-1, 1], [1, 0], [2, 1]], [4, 4, 9, 9])
-    test = labelled([[-3, 0], [3, 0], [4, 0], [-5, 0]], [4, 9, 4, 9])
-    assert svm_accuracy(train, test, 1.0, settings, FitTally()) == 50
-    few = test.take(np.arange(2))
-    assert svm_accuracy(train, few, 1.0, settings, FitTally()) == 100
-
-
 def test_penalty_is_chosen_on_the_training_part() -> None:
     rng = np.random.default_rng(0)
     labels = np.tile([0, 1], 20)

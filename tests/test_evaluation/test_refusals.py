@@ -136,11 +136,9 @@ def test_data_sets_without_classes_are_refused(kind: Callable) -> None:
 @pytest.mark.parametrize(
     ('kind', 'options', 'offender'),
     [
-        (LinearProbeMetric, dict(pooling='sum'), 'sum'),
         (LinearProbeMetric, dict(pooling=('max', 'sum')), 'sum'),
         (LinearProbeMetric, dict(C='auto'), 'auto'),
         (LinearProbeMetric, dict(knn_metric='l1'), 'l1'),
-        (LinearProbeMetric, dict(knn=0), 'knn'),
         (ReconstructionMetric, dict(target='points'), 'points'),
         (RetrievalMetric, dict(similarity='dot'), 'dot'),
     ],

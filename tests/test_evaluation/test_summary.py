@@ -60,11 +60,6 @@ def test_runs_are_summed_up_at_their_own_best_epochs():
     assert worst.values_best == [70.0, 60.0]
 
 
-def test_best_is_the_first_of_equals_and_a_number():
-    (found, _) = summarize([validations(math.nan, 80.0, 80.0, 70.0)])
-    assert found.best_epochs == [4]
-
-
 def test_metrics_that_come_and_go_are_left_out():
     """As the precision of a class that is detected and does not occur."""
     runs = [validations(70.0, 90.0), validations(80.0, 85.0)]

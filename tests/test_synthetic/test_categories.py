@@ -8,8 +8,8 @@ from mmdet3d_act.synthetic.catalog import (
     get_category,
     stream,
 )
-from mmdet3d_act.synthetic.category import REGISTRY, Category, Draw, Shape
-from mmdet3d_act.synthetic.solids import Solid, box, volume
+from mmdet3d_act.synthetic.category import REGISTRY, Shape
+from mmdet3d_act.synthetic.solids import Solid, volume
 
 # Sets on disk name and number them: neither may change.
 PARTS = {
@@ -38,14 +38,6 @@ PARTS = {
     'table': '04379243 top support shelf',
     'vase': '99000003 body foot handle',
 }
-
-
-def tower(draw: Draw) -> None:
-    draw.add('bottom', box(1, 1, 1))
-    draw.add('top', box(1, draw(0.5, 2), 1).at(y=1))
-
-
-TOWER = Category('tower', '99999999', ('bottom', 'top'), tower)
 
 
 def drawn(name: str, number: int = 40) -> list[Shape]:
@@ -77,44 +69,3 @@ def test_objects_are_sound_and_differ(name: str) -> None:
     extents = np.array([np.ptp(shape.vertices, axis=0) for shape in shapes])
     assert (extents / extents.max()).std(axis=0).max() > 0.01
     assert len({tuple(row.round(6)) for row in extents}) == len(shapes)
-
-
-def test_draw_labels_the_parts() -> None:
-    shape = TOWER.draw(np.random.default_rng(0))
-    np.testing.assert_array_equal(np.bincount(shape.labels), [12, 12])
-    heights = shape.vertices[shape.faces].mean(axis=1)[:, 1]
-    top = shape.labels == 1
-    assert heights[top].mean() > heights[~top].mean()
-
-
-def test_draw_follows_the_stream() -> None:
-    first, again, other = (
-        TOWER.draw(np.random.default_rng(seed)).vertices for seed in (3, 3, 4)
-    )
-    np.testing.assert_array_equal(first, again)
-    assert np.abs(first - other).max() > 0.01
-
-
-def test_no_object_is_exactly_symmetric() -> None:
-    vertices = TOWER.draw(np.random.default_rng(0)).vertices
-    mirrored = vertices * [-1, 1, 1]
-    gaps = np.abs(vertices[:, None] - mirrored[None]).sum(axis=-1).min(axis=1)
-    assert gaps.max() > 1e-3
-
-
-def test_random_choices_stay_in_their_range() -> None:
-    draw = Draw((), np.random.default_rng(0))
-    numbers = [draw(2, 3) for _ in range(50)]
-    assert 2 <= min(numbers) < 2.2 < 2.8 < max(numbers) <= 3
-    assert {draw.count(1, 3) for _ in range(50)} == {1, 2, 3}
-    assert {draw.pick('a', 'b') for _ in range(50)} == {'a', 'b'}
-    assert 20 < sum(draw.chance(0.5) for _ in range(80)) < 60
-
-
-def test_streams_differ_by_each_of_their_words() -> None:
-    words = (3, 'train', 'chair', 7)
-    assert stream(*words).random() == stream(*words).random()
-    others = [(4, *words[1:]), (3, 'test', 'chair', 7),
-              (3, 'train', 'table', 7), (*words[:3], 8)]  # fmt: skip
-    drawn = {stream(*other).random() for other in [words, *others]}
-    assert len(drawn) == 5

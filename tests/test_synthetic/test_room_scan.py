@@ -77,16 +77,6 @@ def test_boxes_hold_the_points_of_their_instances(
         assert box[6] == pytest.approx(yaw)
 
 
-def test_turned_boxes_are_tighter() -> None:
-    room = draw_room('living room', np.random.default_rng(0))
-    straight, turned = rescan(room).boxes, rescan(room, turned=True).boxes
-    slanted = np.abs(np.sin(2 * turned[:, 6])) > 0.2
-    assert slanted.any()
-    areas = [boxes[slanted, 3] * boxes[slanted, 4]
-             for boxes in (turned, straight)]  # fmt: skip
-    assert areas[0].sum() < areas[1].sum()
-
-
 def test_labels_and_instances_agree(
     room: FurnishedRoom, scan: RoomScan
 ) -> None:
@@ -129,16 +119,6 @@ def test_frames_and_points_are_of_one_world(scan: RoomScan) -> None:
     assert np.mean(found) > 0.8
 
 
-def test_noise_is_as_strong_as_asked(room: FurnishedRoom) -> None:
-    spreads = []
-    for noise in (0.0, 1.0):
-        scan = rescan(room, num_points=4000, num_views=8, noise=noise)
-        floor = aligned(scan)[scan.semantic == NYU40['floor'], 2]
-        spreads.append(np.abs(floor).mean())
-    assert spreads[0] < 0.001
-    assert 0.002 < spreads[1] < 0.03
-
-
 @pytest.mark.parametrize('num_views', [1, 5, 60])
 def test_cameras_are_in_the_room_and_outside_of_things(
     room: FurnishedRoom, num_views: int
@@ -150,16 +130,3 @@ def test_cameras_are_in_the_room_and_outside_of_things(
     low, high = room.blocks[6:, 0], room.blocks[6:, 1]
     within = ((eyes > low) & (eyes < high)).all(axis=2).any(axis=1)
     assert within.mean() < 0.05
-
-
-def test_every_thing_is_looked_at_on_a_walk(room: FurnishedRoom) -> None:
-    poses = np.array(plan_views(room, 60, np.random.default_rng(0)))
-    eyes, views = poses[:, :3, 3], poses[:, :3, 2]
-    for place in room.blocks[6:].mean(axis=1):
-        rays = place - eyes
-        cosines = (rays * views).sum(axis=1) / np.linalg.norm(rays, axis=1)
-        assert cosines.max() > np.cos(np.deg2rad(25))
-    steps = np.linalg.norm(np.diff(eyes, axis=0), axis=1)
-    shuffled = np.random.default_rng(0).permutation(eyes)
-    other = np.linalg.norm(np.diff(shuffled, axis=0), axis=1)
-    assert steps.mean() < 0.8 * other.mean()

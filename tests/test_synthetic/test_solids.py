@@ -9,20 +9,14 @@ from mmdet3d_act.synthetic.solids import (
     cylinder,
     four,
     join,
-    loft,
     pair,
     revolve,
     ring,
     rod,
-    smooth,
     tube,
     vessel,
     volume,
 )
-
-
-def extent(solid) -> np.ndarray:
-    return np.ptp(solid.vertices, axis=0)
 
 
 def test_volumes_agree_with_geometry() -> None:
@@ -51,42 +45,6 @@ def test_moves_keep_the_volume_and_the_outside() -> None:
     middles = {tuple(row) for row in places.mean(axis=1)}
     assert middles == {(x, 0, z) for x in (-2, 2) for z in (-3, 3)}
     assert volume(pair(solid, 'y')) == pytest.approx(12)
-
-
-def test_primitives_do_not_share_their_vertices() -> None:
-    first = box(1, 1, 1)
-    first.vertices[:] = 0
-    np.testing.assert_allclose(extent(box(1, 2, 3)), [1, 2, 3])
-
-
-def test_ring_goes_from_ellipse_to_rectangle() -> None:
-    oval, boxy = ring(2, 1, sides=200), ring(2, 1, power=20, sides=200)
-
-    def area(points: np.ndarray) -> float:
-        x, y = points.T
-        return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
-
-    assert area(oval) == pytest.approx(np.pi / 2, rel=0.01)
-    assert 1.9 < area(boxy) < 2.0
-
-
-def test_loft_closes_both_ends_or_none() -> None:
-    circle = np.insert(ring(1, 1, sides=6), 1, 0.0, axis=1)
-    rings = circle + np.arange(3)[:, None, None] * np.array([0, 1, 0])
-    solid = loft(rings)
-    edges = np.sort(solid.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    _, counts = np.unique(edges, axis=0, return_counts=True)
-    assert (counts == 2).all()
-    assert len(loft(rings, closed=True).faces) == 3 * 6 * 2
-
-
-def test_smooth_passes_its_knots() -> None:
-    knots = np.array([[0.0, 0.0], [1.0, 2.0], [0.0, 3.0]])
-    curve = smooth(knots, 4)
-    assert curve.shape == (9, 2)
-    np.testing.assert_allclose(curve[::4], knots, atol=1e-12)
-    line = smooth([[0.0], [1.0], [2.0]], 5)[:, 0]
-    np.testing.assert_allclose(line, np.linspace(0, 2, 11), atol=1e-12)
 
 
 def test_a_vessel_is_hollow() -> None:

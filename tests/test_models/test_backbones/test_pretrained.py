@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.model import BaseModel
 from mmengine.runner import save_checkpoint
 
 from mmdet3d_act.checkpoint import CheckpointError
@@ -67,28 +66,6 @@ def test_every_tensor_is_filled(
     assert_same(load(path, prefix=prefix))
     if found:
         assert_same(load(path))
-
-
-def test_loaded_as_part_of_a_model_and_once_only(tmp_path: Path) -> None:
-    path = write(tmp_path / 'a.pth', 'student.')
-
-    class Detector(BaseModel):
-        def __init__(self) -> None:
-            super().__init__()
-            self.backbone = toys.student(
-                init_cfg=dict(type='Pretrained', checkpoint=str(path))
-            )
-
-        def forward(self) -> None:
-            """Not needed."""
-
-    model = Detector()
-    model.init_weights()
-    assert_same(model.backbone)
-    with torch.no_grad():
-        model.backbone.cls_token.zero_()
-    model.backbone.init_weights()
-    assert not model.backbone.cls_token.any()
 
 
 def test_mmengines_own_checkpoint_is_read(tmp_path: Path) -> None:

@@ -149,7 +149,5 @@ def test_parts_that_do_not_fit_the_protocol() -> None:
     built = ClassificationHead(64, 3)
     with pytest.raises(ValueError, match="use transfer='mlp3'"):
         PointClassifier(toys.student(), built, transfer='linear')
-    with pytest.raises(ValueError, match="got 'bit-fit'"):
-        PointClassifier(toys.STUDENT, HEAD, transfer='bit-fit')
     with pytest.raises(ValueError, match=r"mode must be .*'features'"):
         classifier()(batch()[0], mode='features')

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor, nn
 
-from mmdet3d_act.models.detectors import ThreeDETR
 from mmdet3d_act.models.detectors.three_detr import stack_scenes
 from mmdet3d_act.registry import HAS_MMDET3D
-from tests.test_models import toys
 from tests.test_models.test_detectors import scenes
 
 pytestmark = pytest.mark.skipif(
@@ -93,40 +89,3 @@ def test_stack_scenes() -> None:
     whole = torch.rand(2, 5, 3)
     assert stack_scenes(whole, 5) is whole
     assert torch.equal(stack_scenes(whole, 6)[:, 5], whole[:, 0])
-
-
-def pretrained(folder: Path, **changes: object) -> tuple[str, nn.Module]:
-    """Return the checkpoint of a pretraining, and its student."""
-    student = toys.randomize(scenes.student(with_cls_token=True, **changes))
-    state = {f'student.{k}': v for k, v in student.state_dict().items()}
-    state['objectives.act.head.proj.weight'] = torch.ones(3, 3)
-    path = folder / 'epoch_1.pth'
-    torch.save({'state_dict': state, 'meta': {}}, path)
-    return str(path), student
-
-
-def test_which_parameters_are_the_students(tmp_path: Path) -> None:
-    path, student = pretrained(tmp_path)
-    init_cfg = dict(type='Pretrained', checkpoint=path)
-    model = ThreeDETR(
-        scenes.student(init_cfg=init_cfg),
-        scenes.detector(scenes.encoder()).bbox_head,
-    )
-    before = {k: v.clone() for k, v in model.state_dict().items()}
-    model.init_weights()
-    known = student.state_dict()
-    came, stayed = set(), set()
-    for name, value in model.state_dict().items():
-        part, _, own = name.partition('.')
-        if part == 'backbone':
-            assert torch.equal(value, known[own]), name
-            came.add(own)
-        else:
-            assert torch.equal(value, before[name]), name
-            stayed.add(part)
-    # All of the student but its class token, and nothing of the head.
-    assert came == set(known) - {'cls_token', 'cls_pos'}
-    assert stayed == {'bbox_head'}
-    changed = {k for k in came if not torch.equal(
-        before[f'backbone.{k}'], known[k])}  # fmt: skip
-    assert {'patch_embed.conv1.weight', 'blocks.1.mlp.fc2.weight'} <= changed
