@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.structures import BaseDataElement, InstanceData
+from mmengine.structures import InstanceData
 from torch import nn
 
 from mmdet3d_act.converters import keys
 from mmdet3d_act.converters.published_detector import DETECTOR
+from mmdet3d_act.datasets.scannet import DETECTION_IDS
 from mmdet3d_act.models.backbones import ThreeDETREncoder
 from mmdet3d_act.models.heads import ThreeDETRHead
 from mmdet3d_act.models.losses import DetectionSetLoss
@@ -118,20 +118,26 @@ def raw_outputs(reference: Reference, name: str) -> dict[str, Any]:
         return network.bbox_head(network.backbone(points))
 
 
-def truth_of(arrays: Mapping[str, np.ndarray]) -> list[BaseDataElement]:
-    """Return the true boxes of a fixture as data samples have them."""
-    centers, sizes, angles = networks.tensors(
-        arrays, 'gt_box_centers', 'gt_box_sizes', 'gt_box_angles'
-    )
-    labels = torch.from_numpy(arrays['gt_box_sem_cls_label'])
-    # Published angles are clockwise.
-    boxes = torch.cat([centers, sizes, -angles[..., None]], dim=-1)
-    samples = []
-    for scene, present in enumerate(arrays['gt_box_present'] > 0):
-        rows = torch.from_numpy(present)
-        truth = InstanceData(
-            bboxes_3d=depth_boxes(boxes[scene][rows], turned=True),
-            labels_3d=labels[scene][rows],
+def true_instances(arrays: Mapping, bins: int) -> list[InstanceData]:
+    """Return the annotations of a fixture as data samples hold them."""
+    instances = []
+    for scene in range(len(arrays['point_clouds'])):
+        raw = torch.from_numpy(arrays[f'raw_boxes_scene{scene}']).float()
+        if bins > 1:  # SUN RGB-D: half sizes, clockwise headings
+            boxes = torch.cat(
+                [raw[:, :3], 2 * raw[:, 3:6], -raw[:, 6:7]], dim=1
+            )
+            labels = raw[:, 7].long()
+        else:
+            boxes = raw[:, :6]
+            labels = torch.tensor(
+                [DETECTION_IDS.index(int(one)) for one in raw[:, 7]],
+                dtype=torch.int64,
+            )
+        instances.append(
+            InstanceData(
+                bboxes_3d=depth_boxes(boxes, turned=bins > 1),
+                labels_3d=labels,
+            )
         )
-        samples.append(BaseDataElement(gt_instances_3d=truth))
-    return samples
+    return instances

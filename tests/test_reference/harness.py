@@ -1,12 +1,10 @@
 """Golden arrays: find them, load them, compare with them.
 
-How a test module uses it
--------------------------
-::
+A test module names the kinds (``KINDS``) that it compares in a literal tuple
+``COVERS``; a kind that no module names is a visible skip of
+``test_coverage.py``::
 
-    from tests.test_reference.harness import Reference, fixture_params
-
-    COVERS = ('ops_sampling',)          # kinds, see KINDS below
+    COVERS = ('ops_sampling',)
 
 
     @pytest.mark.parametrize('name', fixture_params(*COVERS))
@@ -15,32 +13,10 @@ How a test module uses it
         ...
         reference.assert_all(name, {'fps_idx': idx, 'center': center, ...})
 
-- ``COVERS`` is a literal tuple of kind names, read from the source; a kind
-  that no module names is a visible skip of ``test_coverage.py``.
-- ``fixture_params(*kinds)`` gives the fixtures of these kinds in the chosen
-  folder, whatever they are called; those with big networks carry the ``slow``
-  marker. ``fixture_names(*kinds)`` gives the bare names.
-- ``reference.load(name)`` returns ``(arrays, meta)``, checked against the
-  sha256 in the index. ``reference.weights(name)`` returns the state dict with
-  the official names (a prefix in the index is stripped after generation).
-- ``reference.assert_all(name, results)`` compares by name and fails unless
-  ``results`` covers every array of the fixture, but for the inputs of its
-  kind (listed in ``KINDS``) and what ``elsewhere=('array', ...)`` leaves to
-  another test of the module. Names that the fixture lacks fail as well, so
-  build ``results`` from the arrays present: ``if 'x' in arrays``.
-- ``reference.assert_some(name, results)`` compares without asking for
-  completeness, ``reference.assert_matches(name, array, actual)`` a single
-  array. All three record what was compared; a run in which no test compared
-  an array of a covered fixture fails at its end (``completeness.py``).
-- ``reference.grad_array(name, norms)`` puts gradient norms by official
-  parameter name into the order of ``meta['param_names']``, -1 for "no
-  gradient" (a norm of None, or a name that is absent).
-
-Values may be tensors, numpy arrays or numbers. Shapes must agree exactly.
-Tolerances are those of the folder's README, section 1 (``comparison.py``).
-
-The kind of a fixture follows from the arrays that it holds, never from its
-name or sizes, so a folder with other names and sizes works alike.
+A run in which no test compared an array of a covered fixture fails at its end
+(``completeness.py``). Values may be tensors, arrays or numbers; shapes must
+agree exactly, tolerances are those of ``comparison.py``. The kind of a fixture
+follows from its arrays, never from its name or sizes.
 """
 
 from __future__ import annotations
@@ -61,7 +37,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_reference.comparison import mismatch, tolerance
+from tests.test_reference.comparison import mismatch
 
 REPO_ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_FOLDERS = (
@@ -278,10 +254,6 @@ class Reference:
             f'{DEFAULT_FOLDERS[-1]}; restore tests/data/reference'
         )
 
-    def tolerance(self, name: str, array: str) -> float:
-        """Return the largest difference allowed in an array of a fixture."""
-        return tolerance(array, self.load(name)[0][array])
-
     def grad_array(
         self, name: str, norms: Mapping[str, float | torch.Tensor | None]
     ) -> np.ndarray:
@@ -307,7 +279,7 @@ class Reference:
         self.assert_some(name, {array: actual})
 
     def assert_some(self, name: str, results: Mapping[str, Any]) -> None:
-        """Compare arrays of a fixture by name; see the module docstring."""
+        """Compare some arrays of a fixture by name, and record them."""
         arrays, _ = self.load(name)
         strange = sorted(set(results) - set(arrays))
         assert not strange, f'{name} has no arrays {strange}'
@@ -325,7 +297,13 @@ class Reference:
         results: Mapping[str, Any],
         elsewhere: Iterable[str] = (),
     ) -> None:
-        """Compare every array of a fixture; see the module docstring."""
+        """Compare every array of a fixture that is no input of its kind.
+
+        Args:
+            name: The fixture.
+            results: Ours by array name; names that it lacks are an error.
+            elsewhere: Arrays that another test of the module compares.
+        """
         missing = self.outputs(name) - set(results) - set(elsewhere)
         self.assert_some(name, results)
         assert not missing, f'{name}: {sorted(missing)} were not compared'
@@ -381,6 +359,14 @@ def current() -> Reference:
     if _STATE['reference'] is None:
         _STATE['reference'] = Reference(folder)
     return _STATE['reference']
+
+
+def listed(file: str) -> Any:
+    """Read a JSON list of the folder in use, or of our copy."""
+    for folder in (chosen_folder(), DEFAULT_FOLDERS[-1]):
+        if (folder / file).is_file():
+            return read_json(folder / file)
+    pytest.skip(f'{file} is in none of the folders')
 
 
 def fixture_names(*kinds: str) -> list[str]:

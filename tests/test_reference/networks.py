@@ -78,6 +78,13 @@ def grad_norms(
     return norms
 
 
+def use_batch_statistics(model: nn.Module) -> None:
+    """Put the batch norms into train mode, and nothing else."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.train()
+
+
 class FixedMask(nn.Module):
     """Gives the mask of a fixture instead of drawing one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from mmdet3d_act.converters.published_teacher import teacher_names
 from mmdet3d_act.models.autoencoders import DiscreteVAE, Reconstruction
 from mmdet3d_act.models.layers import PointPatches, patches_in_place
 from mmdet3d_act.models.losses import kl_to_uniform
-from mmdet3d_act.models.target_generators import AutoencoderCodes
 from mmdet3d_act.ops import chamfer_distance, gather_points, knn
 from tests.test_reference import networks
 from tests.test_reference.harness import Reference, fixture_params
@@ -32,20 +32,30 @@ TEMPERATURES = {'tau1': 1.0, 'tau0.25': 0.25, 'tau0.0625': 0.0625}
 def autoencoder_of(
     reference: Reference, name: str
 ) -> tuple[DiscreteVAE, list[str]]:
-    """Return the autoencoder of a fixture with its weights, in eval mode.
+    """Build the autoencoder of a fixture, in eval mode.
 
     Returns:
         The autoencoder and the official names of its teacher's parameters.
     """
-    _, meta = reference.load(name)
-    config = meta['config']
     weights = reference.weights(name)
-    state, rest = convert_teacher(
-        weights, frozen=bool(config['freeze_visual_embed'])
-    )
+    model, rest = filled_autoencoder(weights, reference.load(name)[1])
+    return model.eval(), [key for key in weights if key not in rest]
+
+
+def filled_autoencoder(
+    weights: Mapping[str, torch.Tensor], meta: dict
+) -> tuple[DiscreteVAE, dict[str, torch.Tensor]]:
+    """Build an autoencoder with its weights.
+
+    Returns:
+        The autoencoder, and the weights that are not its teacher's.
+    """
+    config = meta['config']
+    frozen = bool(config['freeze_visual_embed'])
+    state, rest = convert_teacher(weights, frozen=frozen)
     teacher = None
     if state:
-        cut = config['freeze_visual_embed'] and not config['num_prompt_token']
+        cut = frozen and not config['num_prompt_token']
         teacher = teacher_of(full_size_meta(meta), published_gradient_cut=cut)
     model = DiscreteVAE(
         num_groups=config['num_group'],
@@ -60,7 +70,7 @@ def autoencoder_of(
     plain, unknown = keys.convert(rest, keys.AUTOENCODER)
     assert not unknown
     networks.fill(model, {**state, **plain})
-    return model.eval(), [key for key in weights if key not in rest]
+    return model, rest
 
 
 def full_size_meta(meta: dict) -> dict:
@@ -220,30 +230,13 @@ def test_autoencoder(reference: Reference, name: str) -> None:
 
 
 @pytest.mark.parametrize('name', fixture_params(*SMALL))
-def test_codes_as_targets(reference: Reference, name: str) -> None:
-    """Point-BERT's objective predicts them."""
-    arrays, _ = reference.load(name)
-    # Fixtures without a teacher have the latter, if any.
-    names = [key for key in ('tok_labels', 'token_index') if key in arrays]
-    if not names:
-        pytest.skip('the fixture has no codes')
-    model, _ = autoencoder_of(reference, name)
-    patches = model.group(torch.from_numpy(arrays['points']))
-    codes = AutoencoderCodes(model)({}, patches)
-    assert codes.dtype == torch.int64
-    reference.assert_matches(name, names[0], codes)
-
-
-@pytest.mark.parametrize('name', fixture_params(*SMALL))
 def test_train_mode(reference: Reference, name: str) -> None:
     """Batch statistics instead of running ones; no noise, no dropout."""
     arrays, meta = reference.load(name)
     if not any(key.startswith('train_') for key in arrays):
         pytest.skip('the fixture has no arrays of the train mode')
     model, teacher_keys = autoencoder_of(reference, name)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.train()
+    networks.use_batch_statistics(model)
     patches = model.group(torch.from_numpy(arrays['points']))
     norms = grad_norm(model, patches, meta, teacher_keys)
     state = model.state_dict()
@@ -253,9 +246,7 @@ def test_train_mode(reference: Reference, name: str) -> None:
         if key.startswith('train_after_')
     }
     model, _ = autoencoder_of(reference, name)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.train()
+    networks.use_batch_statistics(model)
     reference.assert_some(
         name,
         {

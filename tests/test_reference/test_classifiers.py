@@ -14,8 +14,8 @@ from mmdet3d_act.converters import keys
 from mmdet3d_act.converters.published_classifier import CLASSIFIER
 from mmdet3d_act.models.classifiers import PointClassifier
 from mmdet3d_act.models.heads import ClassificationHead
-from tests.test_reference import harness, networks
-from tests.test_reference.harness import Reference, fixture_params
+from tests.test_reference import networks
+from tests.test_reference.harness import Reference, fixture_params, listed
 
 COVERS = ('classifier', 'classifier_logits')
 # What the published configs call the protocols.
@@ -27,13 +27,6 @@ TRANSFERS = {
     'side': 'side',
 }
 POSITION = 'backbone.position_code'
-
-
-def listed(file: str) -> dict:
-    """Return a JSON list of the chosen folder, or of our copy."""
-    folders = (harness.chosen_folder(), harness.DEFAULT_FOLDERS[-1])
-    path = next(f / file for f in folders if (f / file).is_file())
-    return harness.read_json(path)
 
 
 def classifier_of(config: dict) -> PointClassifier:
@@ -136,45 +129,6 @@ def test_each_protocol_trains_the_published_parameters(transfer: str) -> None:
     head = set(networks.renamed(entry['head'], CLASSIFIER).values())
     state = model.state_dict()
     assert head == {key for key in state if key.startswith('head.')}
-
-
-def test_a_misspelt_protocol_is_refused() -> None:
-    """One published config has it, and trains everything."""
-    misspelt = set(listed('transfer_types.json')) - set(TRANSFERS)
-    assert misspelt == {'linaer'}
-    with pytest.raises(ValueError, match=r"must be .* got 'linaer'"):
-        PointClassifier(
-            networks.student_of(
-                dict(
-                    width=32,
-                    patch_dims=32,
-                    depth=1,
-                    num_heads=2,
-                    num_group=4,
-                    group_size=4,
-                )
-            ),
-            ClassificationHead(64, 3),
-            transfer=misspelt.pop(),
-        )
-
-
-@pytest.mark.parametrize(
-    ('file', 'transfer'),
-    [
-        ('act_cls_modelnet40_full', 'full'),
-        ('act_cls_modelnet40_linear', 'linear'),
-        ('act_cls_modelnet40_side', 'side'),
-    ],
-)
-def test_key_lists_fill_the_classifier(file: str, transfer: str) -> None:
-    shapes = listed(f'keys/{file}.json')
-    state = {n: torch.empty(s, device='meta') for n, s in shapes.items()}
-    renamed, unknown = keys.convert(state, CLASSIFIER)
-    own = full_size(transfer).state_dict()
-    assert not unknown
-    assert set(renamed) == set(own) - {POSITION}
-    assert all(renamed[n].shape == own[n].shape for n in renamed)
 
 
 @pytest.mark.parametrize('name', fixture_params('distill'))

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
 
 from mmdet3d_act.models.teachers import ClipCapMapping
 from mmdet3d_act.models.teachers.clipcap import load_captioner
-from tests.test_reference import harness, networks
-from tests.test_reference.harness import Reference, fixture_params
+from tests.test_reference import networks
+from tests.test_reference.harness import Reference, fixture_params, listed
 
 COVERS = ('caption_prefix', 'caption_model')
-
-
-def made_weights(reference: Reference, name: str) -> dict[str, torch.Tensor]:
-    """Return weights with the published names of a fixture."""
-    maker = reference.weight_rule()
-    shapes = reference.shapes(name)
-    return {key: maker.make_tensor(key, shapes[key]) for key in shapes}
 
 
 @pytest.mark.parametrize('name', fixture_params('caption_prefix'))
@@ -30,7 +20,7 @@ def test_mapping(reference: Reference, name: str) -> None:
         arrays, 'clip_embedding', 'clip_embedding_normalised'
     )
     mapping = ClipCapMapping(
-        checkpoint=made_weights(reference, name),
+        checkpoint=reference.weights(name),
         clip_dims=embedding.shape[1],
         prefix_length=meta['prefix_length'],
         embed_dims=arrays['prefix'].shape[2],
@@ -59,7 +49,7 @@ def test_captioning_model(reference: Reference, name: str) -> None:
         arrays, 'tokens', 'clip_embedding', 'mask'
     )
     mapping = ClipCapMapping(
-        checkpoint=made_weights(reference, name),
+        checkpoint=reference.weights(name),
         clip_dims=embedding.shape[1],
         prefix_length=meta['prefix_length'],
         embed_dims=meta['gpt2']['n_embd'],
@@ -75,16 +65,6 @@ def test_captioning_model(reference: Reference, name: str) -> None:
     )
 
 
-def published_shapes(variant: str) -> dict[str, list[int]]:
-    """Return names and shapes of a published file, without GPT-2's."""
-    path = Path('keys') / f'clipcap_gpt2_{variant}.json'
-    for folder in (harness.chosen_folder(), harness.DEFAULT_FOLDERS[-1]):
-        if (folder / path).is_file():
-            shapes = json.loads((folder / path).read_text())
-            return {k: v for k, v in shapes.items() if k[:4] != 'gpt.'}
-    pytest.skip(f'{path} is not here')
-
-
 @pytest.mark.parametrize(
     ('variant', 'clip_dims'), [('mlp', 512), ('transformer', 640)]
 )
@@ -93,7 +73,8 @@ def test_names_of_a_published_file(variant: str, clip_dims: int) -> None:
     torch.manual_seed(0)
     state = {
         key: torch.randn(shape) * 0.02
-        for key, shape in published_shapes(variant).items()
+        for key, shape in listed(f'keys/clipcap_gpt2_{variant}.json').items()
+        if not key.startswith('gpt.')
     }
     mapping = ClipCapMapping(variant, state, clip_dims=clip_dims)
     mapping.init_weights()

@@ -11,7 +11,6 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmdet3d_act.datasets.scannet import DETECTION_IDS
 from mmdet3d_act.evaluation import PublishedIndoorMetric
 from mmdet3d_act.models.losses import (
     DetectionTargets,
@@ -25,7 +24,7 @@ from mmdet3d_act.models.task_modules import (
 )
 from mmdet3d_act.ops import box_corners, giou3d, iou3d
 from mmdet3d_act.registry import HAS_MMDET3D, depth_boxes, gravity_boxes
-from tests.test_reference.detectors import filled
+from tests.test_reference.detectors import filled, true_instances
 from tests.test_reference.harness import Reference, fixture_params
 
 COVERS = ('detector', 'detector_boxes', 'ap', 'ap_full_path', 'ap_threshold')
@@ -132,31 +131,6 @@ def without_intersection(boxes: Tensor, others: Tensor) -> Tensor:
     low = torch.minimum(*(one.amin(-2) for one in corners))
     volumes = [one[..., 3:6].prod(-1) for one in (boxes, others)]
     return (volumes[0] + volumes[1]) / (high - low).prod(-1) - 1
-
-
-def true_instances(arrays: Mapping, bins: int) -> list[InstanceData]:
-    """Return the annotations of a fixture as data samples hold them."""
-    instances = []
-    for scene in range(len(arrays['point_clouds'])):
-        raw = torch.from_numpy(arrays[f'raw_boxes_scene{scene}']).float()
-        if bins > 1:  # SUN RGB-D: half sizes, clockwise headings
-            boxes = torch.cat(
-                [raw[:, :3], 2 * raw[:, 3:6], -raw[:, 6:7]], dim=1
-            )
-            labels = raw[:, 7].long()
-        else:
-            boxes = raw[:, :6]
-            labels = torch.tensor(
-                [DETECTION_IDS.index(int(one)) for one in raw[:, 7]],
-                dtype=torch.int64,
-            )
-        instances.append(
-            InstanceData(
-                bboxes_3d=depth_boxes(boxes, turned=bins > 1),
-                labels_3d=labels,
-            )
-        )
-    return instances
 
 
 def padded(value: Tensor, width: int) -> Tensor:

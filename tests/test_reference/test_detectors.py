@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmdet3d_act.converters.published_detector import DETECTOR
 from mmdet3d_act.registry import HAS_MMDET3D
 from tests.test_reference import networks
-from tests.test_reference.detectors import filled, truth_of
+from tests.test_reference.detectors import filled, true_instances
 from tests.test_reference.harness import Reference, fixture_params
 from tests.test_reference.test_published_files import network_of
 
@@ -111,7 +111,10 @@ def test_loss_and_gradients(reference: Reference, name: str) -> None:
     network = filled(reference, name)
     (points,) = networks.tensors(arrays, 'point_clouds')
     feats = network.backbone(points)
-    losses = network.bbox_head.loss(feats, truth_of(arrays))
+    head = network.bbox_head
+    truth = true_instances(arrays, head.box_coder.num_angle_bins)
+    samples = [BaseDataElement(gt_instances_3d=own) for own in truth]
+    losses = head.loss(feats, samples)
     total = sum(value for key, value in losses.items() if 'loss' in key)
     total.backward()
     rename = networks.renamed(meta['param_names'], DETECTOR)

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmdet3d_act.converters import convert_teacher, keys
-from mmdet3d_act.models.autoencoders import DiscreteVAE
+from mmdet3d_act.converters import keys
 from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.models.heads import FeatureHead
 from mmdet3d_act.models.layers import BlockPatchMask, select
@@ -22,8 +21,7 @@ from mmdet3d_act.models.losses import (
 from mmdet3d_act.models.target_generators import AutoencoderTarget
 from tests.test_reference import networks
 from tests.test_reference.harness import Reference, fixture_params
-from tests.test_reference.test_autoencoders import full_size_meta
-from tests.test_reference.test_teachers import teacher_of
+from tests.test_reference.test_autoencoders import filled_autoencoder
 
 COVERS = ('distill',)
 TEACHER = 'dvae_tokenizer.'
@@ -32,24 +30,6 @@ LOSSES = {
     'l2': MSEFeatureLoss,
     'smoothl1': SmoothL1FeatureLoss,
 }
-
-
-def autoencoder_of(config: dict, weights: dict, sizes: dict) -> DiscreteVAE:
-    """Return the autoencoder that a stage-II fixture distils."""
-    state, rest = convert_teacher(keys.with_prefix(weights, TEACHER))
-    model = DiscreteVAE(
-        num_groups=config['num_group'],
-        group_size=config['group_size'],
-        embed_dims=config['encoder_dims'],
-        num_codes=config['num_tokens'],
-        code_dims=config['tokens_dims'],
-        decoder_dims=config['decoder_dims'],
-        teacher=teacher_of(full_size_meta({'config': config, **sizes})),
-    )
-    plain, unknown = keys.convert(rest, keys.AUTOENCODER)
-    assert not unknown
-    networks.fill(model, {**state, **plain})
-    return model
 
 
 def _sizes(reference: Reference, meta: dict) -> dict:
@@ -90,10 +70,11 @@ def distiller_of(reference: Reference, name: str) -> Distiller:
         loss=LOSSES[config['loss']](),
         published_branch_loss=True,
     )
-    generator = AutoencoderTarget(
-        autoencoder_of(teacher, weights, _sizes(reference, meta)),
-        noise=False,
+    autoencoder, _ = filled_autoencoder(
+        keys.with_prefix(weights, TEACHER),
+        {'config': teacher, **_sizes(reference, meta)},
     )
+    generator = AutoencoderTarget(autoencoder, noise=False)
     model = networks.distiller_of(
         student,
         generator,
@@ -218,9 +199,7 @@ def test_train_mode(reference: Reference, name: str) -> None:
     if 'train_loss' not in arrays:
         pytest.skip('the fixture has no arrays of the train mode')
     model = distiller_of(reference, name)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.train()
+    networks.use_batch_statistics(model)
     inputs = {'points': torch.from_numpy(arrays['points'])}
     norms = grad_norm(model, meta, inputs)
     results = {
@@ -232,9 +211,7 @@ def test_train_mode(reference: Reference, name: str) -> None:
         },
     }
     model = distiller_of(reference, name)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.train()
+    networks.use_batch_statistics(model)
     patches = model.get_patches(inputs)
     target = model.objectives['act'].get_target(inputs, patches, None)
     results['train_target_masked'] = select(

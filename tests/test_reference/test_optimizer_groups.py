@@ -14,9 +14,9 @@ from mmdet3d_act.converters.published_classifier import CLASSIFIER
 from mmdet3d_act.converters.published_teacher import teacher_names
 from tests.config_files import CONFIGS, load
 from tests.test_reference import networks
-from tests.test_reference.harness import Reference, fixture_params
+from tests.test_reference.harness import Reference, fixture_params, listed
 from tests.test_reference.test_autoencoders import autoencoder_of
-from tests.test_reference.test_classifiers import TRANSFERS, full_size, listed
+from tests.test_reference.test_classifiers import TRANSFERS, full_size
 from tests.test_reference.test_distill import distiller_of
 
 FILE = 'optimizer_groups.json'
@@ -55,10 +55,10 @@ def assert_groups(
 
 
 @pytest.mark.parametrize('transfer', ['full', 'linear', 'bit-fit', 'side'])
-def test_fine_tuning(transfer: str) -> None:
+def test_fine_tuning(transfer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = listed(FILE)[f'finetune_{transfer}']
-    variant = '' if transfer == 'full' else f'_{TRANSFERS[transfer]}'
-    cfg = load(f'act/act_cls_modelnet40{variant}.py')
+    monkeypatch.setenv('ACT_TRANSFER', TRANSFERS[transfer])
+    cfg = load('act/act_cls_modelnet40.py')
     names = [name for group in entry['groups'] for name in group['names']]
     ours = networks.renamed(names, CLASSIFIER)
     assert set(ours) == set(names)

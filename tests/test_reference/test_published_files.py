@@ -17,7 +17,6 @@ from torch import nn
 import mmdet3d_act  # noqa: F401 (registers the networks)
 from mmdet3d_act.converters import plan_conversion, write_checkpoint
 from mmdet3d_act.converters.model_configs import build_network
-from mmdet3d_act.models.layers import select
 from tests.test_converters import published
 from tests.test_reference import networks
 from tests.test_reference.harness import Reference, fixture_params
@@ -145,9 +144,20 @@ def test_autoencoder(reference: Reference, name: str, tmp_path: Path) -> None:
     )
 
 
+def assert_loss(
+    reference: Reference, name: str, model: nn.Module, ours: str, array: str
+) -> None:
+    """Compare the loss under the mask of a fixture."""
+    points, mask = networks.tensors(reference.load(name)[0], 'points', 'mask')
+    model.mask = networks.FixedMask(mask)
+    with torch.no_grad():
+        losses = model.loss({'points': points})
+    reference.assert_matches(name, array, losses[ours])
+
+
 @pytest.mark.parametrize('name', fixture_params('distill'))
 def test_distiller(reference: Reference, name: str, tmp_path: Path) -> None:
-    arrays, meta = reference.load(name)
+    _, meta = reference.load(name)
     sizes = meta['config']['transformer_config']
     teacher = meta['config']['dvae_config']
     objective = 'objectives.act.'
@@ -167,37 +177,16 @@ def test_distiller(reference: Reference, name: str, tmp_path: Path) -> None:
         # Small stage-II fixtures have the teacher of stage I's.
         options[f'{inner}teacher.model_args.num_heads'] = 4
     model = network_of(reference, name, tmp_path, options)
-    inputs, mask = (
-        {'points': torch.from_numpy(arrays['points'])},
-        torch.from_numpy(arrays['mask']),
-    )
-    parts = model.objectives['act']
-    patches = model.get_patches(inputs)
-    with torch.no_grad():
-        encoded = model.student.encode(patches, mask)
-        decoded = parts.neck(encoded, patches, mask)
-        target = parts.get_target(inputs, patches, None)
-        losses = parts.head.loss(decoded, target, mask)
-        reference.assert_some(
-            name,
-            {
-                'prediction': parts.head(decoded)[0],
-                'target_masked': select(target, mask),
-                'loss_cosine': losses['loss'],
-            },
-        )
+    assert_loss(reference, name, model, 'act.loss', 'loss_cosine')
 
 
 @pytest.mark.parametrize('name', fixture_params('masked_points'))
 def test_point_mae(reference: Reference, name: str, tmp_path: Path) -> None:
-    arrays, meta = reference.load(name)
+    _, meta = reference.load(name)
     sizes = meta['config']['transformer_config']
     options = {
         **patch_options({**meta['config'], **sizes}, 'student.'),
         'objectives.point_mae.neck.num_heads': sizes['decoder_num_heads'],
     }
     model = network_of(reference, name, tmp_path, options)
-    model.mask = networks.FixedMask(torch.from_numpy(arrays['mask']))
-    with torch.no_grad():
-        losses = model.loss({'points': torch.from_numpy(arrays['points'])})
-    reference.assert_matches(name, 'loss_cdl2', losses['point_mae.loss'])
+    assert_loss(reference, name, model, 'point_mae.loss', 'loss_cdl2')

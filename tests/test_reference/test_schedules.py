@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from torch import nn
 
 from mmdet3d_act.engine import (
     CosineRamp,
+    ProgressCosineLR,
     ReleasedCosineLR,
     ScheduledValueHook,
     released_cosine_lr,
 )
 from tests.test_reference.harness import REPO_ROOT, Reference, fixture_params
 
-COVERS = ('schedules',)
+COVERS = ('schedules', 'detector_lr')
 SCHEDULES = REPO_ROOT / 'configs' / '_base_' / 'schedules'
 
 # lr_value_X[e] is a scheduler's value, lr_during_epoch_X[e] what is in force.
@@ -46,7 +48,7 @@ def ramp_of(
     )
 
 
-@pytest.mark.parametrize('name', fixture_params(*COVERS))
+@pytest.mark.parametrize('name', fixture_params('schedules'))
 @pytest.mark.parametrize('array', ENDS)
 def test_scheduled_values(reference: Reference, name: str, array: str) -> None:
     arrays, _ = reference.load(name)
@@ -89,19 +91,29 @@ def schedule_arguments(values: np.ndarray) -> tuple[float, dict]:
     return float(base), errors[min(errors)]
 
 
-def rates_in_force(base: float, arguments: dict, epochs: int) -> list[float]:
-    """Return the optimiser's rate during each epoch of a training."""
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=base)
-    scheduler = ReleasedCosineLR(optimizer, **arguments)
+def optimizer_of(base_lr: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=base_lr)
+
+
+def rates_in_force(
+    optimizer: torch.optim.Optimizer, scheduler: _ParamScheduler, number: int
+) -> list[float]:
+    """Collect the optimiser's rate during each epoch, or step."""
     rates = []
-    for _ in range(epochs):
+    for _ in range(number):
         rates.append(optimizer.param_groups[0]['lr'])
         optimizer.step()
         scheduler.step()
     return rates
 
 
-@pytest.mark.parametrize('name', fixture_params(*COVERS))
+def released_rates(base: float, arguments: dict, epochs: int) -> list[float]:
+    optimizer = optimizer_of(base)
+    scheduler = ReleasedCosineLR(optimizer, **arguments)
+    return rates_in_force(optimizer, scheduler, epochs)
+
+
+@pytest.mark.parametrize('name', fixture_params('schedules'))
 def test_learning_rates(reference: Reference, name: str) -> None:
     arrays, meta = reference.load(name)
     names = [key[len(VALUE) :] for key in arrays if key.startswith(VALUE)]
@@ -120,7 +132,7 @@ def test_learning_rates(reference: Reference, name: str) -> None:
             ]
         )
         results[DURING + row] = np.array(
-            rates_in_force(base, arguments, len(values))
+            released_rates(base, arguments, len(values))
         )
         # Stricter than the tolerance, which is relative to the largest rate.
         for array in (VALUE + row, DURING + row):
@@ -130,7 +142,7 @@ def test_learning_rates(reference: Reference, name: str) -> None:
     reference.assert_all(name, results, elsewhere=('temperature', 'kl_weight'))
 
 
-@pytest.mark.parametrize('name', fixture_params(*COVERS))
+@pytest.mark.parametrize('name', fixture_params('schedules'))
 @pytest.mark.parametrize(
     ('config', 'row'),
     [
@@ -162,5 +174,56 @@ def test_released_schedule_of_the_configs(
     assert scheduler.type == ReleasedCosineLR.__name__
     assert (cfg.base_lr, cfg.warmup_epochs) == (pytest.approx(base), warmup)
     assert cfg.train_cfg.max_epochs == len(wanted)
-    found = rates_in_force(cfg.base_lr, arguments, len(wanted))
+    found = released_rates(cfg.base_lr, arguments, len(wanted))
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+# The arrays are of halves of epochs.
+EPOCH_LENGTH = 2
+
+
+@pytest.mark.parametrize('name', fixture_params('detector_lr'))
+def test_rates_of_detectors(reference: Reference, name: str) -> None:
+    arrays, meta = reference.load(name)
+    epochs = arrays['progress'] * meta['max_epoch']
+    steps = np.rint(epochs * EPOCH_LENGTH).astype(int)
+    np.testing.assert_allclose(steps, epochs * EPOCH_LENGTH, atol=1e-6)
+    optimizer = optimizer_of(meta['base_lr'])
+    scheduler = ProgressCosineLR.build_iter_from_epoch(
+        optimizer,
+        epoch_length=EPOCH_LENGTH,
+        warmup=meta['warm_lr_epochs'],
+        end=meta['max_epoch'],
+        warmup_lr=meta['warm_lr'],
+        eta_min=meta['final_lr'],
+    )
+    rates = np.array(rates_in_force(optimizer, scheduler, scheduler.end + 1))
+    # Stricter than the tolerance; after the last step nothing is set.
+    inside = steps < steps.max()
+    np.testing.assert_allclose(
+        rates[steps[inside]], arrays['lr'][inside], rtol=1e-9
+    )
+    found = np.where(inside, rates[steps], meta['final_lr'])
+    reference.assert_all(name, {'lr': found, 'progress': steps / steps.max()})
+
+
+@pytest.mark.parametrize('name', fixture_params('detector_lr'))
+def test_the_config_of_detectors(reference: Reference, name: str) -> None:
+    _, meta = reference.load(name)
+    cfg = Config.fromfile(SCHEDULES / '3detr_1080e.py')
+    (scheduler,) = cfg.param_scheduler
+    assert scheduler.type == 'ProgressCosineLR'
+    assert scheduler.convert_to_iter_based
+    known = {
+        'max_epoch': cfg.train_cfg.max_epochs,
+        'warm_lr_epochs': scheduler.warmup,
+        'warm_lr': scheduler.warmup_lr,
+        'final_lr': scheduler.eta_min,
+        'base_lr': cfg.optim_wrapper.optimizer.lr,
+        'weight_decay': cfg.optim_wrapper.optimizer.weight_decay,
+        'clip_gradient': cfg.optim_wrapper.clip_grad.max_norm,
+        # Biases and norms decay too.
+        'filter_biases_wd': 'paramwise_cfg' in cfg.optim_wrapper,
+    }
+    assert scheduler.end == cfg.train_cfg.max_epochs
+    assert known == {key: meta[key] for key in known}

@@ -16,17 +16,14 @@ from tests.test_models.test_teachers.library_models import (
 from tests.test_reference import harness
 
 NUM_GROUPS = 64
-PROBE = 'teacher_probe.json'
 LINE = re.compile(r'(?P<name>\S+) prompts=(?P<prompts>\d+) deep=(?P<deep>\w+)')
 RUNS = re.compile(r'runs \((?P<blocks>\d+) blocks, norm eps (?P<eps>\S+)\)')
 
 
 def probe_lines() -> list[tuple[str, int, str, str]]:
     """Return name, prompts, prompt mode and what the release does."""
-    folders = (harness.chosen_folder(), harness.DEFAULT_FOLDERS[-1])
-    path = next(f / PROBE for f in folders if (f / PROBE).is_file())
     lines = []
-    for key, outcome in harness.read_json(path).items():
+    for key, outcome in harness.listed('teacher_probe.json').items():
         match = LINE.fullmatch(key)
         mode = 'deep' if match['deep'] == 'True' else 'shallow'
         lines.append((match['name'], int(match['prompts']), mode, outcome))
@@ -74,13 +71,3 @@ def test_blocks_and_norm(name: str) -> None:
         assert len(encoder.blocks) == int(match['blocks'])
         eps, own = float(match['eps']), getattr(encoder.norm, 'eps', math.nan)
         assert own == eps or (math.isnan(own) and math.isnan(eps))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('name', NAMES)
-def test_full_size(name: str) -> None:
-    torch.manual_seed(0)
-    encoder = TimmTeacher.build_encoder(name)
-    for other, prompts, mode, outcome in probe_lines():
-        if other == name:
-            check_outcome(encoder, prompts, mode, outcome)
