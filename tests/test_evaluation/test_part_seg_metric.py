@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -68,6 +70,18 @@ def test_worked_by_hand(named: bool) -> None:
     found = made.evaluate(3)
     assert set(found) == set(EXPECTED)
     assert found == pytest.approx(EXPECTED)
+
+
+def test_means_as_published() -> None:
+    made = metric(published_means=True, per_category=True)
+    made.process(None, SAMPLES)
+    found = made.evaluate(3)
+    # There is no mug, and parts 4 and 5 have no points.
+    assert math.isnan(found['class_miou'])
+    assert math.isnan(found['mean_part_accuracy'])
+    assert found['instance_miou'] == pytest.approx(EXPECTED['instance_miou'])
+    assert found['miou/Cap'] == pytest.approx(100 * CAP)
+    assert 'miou/Mug' not in found
 
 
 def test_ignored_points_do_not_count() -> None:
