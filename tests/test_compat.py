@@ -7,7 +7,6 @@ import platform
 import subprocess
 import sys
 import textwrap
-from argparse import Namespace
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -223,11 +222,6 @@ def test_find_config(one_config):
     assert compat.find_config('act/one.py') == one_config
 
 
-def test_find_config_names_the_neighbours(one_config):
-    with pytest.raises(FileNotFoundError, match=r'beside it: act/one\.py'):
-        compat.find_config('mmdet3d_act::act/two.py')
-
-
 def test_package_bases_work(one_config, tmp_path, monkeypatch):
     monkeypatch.setattr(Config, '_get_cfg_path', Config._get_cfg_path)
     child = tmp_path / 'child.py'
@@ -250,16 +244,6 @@ def run_python(code: str) -> str:
         check=True,
     )
     return done.stdout.strip()
-
-
-@pytest.mark.parametrize('tells', [True, False, None])
-def test_what_a_cpu_computes_is_what_torch_tells(monkeypatch, tells):
-    own = Namespace()
-    if tells is not None:
-        own._is_mkldnn_bf16_supported = lambda: tells
-    monkeypatch.setattr(compat.torch, 'ops', Namespace(mkldnn=own))
-    # A PyTorch that does not tell is taken to compute it.
-    assert compat.cpu_computes_bfloat16() is (tells is not False)
 
 
 def test_tune_allocator_in_a_fresh_process():

@@ -27,18 +27,6 @@ def shown(total: int, clock: list[float], first: int = 0) -> None:
             clock[0] += 1
 
 
-def test_a_log_has_a_line_for_every_tenth(
-    capsys: pytest.CaptureFixture, clock: list[float]
-) -> None:
-    shown(1000, clock)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == '  10 of 1000 scenes (1%), 16:30 min left'
-    assert lines[1] == '  100 of 1000 scenes (10%), 15:00 min left'
-    assert lines[-1] == '  1000 of 1000 scenes (100%), took 16:40 min'
-    counts = [int(line.split()[0]) for line in lines]
-    assert counts == [10, *range(100, 1001, 100)]
-
-
 @pytest.mark.parametrize(
     ('total', 'first', 'counts'),
     [
@@ -60,18 +48,6 @@ def test_lines_of_other_works(
     shown(total, clock, first)
     lines = capsys.readouterr().out.splitlines()
     assert [int(line.split()[0]) for line in lines] == counts
-
-
-def test_time_left_is_that_of_this_call(
-    capsys: pytest.CaptureFixture, clock: list[float]
-) -> None:
-    display = ProgressDisplay('clouds')
-    display(50, 100)
-    clock[0] = 10.0
-    display(60, 100)
-    assert capsys.readouterr().out == (
-        '50 of 100 clouds are there\n  60 of 100 clouds (60%), 40 s left\n'
-    )
 
 
 def test_a_terminal_has_a_bar(

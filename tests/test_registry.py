@@ -7,7 +7,6 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 from mmdet3d_act import registry
 from mmdet3d_act.models.layers import RandomPatchMask
@@ -37,16 +36,12 @@ assert not loaded & {'mmdet3d', 'mmdet', 'mmcv'}, loaded
 """
 
 
-def test_built_modules_and_none_pass() -> None:
-    module = nn.Linear(1, 1)
-    assert registry.build_module(module) is module
-    assert registry.build_module(None) is None
-
-
-def test_configs_are_built() -> None:
+def test_configs_are_built_and_the_built_passes() -> None:
     built = registry.build_module(dict(type='RandomPatchMask', ratio=0.5))
     assert isinstance(built, RandomPatchMask)
     assert built.ratio == 0.5
+    assert registry.build_module(built) is built
+    assert registry.build_module(None) is None
 
 
 def test_anything_else_is_refused() -> None:
@@ -91,9 +86,3 @@ def test_boxes_of_data_samples_and_back() -> None:
     straight = registry.depth_boxes(boxes)
     assert not straight.with_yaw
     assert registry.gravity_boxes(straight)[0, 6] == 0
-
-
-def test_boxes_need_mmdet3d(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, 'HAS_MMDET3D', False)
-    with pytest.raises(ImportError, match='boxes need MMDetection3D'):
-        registry.depth_boxes(torch.zeros(1, 6))
