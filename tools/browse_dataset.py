@@ -62,11 +62,9 @@ def browse(args: argparse.Namespace) -> None:
     from mmdet3d_act.apis.loading import build_dataset
     from mmdet3d_act.apis.pictures import choose_indices
     from mmdet3d_act.engine import launch
+    from mmdet3d_act.visualization import draw_sheet, write_html
     from mmdet3d_act.visualization.browsing import trace_sample
-    from mmdet3d_act.visualization.contact_sheet import (
-        draw_traces,
-        write_traces_html,
-    )
+    from mmdet3d_act.visualization.traces import TRACE_NOTE, trace_rows
     from mmdet3d_act.wording import counted
 
     cfg = launch.load_config(args.config, args.cfg_options)
@@ -85,13 +83,18 @@ def browse(args: argparse.Namespace) -> None:
     name = f'{Path(args.config).stem}_{args.part}.png'
     meta = dataset.metainfo
     up_axis = meta.get('up_axis', 'y')
-    path = draw_traces(
+    rows = trace_rows(
         traces,
-        args.out or Path('work_dirs/browse') / name,
         classes=meta.get('classes', ()),
         palette=meta.get('palette'),
         up_axis=up_axis,
+    )
+    path = draw_sheet(
+        rows,
+        args.out or Path('work_dirs/browse') / name,
+        up_axis=up_axis,
         panel=args.panel,
+        notes=[TRACE_NOTE],
     )
     print(
         f'{type(dataset).__name__} with {counted(len(dataset), "sample")}, '
@@ -103,7 +106,9 @@ def browse(args: argparse.Namespace) -> None:
     print(f'Written: {path}')
     if args.html:
         page = path.with_suffix('.html')
-        print(f'Written: {write_traces_html(traces, page, up_axis=up_axis)}')
+        heading = 'What the model is fed'
+        write_html(rows, page, up_axis=up_axis, heading=heading)
+        print(f'Written: {page}')
 
 
 def main() -> int:

@@ -343,7 +343,7 @@ def draw(
     args: argparse.Namespace, folder: Path, entries: list[dict], name: str
 ) -> Path:
     """Draw the first metric over the share of the labels."""
-    from mmdet3d_act.visualization.curves import CurvePoint, draw_curves
+    from mmdet3d_act.visualization import CurvePoint, draw_curves
 
     metric = entries[0]['metric']
     curves: dict[str, list[CurvePoint]] = {}

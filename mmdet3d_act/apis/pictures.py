@@ -10,16 +10,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmdet3d_act.engine.launch import UsageError
-from mmdet3d_act.visualization import (
-    draw_stages,
-    write_stages_html,
-    write_stages_ply,
-)
-from mmdet3d_act.visualization.browsing import (
-    sample_name,
-    spread_indices,
-)
+from mmdet3d_act.visualization import draw_sheet, write_html, write_ply_files
+from mmdet3d_act.visualization.browsing import sample_name, spread_indices
 from mmdet3d_act.visualization.reconstructions import reconstruction_stages
+from mmdet3d_act.visualization.stages import stage_rows
 
 
 def draw_model(
@@ -66,29 +60,30 @@ def draw_model(
         model, data['inputs'], seed=seed, mask_ratio=mask_ratio
     )
     up_axis = getattr(dataset, 'metainfo', {}).get('up_axis', 'y')
-    view = dict(names=names, up_axis=up_axis)
+    rows = stage_rows(shown.stages, names, up_axis)
     folder = Path(folder)
     paths = [
-        draw_stages(
-            shown.stages,
+        draw_sheet(
+            rows,
             folder / 'reconstruction.png',
-            notes=shown.notes,
+            up_axis=up_axis,
             panel=panel,
-            **view,
+            notes=shown.notes,
         )
     ]
     if html:
         path = folder / 'reconstruction.html'
-        paths.append(write_stages_html(shown.stages, path, **view))
+        heading = 'Reconstructions'
+        paths.append(write_html(rows, path, up_axis=up_axis, heading=heading))
     if ply:
-        paths += write_stages_ply(shown.stages, folder / 'ply', **view)[:1]
+        paths += write_ply_files(rows, folder / 'ply', names)[:1]
     return paths
 
 
 def choose_indices(
     dataset: Dataset, count: int, indices: Sequence[int] | None
 ) -> list[int]:
-    """Return the chosen indices, or so many that are evenly spread.
+    """Check the chosen indices, or spread some evenly.
 
     Args:
         dataset: What they index.

@@ -26,11 +26,9 @@ from mmdet3d_act.apis.scene_pictures import (
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import registered_classes
-from mmdet3d_act.visualization.scenes import (
-    class_colors,
-    draw_scene_panels,
-    write_scene_html,
-)
+from mmdet3d_act.visualization import write_html
+from mmdet3d_act.visualization.arrays import class_colors
+from mmdet3d_act.visualization.scenes import draw_scene_panels
 
 # Beginnings of pipelines that a file of one's own can take the place of.
 LOADERS = ('LoadScene', 'LoadRoom')
@@ -189,8 +187,11 @@ def infer_scenes(
         )
         if html:
             paths.append(
-                write_scene_html(
-                    [row], _with_suffix(stem, '.html'), heading=name
+                write_html(
+                    [row],
+                    _with_suffix(stem, '.html'),
+                    up_axis='z',
+                    heading=name,
                 )
             )
         yield result, paths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,16 +20,15 @@ from mmdet3d_act.models.autoencoders import DiscreteVAE
 from mmdet3d_act.models.classifiers import PointClassifier
 from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.registry import gravity_boxes, registered_classes
+from mmdet3d_act.visualization import Panel, write_html
+from mmdet3d_act.visualization.arrays import class_colors, to_numpy
 from mmdet3d_act.visualization.browsing import point_labels, sample_name
 from mmdet3d_act.visualization.scenes import (
-    ScenePanel,
     box_panel,
-    class_colors,
     draw_scene_panels,
     error_panel,
     label_panel,
     plain_panel,
-    write_scene_html,
 )
 from mmdet3d_act.wording import counted
 
@@ -103,14 +102,15 @@ def draw_scenes(
     legend = {classes[label]: colors[label] for label in sorted(shown)}
     up_axis = meta.get('up_axis', 'z')
     folder = Path(folder)
-    view = dict(up_axis=up_axis)
+    path = folder / 'scenes.png'
     paths = [
         draw_scene_panels(
-            rows, folder / 'scenes.png', legend=legend, panel=panel, **view
+            rows, path, legend=legend, up_axis=up_axis, panel=panel
         )
     ]
     if html:
-        paths.append(write_scene_html(rows, folder / 'scenes.html', **view))
+        path = path.with_suffix('.html')
+        paths.append(write_html(rows, path, up_axis=up_axis, heading='Scenes'))
     return paths
 
 
@@ -140,7 +140,7 @@ def scene_panels(
     points: torch.Tensor,
     colors: np.ndarray,
     min_score: float = 0.3,
-) -> tuple[list[ScenePanel], set[int]]:
+) -> tuple[list[Panel], set[int]]:
     """Return the panels of a scene, and the classes that are in them.
 
     Args:
@@ -186,7 +186,7 @@ def scene_panels(
 
 
 def _add_labels(
-    panels: list[ScenePanel],
+    panels: list[Panel],
     sample: dict,
     points: torch.Tensor,
     colors: np.ndarray,
@@ -198,17 +198,13 @@ def _add_labels(
         panels.append(label_panel('annotated', points, labels, colors))
         shown.append(labels)
     if 'pred_pts_seg' in sample:
-        found = _array(sample['pred_pts_seg']['pts_semantic_mask'])
+        found = to_numpy(sample['pred_pts_seg']['pts_semantic_mask'])
         panels.append(label_panel('predicted', points, found, colors))
         shown.append(found)
         if labels is not None:
             panels.append(error_panel(points, labels, found, len(colors)))
     values = np.unique(np.concatenate(shown))
     return {int(one) for one in values if 0 <= one < len(colors)}
-
-
-def _array(values: Any) -> np.ndarray:  # noqa: ANN401
-    return torch.as_tensor(values).detach().cpu().numpy().astype(np.int64)
 
 
 class LikelyBoxes(NamedTuple):

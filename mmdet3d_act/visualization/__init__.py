@@ -1,34 +1,24 @@
-"""Pictures of clouds, masks and reconstructions.
+"""Pictures of clouds, scenes, reconstructions and results.
 
-PNG files without a display, web pages without a network, PLY files. NumPy
-and Pillow are all they need; arrays and tensors are both taken. What the
-models of this package make of clouds is in ``visualization.reconstructions``,
-which needs PyTorch.
+PNG files without a display, web pages without a network, PLY files. What is
+shown together is rows of :class:`Panel`; ``stages``, ``scenes`` and ``traces``
+make such rows, :func:`draw_sheet` and :func:`write_html` show any of them.
 """
 
-from .confusion import draw_confusion, write_confusion
 from .html import write_html
-from .pictures import draw_clouds
-from .ply import write_ply
-from .stages import (
-    Stage,
-    draw_stages,
-    render_stages,
-    spread_labels,
-    write_stages_html,
-    write_stages_ply,
-)
+from .plots import CurvePoint, draw_confusion, draw_curves, write_confusion
+from .ply import write_ply, write_ply_files
+from .sheet import Panel, draw_sheet, render_sheet
 
 __all__ = [
-    'Stage',
-    'draw_clouds',
+    'CurvePoint',
+    'Panel',
     'draw_confusion',
-    'draw_stages',
-    'render_stages',
-    'spread_labels',
+    'draw_curves',
+    'draw_sheet',
+    'render_sheet',
     'write_confusion',
     'write_html',
     'write_ply',
-    'write_stages_html',
-    'write_stages_ply',
+    'write_ply_files',
 ]

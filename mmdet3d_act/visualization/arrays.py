@@ -1,9 +1,8 @@
-"""Clouds and colours from whatever the caller has, checked."""
+"""Points and colours as NumPy arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,15 +26,15 @@ _GRADIENT = np.array(
     dtype=np.float64,
 ) / 255  # fmt: skip
 
+_GREY = 0.78
 _AXES = {'x': (1, 2, 0), 'y': (2, 0, 1), 'z': (0, 1, 2)}
 
 
 def to_numpy(values: Any) -> np.ndarray:  # noqa: ANN401
-    """Return an array on the CPU from an array, a tensor or a list.
+    """Convert an array, a tensor of any device or a list to an array.
 
     Args:
-        values: Anything numpy can read; tensors may need a gradient or live
-            on a device.
+        values: Of any shape.
     """
     if hasattr(values, 'detach'):
         values = values.detach().cpu()
@@ -49,7 +48,7 @@ def to_points(
     values: Any,  # noqa: ANN401
     name: str = 'points',
 ) -> np.ndarray:
-    """Return a cloud as (N, 3) float64, features dropped.
+    """Convert a cloud to (N, 3) float64, without its features.
 
     Args:
         values: (N, 3 + F) array or tensor, N at least 1.
@@ -65,8 +64,8 @@ def to_points(
             f'{array.shape}; pass one cloud at a time'
         )
     points = array[:, :3].astype(np.float64)
-    if not np.isfinite(points).all():
-        bad = int((~np.isfinite(points)).any(axis=1).sum())
+    bad = int((~np.isfinite(points)).any(axis=1).sum())
+    if bad:
         raise ValueError(
             f'{name} must be finite, got {bad} of {len(points)} points with '
             'NaN or infinite coordinates; remove them first'
@@ -75,26 +74,19 @@ def to_points(
 
 
 def upright(points: np.ndarray, up_axis: str) -> np.ndarray:
-    """Return (N, 3) points turned so that z is up (right-handed).
+    """Turn points (right-handed) so that z is up.
 
     Args:
         points: (N, 3).
         up_axis: 'x', 'y' or 'z'.
-
-    Raises:
-        ValueError: If there is no such axis.
     """
-    if up_axis not in _AXES:
-        raise ValueError(
-            f"up_axis must be 'x', 'y' or 'z', got {up_axis!r}; correct it"
-        )
     return points[:, _AXES[up_axis]]
 
 
 def height_colors(
     points: np.ndarray, up_axis: str, like: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return (N, 3) colours in [0, 1] that run with the height.
+    """Colour points by their height: (N, 3) in [0, 1].
 
     Args:
         points: (N, 3).
@@ -111,83 +103,27 @@ def height_colors(
     return np.stack(columns, axis=1)
 
 
-def to_colors(
-    values: Any,  # noqa: ANN401
-    points: np.ndarray,
-    up_axis: str,
+def label_colors(labels: np.ndarray) -> np.ndarray:
+    """Choose a colour for each label: (N, 3) in [0, 1].
+
+    Args:
+        labels: Integers (N,); negative ones are grey.
+    """
+    colors = PALETTE[labels % len(PALETTE)]
+    return np.where(labels[:, None] < 0, _GREY, colors)
+
+
+def class_colors(
+    number: int, palette: Sequence[Sequence[float]] | None = None
 ) -> np.ndarray:
-    """Return one colour per point, (N, 3) in [0, 1].
+    """Choose a colour for each class: (number, 3) in [0, 1].
 
     Args:
-        values: None (by height); (3,) one colour; (N, 3) colours; each in
-            [0, 1], or uint8; or (N,) integer labels, negative ones grey.
-        points: (N, 3).
-        up_axis: 'x', 'y' or 'z'.
-
-    Raises:
-        ValueError: If the shape or the range is another.
+        number: Classes.
+        palette: RGB from 0 to 255, as data sets of MMDetection3D have it;
+            None, or one that is too short, takes ours, again from its start
+            where there are more classes.
     """
-    if values is None:
-        return height_colors(points, up_axis)
-    array = to_numpy(values)
-    number = len(points)
-    labels = array.dtype != np.uint8 and np.issubdtype(array.dtype, np.integer)
-    if labels and array.shape == (number,):
-        colors = PALETTE[array % len(PALETTE)]
-        return np.where(array[:, None] < 0, 0.75, colors)
-    if array.shape not in ((3,), (number, 3)):
-        raise ValueError(
-            f'colors must have shape (3,), ({number}, 3) or be ({number},) '
-            f'integer labels, got {array.shape} of {array.dtype}; give one '
-            'colour per point'
-        )
-    scale = 255.0 if array.dtype == np.uint8 else 1.0
-    colors = np.broadcast_to(array / scale, (number, 3))
-    if not ((colors >= 0) & (colors <= 1)).all():
-        raise ValueError(
-            f'colors must be in [0, 1] (or uint8), got '
-            f'{array.min()} to {array.max()}; scale them'
-        )
-    return colors
-
-
-def paired(
-    values: Sequence[Any] | None, number: int, name: str
-) -> Sequence[Any]:
-    """Return one value per cloud; None where nothing was given.
-
-    Args:
-        values: The values or None.
-        number: How many clouds there are.
-        name: How to call them in an error.
-
-    Raises:
-        ValueError: If there are not as many values as clouds.
-    """
-    if values is None:
-        return [None] * number
-    if len(values) != number:
-        raise ValueError(
-            f'{name} must have one entry per cloud, got {len(values)} for '
-            f'{number} clouds; give one each'
-        )
-    return values
-
-
-def prepare_path(path: str | Path, suffix: str) -> Path:
-    """Return the path, its folder made.
-
-    Args:
-        path: Where a file will be written.
-        suffix: The ending that it must have, with the dot.
-
-    Raises:
-        ValueError: If the ending is another.
-    """
-    out = Path(path)
-    if out.suffix.lower() != suffix:
-        raise ValueError(
-            f'path must end in {suffix}, got {str(path)!r}; rename it'
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return out
+    if palette is not None and len(palette) >= number:
+        return np.asarray(palette, dtype=float)[:number] / 255
+    return PALETTE[np.arange(number) % len(PALETTE)]

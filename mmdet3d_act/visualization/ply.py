@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .arrays import prepare_path, to_colors, to_points
+from .arrays import to_numpy, to_points
+from .sheet import Panel
 
 _COLORS = ('red', 'green', 'blue')
 
@@ -17,29 +19,54 @@ def write_ply(
     path: str | Path,
     colors: Any = None,  # noqa: ANN401
 ) -> Path:
-    """Write a cloud as a binary little-endian PLY.
+    """Write a cloud as a binary little-endian PLY; return its path.
 
     Args:
         points: (N, 3 + F) array or tensor; only the coordinates are kept.
-        path: The file, ending in .ply; its folder is made.
-        colors: None (no colours), (3,) or (N, 3) in [0, 1] or uint8, or (N,)
-            integer labels.
-
-    Returns:
-        The path.
+        path: The file; its folder is made.
+        colors: (N, 3) in [0, 1], or None.
 
     Raises:
-        ValueError: If something has a wrong shape.
+        ValueError: If a coordinate is not finite, or shapes do not fit.
     """
     from plyfile import PlyData, PlyElement
 
-    out = prepare_path(path, '.ply')
     array = to_points(points)
     columns = dict(zip('xyz', array.T.astype('<f4'), strict=True))
     if colors is not None:
-        tones = np.round(255 * to_colors(colors, array, 'z')).astype('u1')
+        tones = np.round(255 * to_numpy(colors)).astype('u1')
         columns.update(zip(_COLORS, tones.T, strict=True))
     rows = np.rec.fromarrays(list(columns.values()), names=list(columns))
     vertices = PlyElement.describe(np.asarray(rows), 'vertex')
-    PlyData([vertices], byte_order='<').write(str(out))
-    return out
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PlyData([vertices], byte_order='<').write(str(path))
+    return path
+
+
+def write_ply_files(
+    rows: Sequence[Sequence[Panel]], folder: str | Path, names: Sequence[str]
+) -> list[Path]:
+    """Write every cloud of a sheet as a PLY; return the paths.
+
+    Args:
+        rows: As of a sheet.
+        folder: Files are called ``<row>_<name>_<column>_<title>.ply`` in it.
+        names: One name per row.
+    """
+    paths = []
+    for index, (row, name) in enumerate(zip(rows, names, strict=True)):
+        for column, panel in enumerate(row):
+            if panel.points is None:
+                continue
+            parts = (str(index), name, str(column), panel.title)
+            stem = '_'.join(map(_file_name, parts))
+            path = Path(folder) / f'{stem}.ply'
+            paths.append(write_ply(panel.points, path, panel.colors))
+    return paths
+
+
+def _file_name(text: str) -> str:
+    """Replace what file systems dislike."""
+    kept = ''.join(c if c.isalnum() else ' ' for c in text)
+    return '-'.join(kept.split()) or 'x'

@@ -30,7 +30,8 @@ from mmdet3d_act.models.target_generators import (
     PatchCoordinates,
 )
 from mmdet3d_act.ops import chamfer_distance
-from mmdet3d_act.visualization.stages import Stage, spread_labels
+
+from .stages import Stage, spread_labels
 
 CLOUD_NOTE = (
     'CD: Chamfer-L1 to the input x 1000, as in validation; lower is better. '
@@ -60,13 +61,6 @@ class ReconstructedStages(NamedTuple):
     """
 
     stages: list[Stage]
-    notes: list[str]
-
-
-class _Decoded(NamedTuple):
-    """Patches that something was decoded to, (B, G, K, 3), by title."""
-
-    patches: dict[str, Tensor]
     notes: list[str]
 
 
@@ -102,41 +96,6 @@ def undisturbed(model: nn.Module, seed: int = 0) -> Iterator[None]:
                 module.training = training
 
 
-def check_drawable(model: nn.Module) -> None:
-    """Refuse a model of which no reconstruction can be drawn.
-
-    Args:
-        model: The model, without a wrapper.
-
-    Raises:
-        ValueError: If it is neither an autoencoder nor a distiller that
-            predicts points or features of an autoencoder.
-    """
-    if isinstance(model, DiscreteVAE):
-        return
-    if not isinstance(model, Distiller):
-        raise ValueError(
-            'reconstructions can be drawn of a DiscreteVAE (stage I) or a '
-            f'Distiller (stage II, Point-MAE), got {type(model).__name__}; '
-            'give the config and checkpoint of a pretraining'
-        )
-    if model.mask is None:
-        raise ValueError(
-            'this Distiller masks nothing, so there is nothing to '
-            'reconstruct; give one with mask=dict(type=...)'
-        )
-    if not any(map(_decodable, model.objectives.values())):
-        kinds = [
-            type(_generator(objective)).__name__
-            for objective in model.objectives.values()
-        ]
-        raise ValueError(
-            'none of the objectives can be drawn: expected predictions of '
-            'PatchCoordinates, AutoencoderTarget or AutoencoderCodes, '
-            f'got {kinds}; draw the stage-I checkpoint instead'
-        )
-
-
 def reconstruction_stages(
     model: nn.Module,
     inputs: dict[str, Tensor],
@@ -144,7 +103,7 @@ def reconstruction_stages(
     seed: int = 0,
     mask_ratio: float | None = None,
 ) -> ReconstructedStages:
-    """Return what a model makes of clouds, stage by stage.
+    """Show what a model makes of clouds, stage by stage.
 
     An autoencoder: input, patches, patches by code, coarse and dense
     reconstruction. A distiller: input, patches, visible patches, and for each
@@ -164,13 +123,41 @@ def reconstruction_stages(
             distiller draws its own.
 
     Raises:
-        ValueError: See :func:`check_drawable`.
+        ValueError: If the model is neither an autoencoder nor a distiller
+            that predicts points or features of an autoencoder.
     """
-    check_drawable(model)
+    _check_drawable(model)
     with undisturbed(model, seed):
         if isinstance(model, DiscreteVAE):
             return _autoencoder_stages(model, inputs, mask_ratio)
         return _distiller_stages(model, inputs)
+
+
+def _check_drawable(model: nn.Module) -> None:
+    """Refuse a model of which no reconstruction can be drawn."""
+    if isinstance(model, DiscreteVAE):
+        return
+    if not isinstance(model, Distiller):
+        raise ValueError(
+            'expected a DiscreteVAE (stage I) or a Distiller (stage II, '
+            f'Point-MAE), got {type(model).__name__}; give the config and '
+            'checkpoint of a pretraining'
+        )
+    if model.mask is None:
+        raise ValueError(
+            'this Distiller masks nothing, so there is nothing to '
+            'reconstruct; give one with mask=dict(type=...)'
+        )
+    if not any(map(_decoder, model.objectives.values())):
+        kinds = [
+            type(_generator(objective)).__name__
+            for objective in model.objectives.values()
+        ]
+        raise ValueError(
+            'expected an objective that predicts PatchCoordinates, '
+            f'AutoencoderTarget or AutoencoderCodes, got {kinds}; draw the '
+            'stage-I checkpoint instead'
+        )
 
 
 def _autoencoder_stages(
@@ -208,16 +195,18 @@ def _distiller_stages(
     stages = [*_input_stages(inputs, patches), _visible_stage(patches, mask)]
     notes = [MASKED_NOTE]
     for name, objective in model.objectives.items():
-        decode = _decodable(objective)
+        decode = _decoder(objective)
         if decode is None:
             continue
-        decoded = decode(objective, patches, mask, encoded)
+        pred = objective.head(objective.neck(encoded, patches, mask))[0]
         prefix = f'{name}: ' if len(model.objectives) > 1 else ''
-        for title, local in decoded.patches.items():
+        for title, local in decode(objective, patches, mask, pred).items():
             stages.append(
                 _predicted_stage(prefix + title, local, patches, mask)
             )
-        notes += [note for note in decoded.notes if note not in notes]
+        note = _NOTES.get(decode)
+        if note and note not in notes:
+            notes.append(note)
     return ReconstructedStages(stages, notes)
 
 
@@ -250,7 +239,7 @@ def _visible_stage(patches: PointPatches, mask: Tensor) -> Stage:
 def _predicted_stage(
     title: str, local: Tensor, patches: PointPatches, mask: Tensor
 ) -> Stage:
-    """Return predicted patches among visible ones, with their distances."""
+    """Show predicted patches among visible ones, with their distances."""
     truth = patches.neighborhoods[..., :3]
     group_size = truth.shape[2]
     # A prediction may have another number of points per patch; what is
@@ -270,8 +259,8 @@ def _predicted_stage(
     )
 
 
-def _decodable(objective: Objective) -> Callable | None:
-    """Return what decodes an objective's predictions, or None."""
+def _decoder(objective: Objective) -> Callable | None:
+    """Choose what decodes an objective's predictions; None if nothing can."""
     generator = _generator(objective)
     if isinstance(objective.head, CoordinateHead) and isinstance(
         generator, PatchCoordinates
@@ -291,32 +280,24 @@ def _generator(objective: Objective) -> nn.Module:
 
 
 def _decode_points(
-    objective: Objective,
-    patches: PointPatches,
-    mask: Tensor,
-    encoded: object,
-) -> _Decoded:
-    """Return the predicted patches; visible ones stay empty."""
-    pred = objective.head(objective.neck(encoded, patches, mask))[0]
+    objective: Objective, patches: PointPatches, mask: Tensor, pred: Tensor
+) -> dict[str, Tensor]:
+    """Put predicted patches in their places; visible ones stay empty."""
     local = pred.new_zeros(*mask.shape, *pred.shape[2:])
     local[mask] = pred.flatten(0, 1)
-    return _Decoded({'prediction': local}, [])
+    return {'prediction': local}
 
 
 def _decode_features(
-    objective: Objective,
-    patches: PointPatches,
-    mask: Tensor,
-    encoded: object,
-) -> _Decoded:
-    """Return what targets, predictions and the mean target decode to."""
+    objective: Objective, patches: PointPatches, mask: Tensor, pred: Tensor
+) -> dict[str, Tensor]:
+    """Decode targets, predictions and the mean target."""
     generator = _generator(objective)
     generator.autoencoder.check_ready()
     autoencoder = generator.autoencoder.module
     features = autoencoder.encode(patches, noise=False, local=generator.local)
     norm = objective.target_norm
     target = features if norm is None else norm(features)
-    pred = objective.head(objective.neck(encoded, patches, mask))[0]
     pred = pred.float().flatten(0, 1)  # (B * M, C)
     wanted = target[mask]
     # A cosine loss leaves the length of predictions open.
@@ -331,28 +312,21 @@ def _decode_features(
             mixed, patches.centers, local=generator.local
         )[1]
 
-    return _Decoded(
-        {
-            'target, decoded': decoded(wanted),
-            'prediction, decoded': decoded(pred * factor.clamp_min(0)),
-            'mean target, decoded': decoded(mean),
-        },
-        [FEATURE_NOTE],
-    )
+    return {
+        'target, decoded': decoded(wanted),
+        'prediction, decoded': decoded(pred * factor.clamp_min(0)),
+        'mean target, decoded': decoded(mean),
+    }
 
 
 def _decode_codes(
-    objective: Objective,
-    patches: PointPatches,
-    mask: Tensor,
-    encoded: object,
-) -> _Decoded:
-    """Return what target codes, predicted and the commonest ones decode to."""
+    objective: Objective, patches: PointPatches, mask: Tensor, pred: Tensor
+) -> dict[str, Tensor]:
+    """Decode true codes, predicted ones and the commonest one."""
     generator = _generator(objective)
     generator.autoencoder.check_ready()
     autoencoder = generator.autoencoder.module
     codes = autoencoder.get_codes(patches)
-    logits = objective.head(objective.neck(encoded, patches, mask))[0]
     wanted = codes[mask]
 
     def decoded(rows: Tensor) -> Tensor:
@@ -360,14 +334,14 @@ def _decode_codes(
         mixed[mask] = rows
         return autoencoder.decode_codes(mixed, patches.centers)[1]
 
-    return _Decoded(
-        {
-            'true codes, decoded': decoded(wanted),
-            'predicted, decoded': decoded(logits.argmax(-1).flatten()),
-            'commonest, decoded': decoded(wanted.mode().values),
-        },
-        [CODE_NOTE],
-    )
+    return {
+        'true codes, decoded': decoded(wanted),
+        'predicted, decoded': decoded(pred.argmax(-1).flatten()),
+        'commonest, decoded': decoded(wanted.mode().values),
+    }
+
+
+_NOTES = {_decode_features: FEATURE_NOTE, _decode_codes: CODE_NOTE}
 
 
 def _placed(patches: PointPatches, local: Tensor) -> Tensor:
@@ -375,14 +349,14 @@ def _placed(patches: PointPatches, local: Tensor) -> Tensor:
 
 
 def _spread(labels: Tensor | np.ndarray, patches: PointPatches) -> np.ndarray:
-    """Return the label of each point, (B, G*K), of labels (B, G)."""
+    """Repeat labels (B, G) of patches for their points, (B, G*K)."""
     if isinstance(labels, Tensor):
         labels = labels.cpu().numpy()
     return np.repeat(labels, patches.neighborhoods.shape[2], axis=1)
 
 
 def _ranked(codes: Tensor) -> np.ndarray:
-    """Return (B, G) ranks of codes by frequency: distinct first colours."""
+    """Rank codes (B, G) by frequency: the commonest differ in colour."""
     values, place, counts = np.unique(
         codes.cpu().numpy(), return_inverse=True, return_counts=True
     )

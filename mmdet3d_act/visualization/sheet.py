@@ -1,164 +1,227 @@
-"""Pictures with captions, put together in rows and columns."""
+"""Sheets of clouds: panels in rows and columns, with text above each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .arrays import upright
+from .rasterizer import Frame, draw_points
+
 if TYPE_CHECKING:
-    from PIL.Image import Image
-    from PIL.ImageDraw import ImageDraw
+    from matplotlib.figure import Figure
 
-MARGIN = 6  # in picture elements, as all sizes here
-LINE = 22  # height of a line of text that stands alone
-STEP = 16  # from one line of text to the next
-INK = (45, 52, 60)
-_PALE = (104, 114, 125)
-_FAULT = (160, 40, 40)
-_FRAME = (222, 226, 230)
+# In picture elements, as all sizes here.
+_MARGIN = 6
+_LINE = 17
+_FONT = 12
+_LETTER = 7.0  # mean width, on the safe side
+_INK = (0.18, 0.20, 0.24)
+_PALE = (0.41, 0.45, 0.49)
+_FAULT = (0.63, 0.16, 0.16)
+# A power of two, so that inches become whole picture elements again.
+_DPI = 64
 
 
-class Cell(NamedTuple):
-    """One place of a sheet: text above, and a picture or a message.
+class Panel(NamedTuple):
+    """One place of a sheet: a cloud, or a message where there is none.
 
     Attributes:
-        lines: Text above the picture, cut where it is too wide.
-        picture: (S, S, 3) uint8, or None.
-        message: Stands in a frame where there is no picture.
+        title: Text above it; once above the column where all rows agree.
+        points: (P, 3), or None.
+        colors: (P, 3) in [0, 1].
+        caption: More text, below the title.
+        frame: What the picture shows; None fits the cloud.
+        message: Stands where there are no points.
         fault: Whether the message tells of something wrong.
     """
 
-    lines: tuple[str, ...] = ()
-    picture: np.ndarray | None = None
+    title: str = ''
+    points: np.ndarray | None = None
+    colors: np.ndarray | None = None
+    caption: str = ''
+    frame: Frame | None = None
     message: str = ''
     fault: bool = False
 
 
-def compose_sheet(
-    rows: Sequence[Sequence[Cell]],
-    size: int,
+def render_sheet(
+    rows: Sequence[Sequence[Panel]],
     *,
-    heads: Sequence[str] = (),
+    up_axis: str = 'y',
+    panel: int = 220,
     notes: Sequence[str] = (),
-) -> Image:
-    """Return one picture with the cells in rows.
+    legend: Mapping[str, Sequence[float]] | None = None,
+) -> np.ndarray:
+    """Draw panels in rows: (H, W, 3) uint8.
 
     Args:
-        rows: Cells; rows may differ in length.
-        size: Width and height of a cell's picture.
-        heads: Titles of the columns, once at the top.
-        notes: Lines of text below everything, wrapped to the width.
+        rows: Panels, at least one; rows may differ in length.
+        up_axis: 'x', 'y' or 'z'.
+        panel: Width and height of one panel.
+        notes: Paragraphs below everything.
+        legend: Colours in [0, 1] by name, below the panels.
     """
-    from PIL import Image, ImageDraw
-
     columns = max(len(row) for row in rows)
-    width = columns * (size + MARGIN) + MARGIN
-    lines = [max(len(cell.lines) for cell in row) for row in rows]
-    texts = [LINE + STEP * (count - 1) if count else 0 for count in lines]
-    top = LINE if any(heads) else 0
-    measure = ImageDraw.Draw(Image.new('RGB', (1, 1)))
-    foot = [
-        line
-        for note in notes
-        for line in _wrapped(note, width - 2 * MARGIN, measure)
-    ]
-    height = top + sum(texts) + len(rows) * (size + MARGIN) + MARGIN
-    height += STEP * len(foot) + (MARGIN if foot else 0)
-    sheet = Image.new('RGB', (width, height), (255, 255, 255))
-    pen = ImageDraw.Draw(sheet)
-    for column, head in enumerate(heads):
-        x = MARGIN + column * (size + MARGIN) + size / 2
-        _write(pen, head, (x, MARGIN + LINE / 2), size, INK, bold=True)
-    y = MARGIN + top
-    for row, text in zip(rows, texts, strict=True):
-        for column, cell in enumerate(row):
-            x = MARGIN + column * (size + MARGIN)
-            _put(sheet, pen, cell, (x, y, text), size)
-        y += text + size + MARGIN
-    for line in foot:
-        pen.text((MARGIN, y + STEP / 2), line, _PALE, _font(12), anchor='lm')
-        y += STEP
+    heads = [_common_title(rows, column) for column in range(columns)]
+    parts = [_beside([_text(head, panel, bold=True) for head in heads])]
+    for row in rows:
+        texts, pictures = [], []
+        for head, one in zip(heads, row, strict=False):
+            title = '' if head else one.title
+            text = np.concatenate(
+                [_text(title, panel), _text(one.caption, panel, _PALE)]
+            )
+            texts.append(text)
+            pictures.append(_picture(one, up_axis, panel))
+        parts += [_beside(texts), _beside(pictures), _white(_MARGIN, 1)]
+    width = _MARGIN + columns * (panel + _MARGIN)
+    if legend:
+        parts.append(_legend(legend, width))
+    foot = [_text(note, width - 2 * _MARGIN, _PALE) for note in notes]
+    parts += [_beside([text]) for text in foot]
+    sheet = _white(_MARGIN + sum(map(len, parts)), width)
+    top = _MARGIN
+    for part in parts:
+        sheet[top : top + len(part), : part.shape[1]] = part
+        top += len(part)
     return sheet
 
 
-def _put(
-    sheet: Image,
-    pen: ImageDraw,
-    cell: Cell,
-    place: tuple[int, int, int],
-    size: int,
-) -> None:
-    """Draw one cell; its place is left, top and the height of its text."""
-    x, y, text = place
-    for index, line in enumerate(cell.lines):
-        middle = (x + size / 2, y + LINE / 2 + STEP * index)
-        ink = _PALE if index else INK
-        _write(pen, line, middle, size, ink)
-    y += text
-    if cell.picture is not None:
-        from PIL import Image
+def draw_sheet(
+    rows: Sequence[Sequence[Panel]], path: str | Path, **options: Any
+) -> Path:
+    """Write panels in rows as a PNG, without a display; return its path.
 
-        sheet.paste(Image.fromarray(cell.picture), (x, y))
-    elif cell.message:
-        pen.rectangle((x, y, x + size - 1, y + size - 1), outline=_FRAME)
-        lines = _wrapped(cell.message, size - 2 * MARGIN, pen)
-        room = (size - 2 * MARGIN) // STEP
-        first = y + (size - STEP * min(len(lines), room)) / 2 + STEP / 2
-        ink = _FAULT if cell.fault else _PALE
-        for index, line in enumerate(lines[:room]):
-            middle = (x + size / 2, first + STEP * index)
-            pen.text(middle, line, ink, _font(12), anchor='mm')
+    Args:
+        rows: Panels, at least one.
+        path: The file, ending in .png; its folder is made.
+        **options: See :func:`render_sheet`.
+    """
+    from PIL import Image
+
+    sheet = render_sheet(rows, **options)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet).save(path)
+    return path
 
 
-def _font(size: int) -> Any:  # noqa: ANN401
-    """Return Pillow's own font, which needs no file of the system."""
-    from PIL import ImageFont
+def _common_title(rows: Sequence[Sequence[Panel]], column: int) -> str:
+    """Find the title that all panels of a column have; '' if they differ."""
+    titles = {row[column].title for row in rows if column < len(row)}
+    return titles.pop() if len(titles) == 1 else ''
 
-    return ImageFont.load_default(size=size)
+
+def _white(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), 255, np.uint8)
 
 
-def _write(
-    pen: ImageDraw,
+def _beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Put pictures side by side, at the same lower edge."""
+    height = max(len(one) for one in pictures)
+    parts = [_white(height, _MARGIN)]
+    for one in pictures:
+        above = _white(height - len(one), one.shape[1])
+        parts += [np.concatenate([above, one]), _white(height, _MARGIN)]
+    return np.concatenate(parts, axis=1)
+
+
+def _picture(one: Panel, up_axis: str, size: int) -> np.ndarray:
+    if one.points is not None and one.colors is not None:
+        turned = upright(one.points, up_axis)
+        return draw_points(turned, one.colors, size, frame=one.frame)
+    picture = _white(size, size)
+    if one.message:
+        picture[[0, -1]] = picture[:, [0, -1]] = 224
+        ink = _FAULT if one.fault else _PALE
+        text = _text(one.message, size - 4, ink)[: size - 4]
+        top = (size - len(text)) // 2
+        picture[top : top + len(text), 2:-2] = text
+    return picture
+
+
+def _text(
     text: str,
-    middle: tuple[float, float],
     width: int,
-    ink: tuple[int, int, int],
+    color: tuple[float, float, float] = _INK,
     *,
     bold: bool = False,
-) -> None:
-    """Write a line around its middle, cut with dots where it is too wide."""
-    font = _font(13)
-    if pen.textlength(text, font=font) > width:
-        while text and pen.textlength(text + '...', font=font) > width:
-            text = text[:-1]
-        text += '...'
-    pen.text(
-        middle,
-        text,
-        ink,
-        font,
-        anchor='mm',
-        stroke_width=0.3 if bold else 0,
+) -> np.ndarray:
+    """Draw text in lines of this width; without text, a picture of height 0.
+
+    Args:
+        text: Long words are broken, what is still too wide is cut.
+        width: Of the picture.
+        color: Of the text, on white.
+        bold: Whether letters are bold.
+    """
+    if not text:
+        return _white(0, width)
+    letters = max(1, int(width / _LETTER))
+    lines = [
+        line
+        for paragraph in text.split('\n')
+        for line in textwrap.wrap(paragraph, letters) or ['']
+    ]
+    figure = _figure(width, _LINE * len(lines))
+    for index, line in enumerate(lines):
+        figure.text(
+            0.5,
+            1 - (index + 0.5) / len(lines),
+            line,
+            color=color,
+            size=_points(_FONT),
+            weight='bold' if bold else 'normal',
+            ha='center',
+            va='center_baseline',
+            parse_math=False,
+        )
+    return _rendered(figure)
+
+
+def _legend(colors: Mapping[str, Sequence[float]], width: int) -> np.ndarray:
+    """Draw coloured squares with names beside them."""
+    from matplotlib.patches import Patch
+
+    longest = max(len(name) for name in colors)
+    columns = max(1, int(width / (_LETTER * longest + 40)))
+    lines = -(-len(colors) // columns)
+    figure = _figure(width, (_LINE + 4) * lines + 2 * _MARGIN)
+    figure.legend(
+        handles=[
+            Patch(color=tuple(map(float, color)), label=name)
+            for name, color in colors.items()
+        ],
+        loc='center left',
+        ncols=columns,
+        fontsize=_points(_FONT),
+        handlelength=1,
+        handleheight=1,
+        frameon=False,
     )
+    return _rendered(figure)
 
 
-def _wrapped(text: str, width: int, pen: ImageDraw) -> list[str]:
-    """Return the text in lines of this width; long words are broken."""
-    font = _font(12)
-    lines: list[str] = []
-    for paragraph in text.split('\n'):
-        lines.append('')
-        for word in paragraph.split():
-            joined = f'{lines[-1]} {word}'.strip()
-            if pen.textlength(joined, font=font) <= width:
-                lines[-1] = joined
-                continue
-            if lines[-1]:
-                lines.append('')
-            for letter in word:
-                if pen.textlength(lines[-1] + letter, font=font) > width:
-                    lines.append('')
-                lines[-1] += letter
-    return lines
+def _points(elements: float) -> float:
+    """Convert picture elements to a font's points, 72 of them an inch."""
+    return elements * 72 / _DPI
+
+
+def _figure(width: int, height: int) -> Figure:
+    # Not pyplot, which would choose a backend for the whole process.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+
+
+def _rendered(figure: Figure) -> np.ndarray:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

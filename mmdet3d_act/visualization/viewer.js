@@ -72,7 +72,7 @@ function makePanel(entry) {
   const caption = document.createElement('figcaption');
   const count = document.createElement('span');
   caption.textContent = entry.title;
-  count.textContent = entry.count + ' points';
+  if (entry.count) count.textContent = entry.count + ' points';
   caption.append(count);
   figure.append(canvas, caption);
   return { figure, canvas, cloud: readCloud(entry) };

@@ -135,22 +135,20 @@ class ReconstructionHook(Hook):
         if not is_main_process():
             return
         # Drawing needs parts that other trainings should not wait for.
-        from mmdet3d_act.visualization import render_stages
+        from mmdet3d_act.visualization import render_sheet
         from mmdet3d_act.visualization.reconstructions import (
-            check_drawable,
             reconstruction_stages,
         )
+        from mmdet3d_act.visualization.stages import stage_rows
 
         model = unwrapped(runner.model)
-        check_drawable(model)
         names, inputs = self._inputs(runner, model)
         shown = reconstruction_stages(model, inputs, seed=self.seed)
-        picture = render_stages(
-            shown.stages,
-            names=names,
-            notes=shown.notes,
+        picture = render_sheet(
+            stage_rows(shown.stages, names, self._up_axis),
             up_axis=self._up_axis,
             panel=self.panel,
+            notes=shown.notes,
         )
         unit = 'epoch' if self.by_epoch else 'iter'
         step = (runner.epoch if self.by_epoch else runner.iter) + done

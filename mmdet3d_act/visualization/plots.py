@@ -1,17 +1,17 @@
-"""Confusion matrices, as pictures and as tables."""
+"""Confusion matrices and curves, by matplotlib."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import prepare_path
-
 # Beyond so many classes the cells are too small for numbers.
 _NUMBERED = 20
+_MARKERS = 'os^Dv*PX'
 
 
 def draw_confusion(
@@ -26,15 +26,10 @@ def draw_confusion(
         counts: (C, C), rows true, columns predicted.
         classes: C names.
         path: The file, ending in .png; its folder is made.
-
-    Raises:
-        ValueError: If the matrix and the names do not fit.
     """
-    counts = _checked(counts, classes)
     # Not pyplot, which would choose a backend for the whole process.
     from matplotlib.figure import Figure
 
-    out = prepare_path(path, '.png')
     used = np.flatnonzero(counts.sum(0) + counts.sum(1))
     left_out = len(classes) - len(used)
     counts = counts[np.ix_(used, used)]
@@ -51,9 +46,8 @@ def draw_confusion(
     axes.set_yticks(ticks, classes, fontsize=8)
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
-    right = int(np.trace(counts))
-    share = 100 * right / max(int(counts.sum()), 1)
-    title = f'{right} of {int(counts.sum())} right ({share:.2f} %)'
+    right, total = int(np.trace(counts)), int(counts.sum())
+    title = f'{right} of {total} right ({100 * right / max(total, 1):.2f} %)'
     if left_out:
         title += f'\n{left_out} classes that do not occur'
     axes.set_title(title, fontsize=10)
@@ -64,8 +58,10 @@ def draw_confusion(
                 column, row, str(counts[row, column]), color=ink,
                 ha='center', va='center', fontsize=8,
             )  # fmt: skip
-    figure.savefig(out, dpi=120)
-    return out
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    return path
 
 
 def write_confusion(
@@ -79,25 +75,74 @@ def write_confusion(
         counts: (C, C), rows true, columns predicted.
         classes: C names.
         path: The file, ending in .csv; its folder is made.
-
-    Raises:
-        ValueError: If the matrix and the names do not fit.
     """
-    counts = _checked(counts, classes)
-    out = prepare_path(path, '.csv')
-    with out.open('w', newline='', encoding='utf-8') as file:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow(['true / predicted', *classes])
         for name, row in zip(classes, counts.tolist(), strict=True):
             writer.writerow([name, *row])
-    return out
+    return path
 
 
-def _checked(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    counts = np.asarray(counts)
-    if counts.shape != (len(classes), len(classes)):
-        raise ValueError(
-            f'counts must be ({len(classes)}, {len(classes)}) for '
-            f'{len(classes)} classes, got {counts.shape}'
+class CurvePoint(NamedTuple):
+    """A point of a curve.
+
+    Attributes:
+        x: Where it is, > 0.
+        mean: Its height.
+        std: Half the length of its error bar; None draws none.
+    """
+
+    x: float
+    mean: float
+    std: float | None = None
+
+
+def draw_curves(
+    curves: Mapping[str, Sequence[CurvePoint]],
+    path: str | Path,
+    *,
+    x_label: str,
+    y_label: str,
+    title: str = '',
+    x_ticks: Mapping[float, str] | None = None,
+) -> Path:
+    """Draw curves with error bars over a logarithmic axis; return the path.
+
+    Args:
+        curves: Points of each curve by its name, in any order.
+        path: The PNG; its folder is made.
+        x_label: Below the axis.
+        y_label: Beside the axis.
+        title: Above the picture.
+        x_ticks: Places and texts of the ticks; by default all x.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout='constrained')
+    axes = figure.add_subplot(
+        xlabel=x_label, ylabel=y_label, title=title, xscale='log'
+    )
+    axes.title.set_fontsize('medium')
+    for index, (name, curve) in enumerate(curves.items()):
+        ordered = sorted(curve, key=lambda point: point.x)
+        axes.errorbar(
+            [point.x for point in ordered],
+            [point.mean for point in ordered],
+            yerr=[point.std or 0 for point in ordered],
+            marker=_MARKERS[index % len(_MARKERS)],
+            capsize=3,
+            label=name,
         )
-    return counts
+    places = {point.x for curve in curves.values() for point in curve}
+    ticks = x_ticks or {x: f'{x:g}' for x in sorted(places)}
+    axes.set_xticks(list(ticks), labels=list(ticks.values()))
+    axes.set_xticks([], minor=True)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
