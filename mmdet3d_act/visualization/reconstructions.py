@@ -137,26 +137,17 @@ def _check_drawable(model: nn.Module) -> None:
     """Refuse a model of which no reconstruction can be drawn."""
     if isinstance(model, DiscreteVAE):
         return
-    if not isinstance(model, Distiller):
+    if not isinstance(model, Distiller) or model.mask is None:
         raise ValueError(
-            'expected a DiscreteVAE (stage I) or a Distiller (stage II, '
-            f'Point-MAE), got {type(model).__name__}; give the config and '
-            'checkpoint of a pretraining'
-        )
-    if model.mask is None:
-        raise ValueError(
-            'this Distiller masks nothing, so there is nothing to '
-            'reconstruct; give one with mask=dict(type=...)'
+            'expected a DiscreteVAE (stage I) or a Distiller with a mask '
+            f'(stage II, Point-MAE), got {type(model).__name__}; give the '
+            'config and checkpoint of a pretraining'
         )
     if not any(map(_decoder, model.objectives.values())):
-        kinds = [
-            type(_generator(objective)).__name__
-            for objective in model.objectives.values()
-        ]
         raise ValueError(
             'expected an objective that predicts PatchCoordinates, '
-            f'AutoencoderTarget or AutoencoderCodes, got {kinds}; draw the '
-            'stage-I checkpoint instead'
+            'AutoencoderTarget or AutoencoderCodes, got '
+            f'{list(model.objectives)}; draw the stage-I checkpoint instead'
         )
 
 

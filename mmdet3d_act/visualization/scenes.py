@@ -17,8 +17,7 @@ from .rasterizer import fit_frame
 from .sheet import Panel, draw_sheet
 
 MAX_POINTS = 40_000  # of a scene that are drawn
-SPACING = 0.0025  # of points along the edges of boxes, in sizes of the scene
-MAX_EDGE = 800  # points along one edge
+EDGE = 100  # points along an edge of a box
 BESIDE = 1.5  # what is shown, at most, in extents of the scene
 ELEVATION = np.deg2rad(48.0)
 _PALE = 0.8
@@ -39,39 +38,26 @@ def thin_out(points: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
         points: (P, 3).
         *others: (P, ...), thinned out alike.
     """
-    number = len(points)
-    chosen = np.arange(number)
-    if number > MAX_POINTS:
-        chosen = np.linspace(0, number - 1, MAX_POINTS).astype(np.int64)
+    number = min(len(points), MAX_POINTS)
+    chosen = np.linspace(0, len(points) - 1, number).astype(np.int64)
     return [one[chosen] for one in (points, *others)]
 
 
-def box_edges(
-    boxes: Any,  # noqa: ANN401
-    spacing: float,
-) -> tuple[np.ndarray, np.ndarray]:
+def box_edges(boxes: Any) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN401
     """Place points along the edges of boxes.
 
     Args:
         boxes: (n, 6 or 7): middle, sizes, perhaps yaw.
-        spacing: Distance of the points, in units of the boxes; larger where
-            an edge would have more than ``MAX_EDGE``.
 
     Returns:
         (E, 3), and the box of each, int64 (E,).
     """
-    boxes = torch.as_tensor(to_numpy(boxes))
-    corners = box_corners(boxes.double()).numpy()
-    places, owners = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
-    for index, own in enumerate(corners):
-        for first, second in _EDGES:
-            start, end = own[first], own[second]
-            steps = np.linalg.norm(end - start) / max(spacing, 1e-9)
-            count = min(int(steps) + 2, MAX_EDGE)
-            share = np.linspace(0, 1, count)[:, None]
-            places.append(start + share * (end - start))
-            owners.append(np.full(count, index))
-    return np.concatenate(places), np.concatenate(owners)
+    boxes = torch.as_tensor(to_numpy(boxes)).double()
+    edges = box_corners(boxes).numpy()[:, _EDGES]  # (n, 12, 2, 3)
+    start, end = edges[:, :, :1], edges[:, :, 1:]
+    places = start + np.linspace(0, 1, EDGE)[:, None] * (end - start)
+    owners = np.repeat(np.arange(len(boxes)), len(_EDGES) * EDGE)
+    return places.reshape(-1, 3), owners
 
 
 def plain_panel(title: str, points: Any) -> Panel:  # noqa: ANN401
@@ -105,8 +91,7 @@ def box_panel(
     """
     (points,) = thin_out(to_points(points))
     grey = 0.45 * height_colors(points, 'z') + 0.55 * _PALE
-    # Of any unit: a picture of millimetres costs what one of metres does.
-    edges, owners = box_edges(boxes, SPACING * np.ptp(points, axis=0).max())
+    edges, owners = box_edges(boxes)
     labels = to_numpy(labels).astype(np.int64)
     tint = colors[labels[owners]]
     return Panel(

@@ -15,15 +15,15 @@ from .rasterizer import Frame, draw_points
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# In picture elements, as all sizes here.
+# Sizes are in picture elements.
 _MARGIN = 6
 _LINE = 17
-_FONT = 12
-_LETTER = 7.0  # mean width, on the safe side
+_FONT = 13.5  # points; with the dots below, 12 picture elements
+_LETTER = 7.5  # width of a wide one
 _INK = (0.18, 0.20, 0.24)
 _PALE = (0.41, 0.45, 0.49)
 _FAULT = (0.63, 0.16, 0.16)
-# A power of two, so that inches become whole picture elements again.
+# Per inch; a power of two, so that sizes become whole numbers again.
 _DPI = 64
 
 
@@ -82,8 +82,9 @@ def render_sheet(
     width = _MARGIN + columns * (panel + _MARGIN)
     if legend:
         parts.append(_legend(legend, width))
-    foot = [_text(note, width - 2 * _MARGIN, _PALE) for note in notes]
-    parts += [_beside([text]) for text in foot]
+    for note in notes:
+        text = _text(note, width - 2 * _MARGIN, _PALE, align='left')
+        parts.append(_beside([text]))
     sheet = _white(_MARGIN + sum(map(len, parts)), width)
     top = _MARGIN
     for part in parts:
@@ -151,6 +152,7 @@ def _text(
     color: tuple[float, float, float] = _INK,
     *,
     bold: bool = False,
+    align: str = 'center',
 ) -> np.ndarray:
     """Draw text in lines of this width; without text, a picture of height 0.
 
@@ -159,6 +161,7 @@ def _text(
         width: Of the picture.
         color: Of the text, on white.
         bold: Whether letters are bold.
+        align: 'center' or 'left'.
     """
     if not text:
         return _white(0, width)
@@ -171,13 +174,13 @@ def _text(
     figure = _figure(width, _LINE * len(lines))
     for index, line in enumerate(lines):
         figure.text(
-            0.5,
+            0 if align == 'left' else 0.5,
             1 - (index + 0.5) / len(lines),
             line,
             color=color,
-            size=_points(_FONT),
+            size=_FONT,
             weight='bold' if bold else 'normal',
-            ha='center',
+            ha=align,
             va='center_baseline',
             parse_math=False,
         )
@@ -192,24 +195,21 @@ def _legend(colors: Mapping[str, Sequence[float]], width: int) -> np.ndarray:
     columns = max(1, int(width / (_LETTER * longest + 40)))
     lines = -(-len(colors) // columns)
     figure = _figure(width, (_LINE + 4) * lines + 2 * _MARGIN)
-    figure.legend(
+    legend = figure.legend(
         handles=[
             Patch(color=tuple(map(float, color)), label=name)
             for name, color in colors.items()
         ],
         loc='center left',
         ncols=columns,
-        fontsize=_points(_FONT),
+        fontsize=_FONT,
         handlelength=1,
         handleheight=1,
         frameon=False,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return _rendered(figure)
-
-
-def _points(elements: float) -> float:
-    """Convert picture elements to a font's points, 72 of them an inch."""
-    return elements * 72 / _DPI
 
 
 def _figure(width: int, height: int) -> Figure:

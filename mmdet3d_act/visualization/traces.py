@@ -114,24 +114,20 @@ def _panel(
         + '\nat '
         + ', '.join(f'{value + 0.0:.2f}' for value in middle)
     )
-    points, colors = _paint(step, up_axis, tints)
-    view = fit_frame(turned) if own else frame
-    return Panel(title, points, colors, caption, view)
+    return _painted(step, up_axis, tints)._replace(
+        title=title, caption=caption, frame=fit_frame(turned) if own else frame
+    )
 
 
-def _paint(
-    step: Step, up_axis: str, tints: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Choose points, with edges of boxes, and their colours."""
+def _painted(step: Step, up_axis: str, tints: np.ndarray) -> Panel:
+    """Colour the points of a step; add the edges of its boxes."""
     points = np.asarray(step.points)
     if step.boxes is not None:
         # Of more classes than there are colours, some look alike.
         labels = np.asarray(step.labels) % len(tints)
-        one = box_panel('', points, step.boxes, labels, tints)
-    elif step.labels is not None:
-        one = label_panel('', points, step.labels, tints)
-    elif step.patches is not None:
-        return points, label_colors(step.patches)
-    else:
-        return points, height_colors(points, up_axis)
-    return one.points, one.colors
+        return box_panel('', points, step.boxes, labels, tints)
+    if step.labels is not None:
+        return label_panel('', points, step.labels, tints)
+    if step.patches is not None:
+        return Panel('', points, label_colors(step.patches))
+    return Panel('', points, height_colors(points, up_axis))

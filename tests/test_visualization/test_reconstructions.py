@@ -10,11 +10,12 @@ from torch import nn
 from mmdet3d_act.models.heads import FeatureHead
 from mmdet3d_act.models.layers import make_patches, patches_in_place
 from mmdet3d_act.ops import chamfer_distance
-from mmdet3d_act.visualization import Stage, reconstructions
+from mmdet3d_act.visualization import reconstructions
 from mmdet3d_act.visualization.reconstructions import (
     reconstruction_stages,
     undisturbed,
 )
+from mmdet3d_act.visualization.stages import Stage
 from tests.test_models import toys
 from tests.test_visualization.distillers import KINDS, autoencoder, distiller
 
@@ -193,20 +194,13 @@ def test_the_state_is_put_back_after_an_error() -> None:
     assert model.patch_embed.norm1.training
 
 
-@pytest.mark.parametrize(
-    ('model', 'message'),
-    [
-        (lambda: toys.student(), 'got PointTransformer; give the config'),
-        (lambda: distiller('points', ratio=None), 'masks nothing'),
-        (lambda: mismatched(), r"got \['PatchCoordinates'\]"),
-    ],
-)
-def test_refuses_what_cannot_be_drawn(model, message) -> None:
-    with pytest.raises(ValueError, match=message):
-        reconstruction_stages(model(), INPUTS)
-
-
-def mismatched() -> nn.Module:
-    model = distiller('points')
-    model.objectives['points'].head = FeatureHead(toys.DIMS, 4)
-    return model
+def test_refuses_what_cannot_be_drawn() -> None:
+    mismatched = distiller('points')
+    mismatched.objectives['points'].head = FeatureHead(toys.DIMS, 4)
+    for model, offender in (
+        (toys.student(), 'got PointTransformer'),
+        (distiller('points', ratio=None), 'a Distiller with a mask'),
+        (mismatched, r"got \['points'\]"),
+    ):
+        with pytest.raises(ValueError, match=offender):
+            reconstruction_stages(model, INPUTS)

@@ -1,0 +1,85 @@
+"""Confusion matrices and curves, as they are in the files."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmdet3d_act.visualization import (
+    CurvePoint,
+    draw_confusion,
+    draw_curves,
+    write_confusion,
+)
+
+AXES = dict(x_label='labels', y_label='accuracy')
+# Matplotlib's first two colours, and the darkest of a matrix.
+BLUE, ORANGE, DARK = (31, 119, 180), (255, 127, 14), (8, 48, 107)
+
+
+def pixels(path: Path, color: tuple) -> np.ndarray:
+    """Find the (x, y) of the pixels of a colour, y upward."""
+    image = np.asarray(Image.open(path).convert('RGB')).astype(int)
+    rows, columns = np.nonzero(np.abs(image - color).sum(axis=2) < 30)
+    return np.stack([columns, image.shape[0] - rows], axis=1)
+
+
+def test_the_table_of_a_matrix_reads_back(tmp_path: Path) -> None:
+    classes, counts = ['bed', 'chair, old'], np.array([[5, 1], [0, 3]])
+    path = write_confusion(counts, classes, tmp_path / 'new' / 'a.csv')
+    with path.open(newline='') as file:
+        head, *rows = csv.reader(file)
+    assert head[1:] == [row[0] for row in rows] == classes
+    assert [[int(cell) for cell in row[1:]] for row in rows] == counts.tolist()
+
+
+def test_the_picture_of_a_matrix_shows_shares(tmp_path: Path) -> None:
+    """As much of the darkest colour as there are rows of one class only."""
+    dark = []
+    for counts in ([[4, 0], [0, 9]], [[4, 0], [5, 4]], [[2, 2], [5, 4]]):
+        path = draw_confusion(np.array(counts), 'ab', tmp_path / 'a.png')
+        dark.append(len(pixels(path, DARK)))
+    assert dark[0] == pytest.approx(2 * dark[1], rel=0.1)
+    assert dark[1] > 1000
+    assert dark[2] < 0.05 * dark[1]
+
+
+def test_classes_that_do_not_occur_are_left_out(tmp_path: Path) -> None:
+    names = [f'class {index}' for index in range(40)]
+    predicted = np.zeros((40, 40), dtype=int)
+    predicted[0, 1:3] = 1
+    widths = []
+    for counts in (np.eye(40, dtype=int), predicted):
+        path = draw_confusion(counts, names, tmp_path / 'a.png')
+        widths.append(Image.open(path).width)
+    assert widths[0] > 2 * widths[1]
+
+
+def test_curves_are_in_the_picture(tmp_path: Path) -> None:
+    act = [CurvePoint(100, 80), CurvePoint(1, 60, 5.0), CurvePoint(10, 70)]
+    curves = dict(act=act, scratch=[CurvePoint(1, 20), CurvePoint(10, 50)])
+    path = draw_curves(curves, tmp_path / 'deep' / 'curve.png', **AXES)
+    blue, orange = pixels(path, BLUE), pixels(path, ORANGE)
+    # ACT reaches farther to the right, and is higher where scratch is too.
+    assert blue[:, 0].max() > orange[:, 0].max() + 100
+    right = orange[:, 0].max() - 30
+    above = blue[np.abs(blue[:, 0] - right) < 3, 1].min()
+    assert above > orange[np.abs(orange[:, 0] - right) < 3, 1].max()
+
+
+def test_bars_and_ticks(tmp_path: Path) -> None:
+    def draw(std: float | None, **options: object) -> Path:
+        points = [CurvePoint(x, 1.0, std) for x in (1, 10, 100)]
+        points += [CurvePoint(1000, 0.0), CurvePoint(2000, 2.0)]
+        path = tmp_path / f'{std}{len(options)}.png'
+        return draw_curves(dict(a=points), path, **AXES, **options)
+
+    none, short, long = (draw(std) for std in (None, 0.1, 0.4))
+    assert len(pixels(none, BLUE)) < len(pixels(short, BLUE))
+    assert len(pixels(long, BLUE)) > len(pixels(short, BLUE)) + 50
+    named = draw(None, x_ticks={1: '1 %\n(16)'})
+    assert named.read_bytes() != none.read_bytes()
