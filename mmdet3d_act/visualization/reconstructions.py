@@ -123,18 +123,25 @@ def reconstruction_stages(
             distiller draws its own.
 
     Raises:
-        ValueError: If the model is neither an autoencoder nor a distiller
-            that predicts points or features of an autoencoder.
+        ValueError: See :func:`check_drawable`.
     """
-    _check_drawable(model)
+    check_drawable(model)
     with undisturbed(model, seed):
         if isinstance(model, DiscreteVAE):
             return _autoencoder_stages(model, inputs, mask_ratio)
         return _distiller_stages(model, inputs)
 
 
-def _check_drawable(model: nn.Module) -> None:
-    """Refuse a model of which no reconstruction can be drawn."""
+def check_drawable(model: nn.Module) -> None:
+    """Refuse a model of which no reconstruction can be drawn.
+
+    Args:
+        model: The model, without a wrapper.
+
+    Raises:
+        ValueError: If it is neither an autoencoder nor a distiller that
+            predicts points or features of an autoencoder.
+    """
     if isinstance(model, DiscreteVAE):
         return
     if not isinstance(model, Distiller) or model.mask is None:

@@ -18,7 +18,7 @@ from mmdet3d_act.apis.scene_pictures import (
 )
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import depth_boxes, point_data
-from mmdet3d_act.visualization.scenes import class_colors
+from mmdet3d_act.visualization.arrays import class_colors
 
 pytest.importorskip('mmdet3d')
 

@@ -137,11 +137,13 @@ class ReconstructionHook(Hook):
         # Drawing needs parts that other trainings should not wait for.
         from mmdet3d_act.visualization import render_sheet
         from mmdet3d_act.visualization.reconstructions import (
+            check_drawable,
             reconstruction_stages,
         )
         from mmdet3d_act.visualization.stages import stage_rows
 
         model = unwrapped(runner.model)
+        check_drawable(model)
         names, inputs = self._inputs(runner, model)
         shown = reconstruction_stages(model, inputs, seed=self.seed)
         picture = render_sheet(
