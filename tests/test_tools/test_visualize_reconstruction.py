@@ -53,7 +53,6 @@ def test_draws_a_folder(monkeypatch) -> None:
         (['mae.py', 'mae.pth', '--part', 'test'], 'has no test_dataloader'),
         (['mae.py', 'mae.pth', '--data', 'x'], 'no such folder: x'),
         (['mae.py', 'mae.pth', '--indices', '99'], 'samples 0 to 17'),
-        (['absent.py', 'mae.pth'], 'absent.py cannot be read'),
     ],
 )
 def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
