@@ -23,7 +23,7 @@ NEED_MORE = {
     'mmdet3d_act.datasets.modelnet40': 'ModelNet40',
     'mmdet3d_act.datasets.object_renders': 'renders of objects',
     'mmdet3d_act.datasets.point_folder': 'real_shapes',
-    'mmdet3d_act.datasets.readers.sens': 'ScanNet',
+    'mmdet3d_act.datasets.readers.frames': 'ScanNet',
     'mmdet3d_act.datasets.s3dis': 'S3DIS',
     'mmdet3d_act.datasets.scannet_frames': 'ScanNet',
     'mmdet3d_act.datasets.scannet': 'ScanNet',

@@ -8,7 +8,6 @@ from mmdet3d_act.datasets.readers.points import (
     Cloud,
     check_cloud,
     check_labels,
-    check_points,
     read_cloud,
     read_points,
 )
@@ -22,7 +21,6 @@ __all__ = [
     'Cloud',
     'check_cloud',
     'check_labels',
-    'check_points',
     'is_document',
     'read_cloud',
     'read_points',

@@ -27,22 +27,14 @@ VECTOR_KINDS = ('image', 'caption', 'query')
 def read_array(file: BinaryIO, size: int) -> np.ndarray:
     """Read the array of an opened ``.npy`` file.
 
+    A structured array with fields x, y and z becomes (N, 3 + F).
+
     Args:
         file: The file, at its beginning.
         size: Its length in bytes; an array that the header says is longer
             is refused before memory is asked for.
-
-    Returns:
-        The array, of the header's shape and type. A structured array with
-        fields x, y and z becomes (N, 3 + F).
-
-    Raises:
-        ValueError: If it is no array, is longer than the file, or holds
-            pickled objects.
     """
     version = npy.read_magic(file)
-    if version not in _HEADERS:
-        raise ValueError(f'expected version 1 or 2 of the format: {version}')
     shape, is_fortran, dtype = _HEADERS[version](file)
     if dtype.hasobject:
         raise ValueError(
@@ -56,28 +48,15 @@ def read_array(file: BinaryIO, size: int) -> np.ndarray:
             f'truncated: its header promises {dtype} of shape {shape}, '
             f'{promised} bytes, and {left} follow'
         )
-    data = bytearray(file.read(promised))
-    if len(data) < promised:
-        raise ValueError(f'truncated after {len(data)} of {promised} bytes')
-    array = np.frombuffer(data, dtype)
-    array = array.reshape(shape[::-1]).T if is_fortran else array
-    array = array if is_fortran else array.reshape(shape)
+    array = np.frombuffer(bytearray(file.read(promised)), dtype)
+    array = array.reshape(shape, order='F' if is_fortran else 'C')
     return array if dtype.names is None else stack_fields(array.reshape(-1))
 
 
 def stack_fields(table: np.ndarray) -> np.ndarray:
-    """Stack the columns of a table, x, y and z first.
+    """Stack the columns of a structured array, (N, 3 + F), x, y, z first.
 
-    Args:
-        table: (N,), a structured array with fields ``x``, ``y``, ``z`` (or
-            in upper case) and others; those that are no numbers, or several
-            in one field, are left out.
-
-    Returns:
-        (N, 3 + F).
-
-    Raises:
-        ValueError: If ``x``, ``y`` or ``z`` is missing.
+    Fields that are no numbers, or several in one, are left out.
     """
     kinds = table.dtype
     names = [n for n in kinds.names if kinds[n].kind in 'fiu']
@@ -91,14 +70,7 @@ def stack_fields(table: np.ndarray) -> np.ndarray:
 
 
 def read_npy(path: str) -> np.ndarray:
-    """Read the array of a ``.npy`` file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The array.
-    """
+    """Read the array of a ``.npy`` file."""
     with open(path, 'rb') as file:
         return read_array(file, os.path.getsize(path))
 
@@ -106,16 +78,7 @@ def read_npy(path: str) -> np.ndarray:
 def read_npz(path: str, key: str | None) -> np.ndarray:
     """Read an array of an ``.npz`` file.
 
-    Args:
-        path: The file.
-        key: Name of the array; None takes the only one, or ``points``.
-
-    Returns:
-        The array.
-
-    Raises:
-        ValueError: If there is no such array, or it is far larger than its
-            file.
+    Without a key it is the only one, or ``points``.
     """
     with zipfile.ZipFile(path) as archive:
         members = {
@@ -137,21 +100,10 @@ def read_npz(path: str, key: str | None) -> np.ndarray:
 
 
 def read_hdf5(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Read arrays of numbers of an HDF5 file.
+    """Read arrays of numbers of an HDF5 file, by their names.
 
     What is stored in other files (external or virtual arrays, links) is not
     followed.
-
-    Args:
-        path: The file.
-        names: Names of the arrays.
-
-    Returns:
-        Name to array.
-
-    Raises:
-        BadSampleError: If the file is missing or damaged, lacks one of the
-            arrays, or one is no array of numbers stored in it.
     """
     import h5py
 
@@ -165,11 +117,11 @@ def read_hdf5(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
                     f'expected the arrays {", ".join(names)} in it, got '
                     f'{sorted(file)}'
                 )
-            if item.external or item.is_virtual:
-                raise ValueError(f'{name} is stored in another file')
-            if item.dtype.kind not in 'biuf':
+            outside = item.external or item.is_virtual
+            if outside or item.dtype.kind not in 'biuf':
                 raise ValueError(
-                    f'expected {name} to be numbers, got {item.dtype}'
+                    f'expected {name} to be numbers in this file, got '
+                    f'{item.dtype}{" of another file" if outside else ""}'
                 )
             check_expansion(item.nbytes, os.path.getsize(path))
             arrays[name] = item[()]
@@ -177,19 +129,12 @@ def read_hdf5(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def read_vectors(path: str, kind: str) -> dict[str, np.ndarray]:
-    """Read the vectors that another model computed, by their names.
+    """Read the vectors (D,), float32, of another model by their names.
 
     Args:
         path: An ``.npz`` file with arrays ``<kind>`` (S, D) and
             ``<kind>_key`` (S,), texts.
         kind: ``'image'``, ``'caption'`` or ``'query'``.
-
-    Returns:
-        Name to (D,), float32.
-
-    Raises:
-        BadSampleError: If the file is missing or damaged, lacks one of the
-            two, or they do not fit each other.
     """
     with reading(path, 'a ZIP archive (.npz)'):
         vectors, keys = read_npz(path, kind), read_npz(path, f'{kind}_key')

@@ -92,28 +92,14 @@ def reading(path: str, expected: str) -> Iterator[None]:
 
 
 def looks_binary(head: bytes) -> bool:
-    """Tell whether the beginning of a file is no text.
-
-    Args:
-        head: The first bytes of the file.
-
-    Returns:
-        True where it has a zero byte, or several control characters.
-    """
+    """Tell whether the first bytes of a file are no text."""
     if 0 in head:
         return True
     return sum(byte in _BINARY for byte in head) > len(head) // 100
 
 
 def describe_content(head: bytes) -> str:
-    """Say what a file looks like by its first bytes.
-
-    Args:
-        head: The first bytes of the file, 64 or more.
-
-    Returns:
-        Such as 'a picture', 'text' or 'binary data'.
-    """
+    """Say what a file is by its first bytes: 'a picture', 'text'."""
     if not head.strip(b'\x00'):
         return 'zero bytes' if head else 'an empty file'
     if head.startswith(b'PK') and b'data.pkl' in head[:128]:
@@ -128,11 +114,9 @@ def check_expansion(unpacked: int, packed: int) -> None:
     """Refuse content that says it is far larger than its file.
 
     Args:
-        unpacked: Bytes that are to be allocated.
+        unpacked: Bytes that are to be allocated: up to 64 MB, or 256 times
+            the file.
         packed: Bytes of the file.
-
-    Raises:
-        ValueError: If it is more than 64 MB and 256 times the file.
     """
     if unpacked > max(_FREE_BYTES, _MAX_RATIO * packed):
         raise ValueError(

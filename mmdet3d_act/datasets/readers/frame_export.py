@@ -19,7 +19,6 @@ from mmdet3d_act.datasets.readers.frames import (
     FRAME_LIST_VERSION,
     UNFINISHED,
     FrameScene,
-    RecordedFrame,
     VideoFrame,
     open_scene,
 )
@@ -31,7 +30,6 @@ EMPTY = 'frames with next to no depth'
 # A folder with colours is a scene: they come last, and go first.
 _FOLDERS = ('depth', 'pose', 'intrinsic', 'color')
 _MILLIMETRES = 1000.0
-_SUFFIXES = dict(jpeg='.jpg', png='.png')
 
 
 class FrameExport(NamedTuple):
@@ -184,15 +182,10 @@ def _write_frame(
 
 
 def _encode_color(frame: VideoFrame) -> tuple[bytes, str]:
-    """Return the colour image as a file, unchanged where it is one."""
+    """Give the colour image as a file, unchanged where it is one."""
     image = frame.color()
-    if isinstance(frame, RecordedFrame):
-        suffix = _SUFFIXES.get(frame.color_compression)
-        if suffix is not None:
-            return frame.record.color, suffix
-        return _encode_png(image), '.png'
-    path = Path(frame.paths['color'])
-    return path.read_bytes(), path.suffix
+    content, suffix = frame.color_file()
+    return (content, suffix) if suffix else (_encode_png(image), '.png')
 
 
 def _write_depth(path: Path, depth: np.ndarray, frame: VideoFrame) -> None:

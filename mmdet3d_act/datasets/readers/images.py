@@ -34,9 +34,6 @@ def read_image(
 
     Returns:
         (H, W, 3), uint8, red, green, blue.
-
-    Raises:
-        BadSampleError: If it is missing, truncated or no image.
     """
     with _opened(source, name) as image:
         if 'A' in image.getbands() or 'transparency' in image.info:
@@ -47,36 +44,13 @@ def read_image(
 
 
 def read_image_size(source: str | bytes, name: str) -> tuple[int, int]:
-    """Read height and width of an image, from its header alone.
-
-    Args:
-        source: The file, or what is in it.
-        name: Name of the image for messages.
-
-    Returns:
-        Height and width in pixels.
-
-    Raises:
-        BadSampleError: If it is missing or no image.
-    """
+    """Read height and width of an image, pixels, from its header alone."""
     with _opened(source, name) as image:
         return image.height, image.width
 
 
 def read_depth_image(source: str | bytes, name: str) -> np.ndarray:
-    """Read the numbers of a grey image of 16 bits.
-
-    Args:
-        source: The file, or what is in it.
-        name: Name of the image for messages.
-
-    Returns:
-        (H, W), uint16.
-
-    Raises:
-        BadSampleError: If it is missing, truncated, no image, or one of
-            another kind.
-    """
+    """Read the numbers of a grey image of 16 bits, (H, W), uint16."""
     with _opened(source, name) as image:
         if image.mode not in _DEEP_MODES:
             raise ValueError(

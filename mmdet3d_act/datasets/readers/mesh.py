@@ -11,7 +11,7 @@ from itertools import islice
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.errors import check_expansion, looks_binary
+from mmdet3d_act.datasets.readers.errors import check_expansion
 from mmdet3d_act.datasets.readers.ply import read_ply_mesh
 from mmdet3d_act.datasets.readers.polygons import triangulate
 
@@ -24,8 +24,7 @@ MESH_KINDS = {
 }
 _TRIANGLE_BYTES = 72
 # Extensions of glTF that leave the geometry alone.
-_HARMLESS = re.compile(r'_(materials|texture|lights|xmp)')
-_QUANTIZED = 'KHR_mesh_quantization'
+_HARMLESS = re.compile(r'_(materials|texture|lights|xmp|mesh_quantization)')
 # Modes of glTF: points and lines have no surface, strips share corners.
 _NO_SURFACE, _TRIANGLES, _STRIP = (0, 1, 2, 3), 4, 5
 # Words of OBJ: surfaces that are no polygons.
@@ -45,17 +44,11 @@ def read_mesh(
         path: An ``.obj``, ``.off``, ``.stl``, ``.glb``, ``.gltf`` or
             ``.ply`` file.
         mesh_points: Number of points on the surface, M.
-        rng: A generator to draw from. An int stands for one that is made
-            from it and a checksum of the geometry: the same file gives the
-            same points, wherever it lies.
+        rng: A generator, or an int: the same file gives the same points.
 
     Returns:
         (M, 3), or (V, 3) where there are no faces; float64, in the file's
         unit.
-
-    Raises:
-        ValueError: If it is no such file, is truncated, has a surface that
-            cannot be read whole, or faces whose area is zero or not finite.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix in ('.stl', '.glb', '.gltf'):
@@ -74,19 +67,7 @@ def read_mesh(
 def sample_triangles(
     triangles: np.ndarray, num_points: int, rng: int | np.random.Generator
 ) -> np.ndarray:
-    """Draw points uniformly from the area of triangles.
-
-    Args:
-        triangles: (F, 3, 3), the corners.
-        num_points: Number of points M.
-        rng: See `read_mesh`.
-
-    Returns:
-        (M, 3), float64.
-
-    Raises:
-        ValueError: If the area is zero or not finite.
-    """
+    """Draw points (M, 3) uniformly from the area of triangles (F, 3, 3)."""
     from trimesh import Trimesh
     from trimesh.sample import sample_surface
 
@@ -110,9 +91,6 @@ def _read_obj(path: str) -> tuple[list, list]:
     """Read vertices and faces of an OBJ file; names and materials are not."""
     vertices: list[list[float]] = []
     faces: list[list[int]] = []
-    with open(path, 'rb') as file:
-        if looks_binary(file.read(4096)):
-            raise ValueError('its first bytes are no text')
     with open(path, encoding='latin-1') as file:
         for line in _joined_lines(file):
             words = line.partition('#')[0].split()
@@ -156,11 +134,7 @@ def _read_off(path: str) -> tuple[np.ndarray, list]:
         if not magic or not set(kind) <= set('STCN'):
             raise ValueError(f'it begins with {first[:60]!r}, not with "OFF"')
         counts = (rest.strip() or next(lines, '')).split()
-        if len(counts) < 2 or not all(c.isdecimal() for c in counts[:2]):
-            raise ValueError(
-                f'expected numbers of vertices and faces, got {counts[:4]}'
-            )
-        num_vertices, num_faces = int(counts[0]), int(counts[1])
+        num_vertices, num_faces = map(int, counts[:2])
         rows = [line.split() for line in islice(lines, num_vertices)]
         faces = [line.split() for line in islice(lines, num_faces)]
     lengths = [int(face[0]) for face in faces]
@@ -245,57 +219,50 @@ def _count_gltf(path: str) -> int:
     with open(path, 'rb') as file:
         data = file.read()
     if path.lower().endswith('.glb'):
-        length, json_length = np.frombuffer(data[8:16], '<u4').tolist()
-        if not data.startswith(b'glTF') or length > len(data):
-            raise ValueError(
-                f'truncated, or does not begin with "glTF": its header '
-                f'promises {length} bytes, it has {len(data)}'
-            )
-        data = data[20 : 20 + json_length]
+        length = int.from_bytes(data[12:16], 'little')
+        data = data[20 : 20 + length]
     content = json.loads(data)
-    used = {
-        *content.get('extensionsUsed', ()),
-        *content.get('extensionsRequired', ()),
-    }
-    unknown = sorted(
-        e for e in used if not _HARMLESS.search(e) and e != _QUANTIZED
-    )
-    if unknown:
-        raise ValueError(
-            f'its geometry may depend on {", ".join(unknown)}, which is not '
-            'understood; export it without (no compression, no instancing)'
-        )
     accessors = content.get('accessors', [])
-    # trimesh makes zeros of an array without data, however long.
-    bare = [a for a in accessors if 'bufferView' not in a or 'sparse' in a]
-    if bare:
-        raise ValueError(
-            f'{len(bare)} of its arrays have no data of their own, or sparse '
-            'ones; export it without compression and sparse arrays'
-        )
     primitives = [
         primitive
         for mesh in content.get('meshes', ())
         for primitive in mesh['primitives']
     ]
+    faults = set(_find_unread(content, accessors, primitives))
+    if faults:
+        raise ValueError(
+            f'its geometry depends on {", ".join(sorted(faults))}, which is '
+            'not understood; export it as plain triangles, without '
+            'compression and instancing'
+        )
     return sum(_count_triangles(one, accessors) for one in primitives)
+
+
+def _find_unread(
+    content: dict, accessors: list[dict], primitives: list[dict]
+) -> Iterator[str]:
+    """Name what the library drops, or reads as something else."""
+    for key in ('extensionsUsed', 'extensionsRequired'):
+        for extension in content.get(key, ()):
+            if not _HARMLESS.search(extension):
+                yield extension
+    # trimesh makes zeros of an array without data, however long.
+    if any('bufferView' not in a or 'sparse' in a for a in accessors):
+        yield 'arrays without data of their own'
+    for primitive in primitives:
+        mode = primitive.get('mode', _TRIANGLES)
+        if mode not in (*_NO_SURFACE, _TRIANGLES, _STRIP):
+            yield 'fans of triangles'
+        position = accessors[primitive['attributes']['POSITION']]
+        if position.get('normalized'):
+            yield 'coordinates that are normalized integers'
 
 
 def _count_triangles(primitive: dict, accessors: list[dict]) -> int:
     mode = primitive.get('mode', _TRIANGLES)
     if mode in _NO_SURFACE:
         return 0
-    if mode not in (_TRIANGLES, _STRIP):
-        raise ValueError(
-            'it has fans of triangles; export it with single triangles'
-        )
-    position = accessors[primitive['attributes']['POSITION']]
-    if position.get('normalized'):
-        raise ValueError(
-            f'its coordinates are normalized integers ({_QUANTIZED}); export '
-            'it without quantization'
-        )
-    corners = position['count']
+    corners = accessors[primitive['attributes']['POSITION']]['count']
     if 'indices' in primitive:
         corners = accessors[primitive['indices']]['count']
     return max(0, corners - 2) if mode == _STRIP else corners // 3

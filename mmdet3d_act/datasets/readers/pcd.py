@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import io
+import math
 import os
-from itertools import islice
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
 from mmdet3d_act.datasets.readers.arrays import stack_fields
-from mmdet3d_act.datasets.readers.text import TableLayout, parse_rows
+from mmdet3d_act.datasets.readers.text import read_table
 
 _MAX_HEADER_LINES = 100
-_KINDS = {
-    **{('F', size): f'<f{size}' for size in (2, 4, 8)},
-    **{('I', size): f'<i{size}' for size in (1, 2, 4, 8)},
-    **{('U', size): f'<u{size}' for size in (1, 2, 4, 8)},
-}
-# The longest match of LZF is 264 bytes, from 3.
-_MAX_LZF_RATIO = 88
-
-
-class PcdHeader(NamedTuple):
-    """What a PCD header promises: fields, number of points, encoding."""
-
-    fields: list[tuple[str, str, int]]
-    count: int
-    encoding: str
-
-    @property
-    def row(self) -> np.dtype:
-        """Type of one point in binary form."""
-        return np.dtype([(n, kind, (c,)) for n, kind, c in self.fields])
 
 
 def read_pcd(path: str) -> np.ndarray:
@@ -43,33 +22,38 @@ def read_pcd(path: str) -> np.ndarray:
     ``rgba``) become three columns from 0 to 255. Padding (``_``) is left
     out. The viewpoint is not applied.
 
-    Args:
-        path: The file.
-
     Returns:
         (N, 3 + F): x, y, z, then the other fields in their order.
-
-    Raises:
-        ValueError: If it is no PCD file, or is truncated.
 
     Source: https://pointclouds.org/documentation/tutorials/pcd_file_format
     """
     with open(path, 'rb') as file:
-        header = _read_header(file)
+        row, count, encoding = _read_header(file)
         left = os.path.getsize(path) - file.tell()
-        _check_length(header, left)
-        if header.encoding == 'ascii':
-            table = _read_ascii(file, header)
-        elif header.encoding == 'binary':
-            data = file.read(header.count * header.row.itemsize)
-            table = np.frombuffer(data, header.row)
+        numbers = sum(math.prod(row[name].shape) for name in row.names)
+        least = dict(
+            # The last row may lack its line break.
+            ascii=2 * count * numbers - 1,
+            binary=count * row.itemsize,
+            binary_compressed=8,
+        )[encoding]
+        if count < 0 or least > left:
+            raise ValueError(
+                f'truncated: its header promises {count} points '
+                f'({encoding}), at least {least} bytes, and {left} follow'
+            )
+        if encoding == 'ascii':
+            table = _read_ascii(file, row, count)
+        elif encoding == 'binary':
+            table = np.frombuffer(file.read(least), row)
         else:
-            table = _read_compressed(file, header, left)
+            table = _read_compressed(file, row, count, left)
     points = stack_fields(_flatten(table))
     return points[~np.isnan(points[:, :3]).any(axis=1)]
 
 
-def _read_header(file: BinaryIO) -> PcdHeader:
+def _read_header(file: BinaryIO) -> tuple[np.dtype, int, str]:
+    """Read the type of a row, the number of points and their encoding."""
     entries: dict[str, list[str]] = {}
     for _ in range(_MAX_HEADER_LINES):
         words = file.readline(2**16).decode('latin-1').split()
@@ -77,99 +61,50 @@ def _read_header(file: BinaryIO) -> PcdHeader:
             entries[words[0].upper()] = words[1:]
         if 'DATA' in entries:
             break
-    missing = {'FIELDS', 'SIZE', 'TYPE', 'DATA'} - entries.keys()
-    if missing:
-        raise ValueError(f'its header has no {sorted(missing)}')
     names = entries['FIELDS']
     counts = entries.get('COUNT', ['1'] * len(names))
-    rows = list(
-        zip(names, entries['TYPE'], entries['SIZE'], counts, strict=True)
-    )
+    columns = zip(names, entries['TYPE'], entries['SIZE'], counts, strict=True)
     fields = []
-    for index, (name, kind, size, repeats) in enumerate(rows):
-        if (kind.upper(), int(size)) not in _KINDS or int(repeats) < 1:
-            raise ValueError(f'its header has the field {rows[index]}')
+    for index, (name, kind, size, repeats) in enumerate(columns):
         # Padding may come several times; fields need names of their own.
         name = f'_{index}' if name == '_' else name
-        fields.append((name, _KINDS[kind.upper(), int(size)], int(repeats)))
-    width = int(''.join(entries.get('WIDTH', '1')))
-    height = int(''.join(entries.get('HEIGHT', '1')))
-    count = int(''.join(entries.get('POINTS', str(width * height))))
-    encoding = ''.join(entries['DATA']).lower()
-    if count < 0 or encoding not in ('ascii', 'binary', 'binary_compressed'):
-        raise ValueError(f'its header has {count} points as {encoding!r}')
-    return PcdHeader(fields, count, encoding)
+        fields.append((name, f'<{kind.lower()}{size}', (int(repeats),)))
+    width, height = (int(entries.get(n, '1')[0]) for n in ('WIDTH', 'HEIGHT'))
+    count = int(entries.get('POINTS', [width * height])[0])
+    return np.dtype(fields), count, entries['DATA'][0].lower()
 
 
-def _check_length(header: PcdHeader, left: int) -> None:
-    least = header.count * header.row.itemsize
-    if header.encoding == 'ascii':
-        # The last row may lack its line break.
-        numbers = sum(repeats for _, _, repeats in header.fields)
-        least = 2 * header.count * numbers - 1
-    elif header.encoding == 'binary_compressed':
-        least = 8 + least // _MAX_LZF_RATIO
-    if least > left:
-        raise ValueError(
-            f'truncated: its header promises {header.count} points '
-            f'({header.encoding}), at least {least} bytes, and {left} follow'
-        )
-
-
-def _read_ascii(file: BinaryIO, header: PcdHeader) -> np.ndarray:
-    kinds = [(n, 'f8', (repeats,)) for n, _, repeats in header.fields]
-    if header.count == 0:
-        return np.empty(0, kinds)
-    width = sum(repeats for _, _, repeats in header.fields)
-    text = io.TextIOWrapper(file, encoding='latin-1')
-    lines = islice((line for line in text if line.strip()), header.count)
-    rows = parse_rows(lines, TableLayout(list(range(width)), width, None))
-    if len(rows) != header.count:
-        raise ValueError(
-            f'truncated: its header promises {header.count} points, '
-            f'{len(rows)} follow'
-        )
-    table = np.ascontiguousarray(rows).view(kinds)[:, 0]
+def _read_ascii(file: BinaryIO, row: np.dtype, count: int) -> np.ndarray:
+    wide = [(name, 'f8', row[name].shape) for name in row.names]
+    table = read_table(file, np.dtype(wide), count)
     # In the header's types, which colours need.
     with np.errstate(invalid='ignore', over='ignore'):
-        return table.astype(header.row)
+        return table.astype(row)
 
 
 def _read_compressed(
-    file: BinaryIO, header: PcdHeader, left: int
+    file: BinaryIO, row: np.dtype, count: int, left: int
 ) -> np.ndarray:
     packed, unpacked = np.frombuffer(file.read(8), '<u4').tolist()
-    promised = header.count * header.row.itemsize
-    if packed > left - 8 or unpacked != promised:
+    if packed > left - 8 or unpacked != count * row.itemsize:
         raise ValueError(
             f'truncated or damaged: {packed} compressed bytes for {unpacked} '
-            f'are announced; {left - 8} follow, and {header.count} points '
-            f'take {promised}'
+            f'are announced; {left - 8} follow, and {count} points take '
+            f'{count * row.itemsize}'
         )
     data = decompress_lzf(file.read(packed), unpacked)
-    table = np.empty(header.count, header.row)
+    table = np.empty(count, row)
     start = 0
     # Field after field, not point after point.
-    for name, kind, repeats in header.fields:
-        length = header.count * repeats
-        column = np.frombuffer(data, kind, length, start)
-        table[name] = column.reshape(header.count, repeats)
+    for name in row.names:
+        column = np.frombuffer(data, row[name].base, table[name].size, start)
+        table[name] = column.reshape(table[name].shape)
         start += column.nbytes
     return table
 
 
 def decompress_lzf(data: bytes, size: int) -> bytes:
-    """Decompress data of LibLZF.
-
-    Args:
-        data: The compressed bytes.
-        size: Number of bytes that come out.
-
-    Returns:
-        The bytes.
-
-    Raises:
-        ValueError: If the data are damaged.
+    """Decompress data of LibLZF to a number of bytes.
 
     Source: lzf_d.c of LibLZF 3.6.
     """

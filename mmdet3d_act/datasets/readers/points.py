@@ -52,16 +52,7 @@ class Cloud(NamedTuple):
 def read_points(
     path: str, npz_key: str | None = None, **options: object
 ) -> np.ndarray:
-    """Read the points of a file; `read_cloud` tells its offset too.
-
-    Args:
-        path: See `read_cloud`.
-        npz_key: See `read_cloud`.
-        **options: See `read_cloud`.
-
-    Returns:
-        (N, 3 + F), float32, N >= 1, with finite coordinates.
-    """
+    """Read the points of a file as `read_cloud` does, (N, 3 + F), float32."""
     return read_cloud(path, npz_key, **options).points
 
 
@@ -92,15 +83,10 @@ def read_cloud(
         rng: Source of the points on a mesh. An int: the same file gives the
             same points. A generator is drawn from.
 
-    Returns:
-        The points and their offset.
-
     Raises:
         BadSampleError: If the file is missing, unreadable, empty, or holds
             something else.
-        ValueError: If the file's suffix is not one of these, or
-            ``mesh_points`` is below 1.
-        ImportError: If a package that reads the format is missing.
+        ValueError: If the file's suffix is not one of these.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _KINDS:
@@ -108,12 +94,6 @@ def read_cloud(
             f'expected a file ending in one of {POINT_FILE_SUFFIXES}, '
             f'got {path}; convert it to .npy'
         )
-    if mesh_points < 1:
-        raise ValueError(f'mesh_points must be >= 1, got {mesh_points}')
-    if not os.path.isfile(path):
-        raise BadSampleError(path, 'the file does not exist')
-    if os.path.getsize(path) == 0:
-        raise BadSampleError(path, 'empty: the file has 0 bytes')
     with reading(path, _KINDS[suffix]):
         if suffix in MESH_KINDS or (suffix == '.ply' and ply_faces):
             points = read_mesh(path, mesh_points, rng)
@@ -132,22 +112,6 @@ _READERS = {
 }
 
 
-def check_points(
-    points: np.ndarray, path: str, use_dim: int = 3
-) -> np.ndarray:
-    """Turn points into float32; `check_cloud` tells their offset too.
-
-    Args:
-        points: See `check_cloud`.
-        path: See `check_cloud`.
-        use_dim: See `check_cloud`.
-
-    Returns:
-        (N, 3 + F), float32, contiguous.
-    """
-    return check_cloud(points, path, use_dim).points
-
-
 def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> Cloud:
     """Turn points into float32, or refuse them by name.
 
@@ -158,15 +122,8 @@ def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> Cloud:
         points: (N, 3 + F), any real type, coordinates first.
         path: File that they come from, for the error.
         use_dim: Number of leading columns that must be finite.
-
-    Returns:
-        The points and their offset.
-
-    Raises:
-        BadSampleError: If the array is not (N, 3 + F), is empty, is not
-            numeric, or has values in use that are not finite in float32.
     """
-    check_shape(points, path)
+    _check_shape(points, path)
     offset = np.zeros(3)
     if points.dtype.itemsize > 4 or points.dtype.kind != 'f':
         offset = _find_offset(points)
@@ -198,64 +155,47 @@ def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> Cloud:
     return Cloud(points, offset)
 
 
-def check_shape(points: np.ndarray, path: str) -> None:
-    """Refuse what is no array of points, such as one with channels first.
-
-    Args:
-        points: Should be (N, 3 + F), real numbers, N >= 1.
-        path: File that they come from, for the error.
-
-    Raises:
-        BadSampleError: If they are not.
-    """
+def _check_shape(points: np.ndarray, path: str) -> None:
+    """Refuse what is no array (N, 3 + F), such as one with channels first."""
     shape = points.shape
-    if points.ndim != 2 or (points.size and shape[1] < 3):
-        raise BadSampleError(
-            path, f'expected an array (N, 3 + F), got shape {shape}'
-        )
     if points.size == 0:
         raise BadSampleError(path, 'empty: it has no points')
+    if points.ndim != 2 or shape[1] < 3 or points.dtype.kind not in 'fiu':
+        raise BadSampleError(
+            path,
+            'expected an array (N, 3 + F) of real numbers, got shape '
+            f'{shape}, {points.dtype}',
+        )
     if 3 <= shape[0] <= _MAX_CHANNELS and shape[1] >= _MIN_POINTS:
         raise BadSampleError(
             path,
             f'expected an array (N, 3 + F), got shape {shape}, channels '
             'first; transpose it: np.save(path, points.T)',
         )
-    if points.dtype.kind not in 'fiu':
-        raise BadSampleError(
-            path, f'expected real numbers, got type {points.dtype}'
-        )
 
 
 def check_labels(
     values: np.ndarray, path: str, allowed: Sequence[int] | None = None
 ) -> np.ndarray:
-    """Turn labels per point into whole numbers, or refuse them by name.
+    """Turn labels per point into int64, (N,), or refuse them by name.
 
     Args:
         values: (N,), any real type.
         path: File that they come from, for the error.
         allowed: The labels that there are. None takes all that are >= 0.
-
-    Returns:
-        (N,), int64.
-
-    Raises:
-        BadSampleError: If a label is no whole number or not allowed.
     """
     with np.errstate(invalid='ignore'):
         labels = values.astype(np.int64)
-    if allowed is None:
-        good, wanted = labels >= 0, 'whole numbers >= 0'
-    else:
-        good, wanted = np.isin(labels, allowed), f'some of {list(allowed)}'
+    good, wanted = labels >= 0, '>= 0'
+    if allowed is not None:
+        good, wanted = np.isin(labels, allowed), f'in {allowed}'
     good &= labels == values
     if not good.all():
         bad = np.flatnonzero(~good)
         named = ', '.join(f'{values[i]:g} of point {i}' for i in bad[:3])
         raise BadSampleError(
             path,
-            f'expected labels that are {wanted}, {len(bad)} of '
+            f'expected labels that are whole numbers {wanted}, {len(bad)} of '
             f'{len(labels)} are not: {named}',
         )
     return labels

@@ -14,35 +14,29 @@ _FLAT = 1e-9
 def triangulate(
     vertices: np.ndarray, faces: Sequence[Sequence[int]] | np.ndarray
 ) -> np.ndarray:
-    """Divide faces into triangles that cover them once.
+    """Divide faces into triangles (F, 3) that cover them once.
 
-    Convex polygons become fans, the others lose one ear after another.
+    Convex polygons become fans, the others lose one ear after another; those
+    that cross themselves are refused. The order of the faces is kept.
 
     Args:
         vertices: (V, 3).
         faces: Indices of the vertices of each face.
-
-    Returns:
-        (F, 3), int64, in the order of the faces.
-
-    Raises:
-        ValueError: If a face names a vertex that is not there, or crosses
-            itself.
 
     Source: Meisters, Polygons Have Ears, 1975.
     """
     if not len(faces):
         return np.empty((0, 3), np.int64)
     lengths = np.fromiter(map(len, faces), np.int64, len(faces))
-    if lengths.min() < 1:
-        raise ValueError('a face has no vertices')
     if isinstance(faces, np.ndarray) and faces.ndim == 2:
         flat = faces.reshape(-1).astype(np.int64)
     else:
         flat = np.fromiter(chain.from_iterable(faces), np.int64)
-    if flat.min() < 0 or flat.max() >= len(vertices):
+    in_range = flat.size and 0 <= flat.min() <= flat.max() < len(vertices)
+    if not in_range or not lengths.all():
         raise ValueError(
-            f'a face names vertex {flat.max()}, there are {len(vertices)}'
+            'a face has no vertices, or one that is not there: there are '
+            f'{len(vertices)}, got {flat.max(initial=-1)}'
         )
     starts = np.cumsum(lengths) - lengths
     triangles, order = [], []
@@ -57,11 +51,9 @@ def triangulate(
             ],
             axis=2,
         )
-        convex = _are_fans(vertices[fans]) if length > 3 else None
-        if convex is None or convex.all():
-            triangles.append(fans.reshape(-1, 3))
-            order.append(np.repeat(chosen, length - 2))
-            continue
+        convex = np.ones(len(fans), bool)
+        if length > 3:
+            convex = _are_fans(vertices[fans])
         triangles.append(fans[convex].reshape(-1, 3))
         order.append(np.repeat(chosen[convex], length - 2))
         for number in np.flatnonzero(~convex).tolist():

@@ -35,18 +35,8 @@ class Room(NamedTuple):
 def open_room(path: str, num_classes: int) -> Room:
     """Map and check a room of ``<area>_<room>.npy``.
 
-    The whole file is read for the checks once per process.
-
-    Args:
-        path: The file.
-        num_classes: Number of labels.
-
-    Returns:
-        The room.
-
-    Raises:
-        BadSampleError: If the file is missing, no array (N, 7), truncated,
-            has values that are not finite, or labels that are none.
+    The whole file is read for the checks once per process: values are finite,
+    labels below ``num_classes``.
     """
     rows = map_rows(path)
     stamp = os.stat(path)
@@ -55,33 +45,15 @@ def open_room(path: str, num_classes: int) -> Room:
 
 
 def map_rows(path: str) -> np.ndarray:
-    """Map the rows of a room's file; no value is looked at.
-
-    Args:
-        path: The file.
-
-    Returns:
-        (N, 7), float32 or float64, N >= 1.
-
-    Raises:
-        BadSampleError: If the file is missing, truncated, or holds something
-            else.
-    """
+    """Map the rows of a room, (N, 7); no value is looked at."""
     with reading(path, 'a NumPy array'):
         rows = np.load(path, mmap_mode='r', allow_pickle=False)
-        if not isinstance(rows, np.ndarray):
-            raise ValueError('it is an archive of several arrays')
-    if (
-        rows.dtype not in ('f4', 'f8')
-        or rows.ndim != 2
-        or rows.shape[1] != NUM_COLUMNS
-        or not len(rows)
-    ):
-        raise BadSampleError(
-            path,
-            'expected an array (N, 7) of float32 or float64 with x, y, z, '
-            f'red, green, blue and label, got {rows.dtype} {rows.shape}',
-        )
+        is_table = rows.size > 0 and rows.shape[1:] == (NUM_COLUMNS,)
+        if not is_table or rows.dtype not in ('f4', 'f8'):
+            raise ValueError(
+                'expected (N, 7) of float32 or float64 with x, y, z, red, '
+                f'green, blue and label, got {rows.dtype} {rows.shape}'
+            )
     return rows
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.errors import BadSampleError
+from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
 from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
-from mmdet3d_act.datasets.readers.points import check_points
+from mmdet3d_act.datasets.readers.points import check_cloud, check_labels
+from mmdet3d_act.datasets.readers.projection import is_rigid
 
 MASKS = ('pts_semantic_mask', 'pts_instance_mask')
-_FLOAT, _INT = np.dtype('<f4'), np.dtype('<i8')
 _PREPARE = 'python tools/create_data.py scannet of MMDetection3D'
 _MAKE_AGAIN = f'make it again with {_PREPARE}'
 
@@ -35,50 +35,36 @@ def read_scene_infos(path: str, num_classes: int) -> list[dict]:
         there is one) and ``bbox_label_3d``, -1 for none; and
         ``pts_semantic_mask_path`` and ``pts_instance_mask_path``, empty
         where the file names none.
-
-    Raises:
-        BadSampleError: If the file is none of these, or a scene in it is
-            wrong.
     """
     content = read_arrays_pickle(path)
-    if isinstance(content, list):
+    if not isinstance(content, dict) or 'data_list' not in content:
+        got = sorted(content) if isinstance(content, dict) else type(content)
         raise BadSampleError(
             path,
-            'it is a list of scenes as MMDetection3D wrote before 1.0; '
-            'bring it up to date with its '
-            'tools/dataset_converters/update_infos_to_v2.py',
-        )
-    infos = content.get('data_list') if isinstance(content, dict) else None
-    if not isinstance(infos, list | tuple):
-        got = f'a {type(content).__name__}'
-        if isinstance(content, dict):
-            got += f' with the keys {sorted(map(str, content))[:8]}'
-        raise BadSampleError(
-            path,
-            "expected a dict with a list 'data_list', one dict per scene, "
-            f'got {got}; {_MAKE_AGAIN}',
+            "expected a dict with a list 'data_list', one dict per scene, got "
+            f'{got}; {_MAKE_AGAIN}, or bring a list of scenes from before 1.0 '
+            'up to date with its tools/dataset_converters/'
+            'update_infos_to_v2.py',
         )
     checked = []
-    for number, info in enumerate(infos):
-        try:
-            checked.append(_check_info(info, num_classes))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BadSampleError(
-                path,
-                f'scene {number} of data_list is wrong: '
-                f'{type(error).__name__}: {error}; {_MAKE_AGAIN}',
-            ) from error
+    with reading(path, f'what {_PREPARE} writes'):
+        for number, info in enumerate(content['data_list']):
+            try:
+                checked.append(_check_info(info, num_classes))
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f'scene {number} of data_list is wrong: {error!r}'
+                ) from error
     return checked
 
 
 def _check_info(info: dict, num_classes: int) -> dict:
     """Complete the information of a scene, or refuse it."""
-    name = info['lidar_points']['lidar_path']
-    if not isinstance(name, str) or not name:
-        raise ValueError('lidar_path is no text')
+    points = {'num_pts_feats': 6, **info['lidar_points']}
+    os.fspath(points['lidar_path'])
     return {
         **info,
-        'lidar_points': {'num_pts_feats': 6, **info['lidar_points']},
+        'lidar_points': points,
         'instances': _check_boxes(info.get('instances', ()), num_classes),
         'axis_align_matrix': _check_alignment(
             info.get('axis_align_matrix', np.eye(4))
@@ -88,40 +74,31 @@ def _check_info(info: dict, num_classes: int) -> dict:
 
 
 def _check_boxes(instances: Sequence[dict], num_classes: int) -> list[dict]:
-    checked = []
-    for number, instance in enumerate(instances):
-        label = int(instance['bbox_label_3d'])
-        box = np.asarray(instance['bbox_3d'], np.float64)
-        if not -1 <= label < num_classes:
+    labels = [int(one['bbox_label_3d']) for one in instances]
+    # Boxes of several lengths do not become one array.
+    boxes = np.array([one['bbox_3d'] for one in instances], np.float64)
+    boxes = boxes if len(boxes) else boxes.reshape(0, 6)
+    for number, (label, box) in enumerate(zip(labels, boxes, strict=True)):
+        sound = len(box) in (6, 7) and np.isfinite(box).all()
+        sound = sound and (box[3:6] >= 0).all()
+        if not sound or not -1 <= label < num_classes:
             raise ValueError(
-                f'box {number} has the label {label}, expected 0 to '
-                f'{num_classes - 1}'
+                f'box {number} should have a label from 0 to '
+                f'{num_classes - 1} and 6 or 7 finite numbers x, y, z, dx, '
+                f'dy, dz >= 0, got {label} and {box.tolist()}'
             )
-        sound = box.shape in ((6,), (7,)) and np.isfinite(box).all()
-        if not sound or (box[3:6] < 0).any():
-            raise ValueError(
-                f'box {number} should be 6 or 7 finite numbers x, y, z, dx, '
-                f'dy, dz >= 0, got {box.tolist()}'
-            )
-        checked.append(dict(bbox_3d=box.tolist(), bbox_label_3d=label))
-    lengths = {len(one['bbox_3d']) for one in checked}
-    if len(lengths) > 1:
-        raise ValueError(f'its boxes have {lengths} numbers, expected one')
-    return checked
+    return [
+        dict(bbox_3d=box, bbox_label_3d=label)
+        for box, label in zip(boxes.tolist(), labels, strict=True)
+    ]
 
 
 def _check_alignment(value: Sequence) -> np.ndarray:
     """Check the matrix that turns a scene about z and moves it, (4, 4)."""
     matrix = np.array(value, np.float64)
-    sound = matrix.shape == (4, 4) and np.isfinite(matrix).all()
-    if sound:
-        turn = matrix[:3, :3]
-        sound = (
-            np.allclose(turn @ turn.T, np.eye(3), atol=1e-3)
-            and np.allclose(turn[2], (0, 0, 1), atol=1e-3)
-            and np.linalg.det(turn) > 0
-        )
-    if not sound:
+    if not is_rigid(matrix) or not np.allclose(
+        matrix[2, :3], (0, 0, 1), atol=1e-3
+    ):
         raise ValueError(
             'axis_align_matrix should be (4, 4), a rotation about z and a '
             f'shift, got {matrix.tolist()}'
@@ -153,36 +130,24 @@ def read_scene_points(
     Returns:
         (N, num_columns), float32: x, y, z in metres; in ScanNet then red,
         green, blue from 0 to 255.
-
-    Raises:
-        BadSampleError: If the file is missing, no whole number of rows,
-            empty, or has values in use that are not finite.
     """
-    numbers = _read_numbers(path, _FLOAT, 'points', num_columns, remedy)
-    numbers = numbers.reshape(-1, num_columns)
-    if may_be_empty and not len(numbers):
-        return numbers
-    return check_points(numbers, path, use_dim or num_columns)
+    points = _read_rows(path, 'float32', num_columns, remedy)
+    if may_be_empty and not len(points):
+        return points
+    return check_cloud(points, path, use_dim or num_columns).points
 
 
 def read_scene_mask(
     path: str, num_points: int, num_labels: int | None = None
 ) -> np.ndarray:
-    """Read the labels of a scene's points.
+    """Read the labels of a scene's points, (num_points,), int64.
 
     Args:
         path: A ``.bin`` file of int64 without a header.
         num_points: Number of the scene's points.
         num_labels: Labels are below this number. None takes any.
-
-    Returns:
-        (num_points,), int64.
-
-    Raises:
-        BadSampleError: If the file is missing, has another length, or a
-            label out of range.
     """
-    labels = _read_numbers(path, _INT, 'labels')
+    labels = _read_rows(path, 'int64', 1, _MAKE_AGAIN)[:, 0]
     if len(labels) != num_points:
         raise BadSampleError(
             path,
@@ -190,41 +155,22 @@ def read_scene_mask(
             f'{len(labels)}; points and masks must come from the same run of '
             f'{_PREPARE}',
         )
-    wrong = labels < 0
-    if num_labels is not None:
-        wrong |= labels >= num_labels
-    if wrong.any():
-        limit = 'more' if num_labels is None else num_labels - 1
-        raise BadSampleError(
-            path,
-            f'expected labels from 0 to {limit}, {int(wrong.sum())} are not, '
-            f'the first is {labels[wrong.argmax()]} of point '
-            f'{int(wrong.argmax())}',
-        )
-    return labels
+    allowed = None if num_labels is None else range(num_labels)
+    return check_labels(labels, path, allowed)
 
 
-def _read_numbers(
-    path: str,
-    dtype: np.dtype,
-    what: str,
-    num_columns: int = 1,
-    remedy: str = _MAKE_AGAIN,
+def _read_rows(
+    path: str, kind: str, num_columns: int, remedy: str
 ) -> np.ndarray:
-    """Read the numbers of a file without a header."""
-    if not os.path.isfile(path):
-        raise BadSampleError(
-            path or 'a scene', f'there is no file with its {what}'
-        )
-    size, row = os.path.getsize(path), num_columns * dtype.itemsize
-    if size % row:
-        kind = f'{dtype.name} numbers'
-        if num_columns > 1:
-            kind = f'rows of {num_columns} {kind}'
-        raise BadSampleError(
-            path,
-            f'truncated, or not {kind}: expected a multiple of {row} bytes, '
-            f'got {size}; copy it again, or {remedy}',
-        )
-    numbers = np.fromfile(path, dtype)
-    return numbers.astype(dtype.newbyteorder('='), copy=False)
+    """Read rows of little-endian numbers that have no header."""
+    with reading(path or 'a scene', f'rows of {num_columns} {kind}'):
+        data = np.fromfile(path, np.uint8)
+        dtype = np.dtype(kind)
+        if len(data) % (num_columns * dtype.itemsize):
+            raise BadSampleError(
+                path,
+                f'truncated, or not rows of {num_columns} {kind} numbers: '
+                f'{len(data)} bytes; copy it again, or {remedy}',
+            )
+        rows = data.view(dtype.newbyteorder('<')).reshape(-1, num_columns)
+        return rows.astype(dtype, copy=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import io
 import re
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
-from typing import NamedTuple
+from itertools import islice
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from mmdet3d_act.datasets.readers.errors import looks_binary
 
 _COMMENTS = ('#', '//', '%', '!')
 _SNIFFED = 65536
-# '0 0 0\n' is the shortest row.
-_ROW_BYTES = 6
 _UNIT = re.compile(r'\s*[\[(].*[\])]$')
 # As Windows writes it: -nan(ind), 1.#IND, -1.#QNAN.
 _NAN = re.compile(r'[+-]?(nan(\(\w*\))?|1\.#\w+)$', re.IGNORECASE)
@@ -36,7 +33,7 @@ class TableLayout(NamedTuple):
 
 
 def read_text(path: str) -> np.ndarray:
-    """Read the rows of a text file, x, y and z first.
+    """Read the rows of a text file, (N, 3 + F), x, y and z first.
 
     Blank lines and comments (``#``, ``//``, ``%``, ``!``) are skipped. The
     columns are separated by commas, semicolons, tabs or blanks; between
@@ -47,16 +44,6 @@ def read_text(path: str) -> np.ndarray:
     that are none later become NaN. A line with one whole number before the
     rows is their count, which must be right; several such blocks are put
     together.
-
-    Args:
-        path: The file.
-
-    Returns:
-        (N, 3 + F), float64.
-
-    Raises:
-        ValueError: If it is no text, a row does not fit, or the rows are
-            not as many as promised.
     """
     with open(path, 'rb') as file:
         head = file.read(_SNIFFED)
@@ -65,25 +52,26 @@ def read_text(path: str) -> np.ndarray:
         encoding = 'utf-16'
     elif looks_binary(head):
         raise ValueError('its first bytes are no text')
-    size = os.path.getsize(path)
     with open(path, encoding=encoding, errors='replace') as file:
-        lines = (line for line in file if line.strip())
-        blocks = [_read_block(lines, False, size)]
-        while (line := next(lines, None)) is not None:
-            blocks.append(_read_block(chain([line], lines), True, size))
-    return np.concatenate([b for b in blocks if b is not None])
+        lines = [line for line in file if line.strip()]
+    count, names, start = _read_preamble(lines)
+    rows = [
+        line
+        for line in lines[start:]
+        if not line.lstrip().startswith(_COMMENTS)
+    ]
+    layout = _find_layout(rows[0], names)
+    if count is not None:
+        rows = _take_blocks(rows, count)
+    return parse_rows(rows, layout)
 
 
 def is_document(path: str) -> bool:
     """Tell whether a text is no cloud but words, such as a list of names.
 
-    Args:
-        path: The file.
-
-    Returns:
-        True where the first line that is no comment begins with no number
-        and does not name columns. A binary file is no document, nor is one
-        that cannot be opened: these are reported where they are used.
+    Its first line that is no comment begins with no number and names no
+    columns. Binary files and those that cannot be opened are none: they are
+    reported where they are used.
     """
     try:
         with open(path, 'rb') as file:
@@ -100,22 +88,13 @@ def is_document(path: str) -> bool:
     return False
 
 
-def parse_rows(lines: Iterable[str], layout: TableLayout) -> np.ndarray:
-    """Turn rows of text into numbers.
+def parse_rows(lines: list[str], layout: TableLayout) -> np.ndarray:
+    """Turn rows of text into numbers, float64, a column of the layout each.
 
-    Args:
-        lines: The rows, without blank lines.
-        layout: How they are to be read.
-
-    Returns:
-        (N, number of the layout's columns), float64. Cells that are no
-        numbers are NaN, but for the first three columns.
-
-    Raises:
-        ValueError: If a row has another number of columns, or no numbers in
-            the first three.
+    Cells that are no numbers become NaN, but for the first three columns.
     """
-    lines = list(lines)
+    if not lines:
+        return np.empty((0, len(layout.columns)))
     if layout.delimiter == ';':
         lines = [line.replace(',', '.') for line in lines]
     takes_all = layout.columns == list(range(layout.width))
@@ -136,6 +115,25 @@ def parse_rows(lines: Iterable[str], layout: TableLayout) -> np.ndarray:
         return np.array([_parse_row(line, layout) for line in lines])
 
 
+def read_table(file: BinaryIO, kind: np.dtype, count: int) -> np.ndarray:
+    """Read the rows of numbers that follow a header, (count,).
+
+    Args:
+        file: The file, behind its header.
+        kind: Type of a row, whose fields are all float64.
+        count: Number of rows; what follows them is not read.
+    """
+    text = io.TextIOWrapper(file, encoding='latin-1')
+    lines = list(islice((line for line in text if line.strip()), count))
+    width = kind.itemsize // 8
+    rows = parse_rows(lines, TableLayout(list(range(width)), width, None))
+    if len(rows) != count:
+        raise ValueError(
+            f'truncated: its header promises {count} rows, {len(rows)} follow'
+        )
+    return np.ascontiguousarray(rows).view(kind)[:, 0]
+
+
 def _parse_row(line: str, layout: TableLayout) -> list[float]:
     fields = _fields(line.partition('#')[0], layout.delimiter)
     while len(fields) > layout.width and not fields[-1]:
@@ -151,60 +149,38 @@ def _parse_row(line: str, layout: TableLayout) -> list[float]:
     return [np.nan if value is None else value for value in values]
 
 
-def _read_block(
-    lines: Iterator[str], is_later: bool, size: int
-) -> np.ndarray | None:
-    """Read the rows of one block; None where only comments are left."""
-    count, names, row = _read_preamble(lines)
-    if is_later and count is None:
-        if row is None:
-            return None
-        raise ValueError(
-            f'more rows than its count promises, from {_quote(row)} on'
-        )
-    if row is None:
-        raise ValueError('it has no rows of numbers')
-    if count is not None and not 0 < count * _ROW_BYTES <= size + 1:
-        raise ValueError(
-            f'its count promises {count} points, at least '
-            f'{count * _ROW_BYTES} bytes, and the file has {size}'
-        )
-    rows = (line for line in lines if not line.lstrip().startswith(_COMMENTS))
-    points = parse_rows(
-        islice(chain([row], rows), count), _find_layout(row, names)
-    )
-    if count is not None and len(points) != count:
-        raise ValueError(
-            f'truncated: its count promises {count} points, {len(points)} '
-            'follow'
-        )
-    return points
-
-
-def _read_preamble(
-    lines: Iterator[str],
-) -> tuple[int | None, list[str], str | None]:
-    """Read count, names of columns and first row of what comes next."""
+def _read_preamble(lines: list[str]) -> tuple[int | None, list[str], int]:
+    """Find count, names of columns and the first row's place."""
     count, names = None, []
-    for line in lines:
+    for place, line in enumerate(lines):
         text = line.strip()
-        marker = next((m for m in _COMMENTS if text.startswith(m)), None)
-        if marker:
-            names = _find_names(text.lstrip(marker)) or names
+        if found := _find_names(text.lstrip('#/%! ')):
+            names = found
+        elif text.startswith(_COMMENTS):
             continue
-        fields = _split(text)[1]
-        if len(fields) == 1 and fields[0].isdecimal() and count is None:
-            count = int(fields[0])
-        elif _find_names(text):
-            names = _find_names(text)
-        elif sum(map(_is_number, fields)) >= 3:
-            return count, names, line
+        elif text.isdecimal() and count is None:
+            count = int(text)
+        elif sum(map(_is_number, _split(text)[1])) >= 3:
+            return count, names, place
         else:
             raise ValueError(
                 'expected three numbers or more in a row, a comment (#), or '
                 f'names of columns with x, y and z, got {_quote(text)}'
             )
-    return count, names, None
+    raise ValueError('it has no rows of numbers')
+
+
+def _take_blocks(rows: list[str], count: int) -> list[str]:
+    """Put blocks together, each of them after the number of its rows."""
+    taken = []
+    while len(rows) > count and rows[count].strip().isdecimal():
+        taken += rows[:count]
+        count, rows = int(rows[count]), rows[count + 1 :]
+    if len(rows) != count:
+        raise ValueError(
+            f'its count promises {count} points, {len(rows)} follow'
+        )
+    return taken + rows
 
 
 def _find_layout(row: str, names: list[str]) -> TableLayout:
@@ -221,11 +197,6 @@ def _find_layout(row: str, names: list[str]) -> TableLayout:
         raise ValueError(
             f'{len(names)} columns have names, {names}, and the first row '
             f'has {len(fields)}, {_quote(row)}'
-        )
-    if not set(axes) <= set(numeric):
-        raise ValueError(
-            f'expected numbers in columns {[a + 1 for a in axes]} (x, y and '
-            f'z), got {_quote(row)}'
         )
     columns = axes + [i for i in numeric if i not in axes]
     return TableLayout(columns, len(fields), delimiter)

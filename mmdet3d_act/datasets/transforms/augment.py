@@ -91,14 +91,7 @@ class _PointAugmentation(BaseTransform):
     """Applies `augment` to the tensor of ``results['points']``."""
 
     def augment(self, points: Tensor) -> Tensor:
-        """Change points.
-
-        Args:
-            points: (N, 3 + F).
-
-        Returns:
-            (N, 3 + F).
-        """
+        """Change points (N, 3 + F)."""
         raise NotImplementedError(
             f'{type(self).__name__} must implement augment'
         )
@@ -126,9 +119,6 @@ class RandomPointScaleShift(_PointAugmentation):
             uniform.
         isotropic: Whether all axes share one factor.
 
-    Raises:
-        ValueError: If a range is not one.
-
     Example:
         >>> results = RandomPointScaleShift()(results)
 
@@ -152,7 +142,7 @@ class RandomPointScaleShift(_PointAugmentation):
         self.isotropic = isotropic
 
     def augment(self, points: Tensor) -> Tensor:
-        """Change points; see the base class."""
+        """Change points (N, 3 + F)."""
         size = 1 if self.isotropic else 3
         scale = np.random.uniform(*self.scale_range, size=size)
         shift = np.random.uniform(-self.shift_range, self.shift_range, size=3)
@@ -167,10 +157,6 @@ class RandomPointRotation(_PointAugmentation):
         axis: 'x', 'y', 'z', or a direction (3,).
         angle_range: Smallest and largest angle in radians, uniform; all
             angles by default.
-
-    Raises:
-        ValueError: If the axis is unknown or has no direction, or the range
-            is not one.
 
     Example:
         >>> results = RandomPointRotation('y')(results)
@@ -191,7 +177,7 @@ class RandomPointRotation(_PointAugmentation):
         self.angle_range = _check_range('angle_range', angle_range)
 
     def augment(self, points: Tensor) -> Tensor:
-        """Change points; see the base class."""
+        """Change points (N, 3 + F)."""
         return rotate(points, self.axis, np.random.uniform(*self.angle_range))
 
 
@@ -202,9 +188,6 @@ class RandomPointJitter(_PointAugmentation):
     Args:
         sigma: Standard deviation, in the unit of the points.
         clip: Largest absolute value of the noise.
-
-    Raises:
-        ValueError: If one of them is negative.
 
     Example:
         >>> results = RandomPointJitter(sigma=0.01, clip=0.05)(results)
@@ -219,7 +202,7 @@ class RandomPointJitter(_PointAugmentation):
         self.clip = clip
 
     def augment(self, points: Tensor) -> Tensor:
-        """Change points; see the base class."""
+        """Change points (N, 3 + F)."""
         noise = self.sigma * np.random.standard_normal((len(points), 3))
         noise = noise.clip(-self.clip, self.clip)
         return scale_and_shift(points, 1.0, noise)
@@ -235,9 +218,6 @@ class RandomPointDropout(_PointAugmentation):
     Args:
         max_ratio: Largest share, in [0, 1).
 
-    Raises:
-        ValueError: If ``max_ratio`` is outside [0, 1).
-
     Example:
         >>> results = RandomPointDropout(max_ratio=0.5)(results)
 
@@ -250,14 +230,7 @@ class RandomPointDropout(_PointAugmentation):
         self.max_ratio = max_ratio
 
     def augment(self, points: Tensor) -> Tensor:
-        """Return points of which some are copies of the first.
-
-        Args:
-            points: (N, 3 + F).
-
-        Returns:
-            (N, 3 + F).
-        """
+        """Replace some points (N, 3 + F) by copies of the first."""
         return drop_points(points, self._draw(len(points)))
 
     def transform(self, results: dict) -> dict:

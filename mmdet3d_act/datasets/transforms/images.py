@@ -47,9 +47,6 @@ class LoadFrame(BaseTransform):
         min_points: A frame with fewer points cannot be used.
         use_dim: 3: coordinates. 6: also red, green and blue from 0 to 255.
 
-    Raises:
-        ValueError: If an argument is not one of these.
-
     Example:
         >>> results = LoadFrame()(dataset.get_data_info(0))
         >>> results['points'].shape, results['pixels'].shape
@@ -89,11 +86,6 @@ class LoadFrame(BaseTransform):
             (N, 2), float32: where the colour image shows each point, as
             fractions of its width and height; ``image_shape``, height and
             width of the colour image.
-
-        Raises:
-            BadSampleError: If a file cannot be used, the pose is no motion,
-                or there are too few points.
-            ValueError: If the image was prepared before.
         """
         from mmdet3d.structures.points import DepthPoints
 
@@ -175,10 +167,6 @@ class LoadImage(BaseTransform):
 
         Returns:
             The sample with ``image`` (H, W, 3), uint8, red, green, blue.
-
-        Raises:
-            BadSampleError: If the file cannot be used.
-            KeyError: If the sample has no image.
         """
         if 'image' in results:
             return results
@@ -208,9 +196,6 @@ class PrepareImage(BaseTransform):
         crop: ``'center'``: the shorter side becomes S, and the middle of the
             longer one is kept, as CLIP does it. ``'squash'``: both sides
             become S.
-
-    Raises:
-        ValueError: If an argument is not one of these.
 
     Example:
         >>> results = PrepareImage(224)(LoadImage()(results))

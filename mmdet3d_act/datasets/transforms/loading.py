@@ -60,11 +60,6 @@ class LoadPointCloud(BaseTransform):
             reads no labels. What labels may be is up to the data set, which
             lists them in ``allowed_labels`` of a sample.
 
-    Raises:
-        ValueError: If ``use_dim`` is below 3, ``coord_type`` unknown,
-            ``mesh_points`` below 1, or the labels are among the columns that
-            ``use_dim`` keeps.
-
     Example:
         >>> load = LoadPointCloud()
         >>> load(dict(lidar_path='cloud.npy'))['points'].shape
@@ -114,10 +109,6 @@ class LoadPointCloud(BaseTransform):
 
         Returns:
             ``raw_points`` (N, 3 + F), float32.
-
-        Raises:
-            BadSampleError: If the file cannot be used.
-            ValueError: If the points of a mesh differ between epochs.
         """
         if self.mesh_per_epoch:
             raise ValueError(
@@ -155,10 +146,6 @@ class LoadPointCloud(BaseTransform):
             and with a ``label_column`` ``pts_semantic_mask`` (N,), int64.
             Where the coordinates are too large for float32, ``offset`` (3,),
             float64, is what gives those of the file when it is added.
-
-        Raises:
-            BadSampleError: If the file is missing, unreadable, empty, not
-                finite, has too few columns, or labels that are none.
         """
         from mmdet3d.structures.points import get_points_type
 
@@ -209,10 +196,6 @@ class LoadScene(BaseTransform):
             it gets a single one at the origin, with a warning, so that it
             can be stacked with others; it has no masks then.
 
-    Raises:
-        ValueError: If ``use_dim`` or ``on_empty`` is not one of these, or
-            masks are asked for with ``'origin'``.
-
     Example:
         >>> torch.rand(500, 6).numpy().tofile('scene.bin')
         >>> LoadScene()(dict(lidar_path='scene.bin'))['points'].shape
@@ -255,9 +238,6 @@ class LoadScene(BaseTransform):
             is for training; with ``pts_semantic_mask`` and
             ``pts_instance_mask`` (N,), int64, which go into
             ``eval_ann_info`` too, where there is one.
-
-        Raises:
-            BadSampleError: If a file cannot be used.
         """
         from mmdet3d.structures.points import DepthPoints
 
@@ -315,9 +295,6 @@ class LoadRoom(BaseTransform):
             also the coordinates from 0 to 1 over the room.
         num_classes: Number of labels.
 
-    Raises:
-        ValueError: If ``use_dim`` is none of these.
-
     Example:
         >>> rows = np.random.random((4096, 7)) * [3, 3, 2, 255, 255, 255, 0]
         >>> np.save('room.npy', rows)
@@ -339,9 +316,6 @@ class LoadRoom(BaseTransform):
         Returns:
             The sample with ``points`` (N, use_dim), metres, the room's
             smallest coordinates are 0, and ``pts_semantic_mask`` (N,), int64.
-
-        Raises:
-            BadSampleError: If the file cannot be used.
         """
         room = open_room(results['lidar_path'], self.num_classes)
         self._take(results, room, room.rows, np.zeros(3))
@@ -387,9 +361,6 @@ class LoadRoomBlock(LoadRoom):
         use_dim: As `LoadRoom` takes it.
         num_classes: Number of labels.
 
-    Raises:
-        ValueError: If a number is not positive.
-
     Example:
         >>> rows = np.random.random((9000, 7)) * [2, 2, 2, 255, 255, 255, 0]
         >>> np.save('room.npy', rows)
@@ -427,10 +398,6 @@ class LoadRoomBlock(LoadRoom):
         Returns:
             The sample with ``points`` (num_points, use_dim), metres, and
             ``pts_semantic_mask`` (num_points,), int64.
-
-        Raises:
-            BadSampleError: If the file cannot be used, or the room has no
-                block with enough points.
         """
         path = results['lidar_path']
         room = open_room(path, self.num_classes)

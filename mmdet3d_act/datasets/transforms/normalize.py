@@ -20,9 +20,6 @@ def normalize_to_unit_sphere(points: Tensor) -> Tensor:
         (N, 3 + F); the coordinates' mean is 0 and their largest norm 1, the
         features are as before.
 
-    Raises:
-        ValueError: If all points are at one place.
-
     Source: ``pc_norm`` of the published code.
     """
     # Sums of coordinates far from the origin need more than float32.
@@ -57,9 +54,6 @@ class NormalizeToUnitSphere(BaseTransform):
 
         Returns:
             The sample with new ``points``.
-
-        Raises:
-            BadSampleError: If all points are at one place.
         """
         points = results['points']
         try:
@@ -94,9 +88,6 @@ class CenterOnGround(BaseTransform):
 
         Returns:
             The sample with new ``points``.
-
-        Raises:
-            ValueError: If the sample has boxes.
         """
         if 'gt_bboxes_3d' in results:
             raise ValueError(

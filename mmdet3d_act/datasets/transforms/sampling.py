@@ -32,10 +32,6 @@ def take_points(results: dict, indices: np.ndarray) -> None:
             ``pixels`` (N, 2). It is changed.
         indices: (M,), int, in [0, N), in the wanted order; an index may
             come several times.
-
-    Raises:
-        ValueError: If a mask has not N entries, or the cloud is already in
-            groups, whose indices would become wrong.
     """
     if 'center_indices' in results:
         raise ValueError(
@@ -59,9 +55,6 @@ def check_per_point(results: dict, key: str) -> None:
     Args:
         results: With ``points`` (N, 3 + F) and the array.
         key: Name of the array, one of ``PER_POINT_KEYS``.
-
-    Raises:
-        ValueError: If it has not N entries of the key's shape.
     """
     shape, count = tuple(results[key].shape), len(results['points'])
     expected = (count, *PER_POINT_KEYS[key])
@@ -93,9 +86,6 @@ class SamplePoints(BaseTransform):
             all of them, fewer than ``num_points``.
         replace: Whether a random choice may take a point several times, as
             the published part segmentation does. No cloud is too small then.
-
-    Raises:
-        ValueError: If an argument is not one of these.
 
     Example:
         >>> transform = SamplePoints(1024, method='fps')
@@ -133,11 +123,6 @@ class SamplePoints(BaseTransform):
 
         Returns:
             The sample with ``points`` (num_points, 3 + F), or all of them.
-
-        Raises:
-            BadSampleError: If there are too few points and ``on_too_few`` is
-                ``'error'``.
-            ValueError: If the cloud is already in groups.
         """
         points = results['points']
         too_few = len(points) < self.num_points and not self.replace
@@ -187,9 +172,6 @@ class KeepFarthestPoints(BaseTransform):
             the same points each time, which a ``static_pipeline`` keeps, and
             where the sample has ``fps_ordered`` the first ones.
 
-    Raises:
-        ValueError: If ``num_points`` is below 1.
-
     Example:
         >>> static_pipeline = [
         ...     dict(type='LoadPointCloud'),
@@ -215,9 +197,6 @@ class KeepFarthestPoints(BaseTransform):
         Returns:
             The sample with ``points`` (min(N, num_points), 3 + F), in the
             order of choice where there were more.
-
-        Raises:
-            ValueError: If the cloud is already in groups.
         """
         if len(results['points']) > self.num_points:
             take_points(results, self._choose(results))
@@ -255,9 +234,6 @@ class RandomCuboidCrop(BaseTransform):
         min_aspect: Two of the shares are alike if the smaller is at least
             this part of the larger.
         num_tries: Draws.
-
-    Raises:
-        ValueError: If a number is out of its range.
 
     Example:
         >>> results = RandomCuboidCrop(min_points=30000)(results)
@@ -298,9 +274,6 @@ class RandomCuboidCrop(BaseTransform):
 
         Returns:
             The sample.
-
-        Raises:
-            ValueError: If the cloud is already in groups.
         """
         coords = results['points'].coord.numpy()
         if len(coords) < self.min_points:
@@ -372,9 +345,6 @@ class GroupPoints(BaseTransform):
         skip_origin: Whether points within 0.0316 of the origin are no
             centres, as in the published code.
 
-    Raises:
-        ValueError: If a number is below 1.
-
     Example:
         >>> results = GroupPoints(64, 32)(dict(results))
         >>> results['neighbor_indices'].shape
@@ -399,9 +369,6 @@ class GroupPoints(BaseTransform):
         Returns:
             The sample with ``center_indices`` (G,) and ``neighbor_indices``
             (G, K), int64 tensors.
-
-        Raises:
-            BadSampleError: If the cloud has fewer points than G or K.
         """
         coords = results['points'].coord
         wanted = max(self.num_groups, self.group_size)

@@ -122,7 +122,7 @@ def test_damaged(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize(
     ('content', 'arrived'),
     [
-        (b'', '0 bytes'),
+        (b'', 'an empty file'),
         (np.random.default_rng(11).bytes(3000), 'binary data'),
         (b'This is a text, not a cloud.\n' * 9, 'text'),
         (b'\xff\xd8\xff\xe0\x00\x10JFIF' + bytes(99), 'got a picture'),
@@ -156,11 +156,11 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(BadSampleError, match=r'b\.npy: .*does not exist'):
         read(tmp_path / 'b.npy')
     (tmp_path / 'c.npy').mkdir()
-    with pytest.raises(BadSampleError, match=r'c\.npy: .*does not exist'):
+    with pytest.raises(BadSampleError, match=r'c\.npy: '):
         read(tmp_path / 'c.npy')
     with pytest.raises(ValueError, match=r'b\.bin'):
         read_points(str(tmp_path / 'b.bin'))
-    with pytest.raises(ValueError, match='mesh_points'):
+    with pytest.raises(BadSampleError, match=r'off\.off: '):
         read_points(str(write_form('off', tmp_path)), mesh_points=0)
 
 
@@ -280,15 +280,10 @@ def test_npz(tmp_path: Path) -> None:
     np.savez_compressed(path, **arrays)
     assert (read(path) == 2).all()
     assert (read(path, npz_key='a') == 1).all()
+    with pytest.raises(BadSampleError, match=r'a\.npz: .*points'):
+        read(path, npz_key='b')
     np.savez(path, b=arrays['a'])
     assert (read(path) == 1).all()
-    np.savez(path, a=arrays['a'], b=arrays['a'])
-    with pytest.raises(BadSampleError, match='points'):
-        read(path)
-    with zipfile.ZipFile(path, 'w') as file:
-        file.writestr('points.npy', npy(shape=(10**12, 3)))
-    with pytest.raises(BadSampleError, match='truncated'):
-        read(path)
 
 
 def test_small_files_do_not_fill_the_memory(tmp_path: Path) -> None:
@@ -319,7 +314,10 @@ def test_hdf5(tmp_path: Path) -> None:
     assert found['label'].tolist() == [7]
 
 
-def test_hdf5_does_not_open_other_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    'name', ['outside', 'virtual', 'link', 'soft', 'text', 'group', 'no']
+)
+def test_hdf5_does_not_open_other_files(tmp_path: Path, name: str) -> None:
     path, secret = str(tmp_path / 'a.h5'), save(tmp_path, 'b', bytes(400))
     with h5py.File(tmp_path / 'c.h5', 'w') as file:
         file['data'] = np.zeros(3)
@@ -334,12 +332,14 @@ def test_hdf5_does_not_open_other_files(tmp_path: Path) -> None:
         file['soft'] = h5py.SoftLink('/outside')
         file['text'] = 'no numbers'
         file.create_group('group')
-    for name in ('outside', 'virtual', 'link', 'soft', 'text', 'group', 'no'):
-        with pytest.raises(BadSampleError, match=r'a\.h5: '):
-            read_hdf5(path, [name])
-    for data in (b'', b'\x89HDF\r\n\x1a\n' + bytes(99), b'no'):
-        with pytest.raises(BadSampleError, match=r'd\.h5: '):
-            read_hdf5(str(save(tmp_path, 'd.h5', data)), ['data'])
+    with pytest.raises(BadSampleError, match=r'a\.h5: '):
+        read_hdf5(path, [name])
+
+
+@pytest.mark.parametrize('data', [b'', b'\x89HDF\r\n\x1a\n' + bytes(99)])
+def test_damaged_hdf5(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(BadSampleError, match=r'd\.h5: '):
+        read_hdf5(str(save(tmp_path, 'd.h5', data)), ['data'])
 
 
 def test_vectors(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""Random changes of clouds, and where clouds are placed."""
+
 from __future__ import annotations
 
 import math
@@ -7,15 +9,20 @@ import numpy as np
 import pytest
 import torch
 
+from mmdet3d_act.datasets import BadSampleError
 from mmdet3d_act.datasets.transforms import (
+    CenterOnGround,
+    NormalizeToUnitSphere,
     RandomPointDropout,
     RandomPointJitter,
     RandomPointRotation,
     RandomPointScaleShift,
     drop_points,
+    normalize_to_unit_sphere,
     rotate,
     scale_and_shift,
 )
+from mmdet3d_act.models.layers import SlidingWindows
 
 ALL = (
     RandomPointScaleShift(),
@@ -25,24 +32,22 @@ ALL = (
 )
 
 
-def _name(transform: object) -> str:
-    return type(transform).__name__
-
-
-@pytest.mark.parametrize('transform', ALL, ids=_name)
-def test_follows_the_seed_and_leaves_features(
+@pytest.mark.parametrize('transform', ALL)
+def test_follows_the_seed_and_leaves_the_rest(
     sample: Callable, cloud: np.ndarray, transform: Callable
 ) -> None:
     points = np.concatenate([cloud, np.ones((50, 1))], axis=1)
 
-    def apply(seed: int) -> torch.Tensor:
+    def apply(seed: int) -> dict:
         np.random.seed(seed)
-        return transform(sample(points))['points'].tensor
+        return transform(sample(points) | dict(shape_label=3))
 
-    assert torch.equal(apply(0), apply(0))
-    assert not torch.equal(apply(0), apply(1))
-    assert apply(0).shape == (50, 4)
-    assert (apply(0)[:, 3] == 1).all()
+    first, again, other = (apply(s)['points'].tensor for s in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.shape == (50, 4)
+    assert (first[:, 3] == 1).all()
+    assert apply(0)['shape_label'] == 3
 
 
 def test_scale_and_shift_by_hand() -> None:
@@ -103,7 +108,6 @@ def test_rotation_keeps_lengths_and_axis(
     torch.testing.assert_close(
         turned @ direction, points @ direction, atol=1e-4, rtol=1e-5
     )
-    assert not torch.allclose(turned, points)
 
 
 def test_rotation_angles() -> None:
@@ -165,20 +169,48 @@ def test_dropped_points_take_the_label_of_their_place(
     assert torch.equal(alone, results['points'].tensor)
 
 
-@pytest.mark.parametrize(
-    'transform',
-    [
-        RandomPointScaleShift(),
-        RandomPointRotation(),
-        RandomPointJitter(),
-        RandomPointDropout(0.0),
-    ],
-)
-def test_labels_stay(
-    sample: Callable, cloud: np.ndarray, transform: Callable
-) -> None:
-    results = transform(
-        sample(cloud) | dict(pts_semantic_mask=np.arange(50), shape_label=3)
-    )
-    assert results['pts_semantic_mask'].tolist() == list(range(50))
-    assert results['shape_label'] == 3
+def test_unit_sphere_by_hand() -> None:
+    points = torch.tensor([[1.0, 5, 5, 7], [4, 5, 5, 8], [1, 5, 5, 9]])
+    expected = [[-0.5, 0, 0, 7], [1, 0, 0, 8], [-0.5, 0, 0, 9]]
+    assert normalize_to_unit_sphere(points).tolist() == expected
+
+
+def test_unit_sphere(sample: Callable, cloud: np.ndarray) -> None:
+    """Also far from the origin."""
+    near = torch.from_numpy(cloud.round())
+    coords = NormalizeToUnitSphere()(sample(near))['points'].coord
+    assert coords.norm(dim=1).max() == pytest.approx(1)
+    assert coords.mean(0).abs().max() < 1e-6
+    torch.testing.assert_close(normalize_to_unit_sphere(near + 1e6), coords)
+
+
+@pytest.mark.parametrize('value', [0.0, 0.1, 1e6])
+@pytest.mark.parametrize('count', [1, 7])
+def test_no_extent(sample: Callable, value: float, count: int) -> None:
+    points = torch.full((count, 3), value)
+    with pytest.raises(BadSampleError, match=r'cloud\.npy: '):
+        NormalizeToUnitSphere()(sample(points))
+
+
+def test_center_on_ground(sample: Callable) -> None:
+    """x and y are centred, as windows of whole scenes are in testing."""
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(200, 4, generator=generator)
+    points = points * torch.tensor([6.0, 4.0, 2.5, 255.0]) - 3
+    moved = CenterOnGround()(sample(points.clone()))['points'].tensor
+    assert torch.allclose(moved.amin(0)[:2], -moved.amax(0)[:2], atol=1e-6)
+    assert torch.equal(moved[:, 2:], points[:, 2:])
+    offsets = moved[:, :2] - points[:, :2]
+    assert torch.allclose(offsets, offsets[:1].expand_as(offsets), atol=1e-5)
+    seen = []
+
+    def network(windows: torch.Tensor) -> torch.Tensor:
+        seen.append(windows)
+        return torch.zeros(len(windows), 2, windows.shape[1])
+
+    SlidingWindows(num_points=200, block_size=None)(points, network)
+    order = seen[0][0, :, 3].argsort()
+    expected = moved[moved[:, 3].argsort()]
+    assert torch.allclose(seen[0][0, order], expected, atol=1e-5)
+    with pytest.raises(ValueError, match='gt_bboxes_3d'):
+        CenterOnGround()(sample(points) | dict(gt_bboxes_3d=None))

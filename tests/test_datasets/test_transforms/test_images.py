@@ -1,4 +1,4 @@
-"""The paired image: read, resized, cropped; pixels follow."""
+"""Clouds of frames and their images; pixels follow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ import pytest
 import torch
 from PIL import Image
 
-from mmdet3d_act.datasets.transforms import LoadImage, PrepareImage
-from tests.rgbd_files import encode
+from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.transforms import (
+    LoadFrame,
+    LoadImage,
+    PrepareImage,
+    SamplePoints,
+)
+from tests.rgbd_files import (
+    LOST,
+    Video,
+    encode,
+    make_video,
+    write_exported,
+)
 
 SHAPES = [(30, 40), (40, 30), (24, 24), (17, 61), (9, 11)]
 
@@ -25,7 +37,7 @@ def test_load_render(tmp_path: Path) -> None:
     path.write_bytes(encode(noise((4, 5)), 'PNG'))
     results = LoadImage()(dict(img_path=str(path)))
     assert np.array_equal(results['image'], noise((4, 5)))
-    with pytest.raises(KeyError, match='use a data set of pairs'):
+    with pytest.raises(KeyError, match='img_path'):
         LoadImage()({})
 
 
@@ -90,3 +102,82 @@ def test_without_an_image_pixels_alone_are_moved() -> None:
     assert alone['pixels'].tolist() == [[-1, -1], [0.5, 0.25]]
     assert 'images' not in alone
     assert PrepareImage(8)(dict(img_path='a')) == dict(img_path='a')
+
+
+@pytest.fixture
+def video() -> Video:
+    """A video of two frames."""
+    return make_video(2)
+
+
+@pytest.fixture
+def info(tmp_path: Path, video: Video) -> dict:
+    """Where the first frame is."""
+    path = write_exported(tmp_path / 'scene', video, [0, 1])
+    return dict(scene_path=str(path), frame_place='0', rng_key=(0, 0, 0))
+
+
+def test_world_is_the_pose_of_the_camera(info: dict, video: Video) -> None:
+    camera = LoadFrame('camera')(dict(info))
+    world = LoadFrame('world')(dict(info))
+    upright = camera['points'].tensor.numpy().astype(np.float64)
+    assert len(upright) == np.count_nonzero(video.depths[0])
+    # y is up and z to the viewer: what is ahead is at -z.
+    assert (upright[:, 2] < 0).all()
+    seen = upright * [1, -1, -1]
+    expected = seen @ video.poses[0][:3, :3].T + video.poses[0][:3, 3]
+    np.testing.assert_allclose(world['points'].tensor, expected, atol=1e-5)
+    assert np.array_equal(camera['pixels'], world['pixels'])
+    # Where the image shows it: higher points higher up.
+    above = camera['pixels'][:, 1] < 0.5
+    assert np.array_equal(above, upright[:, 1] > 0)
+
+
+def test_colours_are_those_of_the_pixels(info: dict, video: Video) -> None:
+    results = LoadFrame(use_dim=6)(dict(info))
+    points = results['points']
+    assert points.tensor.shape == (len(results['pixels']), 6)
+    for row in (0, 50, -1):
+        u, v = results['pixels'][row] * (32, 24)
+        expected = video.colors[0][int(v), int(u)]
+        assert points.tensor[row, 3:].tolist() == expected.tolist()
+    assert points.color.shape == (len(points), 3)
+    assert LoadImage()(results)['image'] is results['image']
+
+
+def test_pixels_go_with_their_points(info: dict) -> None:
+    results = PrepareImage(16)(LoadImage()(LoadFrame()(info)))
+    points, pixels = results['points'].tensor.numpy(), results['pixels']
+    results = SamplePoints(20)(results)
+    assert results['pixels'].shape == (20, 2)
+    for point, pixel in zip(
+        results['points'].tensor.numpy(), results['pixels'], strict=True
+    ):
+        row = (points == point).all(1).argmax()
+        assert pixel.tolist() == pixels[row].tolist()
+
+
+@pytest.mark.parametrize(
+    ('place', 'options'),
+    [
+        ('0', dict(coordinates='world')),
+        ('0', dict(min_depth=5)),
+        ('1', {}),
+    ],
+)
+def test_frames_that_cannot_be_used(
+    tmp_path: Path, video: Video, place: str, options: dict
+) -> None:
+    """No pose, nothing beyond 5 m, no depth."""
+    video.poses[0] = LOST
+    video.depths[1][:] = 0
+    path = str(write_exported(tmp_path / 'a', video, [0, 1]))
+    with pytest.raises(BadSampleError, match=f'color/{place}: expected'):
+        LoadFrame(**options)(dict(scene_path=path, frame_place=place))
+    LoadFrame()(dict(scene_path=path, frame_place='0'))
+
+
+def test_the_image_comes_after_the_points(info: dict) -> None:
+    results = PrepareImage(8)(LoadImage()(dict(info)))
+    with pytest.raises(ValueError, match='PrepareImage'):
+        LoadFrame()(results)

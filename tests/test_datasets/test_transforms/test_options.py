@@ -1,10 +1,7 @@
-"""Options out of their range, and transforms in a wrong order."""
+"""Options out of their range."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import pytest
 
 from mmdet3d_act.datasets.transforms import (
@@ -71,14 +68,3 @@ from mmdet3d_act.datasets.transforms import (
 def test_wrong_options(kind: type, arguments: tuple, options: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         kind(*arguments, **options)
-
-
-@pytest.mark.parametrize(
-    'transform', [SamplePoints(2), KeepFarthestPoints(2), RandomCuboidCrop(2)]
-)
-def test_patches_come_last(
-    sample: Callable, cloud: np.ndarray, transform: Callable
-) -> None:
-    np.random.seed(0)
-    with pytest.raises(ValueError, match='GroupPoints'):
-        transform(GroupPoints(8, 4)(sample(cloud)))
