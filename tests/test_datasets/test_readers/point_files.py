@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from plyfile import PlyData, PlyElement
 
 _COUNT = 40
 
@@ -28,34 +30,19 @@ def ply(
     points: np.ndarray, form: str, faces: np.ndarray | None = None
 ) -> bytes:
     """Return a PLY file; 'ascii' or a binary form, with or without faces."""
-    header = (
-        f'ply\nformat {form} 1.0\ncomment caf\xe9\n'
-        f'element vertex {len(points)}\n'
-        'property uchar red\nproperty float x\nproperty float y\n'
-        'property float z\n'
-    )
+    kinds = [('red', 'u1'), *((axis, 'f4') for axis in 'xyz')]
+    vertices = np.empty(len(points), kinds)
+    vertices['red'] = 7
+    vertices['x'], vertices['y'], vertices['z'] = points.T
+    elements = [PlyElement.describe(vertices, 'vertex')]
     if faces is not None:
-        header += f'element face {len(faces)}\n'
-        header += 'property list uchar int vertex_indices\n'
-    header = (header + 'end_header\n').encode('latin-1')
-    if form == 'ascii':
-        text = ''.join(
-            '7 ' + line + '\n' for line in rows(points).split('\n')[:-1]
-        )
-        if faces is not None:
-            text += ''.join(f'3 {a} {b} {c}\n' for a, b, c in faces.tolist())
-        return header + text.encode()
-    order = '<' if 'little' in form else '>'
-    table = np.empty(len(points), [('red', 'u1'), ('xyz', f'{order}f4', (3,))])
-    table['red'] = 7
-    table['xyz'] = points
-    data = table.tobytes()
-    if faces is not None:
-        table = np.empty(len(faces), [('n', 'u1'), ('i', f'{order}i4', (3,))])
-        table['n'] = 3
-        table['i'] = faces
-        data += table.tobytes()
-    return header + data
+        table = np.empty(len(faces), [('vertex_indices', 'i4', (3,))])
+        table['vertex_indices'] = faces
+        elements.append(PlyElement.describe(table, 'face'))
+    content = io.BytesIO()
+    order = '>' if 'big' in form else '<'
+    PlyData(elements, form == 'ascii', order).write(content)
+    return content.getvalue().replace(b' 1.0\n', b' 1.0\ncomment caf\xe9\n')
 
 
 def pcd_header(points: np.ndarray, encoding: str) -> bytes:

@@ -37,7 +37,7 @@ def write(folder: Path, *scenes: object, content: object = None) -> str:
     return str(path)
 
 
-def test_infos_with_boxes_only(tmp_path: Path) -> None:
+def test_infos(tmp_path: Path) -> None:
     flat = dict(bbox_3d=[1, 2, 3, 0, 0, 0], bbox_label_3d=-1)
     boxes = [dict(bbox_3d=BOX, bbox_label_3d=3), flat]
     path = write(tmp_path, scene(instances=boxes))
@@ -52,13 +52,8 @@ def test_infos_with_boxes_only(tmp_path: Path) -> None:
     assert matrix[2].tolist() == [0, 0, 1, 5]
     assert matrix[:, 2].tolist() == [0, 0, 1, 0]
 
-
-def test_infos_with_masks_only(tmp_path: Path) -> None:
-    bare = scene(
-        instances=None,
-        axis_align_matrix=None,
-        pts_semantic_mask_path='scene0000_00.bin',
-    )
+    bare = scene(instances=None, axis_align_matrix=None)
+    bare['pts_semantic_mask_path'] = 'scene0000_00.bin'
     (info,) = read_scene_infos(write(tmp_path, bare), 20)
     assert info['instances'] == []
     assert np.array_equal(info['axis_align_matrix'], np.eye(4))
