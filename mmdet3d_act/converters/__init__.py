@@ -7,8 +7,7 @@ from mmdet3d_act.converters.conversion import (
     write_checkpoint,
 )
 from mmdet3d_act.converters.extraction import Extraction, extract_backbone
-from mmdet3d_act.converters.keys import convert
-from mmdet3d_act.converters.published_teacher import convert_teacher
+from mmdet3d_act.converters.keys import convert, convert_teacher
 from mmdet3d_act.converters.reading import PublishedFile, read_published
 
 __all__ = [

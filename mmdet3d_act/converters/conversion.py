@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from mmdet3d_act.checkpoint import under_prefix
 from mmdet3d_act.converters.formats import (
     FORMATS,
     Format,
@@ -23,17 +24,14 @@ from mmdet3d_act.converters.formats import (
 from mmdet3d_act.converters.keys import (
     AUTOENCODER,
     convert,
+    convert_teacher,
+    teacher_names,
     translate,
-    with_prefix,
 )
 from mmdet3d_act.converters.model_configs import (
     build_on_meta,
     merge_options,
     model_config,
-)
-from mmdet3d_act.converters.published_teacher import (
-    convert_teacher,
-    teacher_names,
 )
 from mmdet3d_act.converters.reading import PublishedFile, read_published
 from mmdet3d_act.models.backbones.pretrained import SETTINGS
@@ -253,7 +251,7 @@ def _rename(
     if part.autoencoder is None:
         return renamed, used
     source, target = part.autoencoder
-    inner = with_prefix({name: state[name] for name in unknown}, source)
+    inner = under_prefix({name: state[name] for name in unknown}, source)
     teacher, rest = convert_teacher(inner, prefix=f'{target}teacher.')
     plain, _ = convert(rest, AUTOENCODER)
     renamed |= teacher | {target + name: v for name, v in plain.items()}

@@ -13,25 +13,19 @@ from torch import Tensor
 
 from mmdet3d_act.converters.keys import (
     ACT_PRETRAINING,
-    POINT_MAE_PRETRAINING,
-    STUDENT,
-    Rules,
-    nest,
-)
-from mmdet3d_act.converters.published_backbones import (
-    QUERY_NETWORK,
-    RECON,
-    RECON_PRETRAINING,
-)
-from mmdet3d_act.converters.published_classifier import CLASSIFIER
-from mmdet3d_act.converters.published_detector import (
+    CLASSIFIER,
     DETECTOR,
     ENCODER,
     MASKPOINT_ENCODER,
-)
-from mmdet3d_act.converters.published_segmentor import (
     PART_SEGMENTOR,
+    POINT_MAE_PRETRAINING,
+    QUERY_NETWORK,
+    RECON,
+    RECON_PRETRAINING,
     SEMANTIC_SEGMENTOR,
+    STUDENT,
+    Rules,
+    nest,
 )
 
 TASKS = (

@@ -12,11 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmdet3d_act.converters.detector_configs import (
-    detector_config,
-    encoder_config,
-)
-from mmdet3d_act.converters.keys import with_prefix
+from mmdet3d_act.checkpoint import under_prefix
 from mmdet3d_act.models.backbones.pretrained import backbone_sizes
 from mmdet3d_act.registry import registered_classes
 
@@ -35,6 +31,12 @@ MIXERS = {
     'mlp_tokens.': 'mixer_b16_224_in21k',
     'linear_tokens.': 'resmlp_24_distilled_224',
 }
+# What weights do not tell is that of the released command lines.
+NUM_HEADS = 4
+NUM_GROUPS = 2048
+NUM_QUERIES = {'scannet': 256, 'sunrgbd': 128}
+MASKING_RADII = (0.4, 0.8, 1.2)
+DOWNSAMPLE_RADIUS = 0.4
 
 
 def model_config(state: State, task: str, **known: Any) -> dict[str, Any]:
@@ -171,14 +173,14 @@ def _autoencoder(
         ),
         skip_origin=True,
     )
-    teacher = with_prefix(state, 'teacher.')
+    teacher = under_prefix(state, 'teacher.')
     if teacher:
         config['teacher'] = _teacher(teacher)
     return config
 
 
 def _teacher(state: State) -> dict[str, Any]:
-    blocks = with_prefix(state, 'encoder.module.blocks.')
+    blocks = under_prefix(state, 'encoder.module.blocks.')
     depth = len({name.split('.')[0] for name in blocks})
     prompts = state.get('prompts.tokens')
     common: dict[str, Any] = dict(
@@ -245,8 +247,8 @@ def _distiller(state: State, **known: Any) -> dict[str, Any]:
         key.split('.')[1] for key in state if key.startswith('objectives.')
     )
     objective = f'objectives.{name}.'
-    neck = with_prefix(state, f'{objective}neck.')
-    student = _backbone(with_prefix(state, 'student.'), **known)
+    neck = under_prefix(state, f'{objective}neck.')
+    student = _backbone(under_prefix(state, 'student.'), **known)
     width, depth = student['embed_dims'], student['num_layers']
     shallow = max(depth * 3 // 4, 1) if 'cls_pos' in neck else None
     if shallow is not None:
@@ -265,7 +267,7 @@ def _distiller(state: State, **known: Any) -> dict[str, Any]:
         known.pop('residual', None)
         target = dict(
             type='AutoencoderTarget',
-            autoencoder=_autoencoder(with_prefix(state, source), **known),
+            autoencoder=_autoencoder(under_prefix(state, source), **known),
             checkpoint=str(known.get('checkpoint')),
         )
         head = dict(
@@ -309,7 +311,7 @@ def _classifier(state: State, **known: Any) -> dict[str, Any]:
     transfer = 'full' if linear[1:] else 'linear'
     return dict(
         type='PointClassifier',
-        backbone=_backbone(with_prefix(state, 'backbone.'), **known),
+        backbone=_backbone(under_prefix(state, 'backbone.'), **known),
         head=dict(
             type='ClassificationHead',
             in_channels=linear[0].shape[1],
@@ -321,7 +323,7 @@ def _classifier(state: State, **known: Any) -> dict[str, Any]:
 
 
 def _segmentor(state: State, **known: Any) -> dict[str, Any]:
-    backbone = _backbone(with_prefix(state, 'backbone.'), **known)
+    backbone = _backbone(under_prefix(state, 'backbone.'), **known)
     depth = backbone['num_layers']
     fcs = [state[f'decode_head.propagation.fcs.{i}.weight'] for i in (0, 1)]
     taps = (fcs[0].shape[1] - 3) // backbone['embed_dims']
@@ -352,3 +354,107 @@ def _segmentor(state: State, **known: Any) -> dict[str, Any]:
 
 def _heads(width: int) -> int:
     return max(width // HEAD_CHANNELS, 1)
+
+
+def encoder_config(
+    state: State, num_groups: int = NUM_GROUPS, **_: Any
+) -> dict[str, Any]:
+    """Return the config of an encoder of 3DETR.
+
+    Args:
+        state: Our name to tensor.
+        num_groups: Of the published training.
+
+    Raises:
+        ValueError: If it is masked and has another number of layers than the
+            release has radii.
+    """
+    widths = _widths(state, 'set_abstraction.fcs.')
+    layers = {key.split('.')[1] for key in state if key.startswith('layers.')}
+    config = dict(
+        type='ThreeDETREncoder',
+        in_channels=state['set_abstraction.fcs.0.weight'].shape[1],
+        embed_dims=widths[-1],
+        num_layers=len(layers),
+        num_heads=NUM_HEADS,
+        feedforward_dims=len(state['layers.0.mlp.fc1.weight']),
+        num_groups=num_groups,
+        group_size=64,
+        radius=0.2,
+        channels=tuple(widths[:-1]),
+        skip_origin=True,
+    )
+    if 'downsample.fcs.0.weight' in state:
+        if len(layers) != len(MASKING_RADII):
+            raise ValueError(
+                f'expected the {len(MASKING_RADII)} layers of released '
+                f'3DETR-m, got {len(layers)}; which radii these have is not '
+                'in the file'
+            )
+        config.update(
+            masking_radii=MASKING_RADII,
+            downsample_radius=DOWNSAMPLE_RADIUS,
+            downsample_size=32,
+            downsample_channels=tuple(_widths(state, 'downsample.fcs.')[:-1]),
+        )
+    return config
+
+
+def detector_config(state: State, **known: Any) -> dict[str, Any]:
+    """Return the config of a 3DETR detector.
+
+    Args:
+        state: Our name to tensor.
+        **known: See :func:`encoder_config`.
+    """
+    head = under_prefix(state, 'bbox_head.')
+    num_classes = len(head['cls_mlp.fc3.weight']) - 1
+    num_angle_bins = len(head['angle_cls_mlp.fc3.weight'])
+    turned = num_angle_bins > 1
+    layers = {
+        key.split('.')[2] for key in head if key.startswith('decoder.layers.')
+    }
+    config = dict(
+        type='ThreeDETRHead',
+        num_classes=num_classes,
+        in_channels=head['projection.fcs.0.weight'].shape[1],
+        embed_dims=len(head['decoder.norm.weight']),
+        num_queries=NUM_QUERIES['sunrgbd' if turned else 'scannet'],
+        num_layers=len(layers),
+        num_heads=NUM_HEADS,
+        feedforward_dims=len(head['decoder.layers.0.mlp.fc1.weight']),
+        projection_channels=tuple(_widths(head, 'projection.fcs.')[:-1]),
+        num_angle_bins=num_angle_bins,
+        skip_origin=True,
+    )
+    if turned:
+        config.update(_sunrgbd(num_classes))
+    backbone = encoder_config(under_prefix(state, 'backbone.'), **known)
+    return dict(type='ThreeDETR', backbone=backbone, bbox_head=config)
+
+
+def _sunrgbd(num_classes: int) -> dict[str, Any]:
+    """Return assignment and loss of the release's training on SUN RGB-D."""
+    return dict(
+        assigner=dict(
+            type='HungarianSetAssigner',
+            cls_cost=1.0,
+            giou_cost=3.0,
+            center_cost=5.0,
+            objectness_cost=5.0,
+            rotation='released',
+        ),
+        loss=dict(
+            type='DetectionSetLoss',
+            num_classes=num_classes,
+            giou_weight=0.0,
+            no_object_weight=0.1,
+            rotation='released',
+        ),
+    )
+
+
+def _widths(state: State, prefix: str) -> list[int]:
+    """Return the widths of numbered layers."""
+    layers = under_prefix(state, prefix)
+    return [len(layers[f'{index}.weight']) for index in range(len(layers))]

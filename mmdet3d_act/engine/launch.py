@@ -23,6 +23,7 @@ from mmdet3d_act.engine.failures import UsageError, arguments_of
 from mmdet3d_act.engine.hooks import (
     CheckpointFitHook,
     ClassCheckHook,
+    ScheduleFitHook,
     StoredTargetHook,
 )
 from mmdet3d_act.engine.optim import CPUAmpOptimWrapper
@@ -405,9 +406,13 @@ def build_runner(cfg: Config) -> Runner:
         # would write to the folder of the first one's.
         cfg.visualizer.pop('name', None)
     runner = Runner.from_cfg(cfg)
-    runner.register_hook(CheckpointFitHook())
-    runner.register_hook(ClassCheckHook())
-    runner.register_hook(StoredTargetHook())
+    for hook in (
+        CheckpointFitHook,
+        ClassCheckHook,
+        ScheduleFitHook,
+        StoredTargetHook,
+    ):
+        runner.register_hook(hook())
     return runner
 
 

@@ -6,11 +6,11 @@ import pytest
 
 import mmdet3d_act  # noqa: F401 (registers the networks)
 from mmdet3d_act.converters import plan_conversion, write_checkpoint
-from mmdet3d_act.converters.detector_configs import (
+from mmdet3d_act.converters.model_configs import (
+    build_network,
     detector_config,
     encoder_config,
 )
-from mmdet3d_act.converters.model_configs import build_network
 from mmdet3d_act.models.backbones import ThreeDETREncoder
 from tests.test_converters import published
 from tests.test_models.test_detectors import scenes

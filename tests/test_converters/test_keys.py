@@ -1,80 +1,194 @@
-"""The tables of published names."""
+"""The table of published names, and what it makes of whole files."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
+import mmdet3d_act  # noqa: F401 (registers the networks)
 from mmdet3d_act.converters import keys
+from mmdet3d_act.converters.keys import (
+    DETECTOR,
+    ENCODER,
+    MASKPOINT_ENCODER,
+    convert,
+    convert_teacher,
+    teacher_names,
+    translate,
+)
+from mmdet3d_act.converters.model_configs import (
+    build_on_meta,
+    detector_config,
+    encoder_config,
+)
+from tests.test_converters import published
 from tests.test_models import toys
+from tests.test_reference import harness
 
-
-def invert(state: dict[str, torch.Tensor], rules: list) -> set[str]:
-    """Return which of our names a table's replacements can produce."""
-    reached = set()
-    for name in state:
-        for _, new in rules:
-            if new is not None and name.startswith(new.split('\\')[0]):
-                reached.add(name)
-    return reached
-
-
-@pytest.mark.parametrize(
-    ('published', 'ours'),
-    [
-        ('encoder.first_conv.0.weight', 'patch_embed.conv1.weight'),
-        ('encoder.second_conv.1.running_var', 'patch_embed.norm2.running_var'),
-        ('encoder.second_conv.3.bias', 'patch_embed.conv4.bias'),
-        ('dgcnn_1.input_trans.weight', 'to_logits.proj.weight'),
-        ('dgcnn_1.layer1.0.weight', 'to_logits.layers.0.conv.weight'),
-        ('dgcnn_2.layer4.1.bias', 'mixer.layers.3.norm.bias'),
-        ('dgcnn_2.layer5.0.weight', 'mixer.fuse.weight'),
-        ('decoder.mlp.4.weight', 'decoder.coarse.4.weight'),
-        ('decoder.final_conv.4.running_mean', 'decoder.norm2.running_mean'),
-        ('codebook', 'codebook'),
+# By table: published name and ours; None where it is left out.
+NAMES = {
+    'AUTOENCODER': {
+        'encoder.first_conv.0.weight': 'patch_embed.conv1.weight',
+        'encoder.second_conv.1.running_var': 'patch_embed.norm2.running_var',
+        'encoder.second_conv.3.bias': 'patch_embed.conv4.bias',
+        'dgcnn_1.input_trans.weight': 'to_logits.proj.weight',
+        'dgcnn_1.layer1.0.weight': 'to_logits.layers.0.conv.weight',
+        'dgcnn_2.layer4.1.bias': 'mixer.layers.3.norm.bias',
+        'dgcnn_2.layer5.0.weight': 'mixer.fuse.weight',
+        'decoder.mlp.4.weight': 'decoder.coarse.4.weight',
+        'decoder.final_conv.4.running_mean': 'decoder.norm2.running_mean',
+        'codebook': 'codebook',
+    },
+    'ACT_PRETRAINING': {
+        'ACT_encoder.cls_token': 'student.cls_token',
+        'ACT_encoder.cls_pos': 'student.cls_pos',
+        'ACT_encoder.reduce_dim.weight': 'student.reduce_dim.weight',
+        'ACT_encoder.pos_embed.0.weight': 'student.pos_embed.fc1.weight',
+        'ACT_encoder.blocks.blocks.11.mlp.fc2.bias': (
+            'student.blocks.11.mlp.fc2.bias'
+        ),
+        'ACT_encoder.norm.bias': 'student.norm.bias',
+        'ACT_encoder.lm_head.weight': None,
+        'mask_token': 'objectives.act.neck.mask_token',
+        'cls_pos': 'objectives.act.neck.cls_pos',
+        'decoder_pos_embed.2.bias': 'objectives.act.neck.pos_embed.fc2.bias',
+        'ACT_decoder.blocks.1.attn.qkv.weight': (
+            'objectives.act.neck.blocks.1.attn.qkv.weight'
+        ),
+        'ACT_decoder.norm.weight': 'objectives.act.neck.norm.weight',
+        'proj_head.weight': 'objectives.act.head.proj.weight',
+    },
+    'POINT_MAE_PRETRAINING': {
+        'MAE_encoder.norm.weight': 'student.norm.weight',
+        'increase_dim.0.bias': 'objectives.point_mae.head.proj.bias',
+    },
+    'QUERY_NETWORK': {
+        'transformer_q.cls_token': 'cls_token',
+        'transformer_q.reduce_dim.weight': 'reduce_dim.weight',
+        'transformer_q.blocks.blocks.3.norm1.bias': 'blocks.3.norm1.bias',
+        'transformer_q.norm.weight': 'norm.weight',
+    },
+    'RECON': {
+        'blocks.blocks.3.attn.qkv.weight': 'blocks.3.attn.qkv.weight',
+        'blocks.blocks.3.attn_contrast.q.weight': None,
+    },
+    'RECON_PRETRAINING': {'MAE_encoder.norm.bias': 'norm.bias'},
+    'CLASSIFIER': {
+        'cls_token': 'backbone.cls_token',
+        'cls_pos': 'backbone.cls_pos',
+        'encoder.first_conv.0.weight': 'backbone.patch_embed.conv1.weight',
+        'reduce_dim.bias': 'backbone.reduce_dim.bias',
+        'pos_embed.2.bias': 'backbone.pos_embed.fc2.bias',
+        'blocks.blocks.11.attn.qkv.weight': (
+            'backbone.blocks.11.attn.qkv.weight'
+        ),
+        'norm.weight': 'backbone.norm.weight',
+        'cls_head_finetune.0.weight': 'head.layers.0.weight',
+        'cls_head_finetune.5.running_mean': 'head.layers.5.running_mean',
+        'cls_head_finetune.8.bias': 'head.layers.8.bias',
+        'side_alpha': 'neck.alpha',
+        'side.second_conv.1.num_batches_tracked': (
+            'neck.patch_embed.norm2.num_batches_tracked'
+        ),
+        'side_projection.weight': 'neck.proj.weight',
+    },
+    'DETECTOR': {
+        'pre_encoder.mlp_module.layer2.bn.bn.running_var': (
+            'backbone.set_abstraction.norms.2.running_var'
+        ),
+        'encoder.layers.11.self_attn.in_proj_weight': (
+            'backbone.layers.11.attn.qkv.weight'
+        ),
+        'encoder.layers.0.linear1.bias': 'backbone.layers.0.mlp.fc1.bias',
+        'encoder.interim_downsampling.mlp_module.layer0.conv.weight': (
+            'backbone.downsample.fcs.0.weight'
+        ),
+        'encoder_to_decoder_projection.layers.3.weight': (
+            'bbox_head.projection.fcs.1.weight'
+        ),
+        'encoder_to_decoder_projection.layers.7.running_mean': (
+            'bbox_head.projection.norms.2.running_mean'
+        ),
+        'pos_embedding.gauss_B': 'bbox_head.pos_embed.frequencies',
+        'query_projection.layers.2.bias': 'bbox_head.query_embed.fc2.bias',
+        'decoder.layers.7.multihead_attn.out_proj.bias': (
+            'bbox_head.decoder.layers.7.cross_attn.proj.bias'
+        ),
+        'decoder.layers.1.norm3.weight': (
+            'bbox_head.decoder.layers.1.norm3.weight'
+        ),
+        'decoder.norm.bias': 'bbox_head.decoder.norm.bias',
+        'mlp_heads.sem_cls_head.layers.8.bias': 'bbox_head.cls_mlp.fc3.bias',
+        'mlp_heads.angle_residual_head.layers.5.num_batches_tracked': (
+            'bbox_head.angle_residual_mlp.norm2.num_batches_tracked'
+        ),
+    },
+    'PART_SEGMENTOR': {
+        'encoder.first_conv.1.running_var': (
+            'backbone.patch_embed.norm1.running_var'
+        ),
+        'encoder.second_conv.0.weight': 'backbone.patch_embed.conv3.weight',
+        'pos_embed.2.bias': 'backbone.pos_embed.fc2.bias',
+        'blocks.blocks.11.attn.qkv.weight': (
+            'backbone.blocks.11.attn.qkv.weight'
+        ),
+        'norm.weight': 'backbone.norm.weight',
+        'propagation_0.mlp_convs.0.weight': (
+            'decode_head.propagation.fcs.0.weight'
+        ),
+        'propagation_0.mlp_bns.1.running_mean': (
+            'decode_head.propagation.norms.1.running_mean'
+        ),
+        'convs1.weight': 'decode_head.fc1.weight',
+        'convs3.bias': 'decode_head.fc3.bias',
+        'bns2.num_batches_tracked': 'decode_head.norm2.num_batches_tracked',
+        'label_conv.0.weight': 'decode_head.category_fc.weight',
+        'label_conv.1.bias': 'decode_head.category_norm.bias',
+        'propagation_0_cls.mlp_convs.0.weight': (
+            'decode_head.propagation.fcs.0.weight'
+        ),
+        'propagation_0_cls.mlp_bns.1.running_mean': (
+            'decode_head.propagation.norms.1.running_mean'
+        ),
+        'convs1_cls.weight': 'decode_head.fc1.weight',
+        'convs3_cls.bias': 'decode_head.fc3.bias',
+        'bns2_cls.num_batches_tracked': (
+            'decode_head.norm2.num_batches_tracked'
+        ),
+        'label_conv_cls.0.weight': 'decode_head.category_fc.weight',
+        'label_conv_cls.1.bias': 'decode_head.category_norm.bias',
+    },
+}
+UNKNOWN = {
+    'QUERY_NETWORK': ['transformer_k.cls_token', 'queue', 'dvae.codebook'],
+    'RECON': ['cls_token'],
+    'CLASSIFIER': ['label_conv.0.weight', 'blocks.0.norm1.weight', 'side_b'],
+    'PART_SEGMENTOR': ['cls_token', 'convs4.weight', 'bns3.weight'],
+    'SEMANTIC_SEGMENTOR': ['lm_head.weight', 'label_conv.0.weight'],
+    'DETECTOR': [
+        'encoder.norm.weight',
+        'mlp_heads.center_head.layers.2.weight',
+        'encoder_to_decoder_projection.layers.9.weight',
+        'pos_embedding.gauss_C',
+        'preXencoder.mlp_module.layer0.conv.weight',
     ],
-)
-def test_autoencoder_names(published: str, ours: str) -> None:
-    assert keys.translate(published, keys.AUTOENCODER) == (True, ours)
+}
 
 
-@pytest.mark.parametrize(
-    ('published', 'ours'),
-    [
-        ('ACT_encoder.cls_token', 'student.cls_token'),
-        ('ACT_encoder.cls_pos', 'student.cls_pos'),
-        ('ACT_encoder.reduce_dim.weight', 'student.reduce_dim.weight'),
-        ('ACT_encoder.pos_embed.0.weight', 'student.pos_embed.fc1.weight'),
-        (
-            'ACT_encoder.blocks.blocks.11.mlp.fc2.bias',
-            'student.blocks.11.mlp.fc2.bias',
-        ),
-        ('ACT_encoder.norm.bias', 'student.norm.bias'),
-        ('ACT_encoder.lm_head.weight', None),
-        ('mask_token', 'objectives.act.neck.mask_token'),
-        ('cls_pos', 'objectives.act.neck.cls_pos'),
-        (
-            'decoder_pos_embed.2.bias',
-            'objectives.act.neck.pos_embed.fc2.bias',
-        ),
-        (
-            'ACT_decoder.blocks.1.attn.qkv.weight',
-            'objectives.act.neck.blocks.1.attn.qkv.weight',
-        ),
-        ('ACT_decoder.norm.weight', 'objectives.act.neck.norm.weight'),
-        ('proj_head.weight', 'objectives.act.head.proj.weight'),
-    ],
-)
-def test_act_names(published: str, ours: str | None) -> None:
-    assert keys.translate(published, keys.ACT_PRETRAINING) == (True, ours)
+@pytest.mark.parametrize('table', NAMES)
+def test_names(table: str) -> None:
+    for name, ours in NAMES[table].items():
+        assert translate(name, getattr(keys, table)) == (True, ours)
 
 
-def test_point_mae_names() -> None:
-    rules = keys.POINT_MAE_PRETRAINING
-    known, ours = keys.translate('MAE_encoder.norm.weight', rules)
-    assert (known, ours) == (True, 'student.norm.weight')
-    known, ours = keys.translate('increase_dim.0.bias', rules)
-    assert (known, ours) == (True, 'objectives.point_mae.head.proj.bias')
+@pytest.mark.parametrize('table', UNKNOWN)
+def test_what_a_table_does_not_know(table: str) -> None:
+    for name in UNKNOWN[table]:
+        assert translate(name, getattr(keys, table)) == (False, None)
 
 
 def test_unknown_names_are_reported_and_never_dropped() -> None:
@@ -116,22 +230,173 @@ def test_wider_convolutions_keep_their_shape() -> None:
     assert renamed['patch_embed.conv1.weight'].shape == (8, 3, 3)
 
 
-def test_tables_reach_every_name_of_the_networks() -> None:
-    autoencoder = dict(toys.vae().named_parameters())
-    student = dict(toys.student(patch_dims=16).named_parameters())
-    assert invert(autoencoder, keys.AUTOENCODER) == set(autoencoder)
-    prefixed = {f'student.{name}': value for name, value in student.items()}
-    found = invert(prefixed, keys.ACT_PRETRAINING)
-    tokens = {'student.cls_token', 'student.cls_pos'}
-    assert found | tokens == set(prefixed)
-
-
 def test_nested_rules_take_prefixes_literally() -> None:
     rules = keys.nest(keys.NORM, 'a.b.', 'x.')
     assert keys.translate('a.b.weight', rules) == (True, 'x.weight')
     assert keys.translate('aXb.weight', rules) == (False, None)
 
 
-def test_with_prefix() -> None:
-    state = {'a.x': torch.ones(1), 'a.y': torch.ones(1), 'b.x': torch.ones(1)}
-    assert set(keys.with_prefix(state, 'a.')) == {'x', 'y'}
+@pytest.mark.parametrize(
+    'name',
+    [
+        '3detr_scannet',
+        '3detr_sunrgbd',
+        '3detr_m_scannet',
+        '3detr_m_scannet_color',
+        '3detr_m_sunrgbd',
+        '3detr_maskpoint_enc12_scannet',
+    ],
+)
+def test_every_published_detector_is_filled(name: str) -> None:
+    state, unknown = convert(published.hollow(name), DETECTOR)
+    assert not unknown
+    config = detector_config(state)
+    own = build_on_meta(config).state_dict()
+    assert {k: v.shape for k, v in own.items()} == {
+        k: v.shape for k, v in state.items()
+    }
+    backbone, head = config['backbone'], config['bbox_head']
+    turned = 'sunrgbd' in name
+    assert head['num_classes'] == (10 if turned else 18)
+    assert head['num_angle_bins'] == (12 if turned else 1)
+    assert head['num_queries'] == (128 if turned else 256)
+    assert ('masking_radii' in backbone) == ('_m_' in name)
+    assert backbone['in_channels'] == (6 if 'color' in name else 3)
+    assert backbone['num_layers'] == (12 if 'enc12' in name else 3)
+    assert len(head['projection_channels']) == (1 if '_m_' in name else 2)
+    rotation = head.get('loss', {}).get('rotation', 'exact')
+    assert rotation == ('released' if turned else 'exact')
+
+
+@pytest.mark.parametrize('layers', [3, 12])
+def test_encoder_of_maskpoint(layers: int) -> None:
+    state, unknown = convert(
+        published.hollow(f'maskpoint_pretrain_scannet_enc{layers}'),
+        MASKPOINT_ENCODER,
+    )
+    config = encoder_config(state)
+    assert config['num_layers'] == layers
+    own = build_on_meta(config).state_dict()
+    assert {k: v.shape for k, v in own.items()} == {
+        k: v.shape for k, v in state.items()
+    }
+    layer = 'transformer_q.blocks.layers.'
+    assert not any(name.startswith(layer) for name in unknown)
+
+
+def test_maskpoint_fills_what_the_release_fills() -> None:
+    """All of the encoder, set abstraction included."""
+    path = harness.chosen_folder() / 'maskpoint_to_3detr.json'
+    if not path.is_file():
+        pytest.skip(f'{path.parent} has no {path.name}')
+    known = json.loads(path.read_text())['with_module_prefix']
+    for target, source in known['loaded'].items():
+        ours = translate(target, ENCODER)
+        assert ours[0]
+        assert translate(source, MASKPOINT_ENCODER) == ours
+    for source in known['unused_source_keys']:
+        assert translate(source, MASKPOINT_ENCODER) == (False, None)
+
+
+def test_masked_encoders_have_three_layers() -> None:
+    state, _ = convert(published.hollow('3detr_m_scannet'), ENCODER)
+    state = {k: v for k, v in state.items() if not k.startswith('layers.2.')}
+    with pytest.raises(ValueError, match='expected the 3 layers'):
+        encoder_config(state)
+
+
+def recon_patches(state: dict, x: Tensor, pos: Tensor, heads: int) -> Tensor:
+    """Return ReCon's patch features, written out from its description."""
+
+    def norm(name: str, x: Tensor) -> Tensor:
+        weight, bias = state[f'{name}.weight'], state[f'{name}.bias']
+        return F.layer_norm(x, x.shape[-1:], weight, bias)
+
+    for index in range(2):
+        block = f'blocks.{index}'
+        x = norm(f'{block}.norm1', x + pos)
+        qkv = x @ state[f'{block}.attn.qkv.weight'].T
+        parts = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+        weights = (parts[0] @ parts[1].transpose(-2, -1)) * (
+            parts.shape[-1] ** -0.5
+        )
+        attended = (weights.softmax(-1) @ parts[2]).transpose(1, 2).flatten(2)
+        proj = f'{block}.attn.proj'
+        x = x + attended @ state[f'{proj}.weight'].T + state[f'{proj}.bias']
+        x = norm(f'{block}.norm2', x)
+        mlp = f'{block}.mlp.fc'
+        hidden = F.gelu(x @ state[f'{mlp}1.weight'].T + state[f'{mlp}1.bias'])
+        x = x + hidden @ state[f'{mlp}2.weight'].T + state[f'{mlp}2.bias']
+    return norm('norm', x)
+
+
+def test_recon_adds_to_the_normed_tokens() -> None:
+    """Its residuals begin after the norm, unlike in all other releases."""
+    student = toys.randomize(
+        toys.student(with_cls_token=False, residual='normed')
+    ).eval()
+    patches = student.group(toys.points())
+    with torch.no_grad():
+        tokens = student.patch_embed(patches.neighborhoods)
+        pos = student.pos_embed(patches.centers)
+        want = recon_patches(student.state_dict(), tokens, pos, heads=4)
+        toys.assert_close(student.encode(patches).features, want, 1e-4)
+        plain = toys.student(with_cls_token=False).eval()
+        plain.load_state_dict(student.state_dict())
+        other = plain.encode(patches).features
+    assert (other - want).abs().max() > 0.1
+
+
+# A teacher.
+STATE = {
+    'codebook': torch.zeros(2),
+    'visual_prompt_token': torch.full((1, 2, 3), 1.0),
+    'visual_prompt_pos': torch.full((1, 2, 3), 2.0),
+    'deep_prompt_pos': torch.full((2, 2, 3), 4.0),
+    'deep_prompt_tokens': torch.full((2, 2, 3), 3.0),
+    'proj_pre.weight': torch.full((3, 4), 5.0),
+    'visual_pos_embed.2.bias': torch.full((3,), 6.0),
+    'visual_embed.0.11.attn.qkv.bias': torch.full((9,), 7.0),
+    'visual_embed.1.weight': torch.full((3,), 8.0),
+}
+
+
+def test_names_and_values() -> None:
+    renamed, rest = convert_teacher(STATE)
+    assert set(rest) == {'codebook'}
+    tokens = renamed.pop('teacher.prompts.tokens')
+    pos = renamed.pop('teacher.prompts.pos')
+    assert tokens[:, 0, 0].tolist() == [1, 3, 3]
+    assert pos[:, 0, 0].tolist() == [2, 4, 4]
+    assert {key: v.flatten()[0].item() for key, v in renamed.items()} == {
+        'teacher.proj_in.weight': 5,
+        'teacher.pos_embed.fc2.bias': 6,
+        'teacher.encoder.module.blocks.11.attn.qkv.bias': 7,
+        'teacher.encoder.module.norm.weight': 8,
+    }
+
+
+def test_bert_and_unfrozen() -> None:
+    name = 'visual_embed.0.layer.2.output.dense.weight'
+    assert teacher_names([name, 'other'], frozen=False, prefix='') == {
+        name: 'encoder.blocks.2.output.dense.weight'
+    }
+
+
+def test_shallow_prompts_have_one_row() -> None:
+    state = {'visual_prompt_token': STATE['visual_prompt_token']}
+    renamed, _ = convert_teacher(state, prefix='t.')
+    assert renamed['t.prompts.tokens'].shape == (1, 2, 3)
+    names = teacher_names(STATE, prefix='')
+    assert names['deep_prompt_pos'] == ('prompts.pos', slice(1, None))
+
+
+def test_norm_before_the_first_block() -> None:
+    names = {
+        'visual_embed.0.weight': 'encoder.pre_norm.weight',
+        'visual_embed.1.3.attn.in_proj_bias': (
+            'encoder.blocks.3.attn.in_proj_bias'
+        ),
+        'visual_embed.2.bias': 'encoder.norm.bias',
+    }
+    assert teacher_names(names, frozen=False, prefix='') == names

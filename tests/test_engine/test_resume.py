@@ -72,3 +72,49 @@ def test_it_takes_the_seed_hook_and_the_seed(tmp_path):
     cfg = config(tmp_path, 'unseeded')
     cfg.custom_hooks = cfg.custom_hooks[1:]
     assert not same(whole, train(cfg))
+
+
+def run(cfg: Config) -> tuple[Runner, list[float]]:
+    """Train as the tool does; return the runner and every step's rate."""
+    cfg.custom_hooks = [*cfg.custom_hooks, dict(type='ToyRates')]
+    cfg.visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
+    runner = launch.build_runner(cfg)
+    runner.train()
+    hook = next(h for h in runner.hooks if type(h).__name__ == 'ToyRates')
+    return runner, hook.rates
+
+
+SCHEDULE = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=2,
+         convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', by_epoch=True, begin=2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize('steps', [True, False], ids=['steps', 'epochs'])
+@pytest.mark.parametrize('batch_size', [4, 8])
+def test_another_length_has_its_own_schedule(tmp_path, batch_size, steps):
+    def scheduled(name: str, epochs: int, batch_size: int) -> Config:
+        cfg = config(tmp_path, name)
+        cfg.train_cfg.max_epochs = epochs
+        cfg.train_dataloader.batch_size = batch_size
+        cosine = dict(T_max=epochs - 2, end=epochs)
+        cosine['convert_to_iter_based'] = steps
+        cfg.param_scheduler = [SCHEDULE[0], SCHEDULE[1] | cosine]
+        return cfg
+
+    run(scheduled('short', 4, 4))
+    cfg = scheduled('short', 8, batch_size)
+    launch.set_resume(cfg, 'auto')
+    runner, rates = run(cfg)
+    whole_runner, whole = run(scheduled('whole', 8, batch_size))
+    assert rates == pytest.approx(whole[len(whole) // 2 :], rel=1e-6)
+    assert runner.iter == whole_runner.iter
+    assert runner.model.temperature == whole_runner.model.temperature
+
+
+def test_each_training_writes_scalars_into_its_own_folder(tmp_path):
+    for name in ('first', 'second'):
+        run(config(tmp_path, name))
+        (scalars,) = (tmp_path / name).glob('*/vis_data/scalars.json')
+        assert '"loss"' in scalars.read_text()

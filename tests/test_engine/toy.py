@@ -104,6 +104,17 @@ class ToyKill(Hook):
 
 
 @HOOKS.register_module()
+class ToyRates(Hook):
+    """Notes the learning rate of every step."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.rates.append(runner.optim_wrapper.param_groups[0]['lr'])
+
+
+@HOOKS.register_module()
 class ToyDump(Hook):
     """Writes each process's buffers and parameters after the training."""
 

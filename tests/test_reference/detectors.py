@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from mmdet3d_act.converters import keys
-from mmdet3d_act.converters.published_detector import DETECTOR
+from mmdet3d_act.converters.keys import DETECTOR
 from mmdet3d_act.datasets.scannet import DETECTION_IDS
 from mmdet3d_act.models.backbones import ThreeDETREncoder
 from mmdet3d_act.models.heads import ThreeDETRHead

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmdet3d_act.converters import convert_teacher, keys
-from mmdet3d_act.converters.published_teacher import teacher_names
+from mmdet3d_act.converters.keys import teacher_names
 from mmdet3d_act.models.autoencoders import DiscreteVAE, Reconstruction
 from mmdet3d_act.models.layers import PointPatches, patches_in_place
 from mmdet3d_act.models.losses import kl_to_uniform

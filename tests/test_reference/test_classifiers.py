@@ -10,8 +10,9 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from mmdet3d_act.checkpoint import under_prefix
 from mmdet3d_act.converters import keys
-from mmdet3d_act.converters.published_classifier import CLASSIFIER
+from mmdet3d_act.converters.keys import CLASSIFIER
 from mmdet3d_act.models.classifiers import PointClassifier
 from mmdet3d_act.models.heads import ClassificationHead
 from tests.test_reference import networks
@@ -157,7 +158,7 @@ def test_stage_2_fills_the_published_part(
     model.init_weights()
     after = model.state_dict()
 
-    official = keys.with_prefix(weights, 'ACT_encoder.')
+    official = under_prefix(weights, 'ACT_encoder.')
     filled = networks.renamed(list(official), CLASSIFIER)
     tracked = {k for k in after if k.endswith('num_batches_tracked')}
     published = networks.renamed(entry['loaded'], CLASSIFIER).values()

@@ -11,7 +11,7 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from mmdet3d_act.converters.published_detector import DETECTOR
+from mmdet3d_act.converters.keys import DETECTOR
 from mmdet3d_act.registry import HAS_MMDET3D
 from tests.test_reference import networks
 from tests.test_reference.detectors import filled, true_instances

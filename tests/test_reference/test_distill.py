@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmdet3d_act.checkpoint import under_prefix
 from mmdet3d_act.converters import keys
 from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.models.heads import FeatureHead
@@ -71,7 +72,7 @@ def distiller_of(reference: Reference, name: str) -> Distiller:
         published_branch_loss=True,
     )
     autoencoder, _ = filled_autoencoder(
-        keys.with_prefix(weights, TEACHER),
+        under_prefix(weights, TEACHER),
         {'config': teacher, **_sizes(reference, meta)},
     )
     generator = AutoencoderTarget(autoencoder, noise=False)
@@ -101,7 +102,7 @@ def evaluation_feature(weights: dict, cls_token: Tensor) -> Tensor:
 
     Its head is in the checkpoints and never trained, so it is not in ours.
     """
-    head = keys.with_prefix(weights, 'ACT_encoder.cls_head.')
+    head = under_prefix(weights, 'ACT_encoder.cls_head.')
     hidden = F.gelu(F.linear(cls_token, head['0.weight'], head['0.bias']))
     return F.linear(hidden, head['2.weight'], head['2.bias'])
 

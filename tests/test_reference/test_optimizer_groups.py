@@ -10,8 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from mmdet3d_act.converters import keys
-from mmdet3d_act.converters.published_classifier import CLASSIFIER
-from mmdet3d_act.converters.published_teacher import teacher_names
+from mmdet3d_act.converters.keys import CLASSIFIER, teacher_names
 from tests.config_files import CONFIGS, load
 from tests.test_reference import networks
 from tests.test_reference.harness import Reference, fixture_params, listed

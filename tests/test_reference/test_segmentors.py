@@ -11,8 +11,9 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from mmdet3d_act.checkpoint import under_prefix
 from mmdet3d_act.converters import keys
-from mmdet3d_act.converters.published_segmentor import (
+from mmdet3d_act.converters.keys import (
     PART_SEGMENTOR,
     SEMANTIC_SEGMENTOR,
 )
@@ -133,7 +134,7 @@ def taps(
 ) -> dict[str, Tensor]:
     """Return the outputs of the blocks before the norm."""
     backbone = segmentor(arrays).backbone
-    networks.fill(backbone, keys.with_prefix(state, 'backbone.'))
+    networks.fill(backbone, under_prefix(state, 'backbone.'))
     with torch.no_grad():
         states = backbone.eval()(points)['hidden_states']
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmdet3d_act.converters.published_teacher import (
+from mmdet3d_act.converters.keys import (
     convert_teacher,
 )
 from mmdet3d_act.models.teachers import (

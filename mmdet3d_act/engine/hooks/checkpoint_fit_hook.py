@@ -40,11 +40,7 @@ class CheckpointFitHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Warn of data unlike those that the backbone was pretrained on.
-
-        Args:
-            runner: The runner.
-        """
+        """Warn of data unlike those that the backbone was pretrained on."""
         known = getattr(backbone_of(runner), 'pretrained_meta', {})
         dataset = runner.train_dataloader.dataset
         present = getattr(dataset, 'metainfo', {})
@@ -58,22 +54,13 @@ class CheckpointFitHook(Hook):
                 )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the settings of the backbone.
-
-        Args:
-            runner: The runner.
-            checkpoint: What will be saved.
-        """
+        """Keep the settings of the backbone."""
         settings = backbone_settings(backbone_of(runner))
         if settings:
             checkpoint['meta']['backbone'] = settings
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the weights just read with the model's.
-
-        Args:
-            runner: The runner; its model is filled as far as they fit.
-            checkpoint: What the file holds.
 
         Raises:
             CheckpointError: If they differ and must not.

@@ -28,9 +28,6 @@ class ClassCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Check training and validation data before the first step.
 
-        Args:
-            runner: The runner.
-
         Raises:
             UsageError: If training or validation cannot be right.
         """
@@ -41,9 +38,6 @@ class ClassCheckHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Check the test data.
-
-        Args:
-            runner: The runner.
 
         Raises:
             UsageError: If the head has fewer outputs than there are classes.

@@ -29,9 +29,6 @@ class ClassWeightHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Hand the weights over.
 
-        Args:
-            runner: The runner of the training.
-
         Raises:
             ValueError: If the data set has no class weights, or the model no
                 head that takes them.

@@ -33,12 +33,7 @@ class ConfusionMatrixHook(Hook):
     def after_val_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
-        """Write the matrix after the last validation of a training.
-
-        Args:
-            runner: The runner of the training.
-            metrics: Not used.
-        """
+        """Write the matrix after the last validation of a training."""
         loop = runner._train_loop
         if isinstance(loop, BaseLoop) and loop.epoch >= loop.max_epochs:
             self._write(runner, runner.val_loop.evaluator, 'val')
@@ -46,12 +41,7 @@ class ConfusionMatrixHook(Hook):
     def after_test_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
-        """Write the matrix.
-
-        Args:
-            runner: The runner of the test.
-            metrics: Not used.
-        """
+        """Write the matrix."""
         self._write(runner, runner.test_loop.evaluator, 'test')
 
     def _write(self, runner: Runner, evaluator: Evaluator, part: str) -> None:

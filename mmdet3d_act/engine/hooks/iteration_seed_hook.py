@@ -82,11 +82,7 @@ class IterationSeedHook(Hook):
         seed_everything(seed, runner.iter, get_rank(), stream=stream)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed what is drawn before the first iteration of an epoch.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Seed what is drawn before the first iteration of an epoch."""
         self._apply(runner, _EPOCH_STREAM)
 
     def before_train_iter(
@@ -95,11 +91,5 @@ class IterationSeedHook(Hook):
         batch_idx: int,
         data_batch: dict | tuple | list | None = None,
     ) -> None:
-        """Seed what the model draws in this iteration.
-
-        Args:
-            runner: The runner of the training.
-            batch_idx: Unused; ``runner.iter`` counts over all epochs.
-            data_batch: Unused.
-        """
+        """Seed what the model draws in this iteration."""
         self._apply(runner, _ITERATION_STREAM)

@@ -38,11 +38,7 @@ class PrepareTargetsHook(Hook):
         self.dataloader = {**dataloader, 'sampler': sampler}
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare the model.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Prepare the model."""
         model = unwrapped(runner.model)
         if not model.needs_preparation:
             return

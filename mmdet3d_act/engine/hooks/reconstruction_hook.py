@@ -90,19 +90,11 @@ class ReconstructionHook(Hook):
         self._up_axis = 'y'
 
     def before_train(self, runner: Runner) -> None:
-        """Draw what the model makes of the clouds before it is trained.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Draw what the model makes of the clouds before it is trained."""
         self._draw(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Draw, if it is time.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Draw, if it is time."""
         last = self.is_last_train_epoch(runner)
         if self.by_epoch and (
             last or self.every_n_epochs(runner, self.interval)
@@ -116,14 +108,7 @@ class ReconstructionHook(Hook):
         data_batch: dict | tuple | list | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Draw, if it is time.
-
-        Args:
-            runner: The runner of the training.
-            batch_idx: Not used.
-            data_batch: Not used.
-            outputs: Not used.
-        """
+        """Draw, if it is time."""
         last = self.is_last_train_iter(runner)
         if not self.by_epoch and (
             last or self.every_n_train_iters(runner, self.interval)

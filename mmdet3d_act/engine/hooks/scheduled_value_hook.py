@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from operator import attrgetter
 from typing import NamedTuple
 
 from mmengine.hooks import Hook
@@ -12,6 +12,15 @@ from torch import nn
 
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
+
+LENGTHS, HOLDS = {'num_steps', 'fraction'}, {'hold', 'hold_fraction'}
+INF = float('inf')
+RANGES = {
+    'num_steps': (1, INF),
+    'hold': (0, INF),
+    'fraction': (0, 1),
+    'hold_fraction': (0, 1),
+}
 
 
 class CosineRamp(NamedTuple):
@@ -35,7 +44,7 @@ class CosineRamp(NamedTuple):
     hold: int = 0
 
     def value(self, step: int) -> float:
-        """Return the value at an iteration, counted from 0."""
+        """Compute the value at an iteration, counted from 0."""
         progress = min(max((step - self.hold) / self.num_steps, 0.0), 1.0)
         weight = (1 + math.cos(math.pi * progress)) / 2
         return self.end + (self.start - self.end) * weight
@@ -60,12 +69,10 @@ class ScheduledValueHook(Hook):
             this package log theirs themselves.
 
     Raises:
-        ValueError: If the schedule lacks a key, has an unknown one or one out
-            of range; at the start of training, if the model has no such
-            attribute.
-        TypeError: At the start of training, if it is not a number.
+        ValueError: If the schedule has other keys or numbers out of range; at
+            the start of training, if the model has no such number.
 
-    Source: temperature and KL weight of ACT's stage I, ``PROTOCOLS.md``.
+    Source: temperature and KL weight of the published stage I of ACT.
 
     Example:
         >>> hook = ScheduledValueHook(
@@ -83,87 +90,39 @@ class ScheduledValueHook(Hook):
         self.attribute = attribute
         self.schedule = dict(schedule)
         self.log = log
-        self._check_schedule()
         self._ramp: CosineRamp | None = None
-
-    def _check_schedule(self) -> None:
         keys = set(self.schedule)
-        unknown = keys - {
-            'start', 'end', 'num_steps', 'fraction', 'hold', 'hold_fraction'
-        }  # fmt: skip
-        if unknown:
+        lengths, holds = keys & LENGTHS, keys & HOLDS
+        wrong = keys ^ (lengths | holds | {'start', 'end'})
+        if wrong or len(lengths) != 1 or len(holds) > 1:
             raise ValueError(
-                f'schedule of {self.attribute!r} has unknown keys '
-                f'{sorted(unknown)}; it takes start, end, num_steps or '
-                'fraction, hold or hold_fraction'
+                f'the schedule of {attribute!r} needs start, end and either '
+                'num_steps or fraction, and may have hold or hold_fraction, '
+                f'got {sorted(keys)}'
             )
-        if not keys >= {'start', 'end'}:
-            raise ValueError(
-                f'schedule of {self.attribute!r} needs start and end, got '
-                f'{sorted(keys)}'
-            )
-        if len(keys & {'num_steps', 'fraction'}) != 1:
-            raise ValueError(
-                f'schedule of {self.attribute!r} needs either num_steps '
-                f'(iterations) or fraction (of all), got {sorted(keys)}'
-            )
-        if keys >= {'hold', 'hold_fraction'}:
-            raise ValueError(
-                f'schedule of {self.attribute!r} has both hold and '
-                'hold_fraction; drop one'
-            )
-        self._check_ranges()
-
-    def _check_ranges(self) -> None:
-        schedule = self.schedule
-        num_steps = schedule.get('num_steps', 1)
-        if num_steps != int(num_steps) or num_steps < 1:
-            raise ValueError(
-                f'num_steps must be a whole number >= 1, got {num_steps}; for '
-                'a share of the training use fraction'
-            )
-        hold = schedule.get('hold', 0)
-        if hold != int(hold) or hold < 0:
-            raise ValueError(
-                f'hold must be a whole number >= 0, got {hold}; for a share '
-                'of the training use hold_fraction'
-            )
-        if not 0 < schedule.get('fraction', 1) <= 1:
-            raise ValueError(
-                f'fraction must be in (0, 1], got {schedule["fraction"]}'
-            )
-        if not 0 <= schedule.get('hold_fraction', 0) < 1:
-            raise ValueError(
-                'hold_fraction must be in [0, 1), got '
-                f'{schedule["hold_fraction"]}'
-            )
-
-    @property
-    def needs_length(self) -> bool:
-        """Whether the schedule depends on the length of the training."""
-        return bool({'fraction', 'hold_fraction'} & set(self.schedule))
+        for key in keys & set(RANGES):
+            low, high = RANGES[key]
+            value = self.schedule[key]
+            whole = high < INF or value == int(value)
+            if not (low <= value <= high and whole):
+                raise ValueError(
+                    f'{key} of the schedule of {attribute!r} must be '
+                    f'{low} ... {high}, got {value}; num_steps and hold are '
+                    'iterations, fraction and hold_fraction shares of all'
+                )
 
     def ramp(self, max_iters: int | None = None) -> CosineRamp:
-        """Return the schedule in iterations.
+        """Compute the schedule in iterations.
 
         Args:
             max_iters: Iterations of the training; needed for fractions.
-
-        Raises:
-            ValueError: If it is needed and None.
         """
-        if self.needs_length and max_iters is None:
-            raise ValueError(
-                f'schedule of {self.attribute!r} is a fraction of the '
-                'training; say its number of iterations'
-            )
-        schedule, total = self.schedule, max_iters or 0
-        num_steps = schedule.get('num_steps')
+        schedule = self.schedule
+        num_steps, hold = schedule.get('num_steps'), schedule.get('hold', 0)
         if num_steps is None:
-            num_steps = max(1, round(schedule['fraction'] * total))
-        hold = schedule.get('hold')
-        if hold is None:
-            hold = round(schedule.get('hold_fraction', 0) * total)
+            num_steps = max(1, round(schedule['fraction'] * max_iters))
+        if 'hold_fraction' in schedule:
+            hold = round(schedule['hold_fraction'] * max_iters)
         return CosineRamp(
             float(schedule['start']),
             float(schedule['end']),
@@ -172,7 +131,7 @@ class ScheduledValueHook(Hook):
         )
 
     def value(self, step: int, max_iters: int | None = None) -> float:
-        """Return the number at an iteration.
+        """Compute the number at an iteration.
 
         Args:
             step: Iteration, from 0.
@@ -181,33 +140,23 @@ class ScheduledValueHook(Hook):
         return self.ramp(max_iters).value(step)
 
     def _owner(self, runner: Runner) -> tuple[nn.Module, str]:
-        """Return the part of the unwrapped model that has the attribute."""
+        """Find the part of the unwrapped model that has the attribute."""
         model = unwrapped(runner.model)
-        *path, name = self.attribute.split('.')
-        owner = model
-        for part in path:
-            owner = getattr(owner, part, None)
-        if owner is None or not hasattr(owner, name):
+        path, _, name = self.attribute.rpartition('.')
+        try:
+            owner = attrgetter(path)(model) if path else model
+            float(getattr(owner, name))
+        except (AttributeError, TypeError, ValueError):
             raise ValueError(
-                f'ScheduledValueHook: {type(model).__name__} has no attribute '
-                f'{self.attribute!r}; name a float of the model, with dots to '
+                f'ScheduledValueHook: {type(model).__name__} has no number '
+                f'{self.attribute!r}; name one of the model, with dots to '
                 'reach its parts'
-            )
+            ) from None
         return owner, name
 
     def before_train(self, runner: Runner) -> None:
-        """Check the attribute, and turn fractions into iterations.
-
-        Args:
-            runner: The runner of the training.
-        """
-        owner, name = self._owner(runner)
-        current = getattr(owner, name)
-        if isinstance(current, bool) or not isinstance(current, Real):
-            raise TypeError(
-                f'ScheduledValueHook: {self.attribute!r} must be a number, '
-                f'got {type(current).__name__}'
-            )
+        """Check the attribute, and turn fractions into iterations."""
+        self._owner(runner)
         self._ramp = self.ramp(runner.max_iters)
 
     def before_train_iter(
@@ -216,13 +165,7 @@ class ScheduledValueHook(Hook):
         batch_idx: int,
         data_batch: dict | tuple | list | None = None,
     ) -> None:
-        """Write the number of this iteration onto the model.
-
-        Args:
-            runner: The runner of the training.
-            batch_idx: Unused.
-            data_batch: Unused.
-        """
+        """Write the number of this iteration onto the model."""
         if self._ramp is None:
             self._ramp = self.ramp(runner.max_iters)
         value = self._ramp.value(runner.iter)

@@ -39,11 +39,7 @@ class StoredTargetHook(Hook):
         self._trains = False
 
     def before_train(self, runner: Runner) -> None:
-        """Check the data of training and validation.
-
-        Args:
-            runner: The runner.
-        """
+        """Check the data of training and validation."""
         self._trains = True
         datasets = [runner.train_dataloader.dataset]
         if runner.val_loop is not None:
@@ -51,20 +47,12 @@ class StoredTargetHook(Hook):
         fit_to_stores(runner.model, datasets)
 
     def before_val(self, runner: Runner) -> None:
-        """Check the data of a validation without a training.
-
-        Args:
-            runner: The runner.
-        """
+        """Check the data of a validation without a training."""
         if not self._trains:
             fit_to_stores(runner.model, [runner.val_dataloader.dataset])
 
     def before_test(self, runner: Runner) -> None:
-        """Check the test data.
-
-        Args:
-            runner: The runner.
-        """
+        """Check the test data."""
         fit_to_stores(runner.model, [runner.test_dataloader.dataset])
 
 

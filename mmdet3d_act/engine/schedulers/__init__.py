@@ -1,7 +1,7 @@
 """Learning-rate schedules that MMEngine does not have."""
 
-from mmdet3d_act.engine.schedulers.progress_cosine_lr import ProgressCosineLR
-from mmdet3d_act.engine.schedulers.released_cosine_lr import (
+from mmdet3d_act.engine.schedulers.cosine_lr import (
+    ProgressCosineLR,
     ReleasedCosineLR,
     released_cosine_lr,
 )
