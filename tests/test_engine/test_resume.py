@@ -77,7 +77,7 @@ def test_it_takes_the_seed_hook_and_the_seed(tmp_path):
 def run(cfg: Config) -> tuple[Runner, list[float]]:
     """Train as the tool does; return the runner and every step's rate."""
     cfg.custom_hooks = [*cfg.custom_hooks, dict(type='ToyRates')]
-    cfg.visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
+    cfg.visualizer.vis_backends = [dict(type='LocalVisBackend')]
     runner = launch.build_runner(cfg)
     runner.train()
     hook = next(h for h in runner.hooks if type(h).__name__ == 'ToyRates')
