@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from mmdet3d_act.converters import keys
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.distillers import Distiller, Objective
-from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.models.necks import MaskDecoder
 
 
@@ -131,8 +130,3 @@ def without_depth(names: Iterable[str]) -> set[str]:
     Published lists are of networks of one depth, fixtures may be of another.
     """
     return {re.sub(r'\bblocks\.\d+\.', 'blocks.N.', name) for name in names}
-
-
-def take(patches: PointPatches, mask: Tensor) -> Tensor:
-    """Return the neighbourhoods where the mask is True, (B*S, K, 3)."""
-    return patches.neighborhoods[mask]

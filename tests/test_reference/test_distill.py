@@ -206,13 +206,11 @@ def test_train_mode(reference: Reference, name: str) -> None:
     results = {
         'train_grad_norm': reference.grad_array(name, norms),
         **{
-            key: our_state(model, key)
+            key: our_state(model, key).clone()
             for key in arrays
             if key.startswith('train_after_')
         },
     }
-    model = distiller_of(reference, name)
-    networks.use_batch_statistics(model)
     patches = model.get_patches(inputs)
     target = model.objectives['act'].get_target(inputs, patches, None)
     results['train_target_masked'] = select(
