@@ -26,7 +26,7 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from mmdet3d_act.datasets import EpochSampler, PointCloudDataset
-from mmdet3d_act.datasets.packs import list_packs, pack_dataset
+from mmdet3d_act.datasets.packs import pack_dataset, plan_pack
 from mmdet3d_act.registry import DATASETS
 
 READ = [dict(type='LoadPointCloud')]
@@ -121,7 +121,7 @@ def run(folder: Path, args: argparse.Namespace) -> None:
     shapenet = write_shapenet(folder / 'npy', *number)
     text = write_text(folder / 'txt', max(2, args.clouds // 20), args.points)
     for cfg in (shapenet, text):
-        ((path, source),) = list_packs(cfg | dict(pipeline=READ)).items()
+        path, source = plan_pack(cfg | dict(pipeline=READ))
         start = time.perf_counter()
         pack_dataset(path, source)
         print(f'packed {path} in {time.perf_counter() - start:.1f} s')

@@ -22,8 +22,6 @@ ROWS_SUFFIX = '.bin'
 SUFFIXES = (*POINT_FILE_SUFFIXES, ROWS_SUFFIX)
 # Percentile of the heights that is the floor; a few points are below it.
 _FLOOR = 0.99
-_REMEDY = 'say how many numbers a row has (--columns)'
-_ABSENT = 'does not exist, or is no file'
 
 
 class SceneFiles(Dataset):
@@ -66,17 +64,14 @@ class SceneFiles(Dataset):
         metainfo: dict | None = None,
     ) -> None:
         self.files = [os.fspath(file) for file in files]
-        if not self.files:
-            raise ValueError('expected at least one file of points, got none')
         for file in self.files:
-            suffix = os.path.splitext(file)[1].lower()
-            if suffix not in SUFFIXES:
+            if not file.lower().endswith(SUFFIXES):
                 raise ValueError(
                     f'expected files ending in one of {SUFFIXES}, got {file}; '
                     'convert it, for example to .ply'
                 )
         if not any(map(os.path.isfile, self.files)):
-            raise ValueError(f'{self.files[0]} {_ABSENT}')
+            raise ValueError(f'expected at least one file, got {self.files}')
         if num_columns < 3:
             raise ValueError(
                 f'num_columns must be >= 3 (x, y, z, ...), got {num_columns}'
@@ -87,11 +82,11 @@ class SceneFiles(Dataset):
         self.metainfo = dict(metainfo or {})
 
     def __len__(self) -> int:
-        """Return the number of files."""
+        """Number of files."""
         return len(self.files)
 
     def __getitem__(self, index: int) -> dict:
-        """Return a scene, packed; its sample has ``origin``.
+        """Load a scene, packed; its sample has ``origin``.
 
         That is where the scene's own coordinates have what is 0 now, (3,),
         metres.
@@ -101,9 +96,16 @@ class SceneFiles(Dataset):
         """
         file = self.files[index]
         if not os.path.isfile(file):
-            raise BadSampleError(file, _ABSENT)
-        rows = self._read(file)
-        origin = _find_origin(rows) if self.place else np.zeros(3, np.float32)
+            raise BadSampleError(file, 'does not exist, or is no file')
+        if file.lower().endswith(ROWS_SUFFIX):
+            remedy = 'say how many numbers a row has (--columns)'
+            rows = read_scene_points(file, self.num_columns, remedy=remedy)
+        else:
+            rows = read_points(file)
+        origin = np.zeros(3, np.float32)
+        if self.place:
+            origin += (rows[:, :3].min(0) + rows[:, :3].max(0)) / 2
+            origin[2] = np.percentile(rows[:, 2], _FLOOR)
         rows[:, :3] -= origin
         key = RngKey(0, 0, 0)
         results = dict(
@@ -118,17 +120,3 @@ class SceneFiles(Dataset):
             packed = self.pipeline(results)
         packed['data_samples'].set_metainfo(dict(origin=origin))
         return packed
-
-    def _read(self, file: str) -> np.ndarray:
-        """Return the rows of a file, (N, 3 + F), float32."""
-        if os.path.splitext(file)[1].lower() != ROWS_SUFFIX:
-            return read_points(file)
-        return read_scene_points(file, self.num_columns, remedy=_REMEDY)
-
-
-def _find_origin(rows: np.ndarray) -> np.ndarray:
-    """Return the middle of the ground of a scene, at the floor, (3,)."""
-    coords = rows[:, :3]
-    middle = (coords.min(0) + coords.max(0)) / 2
-    middle[2] = np.percentile(coords[:, 2], _FLOOR)
-    return middle.astype(np.float32)

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
+import numpy as np
 import torch
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
@@ -153,9 +154,11 @@ class PointCloudDataset(BaseDataset):
     """
 
     SPLITS: tuple[str | None, ...] = ()
+    TRAINVAL: tuple[str, ...] = ('train', 'val')
     LAYOUT = ''
     REMEDY = ''
     LABELS_OF_EVERY_CLASS = True
+    archive: str | None = None  # The file that all clouds are in.
 
     def __init__(
         self,
@@ -187,6 +190,7 @@ class PointCloudDataset(BaseDataset):
         self.static_pipeline = Compose(build_transforms(static_pipeline))
         self._static_cache: dict[tuple[int, int], dict] = {}
         self._bad: torch.Tensor | None = None
+        self._clouds: Sequence[np.ndarray] | None = None
         lazy_init = kwargs.pop('lazy_init', False)
         super().__init__(
             data_root=os.path.normpath(data_root),
@@ -217,6 +221,11 @@ class PointCloudDataset(BaseDataset):
             self._bad.share_memory_()
 
     # The list of samples.
+
+    @property
+    def parts(self) -> tuple[str | None, ...]:
+        """The splits that this one consists of, in order."""
+        return self.TRAINVAL if self.split == 'trainval' else (self.split,)
 
     def load_data_list(self) -> list[dict]:
         """List the samples that are kept, see ``label_fraction``."""
@@ -263,6 +272,52 @@ class PointCloudDataset(BaseDataset):
     def list_samples(self) -> list[dict]:
         """List all samples; subclasses implement it."""
         raise NotImplementedError
+
+    def list_archive(
+        self,
+        clouds: Sequence[np.ndarray],
+        labels: Sequence[int],
+        **info: object,
+    ) -> list[dict]:
+        """List the clouds of `archive`, which stay in memory.
+
+        A sample is called ``file#number``. Processes that are forked share
+        the clouds, others get a copy.
+
+        Args:
+            clouds: Arrays (N, 3 + F).
+            labels: As many, in [0, number of classes).
+            **info: What else the information of each holds.
+
+        Raises:
+            ValueError: If a label is none of a class.
+        """
+        classes = self._metainfo['classes']
+        wrong = set(labels) - set(range(len(classes)))
+        if wrong:
+            raise ValueError(
+                f'{self.archive}: expected labels in [0, {len(classes)}), got '
+                f'{min(wrong)}'
+            )
+        self._clouds = clouds
+        return [
+            dict(
+                lidar_path=f'{self.archive}#{number}',
+                archive_index=number,
+                **info,
+                split=self.split,
+                gt_label=label,
+                category=classes[label],
+            )
+            for number, label in enumerate(labels)
+        ]
+
+    def get_data_info(self, idx: int) -> dict:
+        """Give a sample's information, with its cloud where it is held."""
+        info = super().get_data_info(idx)
+        if self._clouds is not None:
+            info['raw_points'] = self._clouds[info['archive_index']]
+        return info
 
     def label_of(self, sample: dict) -> object:
         """Name the class by which ``label_fraction`` divides samples."""

@@ -8,7 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mmdet3d_act.datasets.base import check_choice, read_lines
+from mmdet3d_act.datasets.base import (
+    PointCloudDataset,
+    check_choice,
+    read_lines,
+)
 from mmdet3d_act.datasets.few_shot import check_episode
 from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.datasets.readers.errors import reading
@@ -121,18 +125,9 @@ class ModelNet40(PackableDataset):
             return path if os.path.isfile(path) else None
         return path if self.source == 'dat' else None
 
-    def pack_name(self, part: str | None) -> str:
-        """Name the pack of a part; variants and sources have their own."""
-        name = f'{self.variant}_{part}'
-        return name if self.source == 'auto' else f'{name}_{self.source}'
-
-    def list_options(self) -> dict:
-        """Give what the list depends on besides folder and split."""
-        return super().list_options() | dict(dat_points=self.dat_points)
-
-    def list_sources(self) -> list[str]:
-        """Name the lists of clouds and of classes."""
-        return [self.list_file, self.class_file]
+    def pack_name(self) -> str:
+        """Name the pack; each variant has its own."""
+        return f'{self.variant}_{self.split}'
 
     def required(self) -> list[tuple[str, str]]:
         """Name the list of the split, or its ``.dat``."""
@@ -186,15 +181,11 @@ def _class_of(name: str) -> str:
 def read_dat(path: str) -> tuple[list[np.ndarray], list[int]]:
     """Read a ``.dat`` of the published code, a pickled [clouds, labels].
 
-    Args:
-        path: File such as ``modelnet40_train_8192pts_fps.dat``.
-
     Returns:
         A list of arrays (N, 3 + F), and as many labels.
 
     Raises:
-        ValueError: If the file is not a pickle, holds types that are not
-            allowed, or is no such pair of equal length.
+        ValueError: If the file is something else.
     """
     content = read_arrays_pickle(path)
     with reading(path, 'a Python pickle'):
@@ -212,7 +203,7 @@ _FOLD_FOLDERS = ('{way}way_{shot}shot', '{way}way{shot}shot')
 
 
 @DATASETS.register_module()
-class ModelNetFewShot(PackableDataset):
+class ModelNetFewShot(PointCloudDataset):
     """A fold of few-shot ModelNet40: ``way`` classes, ``shot`` clouds each.
 
     The test part has 20 clouds of each class. Unpickling is restricted to
@@ -225,7 +216,7 @@ class ModelNetFewShot(PackableDataset):
         way: Number of classes.
         shot: Number of training clouds of each class.
         fold: Number of the fold, from 0; there are 10.
-        **kwargs: Arguments of `PackableDataset`.
+        **kwargs: Arguments of `PointCloudDataset`.
 
     Raises:
         ValueError: If one of these numbers is too small.
@@ -285,14 +276,6 @@ class ModelNetFewShot(PackableDataset):
         ]
         return next(filter(os.path.isfile, paths), paths[0])
 
-    def pack_name(self, part: str | None) -> str:
-        """Name the pack of a part; each fold has its own."""
-        return f'{self.way}way_{self.shot}shot_{self.fold}_{part}'
-
-    def list_options(self) -> dict:
-        """Give what the list depends on besides folder and split."""
-        return {}
-
     def required(self) -> list[tuple[str, str]]:
         """Name the file of the fold."""
         return [('its fold', self.archive)]
@@ -308,10 +291,10 @@ class ModelNetFewShot(PackableDataset):
 def read_fold(
     path: str, way: int
 ) -> dict[str, tuple[list[np.ndarray], list[int], list[int | None]]]:
-    """Read clouds, labels and ModelNet40's classes of a fold, by split.
+    """Read a fold such as ``5way_10shot/0.pkl``, by split.
 
     Args:
-        path: File such as ``5way_10shot/0.pkl``.
+        path: The file.
         way: Number of classes.
 
     Returns:
@@ -319,8 +302,7 @@ def read_fold(
         numbers in ModelNet40, None where the file does not tell.
 
     Raises:
-        ValueError: If the file is not a pickle, holds types that are not
-            allowed, or is not a fold of so many classes.
+        ValueError: If the file is not a fold of so many classes.
     """
     content = read_arrays_pickle(path)
     parts = {}
@@ -328,11 +310,9 @@ def read_fold(
         for split in ModelNetFewShot.SPLITS:
             clouds, labels, numbers = [], [], []
             for points, label, *number in content[split]:
-                clouds.append(points)
+                clouds.append(np.asarray(points, np.float32))
                 labels.append(_to_int(label))
                 numbers.append(_to_int(*number) if number else None)
-            if not all(isinstance(cloud, np.ndarray) for cloud in clouds):
-                raise TypeError('not all points are arrays')
             if set(labels) != set(range(way)):
                 raise ValueError(
                     f'its {split} clouds have the labels {sorted(set(labels))}'
@@ -348,16 +328,17 @@ def _to_int(value: object) -> int:
 
 def _class_names(path: str, parts: dict, way: int) -> tuple[str, ...]:
     """Name the class of each label, the same in both splits."""
-    known = VARIANTS['modelnet40']
-    names: dict[int, str] = {}
-    for _, labels, numbers in parts.values():
-        for label, number in zip(labels, numbers, strict=True):
-            name = f'class {label}'
-            if number is not None and 0 <= number < len(known):
-                name = known[number]
-            if names.setdefault(label, name) != name:
-                raise ValueError(
-                    f'{path}: label {label} is {names[label]} and {name}; '
-                    'expected one class per label, the same in train and test'
-                )
-    return tuple(names[label] for label in range(way))
+    pairs = {
+        pair
+        for _, labels, numbers in parts.values()
+        for pair in zip(labels, numbers, strict=True)
+    }
+    if len(pairs) != way:
+        raise ValueError(
+            f'{path}: expected one class per label, the same in train and '
+            f'test, got (label, class) {sorted(pairs, key=str)}'
+        )
+    known = dict(enumerate(VARIANTS['modelnet40']))
+    return tuple(
+        known.get(number, f'class {label}') for label, number in sorted(pairs)
+    )

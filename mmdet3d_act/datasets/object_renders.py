@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -82,6 +82,7 @@ class ObjectRenders(PairedDataset):
 
     METAINFO: ClassVar[dict] = dict(up_axis='y', normalization='unit_sphere')
     SPLITS = ('train', 'test', 'trainval')
+    TRAINVAL = ('train', 'test')
     LAYOUT = (
         'points/<id>.npy, images/<id>/<view>.png and, for precomputed '
         'vectors, vectors/<name>.npz; {train,test}.txt with an id per line'
@@ -102,7 +103,6 @@ class ObjectRenders(PairedDataset):
         self.vector_kind = vector_kind
         self._rows: dict[str, np.ndarray] = {}
         self._row_names: dict[str, list[str]] = {}
-        self._without: frozenset[str] = frozenset()
         choose = _ChooseView(draw=not kwargs.get('test_mode', False))
         super().__init__(
             data_root,
@@ -172,7 +172,7 @@ class ObjectRenders(PairedDataset):
         return samples
 
     def get_data_info(self, idx: int) -> dict:
-        """Return an object's information."""
+        """Give an object's information."""
         info = super().get_data_info(idx)
         info['views'] = [
             view
@@ -185,34 +185,12 @@ class ObjectRenders(PairedDataset):
                 view['vectors'] = rows
         return info
 
-    def find_pairs(self) -> dict[str, dict]:
-        """Return where the image of every view is, by the pair's name."""
-        infos = {}
-        for index in range(len(self)):
-            for view in self.get_data_info(index)['views']:
-                infos[view['pair_key']] = view
-        return infos
-
-    def leave_out_pairs(self, keys: Collection[str]) -> None:
-        """Draw no more of some views; an object without any is left out.
-
-        Raises:
-            ValueError: If ``on_error`` is ``'raise'``.
-        """
-        self._without |= frozenset(keys)
-        self._pairs = None
-        self.leave_out(
-            index
-            for index in range(len(self))
-            if not self.get_data_info(index)['views']
-        )
-
-    def _forget_samples(self) -> None:
-        super()._forget_samples()
-        self._without = frozenset()
+    def pairs_of(self, info: dict) -> list[dict]:
+        """List the views of an object."""
+        return info['views']
 
     def _find_views(self, name: str) -> list[dict]:
-        """Return the views of an object, by their names."""
+        """List the views of an object, by their names."""
         folder = os.path.join(self.data_root, 'images', name)
         files = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         views = {}
@@ -235,7 +213,7 @@ class ObjectRenders(PairedDataset):
         return [view for view in views.values() if view['vector_names']]
 
     def _vector_names(self, name: str, stem: str) -> list[str]:
-        """Return the names of the vectors of a view."""
+        """Name the vectors of a view."""
         keys = self._row_names.get(name, [])
         if self.vector_kind == 'image':
             return [key for key in keys if key == f'{name}/{stem}']
@@ -243,17 +221,16 @@ class ObjectRenders(PairedDataset):
         return own or keys
 
     def _list_files(self) -> dict[str, str]:
-        both = self.split == 'trainval'
-        parts = ('train', 'test') if both else (self.split,)
         return {
-            part: os.path.join(self.data_root, f'{part}.txt') for part in parts
+            part: os.path.join(self.data_root, f'{part}.txt')
+            for part in self.parts
         }
 
     def _vector_file(self) -> str:
         return os.path.join(self.data_root, 'vectors', f'{self.vectors}.npz')
 
     def _point_file(self, name: str) -> str:
-        """Return the name of an object's cloud, `.npy` if there is none."""
+        """Name an object's cloud, `.npy` if there is none."""
         folder = os.path.join(self.data_root, 'points')
         for suffix in POINT_FILE_SUFFIXES:
             if os.path.isfile(os.path.join(folder, name + suffix)):
@@ -262,7 +239,7 @@ class ObjectRenders(PairedDataset):
 
 
 def _by_object(names: Iterable[str]) -> dict[str, list[str]]:
-    """Return the names of vectors by the object that they are of."""
+    """Sort names of vectors by their object."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(name.split('/', 1)[0], []).append(name)

@@ -25,7 +25,7 @@ class Guess(NamedTuple):
 
 
 def guess_up_axis(clouds: Sequence[np.ndarray]) -> Guess:
-    """Return the axis that most clouds seem to stand upright on.
+    """Guess the axis that most clouds seem to stand upright on.
 
     Each cloud votes for the axis with the highest score: things stand on a
     wide bottom rather than on a wide top, and what people make is mirror
@@ -33,15 +33,7 @@ def guess_up_axis(clouds: Sequence[np.ndarray]) -> Guess:
     the footprint that the lowest 5 % cover, minus half of what the highest
     5 % do, plus the part of the height's histogram that a reflection moves.
     Of single upright things three quarters vote right.
-
-    Returns:
-        'x', 'y' or 'z'.
-
-    Raises:
-        ValueError: If there is no cloud.
     """
-    if not clouds:
-        raise ValueError('expected a cloud to guess the up axis from, got 0')
     votes = np.zeros(3, int)
     for points in clouds:
         votes[
@@ -57,7 +49,7 @@ def guess_up_axis(clouds: Sequence[np.ndarray]) -> Guess:
 
 
 def _uprightness(points: np.ndarray, axis: int) -> float:
-    """Return how much a cloud looks as if an axis were its height."""
+    """Rate how much a cloud looks as if an axis were its height."""
     points = points[:: max(1, len(points) // _MAX_POINTS), :3]
     points = points.astype(np.float64)
     points = points - points.min(0)
@@ -76,7 +68,7 @@ def _uprightness(points: np.ndarray, axis: int) -> float:
 
 
 def guess_normalization(clouds: Sequence[np.ndarray]) -> Guess:
-    """Return whether clouds are centred and scaled to the unit sphere.
+    """Guess whether clouds are centred and scaled to the unit sphere.
 
     Returns:
         'unit_sphere' where all of them are, to 2 % of the radius, otherwise
@@ -99,7 +91,7 @@ def guess_normalization(clouds: Sequence[np.ndarray]) -> Guess:
 
 
 def guess_unit(clouds: Sequence[np.ndarray]) -> Guess:
-    """Return the unit that the size of clouds speaks for.
+    """Guess the unit that the size of clouds speaks for.
 
     Returns:
         'metre' where the median of their longest sides is 0.02 to 100,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from torch import Tensor
 
@@ -14,61 +14,40 @@ from mmdet3d_act.datasets.transforms import LoadImage, PrepareImage
 class PairedDataset(PointCloudDataset):
     """Base of data sets of clouds with images.
 
+    A sample's information holds ``pair_key`` and what `LoadImage` needs.
     Images can be had by the names of their pairs, so that their targets can
     be computed once, without clouds and augmentation, see
-    ``tools/cache_teacher.py``. A subclass implements `find_pairs`.
+    ``tools/cache_teacher.py``.
     """
 
     _pairs: dict[str, dict] | None = None
-    _left_out: frozenset[int] = frozenset()
+    _without: frozenset[str] = frozenset()
 
-    def find_pairs(self) -> dict[str, dict]:
-        """Give what `LoadImage` needs of every pair, by its name."""
-        raise NotImplementedError
+    def pairs_of(self, info: dict) -> list[dict]:
+        """List the pairs of a sample, such as the views of an object."""
+        return [info]
 
     def pair_keys(self) -> list[str]:
-        """Name all pairs, all renders of an object.
-
-        Returns:
-            Names, each once, in a fixed order.
-        """
+        """Name all pairs in a fixed order."""
         return list(self._known_pairs())
 
     def leave_out_pairs(self, keys: Collection[str]) -> None:
-        """Give other pairs in the place of some.
-
-        Raises:
-            ValueError: If ``on_error`` is ``'raise'``.
-        """
-        gone = set(keys)
-        self.leave_out(
-            index
-            for index in range(len(self))
-            if self.get_data_info(index)['pair_key'] in gone
-        )
-        self._pairs = {
-            key: info
-            for key, info in self._known_pairs().items()
-            if key not in gone
-        }
-
-    def leave_out(self, indices: Iterable[int]) -> None:
-        """Give other samples in the place of some, as of bad ones.
-
-        Args:
-            indices: Of the samples.
+        """Leave out pairs; another sample replaces one without any.
 
         Raises:
             ValueError: If ``on_error`` is ``'raise'``.
         """
         if self.on_error == 'raise':
             raise ValueError("leaving samples out needs on_error='skip'")
-        self._left_out |= frozenset(indices)
+        self._without |= frozenset(keys)
+        self._pairs = None
         self._static_cache = {}
 
     def _make_sample(self, key: RngKey, index: int) -> dict | None:
-        if index in self._left_out:
-            return None
+        if self._without:
+            pairs = self.pairs_of(self.get_data_info(index))
+            if all(pair['pair_key'] in self._without for pair in pairs):
+                return None
         return super()._make_sample(key, index)
 
     @property
@@ -77,28 +56,15 @@ class PairedDataset(PointCloudDataset):
         return self._prepare_image().settings
 
     def prepared_image(self, pair_key: str) -> Tensor:
-        """Give the image of a pair as a model gets it.
-
-        Args:
-            pair_key: Name of the pair.
-
-        Returns:
-            (3, S, S), uint8.
+        """Give the image of a pair as a model gets it, (3, S, S), uint8.
 
         Raises:
             BadSampleError: If the image cannot be read.
             KeyError: If there is no such pair.
             ValueError: If the pipeline does not say the size.
         """
-        infos = self._known_pairs()
-        if pair_key not in infos:
-            raise KeyError(
-                f'{type(self).__name__} in {self.data_root} has no pair '
-                f'{pair_key!r}; one of its {len(infos)} is '
-                f'{next(iter(infos))!r}'
-            )
         load = self.first_transform(LoadImage) or LoadImage()
-        results = load(dict(infos[pair_key]))
+        results = load(dict(self._known_pairs()[pair_key]))
         return self._prepare_image()(results)['images']
 
     def _prepare_image(self) -> PrepareImage:
@@ -113,10 +79,16 @@ class PairedDataset(PointCloudDataset):
 
     def _known_pairs(self) -> dict[str, dict]:
         if self._pairs is None:
-            self._pairs = self.find_pairs()
+            infos = map(self.get_data_info, range(len(self)))
+            pairs = [pair for info in infos for pair in self.pairs_of(info)]
+            self._pairs = {
+                pair['pair_key']: pair
+                for pair in pairs
+                if pair['pair_key'] not in self._without
+            }
         return self._pairs
 
     def _forget_samples(self) -> None:
         super()._forget_samples()
         self._pairs = None
-        self._left_out = frozenset()
+        self._without = frozenset()

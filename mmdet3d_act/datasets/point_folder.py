@@ -115,6 +115,7 @@ class PointFolder(PackableDataset):
         classes=(), up_axis='y', normalization='unit_sphere'
     )
     SPLITS = (None, *SPLIT_NAMES, 'trainval')
+    TRAINVAL = SPLIT_NAMES
     LAYOUT = (
         f'files that end in one of {", ".join(POINT_FILE_SUFFIXES)}, in the '
         'folder and its sub-folders; with a split, in <split>/ or '
@@ -144,11 +145,8 @@ class PointFolder(PackableDataset):
     ) -> None:
         if classes is None:
             classes = (metainfo or {}).get('classes') or None
-        if isinstance(classes, str) and classes not in _CLASS_SOURCES:
-            raise ValueError(
-                "classes must be 'folders', 'lists', a sequence of names or "
-                f'None, got {classes!r}; a single class is [{classes!r}]'
-            )
+        if isinstance(classes, str):
+            check_choice('classes', classes, _CLASS_SOURCES)
         for suffix in suffixes or ():
             check_choice('each of suffixes', suffix, POINT_FILE_SUFFIXES)
         if split_list is not None and split_ratio is not None:
@@ -159,7 +157,8 @@ class PointFolder(PackableDataset):
         self.split_seed = split_seed
         self.suffixes = tuple(suffixes or POINT_FILE_SUFFIXES)
         self.stated = dict(up_axis=up_axis, normalization=normalization)
-        self._left_out: Counter = Counter()
+        self.guesses: dict[str, list[str]] = {}
+        self._left_out = ''
         super().__init__(
             data_root,
             split,
@@ -182,34 +181,18 @@ class PointFolder(PackableDataset):
         super().full_init()
         self._describe_clouds()
 
-    def pack_parts(self) -> tuple[str | None, ...]:
-        """Name the splits that this one consists of, and that are there."""
-        if self.split != 'trainval':
-            return (self.split,)
+    @property
+    def parts(self) -> tuple[str | None, ...]:
+        """The splits that this one consists of, and that are there."""
         return tuple(
             part
-            for part in SPLIT_NAMES
-            if self._has_split(part) or os.path.exists(self.pack_path(part))
+            for part in super().parts
+            if part == self.split or self._has_split(part)
         )
-
-    def list_options(self) -> dict:
-        """Give what the list of samples depends on, besides the split."""
-        return dict(
-            classes=self.classes,
-            split_list=self.split_list,
-            split_ratio=self.split_ratio,
-            split_seed=self.split_seed,
-            suffixes=self.suffixes,
-        )
-
-    def list_sources(self) -> list[str]:
-        """Name the lists of all splits that are there, each once."""
-        paths = [self._find_list(split) for split in (None, *SPLIT_NAMES)]
-        return sorted({p for p in paths if p and os.path.isfile(p)})
 
     def find_problems(self) -> list[str]:
         """Say what of the layout is missing."""
-        parts = self.pack_parts()
+        parts = self.parts
         if not any(map(self._has_split, parts)):
             path, what = self.data_root, 'a folder'
             if self.split not in (None, 'trainval'):
@@ -230,25 +213,22 @@ class PointFolder(PackableDataset):
         """Name the files of the lists."""
         return self.data_root, [
             os.path.relpath(entry.path, self.data_root)
-            for part in self.pack_parts()
+            for part in self.parts
             if self._find_list(part) is not None
             for entry in self._list_entries(part)
         ]
 
     def explain_nothing(self) -> str:
         """Say what the folder has instead of clouds."""
-        kinds = [f'{n} {suffix}' for suffix, n in self._left_out.most_common()]
-        if not kinds:
+        if not self._left_out:
             return ''
-        return (
-            f'; it has {", ".join(kinds)}, what can be read is '
-            f'{" ".join(self.suffixes)}'
-        )
+        readable = ' '.join(self.suffixes)
+        return f'; it has {self._left_out}, what can be read is {readable}'
 
     def list_samples(self) -> list[dict]:
         """List file, split and, with classes, label of every cloud."""
         samples = []
-        for split in self.pack_parts():
+        for split in self.parts:
             for entry in self._list_entries(split):
                 sample = dict(lidar_path=entry.path, split=split or 'train')
                 if self.classes is not None:
@@ -256,15 +236,6 @@ class PointFolder(PackableDataset):
                     sample['category'] = name
                     sample['gt_label'] = self._metainfo['classes'].index(name)
                 samples.append(sample)
-        stems = {os.path.splitext(one['lidar_path'])[0] for one in samples}
-        if len(stems) < len(samples):
-            _log_once(
-                f'{self.data_root}: {len(samples) - len(stems)} of '
-                f'{len(samples)} files differ from another in the suffix '
-                'only; if they are the same clouds, name one suffix in '
-                'suffixes',
-                logging.WARNING,
-            )
         return samples
 
     # Files and splits. What belongs to a split is told by, in this order: a
@@ -283,10 +254,8 @@ class PointFolder(PackableDataset):
             for stem in (*SPLIT_NAMES, _COMMON_LIST)
             for suffix in LIST_SUFFIXES
         }
-        lists |= {
-            os.path.relpath(path, self.data_root)
-            for path in self.list_sources()
-        }
+        named = (self._find_list(split) for split in (None, *SPLIT_NAMES))
+        lists |= {os.path.relpath(p, self.data_root) for p in named if p}
         found, others = [], []
         for parent, folders, names in os.walk(
             self.data_root, followlinks=True
@@ -296,8 +265,9 @@ class PointFolder(PackableDataset):
                 for name in folders
                 if name[0] != '.' and not name.endswith(PACK_SUFFIX)
             ]
+            place = os.path.relpath(parent, self.data_root)
             paths = {
-                os.path.relpath(os.path.join(parent, name), self.data_root)
+                os.path.normpath(os.path.join(place, name))
                 for name in names
                 if name[0] != '.'
             }
@@ -312,14 +282,14 @@ class PointFolder(PackableDataset):
                 }
             found += clouds
             others += paths - clouds
-        self._left_out = Counter(_suffix(path) or 'others' for path in others)
         if others:
-            kinds = self._left_out.most_common()
+            kinds = Counter(_suffix(path) or 'others' for path in others)
+            self._left_out = ', '.join(
+                f'{number} {suffix}' for suffix, number in kinds.most_common()
+            )
             _log_once(
                 f'{self.data_root}: {len(found)} clouds; left out, as no '
-                'clouds: '
-                + ', '.join(f'{number} {suffix}' for suffix, number in kinds)
-                + f', for example {min(others)}'
+                f'clouds: {self._left_out}, for example {min(others)}'
             )
         return sorted(found)
 
@@ -487,35 +457,29 @@ class PointFolder(PackableDataset):
     # What nobody stated about the clouds.
 
     def _describe_clouds(self) -> None:
-        stated = dict(self.stated)
         normalizes = self.first_transform(NormalizeToUnitSphere) is not None
-        if normalizes and stated['normalization'] in (None, AUTO):
-            stated['normalization'] = 'unit_sphere'
+        if normalizes and self.stated['normalization'] in (None, AUTO):
+            self.stated['normalization'] = 'unit_sphere'
             self._metainfo['normalization'] = 'unit_sphere'
-        assumed = [key for key, value in stated.items() if value is None]
+        stated = self.stated.items()
+        assumed = {k: self._metainfo[k] for k, v in stated if v is None}
         if assumed:
-            values = {key: self._metainfo[key] for key in assumed}
             _log_once(
-                f'{self.data_root}: assumed, as nothing is stated: {values}; '
+                f'{self.data_root}: assumed, as nothing is stated: {assumed}; '
                 f'state them as options of PointFolder, or {AUTO!r} to guess',
                 logging.WARNING,
             )
-        keys = [key for key, value in stated.items() if value == AUTO]
-        if keys and not set(keys) <= set(self.guesses):
-            self.guesses = {}
-            for key, guess in self._guess(keys).items():
-                self.guesses[key] = [guess.value, guess.reason]
-                unsure = ', not sure' if guess.is_unsure else ''
-                _log_once(
-                    f'{self.data_root}: guessed {key}={guess.value!r}'
-                    f'{unsure}: {guess.reason}; state it in the config if '
-                    'this is wrong',
-                    logging.WARNING if guess.is_unsure else logging.INFO,
-                )
-        known = (*keys, 'unit') if keys else ()
-        for key in known:
-            if key in self.guesses:
-                self._metainfo[key] = self.guesses[key][0]
+        keys = [key for key, value in stated if value == AUTO]
+        guesses = self._guess(keys) if keys else {}
+        for key, guess in guesses.items():
+            self.guesses[key] = [guess.value, guess.reason]
+            self._metainfo[key] = guess.value
+            unsure = ', not sure' if guess.is_unsure else ''
+            _log_once(
+                f'{self.data_root}: guessed {key}={guess.value!r}{unsure}: '
+                f'{guess.reason}; state it in the config if this is wrong',
+                logging.WARNING if guess.is_unsure else logging.INFO,
+            )
 
     def _guess(self, keys: list[str]) -> dict[str, Guess]:
         """Guess from clouds of all splits, so that these agree."""
@@ -527,9 +491,8 @@ class PointFolder(PackableDataset):
         ):
             return {'up_axis': Guess('y', 'glTF says that y is up', False)}
         picked = np.linspace(0, len(files) - 1, _LOOKED_AT).round()
-        picked = np.unique(picked.astype(int)).tolist()
         clouds, faults = [], []
-        for index in picked:
+        for index in np.unique(picked.astype(int)):
             path = os.path.join(self.data_root, files[index])
             try:
                 clouds.append(read_points(path, mesh_points=_MESH_POINTS))
@@ -538,7 +501,7 @@ class PointFolder(PackableDataset):
                 faults.append(str(error))
         if not clouds:
             raise ValueError(
-                f'none of the {len(picked)} files looked at in '
+                f'none of the {len(faults)} files looked at in '
                 f'{self.data_root} can be read, so nothing can be guessed; '
                 f'state {keys} as options of PointFolder:\n'
                 + '\n'.join(faults[:3])
@@ -566,7 +529,7 @@ def _log_once(text: str, level: int = logging.INFO) -> None:
 
 
 def read_list(path: str) -> list[FolderEntry]:
-    """Read a list of files.
+    """Read a list of files, one entry per file.
 
     - ``.csv``: a first row of names with ``path`` (or ``file``,
       ``filename``) and, if wanted, ``label`` (or ``class``, ``category``)
@@ -576,12 +539,6 @@ def read_list(path: str) -> list[FolderEntry]:
     - Others: ``path`` or ``path label`` in each line, separated by blanks
       or a comma.
 
-    Args:
-        path: The list.
-
-    Returns:
-        One entry per file, in the list's order.
-
     Raises:
         ValueError: If the list is not of this form.
     """
@@ -590,7 +547,7 @@ def read_list(path: str) -> list[FolderEntry]:
     try:
         with open(path, encoding='utf-8-sig', newline='') as file:
             return list(read(file))
-    except (csv.Error, TypeError, ValueError) as error:
+    except (csv.Error, AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             f'{path}: expected a list of files, see docs/data.md: {error}'
         ) from error
@@ -615,39 +572,34 @@ def _iter_csv(file: TextIO) -> Iterator[FolderEntry]:
         if any(map(str.strip, row))
     ]
     names = [name.lower() for name in rows[0]] if rows else []
-    if set(names) & set(_PATH_COLUMNS):
-        for row in rows[1:]:
-            yield _to_entry(dict(zip(names, row, strict=False)))
+    if set(names).isdisjoint(_PATH_COLUMNS):
+        names = ['path', 'label']
     else:
-        for row in rows:
-            yield FolderEntry(row[0], label=row[1] if row[1:] else None)
+        rows = rows[1:]
+    for row in rows:
+        yield _to_entry(dict(zip(names, row, strict=False)))
 
 
 def _iter_json(file: TextIO) -> Iterator[FolderEntry]:
     content = json.load(file)
     by_split = content if isinstance(content, dict) else {None: content}
     for split, items in by_split.items():
-        if not isinstance(items, list):
-            raise TypeError(
-                f'a list, or a dict of lists by split, not a '
-                f'{type(items).__name__}'
-            )
         for item in items:
             entry = _to_entry(item)
             yield entry._replace(split=split or entry.split)
 
 
-def _to_entry(item: object) -> FolderEntry:
+def _to_entry(item: str | list | dict) -> FolderEntry:
     if isinstance(item, str):
-        return FolderEntry(item)
-    if isinstance(item, list) and len(item) == 2:
-        return FolderEntry(str(item[0]), label=str(item[1]))
+        item = dict(path=item)
+    if isinstance(item, list):
+        item = dict(zip(('path', 'label'), item, strict=True))
 
     def first(names: Sequence[str]) -> str | None:
         values = [item.get(name) for name in names]
         return next((str(v) for v in values if v not in (None, '')), None)
 
-    path = first(_PATH_COLUMNS) if isinstance(item, dict) else None
+    path = first(_PATH_COLUMNS)
     if path is None:
         raise ValueError(
             'each entry is a path, [path, label], or has one of '
@@ -668,25 +620,20 @@ def sort_labels(labels: set[str]) -> list[str]:
 def draw_splits(
     groups: Sequence[Sequence[str]], ratio: Sequence[float], seed: int
 ) -> dict[str, list[str]]:
-    """Divide names at random, each group in the same ratio.
+    """Divide names at random, each group (a class) in the same ratio.
+
+    The draw depends on the names and the seed alone.
 
     Args:
-        groups: Names; a group is a class.
+        groups: Names.
         ratio: Shares of train, val and test, with the sum 1.
-        seed: What decides the draw, besides the names.
+        seed: Seed of the draw.
 
     Returns:
         Names by split, sorted.
-
-    Raises:
-        ValueError: If the ratio is not three shares with the sum 1.
     """
     shares = np.asarray(ratio, np.float64)
-    if (
-        shares.shape != (3,)
-        or (shares < 0).any()
-        or abs(shares.sum() - 1) > 1e-6
-    ):
+    if len(shares) != 3 or shares.min() < 0 or abs(shares.sum() - 1) > 1e-6:
         raise ValueError(
             'split_ratio must be the shares of train, val and test, such as '
             f'(0.8, 0.1, 0.1), got {ratio!r}'

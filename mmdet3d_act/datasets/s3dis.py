@@ -17,21 +17,18 @@ from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.rooms import map_rows, open_room
 from mmdet3d_act.registry import DATASETS
 
-CLASSES = (
-    'ceiling',
-    'floor',
-    'wall',
-    'beam',
-    'column',
-    'window',
-    'door',
-    'table',
-    'chair',
-    'sofa',
-    'bookcase',
-    'board',
-    'clutter',
+_CLASSES = (
+    'ceiling floor wall beam column window door table chair sofa bookcase '
+    'board clutter'
 )
+CLASSES = tuple(_CLASSES.split())
+# RGB, 0 to 255.
+PALETTE = [
+    [0, 255, 0], [0, 0, 255], [0, 255, 255], [255, 255, 0],
+    [255, 0, 255], [100, 100, 255], [200, 200, 100], [170, 120, 200],
+    [255, 0, 0], [200, 100, 100], [10, 200, 100], [200, 200, 200],
+    [50, 50, 50],
+]  # fmt: skip
 SAMPLES = ('blocks', 'rooms')
 # Rooms of each area.
 ROOM_COUNTS = {1: 44, 2: 40, 3: 23, 4: 49, 5: 68, 6: 48}
@@ -78,21 +75,7 @@ class S3DISBlocks(PointCloudDataset):
 
     METAINFO: ClassVar[dict] = dict(
         classes=CLASSES,
-        palette=[
-            [0, 255, 0],
-            [0, 0, 255],
-            [0, 255, 255],
-            [255, 255, 0],
-            [255, 0, 255],
-            [100, 100, 255],
-            [200, 200, 100],
-            [170, 120, 200],
-            [255, 0, 0],
-            [200, 100, 100],
-            [10, 200, 100],
-            [200, 200, 200],
-            [50, 50, 50],
-        ],
+        palette=PALETTE,
         up_axis='z',
         normalization='none',
     )
@@ -133,12 +116,12 @@ class S3DISBlocks(PointCloudDataset):
 
     @property
     def folder(self) -> str:
-        """Return the folder that holds the rooms."""
+        """Name the folder that holds the rooms."""
         return self.inner_folder(_FOLDER)
 
     @property
     def areas(self) -> tuple[int, ...]:
-        """Return the areas of the split."""
+        """List the areas of the split."""
         test = self.split == 'test'
         return tuple(a for a in ROOM_COUNTS if (a in self.test_areas) == test)
 
@@ -182,7 +165,7 @@ class S3DISBlocks(PointCloudDataset):
         return samples
 
     def load_data_list(self) -> list[dict]:
-        """Return the information of every room, or of every block."""
+        """List the information of every room, or of every block."""
         rooms = super().load_data_list()
         if self.samples == 'rooms':
             return rooms
@@ -200,11 +183,11 @@ class S3DISBlocks(PointCloudDataset):
         ]
 
     def label_of(self, sample: dict) -> str:
-        """Return the kind of a room, by which ``label_fraction`` divides."""
+        """Name the kind of a room, by which ``label_fraction`` divides."""
         return sample['room_type']
 
     def class_weights(self) -> list[float]:
-        """Return weights of the classes, larger for rarer ones.
+        """Weigh the classes, larger for rarer ones.
 
         Returns:
             The cube root of the largest class's share by each class's own,
@@ -228,7 +211,7 @@ class S3DISBlocks(PointCloudDataset):
         return np.cbrt(counts.max() / np.maximum(counts, 1)).tolist()
 
     def _list_rooms(self) -> list[tuple[int, str, str]]:
-        """Return area, kind and path of the split's rooms."""
+        """List area, kind and path of the split's rooms."""
         if not os.path.isdir(self.folder):
             return []
         rooms = []
@@ -251,7 +234,7 @@ class S3DISBlocks(PointCloudDataset):
 
 
 def _read_areas(value: int | str | Sequence[int]) -> tuple[int, ...]:
-    """Return areas, sorted."""
+    """Read areas, sorted."""
     parts = [value] if isinstance(value, int) else value
     if isinstance(value, str):
         parts = re.findall(r'[^\s,]+', value)
@@ -266,7 +249,7 @@ def _read_areas(value: int | str | Sequence[int]) -> tuple[int, ...]:
 def _count_blocks(
     sizes: Sequence[int], num_points: int, sample_rate: float
 ) -> list[int]:
-    """Return how many blocks of a room an epoch has.
+    """Count the blocks of each room in an epoch.
 
     Args:
         sizes: Points of each room.

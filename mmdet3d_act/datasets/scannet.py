@@ -26,26 +26,12 @@ from mmdet3d_act.registry import DATASETS
 # included, so that predictions and its tools agree. Ids are those of the NYU40
 # label set, which is what the mask files of scenes hold.
 # Of the boxes, in the order of their labels.
-DETECTION_CLASSES = (
-    'cabinet',
-    'bed',
-    'chair',
-    'sofa',
-    'table',
-    'door',
-    'window',
-    'bookshelf',
-    'picture',
-    'counter',
-    'desk',
-    'curtain',
-    'refrigerator',
-    'showercurtrain',
-    'toilet',
-    'sink',
-    'bathtub',
-    'garbagebin',
+_DETECTION = (
+    'cabinet bed chair sofa table door window bookshelf picture counter '
+    'desk curtain refrigerator showercurtrain toilet sink bathtub '
+    'garbagebin'
 )
+DETECTION_CLASSES = tuple(_DETECTION.split())
 DETECTION_IDS = (
     3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39,
 )  # fmt: skip
@@ -62,25 +48,12 @@ SEGMENTATION_IDS = (1, 2, *DETECTION_IDS)
 
 # RGB, 0 to 255, one colour for each class.
 DETECTION_PALETTE = (
-    (31, 119, 180),
-    (255, 187, 120),
-    (188, 189, 34),
-    (140, 86, 75),
-    (255, 152, 150),
-    (214, 39, 40),
-    (197, 176, 213),
-    (148, 103, 189),
-    (196, 156, 148),
-    (23, 190, 207),
-    (247, 182, 210),
-    (219, 219, 141),
-    (255, 127, 14),
-    (158, 218, 229),
-    (44, 160, 44),
-    (112, 128, 144),
-    (227, 119, 194),
-    (82, 84, 163),
-)
+    (31, 119, 180), (255, 187, 120), (188, 189, 34), (140, 86, 75),
+    (255, 152, 150), (214, 39, 40), (197, 176, 213), (148, 103, 189),
+    (196, 156, 148), (23, 190, 207), (247, 182, 210), (219, 219, 141),
+    (255, 127, 14), (158, 218, 229), (44, 160, 44), (112, 128, 144),
+    (227, 119, 194), (82, 84, 163),
+)  # fmt: skip
 SEGMENTATION_PALETTE = ((174, 199, 232), (152, 223, 138), *DETECTION_PALETTE)
 
 # The data set of MMDetection3D that says what a task's annotations are.
@@ -308,7 +281,7 @@ class ScanNetScenes(PointCloudDataset):
         return os.path.join(self.data_root, _FOLDERS[name])
 
     def _build_source(self) -> BaseDataset:
-        """Return MMDetection3D's data set, without its list."""
+        """Build MMDetection3D's data set, without its list."""
         cls = DATASETS.get(SOURCES[self.task])
         known = cls.METAINFO['classes']
         classes = self._metainfo.get('classes', known)
@@ -356,7 +329,7 @@ class ScanNetScenes(PointCloudDataset):
         return infos
 
     def _read_scene_idxs(self) -> list[int]:
-        """Return the number of the scene of every sample."""
+        """Read the number of the scene of every sample."""
         values, path = self.scene_idxs, 'scene_idxs'
         if isinstance(values, str):
             path = os.path.join(self.data_root, values)
@@ -375,7 +348,7 @@ class ScanNetScenes(PointCloudDataset):
 
 
 def _class_meta(task: str, named: Sequence[str] | None) -> dict:
-    """Return names and colours of all or some classes of a task."""
+    """Give names and colours of all or some classes of a task."""
     meta = DATASETS.get(SOURCES[task]).METAINFO
     colors = dict(zip(meta['classes'], meta['palette'], strict=False))
     classes = tuple(named or meta['classes'])

@@ -23,7 +23,6 @@ from mmdet3d_act.registry import DATASETS
 
 # Folders in which the lists of scenes are looked for.
 _LIST_FOLDERS = ('', 'meta_data', os.path.join('..', 'scannet', 'meta_data'))
-_PARTS = dict(trainval=('train', 'val'))
 
 
 @DATASETS.register_module()
@@ -190,7 +189,7 @@ class ScanNetFrames(PairedDataset):
         return samples
 
     def _entries(self, path: str) -> list[FrameEntry]:
-        """Return a scene's frames; of a damaged one those before the fault."""
+        """List a scene's frames; of a damaged one those before the fault."""
         entries = []
         try:
             for entry in open_scene(path).entries(
@@ -218,7 +217,7 @@ class ScanNetFrames(PairedDataset):
         if self.scene_list is not None:
             there = os.path.isfile(self.scene_list)
             return {self.split: self.scene_list if there else None}
-        return {part: self._find_list(part) for part in self._parts()}
+        return {part: self._find_list(part) for part in self.parts}
 
     def _find_list(self, part: str) -> str | None:
         name = f'scannetv2_{part}.txt'
@@ -227,9 +226,6 @@ class ScanNetFrames(PairedDataset):
             for folder in _LIST_FOLDERS
         ]
         return next(filter(os.path.isfile, paths), None)
-
-    def _parts(self) -> tuple[str, ...]:
-        return _PARTS.get(self.split, (self.split,))
 
     def _holds_out(self) -> bool:
         """Tell whether frames are held out, as no list divides the scenes."""
@@ -251,8 +247,3 @@ class ScanNetFrames(PairedDataset):
             f'{scenes} scenes; left out: {left_out or "none"}',
             logger='current',
         )
-
-    def find_pairs(self) -> dict[str, dict]:
-        """Return where the image of every frame is, by its name."""
-        infos = (self.get_data_info(index) for index in range(len(self)))
-        return {info['pair_key']: info for info in infos}

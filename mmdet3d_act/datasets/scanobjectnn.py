@@ -7,8 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mmdet3d_act.datasets.base import check_choice
-from mmdet3d_act.datasets.packs import PackableDataset
+from mmdet3d_act.datasets.base import PointCloudDataset, check_choice
 from mmdet3d_act.datasets.readers.arrays import read_hdf5
 from mmdet3d_act.registry import DATASETS
 
@@ -27,7 +26,7 @@ _CLASSES = (
 
 
 @DATASETS.register_module()
-class ScanObjectNN(PackableDataset):
+class ScanObjectNN(PointCloudDataset):
     """ScanObjectNN: scanned objects of 15 classes, 2048 points each.
 
     OBJ_BG and OBJ_ONLY have 2309 training and 581 test clouds, PB_T50_RS
@@ -42,7 +41,7 @@ class ScanObjectNN(PackableDataset):
         variant: ``'objbg'``: objects with background (OBJ_BG).
             ``'objonly'``: without (OBJ_ONLY). ``'hardest'``: with background,
             moved by up to half of their size, turned and scaled (PB_T50_RS).
-        **kwargs: Arguments of `PackableDataset`.
+        **kwargs: Arguments of `PointCloudDataset`.
 
     Raises:
         ValueError: If ``variant`` is unknown.
@@ -90,10 +89,6 @@ class ScanObjectNN(PackableDataset):
         name = f'{_PARTS[self.split]}_objectdataset{ending}.h5'
         return os.path.join(self.inner_folder(_FOLDER), folder, name)
 
-    def pack_name(self, part: str | None) -> str:
-        """Name the pack of a part; each variant has its own."""
-        return f'scanobjectnn-{self.variant}_{part}'
-
     def required(self) -> list[tuple[str, str]]:
         """Name the file of the split."""
         what = f'the {self.split} clouds of {self.variant!r}'
@@ -106,18 +101,16 @@ class ScanObjectNN(PackableDataset):
 
 
 def read_h5_clouds(path: str) -> tuple[np.ndarray, list[int]]:
-    """Read clouds and labels of an HDF5 file such as ScanObjectNN's.
+    """Read an HDF5 file with ``data`` (S, N, 3 + F) and ``label`` (S,).
 
-    Args:
-        path: File with ``data`` (S, N, 3 + F) and ``label`` (S,) or (S, 1).
-            What else it holds, such as ``mask``, is not read.
+    A label may have an axis of length 1. What else is there, such as
+    ``mask``, is not read.
 
     Returns:
         Clouds (S, N, 3 + F), float32, and S labels.
 
     Raises:
-        ValueError: If the file is no HDF5 file, is truncated, or does not
-            hold these arrays.
+        ValueError: If the file is damaged or does not hold these arrays.
     """
     arrays = read_hdf5(path, ('data', 'label'))
     data, label = arrays['data'], arrays['label']

@@ -111,9 +111,6 @@ class EpochSampler(Sampler):
             so that every process has the same number.
         shared: Whether every process takes all indices instead of its share.
 
-    Raises:
-        ValueError: If the data set is empty or the seed negative.
-
     Example:
         >>> sampler = EpochSampler(range(3), shuffle=False, seed=5)
         >>> sampler.set_epoch(2)
@@ -130,10 +127,6 @@ class EpochSampler(Sampler):
         round_up: bool = True,
         shared: bool = False,
     ) -> None:
-        if len(dataset) == 0:
-            raise ValueError('EpochSampler needs a data set that is not empty')
-        if seed is not None and seed < 0:
-            raise ValueError(f'seed must be >= 0, got {seed}')
         self.rank, self.world_size = (0, 1) if shared else get_dist_info()
         self.dataset = dataset
         self.shuffle = shuffle
@@ -167,18 +160,13 @@ class EpochSampler(Sampler):
 
 
 def rng_key(index: int, length: int) -> RngKey:
-    """Return the key of the sample at an index.
+    """Give the key of the sample at an index in [-length, length).
 
-    Args:
-        index: A `SampleIndex`, or a plain int, which stands for epoch 0 and
-            seed 0. Negative values count from the end.
-        length: Number of samples.
-
-    Returns:
-        Seed, epoch and the index in [0, length).
+    A plain int stands for epoch 0 and seed 0; negative values count from the
+    end.
 
     Raises:
-        IndexError: If the index is outside [-length, length).
+        IndexError: If the index is outside.
     """
     position = int(index)
     if not -length <= position < length:
@@ -213,27 +201,19 @@ def seeded(sequence: np.random.SeedSequence) -> Iterator[None]:
 
 
 def epoch_stream(key: RngKey) -> np.random.SeedSequence:
-    """Return the seeds of what may differ from epoch to epoch."""
+    """Give the seeds of what may differ from epoch to epoch."""
     return np.random.SeedSequence(tuple(key), spawn_key=(_EPOCH_STREAM,))
 
 
 def static_stream(key: RngKey) -> np.random.SeedSequence:
-    """Return the seeds of what stays the same in every epoch."""
+    """Give the seeds of what stays the same in every epoch."""
     return np.random.SeedSequence(
         (key.seed, key.index), spawn_key=(_STATIC_STREAM,)
     )
 
 
 def substitute_order(key: RngKey, length: int) -> np.ndarray:
-    """Return the order in which other samples stand in for a bad one.
-
-    Args:
-        key: Seed, epoch and index of the bad sample.
-        length: Number of samples.
-
-    Returns:
-        (length,), int64, a permutation of all indices.
-    """
+    """Order all indices, (length,), int64, as substitutes of a bad sample."""
     sequence = np.random.SeedSequence(
         tuple(key), spawn_key=(_SUBSTITUTE_STREAM,)
     )
@@ -241,7 +221,7 @@ def substitute_order(key: RngKey, length: int) -> np.ndarray:
 
 
 def fixed_generator(results: dict) -> np.random.Generator:
-    """Return a generator that is the same for a sample in every epoch.
+    """Make a generator that is the same for a sample in every epoch.
 
     Raises:
         KeyError: If the sample has no ``rng_key``.

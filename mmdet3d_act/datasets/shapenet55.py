@@ -97,6 +97,7 @@ class ShapeNet55(PackableDataset):
         normalization='unit_sphere',
     )
     SPLITS = ('train', 'test', 'trainval')
+    TRAINVAL = ('train', 'test')
     LAYOUT = (
         'ShapeNet-55/{train,test}.txt with one <synset>-<id>.npy per line, '
         'and those files, (8192, 3) float32, in shapenet_pc/ or '
@@ -109,20 +110,10 @@ class ShapeNet55(PackableDataset):
         'ACT_DATA_ROOT=OUT.'
     )
 
-    def pack_parts(self) -> tuple[str, ...]:
-        """Name the lists that the split consists of, in order."""
-        both = self.split == 'trainval'
-        return ('train', 'test') if both else (self.split,)
-
-    def list_sources(self) -> list[str]:
-        """Name the lists of files."""
-        return list(self._list_files().values())
-
     def _list_files(self) -> dict[str, str]:
         folder = os.path.join(self.data_root, 'ShapeNet-55')
         return {
-            part: os.path.join(folder, f'{part}.txt')
-            for part in self.pack_parts()
+            part: os.path.join(folder, f'{part}.txt') for part in self.parts
         }
 
     def _point_folder(self) -> str:

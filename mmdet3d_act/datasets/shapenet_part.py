@@ -130,19 +130,6 @@ class ShapeNetPart(PackableDataset):
         """Name the file with the categories."""
         return os.path.join(self.folder, _CATEGORY_FILE)
 
-    def pack_parts(self) -> tuple[str, ...]:
-        """Name the lists that the split consists of, in order."""
-        both = self.split == 'trainval'
-        return ('train', 'val') if both else (self.split,)
-
-    def list_options(self) -> dict:
-        """Give what the list depends on besides folder and split."""
-        return super().list_options() | dict(categories=list(self.categories))
-
-    def list_sources(self) -> list[str]:
-        """Name the lists of files and of categories."""
-        return [*map(self._list_file, self.pack_parts()), self.category_file]
-
     def _list_file(self, split: str) -> str:
         name = f'shuffled_{split}_file_list.json'
         return os.path.join(self.folder, 'train_test_split', name)
@@ -151,14 +138,14 @@ class ShapeNetPart(PackableDataset):
         """Name the lists."""
         return [
             (f'its list of {part} files', self._list_file(part))
-            for part in self.pack_parts()
+            for part in self.parts
         ]
 
     def listed_files(self) -> tuple[str, list[str]]:
         """Name the listed files of the categories."""
         return self.folder, [
             f'{synset}/{name}.txt'
-            for part in self.pack_parts()
+            for part in self.parts
             for synset, name in read_part_list(self._list_file(part))
             if _BY_SYNSET[synset] in self.categories
         ]
@@ -167,7 +154,7 @@ class ShapeNetPart(PackableDataset):
         """List file, split, category and possible labels of every cloud."""
         self._check_categories()
         samples = []
-        for part in self.pack_parts():
+        for part in self.parts:
             for synset, name in sorted(read_part_list(self._list_file(part))):
                 category = _BY_SYNSET[synset]
                 if category not in self.categories:
@@ -208,13 +195,10 @@ class ShapeNetPart(PackableDataset):
 
 
 def read_part_list(path: str) -> list[tuple[str, str]]:
-    """Read a JSON list of "shape_data/<synset>/<name>".
+    """Read synset and name of each cloud of a list.
 
     Args:
-        path: The list.
-
-    Returns:
-        Synset and name of every listed cloud.
+        path: A JSON list of "shape_data/<synset>/<name>".
 
     Raises:
         ValueError: If it is no such list.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, Compose
 from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.base import iter_datasets
-from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.seeding import SampleIndex
 from mmdet3d_act.evaluation.detection_metric import find_true_boxes
 
@@ -63,37 +62,38 @@ class Trace(NamedTuple):
 class _Recorder:
     """Runs a transform and keeps what a sample is after it."""
 
-    def __init__(self, transform: Callable, static: bool, sink: list) -> None:
+    def __init__(self, transform: Callable, static: bool, sink: _Sink) -> None:
         self.transform = transform
         self.static = static
         self.sink = sink
 
-    def __call__(self, results: dict) -> dict | None:
-        """Return what the transform returns."""
+    def __call__(self, results: dict) -> dict:
+        """Run the transform."""
         title = type(self.transform).__name__
         try:
             results = self.transform(results)
+            if results is None:
+                raise ValueError('rejected: the transform returned None')
         except Exception as error:
             text = f'{type(error).__name__}: {error}'
-            self.sink.append((Step(title, self.static, None, None, text), {}))
+            self.sink.steps.append(Step(title, self.static, None, error=text))
             raise
-        if results is None:
-            fault = 'rejected: the transform returned None'
-            step = Step(title, self.static, None, None, fault)
-            self.sink.append((step, {}))
-            raise _RejectedError
-        self.sink.append((_snapshot(title, self.static, results), results))
+        self.sink.steps.append(_snapshot(title, self.static, results))
+        self.sink.known.update(_identity(results))
         return results
 
 
-class _RejectedError(Exception):
-    """A transform gave nothing; another sample would take its place."""
+class _Sink(NamedTuple):
+    """The steps of a sample, and what is known of it."""
+
+    steps: list[Step]
+    known: dict
 
 
 def trace_sample(
     dataset: Dataset, index: int, *, epochs: int = 1, seed: int = 0
 ) -> list[Trace]:
-    """Return what each transform makes of a sample, once per epoch.
+    """Record what each transform makes of a sample, once per epoch.
 
     The transforms are run by the data set itself, so the last step is what
     the model is fed in a training with this seed. What a training runs once
@@ -116,27 +116,21 @@ def trace_sample(
         )
     traces: list[Trace] = []
     for epoch in range(epochs):
-        sink: list[tuple[Step, dict]] = []
+        steps, known = sink = _Sink([], dict(sample_idx=index))
         with _recording(dataset, sink):
             try:
                 dataset[SampleIndex(index, epoch, seed)]
-            except (_RejectedError, BadSampleError, ValueError) as error:
-                if not (sink and sink[-1][0].error):
+            except ValueError as error:
+                if not (steps and steps[-1].error):
                     title = type(dataset).__name__
-                    fault = Step(title, False, None, None, str(error))
-                    sink.append((fault, {}))
-        steps = [step for step, _ in sink]
-        name, label = _identity([results for _, results in sink], index)
-        traces.append(Trace(name, epoch, label, steps))
+                    steps.append(Step(title, False, None, error=str(error)))
+        name = f'{sample_name(known)} [{index}]'
+        traces.append(Trace(name, epoch, known.get('gt_label'), steps))
     return traces
 
 
 def spread_indices(length: int, count: int) -> list[int]:
-    """Return so many indices, evenly spread from 0 on.
-
-    Args:
-        length: Length of what they index.
-        count: Number of indices; fewer where there are not as many.
+    """Spread ``count`` indices evenly over a length; fewer if it is shorter.
 
     Example:
         >>> spread_indices(10, 4)
@@ -147,11 +141,7 @@ def spread_indices(length: int, count: int) -> list[int]:
 
 
 def sample_name(sample: dict | BaseDataElement) -> str:
-    """Return what a sample is called: its category, or its file's name.
-
-    Args:
-        sample: A data sample with its meta information, or a dict of it.
-    """
+    """Name a sample, or its meta information: by category or by file."""
     known = sample if isinstance(sample, dict) else sample.metainfo
     path = known.get('lidar_path')
     stem = Path(path).stem if path else f'sample {known.get("sample_idx")}'
@@ -159,13 +149,14 @@ def sample_name(sample: dict | BaseDataElement) -> str:
 
 
 @contextmanager
-def _recording(dataset: Dataset, sink: list) -> Iterator[None]:
+def _recording(dataset: Dataset, sink: _Sink) -> Iterator[None]:
     """Put recorders into the pipelines of the data sets for a while."""
     changed: list[tuple[object, str, object]] = []
 
     def change(owner: object, name: str, value: object) -> None:
-        changed.append((owner, name, getattr(owner, name)))
-        setattr(owner, name, value)
+        if hasattr(owner, name):
+            changed.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, value)
 
     for leaf in {id(one): one for one in iter_datasets(dataset)}.values():
         if not isinstance(leaf, BaseDataset):
@@ -174,20 +165,17 @@ def _recording(dataset: Dataset, sink: list) -> Iterator[None]:
                 ' a BaseDataset of MMEngine, or a wrapper around some'
             )
         for attribute in ('static_pipeline', 'pipeline'):
-            compose = getattr(leaf, attribute, None)
-            if compose is not None:
-                static = attribute == 'static_pipeline'
-                recorders = [
-                    _Recorder(transform, static, sink)
-                    for transform in compose.transforms
-                ]
-                change(compose, 'transforms', recorders)
-        if getattr(leaf, 'on_error', 'raise') != 'raise':
-            # Another sample would take the place of a bad one.
-            change(leaf, 'on_error', 'raise')
-        if hasattr(leaf, '_static_cache'):
-            # What is kept from before would not pass the recorders.
-            change(leaf, '_static_cache', {})
+            compose = getattr(leaf, attribute, Compose(None))
+            static = attribute == 'static_pipeline'
+            recorders = [
+                _Recorder(transform, static, sink)
+                for transform in compose.transforms
+            ]
+            change(compose, 'transforms', recorders)
+        # Another sample would take the place of a bad one, and what is kept
+        # from before would not pass the recorders.
+        change(leaf, 'on_error', 'raise')
+        change(leaf, '_static_cache', {})
     try:
         yield
     finally:
@@ -196,7 +184,7 @@ def _recording(dataset: Dataset, sink: list) -> Iterator[None]:
 
 
 def _snapshot(title: str, static: bool, results: dict) -> Step:
-    """Return a copy of what can be drawn of a sample."""
+    """Copy what can be drawn of a sample."""
     inputs = results.get('inputs')
     source = inputs if isinstance(inputs, dict) else results
     points = source.get('points')
@@ -224,11 +212,7 @@ def _snapshot(title: str, static: bool, results: dict) -> Step:
 
 
 def point_labels(sample: dict) -> np.ndarray | None:
-    """Return the labels of the points of a sample, (N,), if it has some.
-
-    Args:
-        sample: A data sample as a dict.
-    """
+    """Give the labels of a sample's points, int64 (N,), if it has some."""
     for group in ('eval_ann_info', 'gt_pts_seg'):
         labels = (sample.get(group) or {}).get('pts_semantic_mask')
         if labels is not None:
@@ -237,23 +221,11 @@ def point_labels(sample: dict) -> np.ndarray | None:
     return None
 
 
-def _identity(history: Sequence[dict], index: int) -> tuple[str, int | None]:
-    """Return name and label of the sample that was traced."""
-    known: dict = {}
-    for results in history:
-        sample = results.get('data_samples')
-        known.update(getattr(sample, 'metainfo', {}))
-        known.update(
-            {
-                key: results[key]
-                for key in ('category', 'lidar_path', 'gt_label')
-                if key in results
-            }
-        )
-        if sample is not None and 'gt_label' in sample:
-            known['gt_label'] = int(sample.gt_label)
-    label = known.get('gt_label')
-    if not known:
-        return f'sample {index}', None
-    name = sample_name({'sample_idx': index, **known})
-    return f'{name} [{index}]', None if label is None else int(label)
+def _identity(results: dict) -> dict:
+    """Give what names a sample and its class."""
+    sample = results.get('data_samples')
+    if sample is None:
+        keys = ('category', 'lidar_path', 'gt_label')
+        return {key: results[key] for key in keys if key in results}
+    label = dict(gt_label=int(sample.gt_label)) if 'gt_label' in sample else {}
+    return {**sample.metainfo, **label}

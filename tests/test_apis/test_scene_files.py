@@ -99,7 +99,7 @@ def test_rows_of_another_width(rows: np.ndarray, tmp_path: Path) -> None:
     ('files', 'options', 'fault'),
     [
         ([], {}, 'at least one file'),
-        (['absent.npy'], {}, 'absent.npy does not exist'),
+        (['absent.npy'], {}, 'absent.npy'),
         (['scan.las'], {}, r"'.bin'\), got scan.las"),
         (['here.npy'], dict(num_columns=2), 'num_columns must be >= 3'),
     ],

@@ -84,12 +84,10 @@ def test_the_first_view_in_testing(root: Path) -> None:
 
 
 def test_splits_and_some_of_the_objects(root: Path) -> None:
-    dataset = ObjectRenders(
-        str(root), 'trainval', indices=[4, 0], pipeline=[*CLOUD, *PACK]
-    )
-    samples = [dataset[i]['data_samples'] for i in range(2)]
-    assert [s.pair_key.split('/')[0] for s in samples] == ['urn', 'cup']
-    assert [s.split for s in samples] == ['test', 'train']
+    dataset = ObjectRenders(str(root), 'trainval', indices=[4, 0])
+    samples = [dataset[i] for i in range(2)]
+    assert [s['pair_key'].split('/')[0] for s in samples] == ['urn', 'cup']
+    assert [s['split'] for s in samples] == ['test', 'train']
     assert len(dataset.pair_keys()) == 6
 
 
@@ -169,20 +167,16 @@ def test_views_that_are_left_out(root: Path) -> None:
     assert len(dataset.pair_keys()) == 6
 
 
-def test_what_is_missing(root: Path) -> None:
+def test_what_is_missing_or_damaged(root: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'its points at .*nowhere'):
         ObjectRenders(str(root / 'nowhere'))
     with pytest.raises(FileNotFoundError, match=r'its vectors at .*big\.npz'):
         ObjectRenders(str(root), vectors='big')
+    (root / 'images' / 'cup' / '1.png').write_bytes(b'GIF8')
+    steps = [*CLOUD, *IMAGE]
+    dataset = ObjectRenders(str(root), test_mode=True, pipeline=steps)
+    with pytest.raises(BadSampleError, match=r'1\.png: unreadable'):
+        dataset[0]
     (root / 'points' / 'pot.npy').unlink()
     with pytest.raises(FileNotFoundError, match=r'1 of 3 listed .*pot'):
         ObjectRenders(str(root))
-
-
-def test_a_damaged_render(root: Path) -> None:
-    (root / 'images' / 'cup' / '1.png').write_bytes(b'GIF8')
-    dataset = ObjectRenders(
-        str(root), test_mode=True, pipeline=[*CLOUD, *IMAGE]
-    )
-    with pytest.raises(BadSampleError, match=r'1\.png: unreadable'):
-        dataset[0]

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet3d_act.datasets import BadSampleError, S3DISBlocks, SampleIndex
+from mmdet3d_act.registry import DATASETS
 from tests.segmentation_data import room_rows, write_rooms
 from tests.small_data import ROOT
 
@@ -39,6 +40,8 @@ def test_areas(folder: Path, inner: str) -> None:
         for area in (1, 2)
         for room in ('hallway_1', 'office_1')
     ]
+    (folder / 'stanford_indoor3d' / 'conversion.json').write_text('{}')
+    (folder / 'stanford_indoor3d' / 'Area_9_office_1.npy').write_text('')
     test = _build(folder / inner, 'test', samples='rooms')
     assert _rooms(test) == ['Area_5_hallway_1', 'Area_5_office_1']
     info = test.get_data_info(0)
@@ -155,41 +158,23 @@ def test_gaps_are_named(
     assert "no area for the split 'train'" in text
 
 
-def test_other_files_are_not_rooms(folder: Path) -> None:
-    inner = folder / 'stanford_indoor3d'
-    (inner / 'conversion.json').write_text('{}')
-    (inner / 'Area_5_office_1.partial').write_text('')
-    (inner / 'Area_9_office_1.npy').write_text('')
-    assert len(_build(folder, 'test', samples='rooms')) == 2
-
-
 def test_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rooms(tmp_path, areas=(1, 5))
     monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
     monkeypatch.setenv('ACT_S3DIS_AREA', '1')
     path = ROOT / 'configs' / '_base_' / 'datasets' / 's3dis.py'
     cfg = Config.fromfile(path)
-    found = {}
-    for part in ('train', 'val', 'test'):
-        options = dict(cfg[f'{part}_dataloader'].dataset)
-        assert options.pop('type') == 'S3DISBlocks'
+    for part, area in (('train', 5), ('val', 1), ('test', 1)):
+        options = cfg[f'{part}_dataloader'].dataset
         # There are no rooms of four areas, and few points in a block of 1 m.
-        options['on_error'] = 'skip'
-        loader = options['pipeline'][0]
-        if 'min_points' in loader or part != 'test':
-            assert loader.num_points == options['num_points']
-            loader.min_points = 100
-        dataset = S3DISBlocks(**options)
+        options.on_error = 'skip'
+        if 'min_points' in options.pipeline[0]:
+            options.pipeline[0].min_points = 100
+        dataset = DATASETS.build(options)
+        assert {room[:6] for room in _rooms(dataset)} == {f'Area_{area}'}
         packed = dataset[0]
-        found[part] = {room[:6] for room in _rooms(dataset)}
         points = packed['inputs']['points']
         mask = packed['data_samples'].gt_pts_seg.pts_semantic_mask
         assert mask.shape == points.shape[:1]
-        if part == 'test':
-            assert points.shape == (8000, 3)
-            assert cfg.test_dataloader.batch_size == 1
-        else:
-            assert points.shape == (cfg.num_points, 3)
-    assert found == dict(train={'Area_5'}, val={'Area_1'}, test={'Area_1'})
-    assert cfg.val_evaluator.prefix == 'blocks'
-    assert cfg.test_evaluator.prefix == 'rooms'
+        number = 8000 if part == 'test' else cfg.num_points
+        assert points.shape == (number, 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 
@@ -55,17 +54,14 @@ def test_every_25th_frame_of_the_scenes_of_a_split(root: Path) -> None:
     assert _keys(root, 'trainval') == first + third + second
     assert _keys(root, 'all') == first + second + third
     assert len(_keys(root, 'val', frame_stride=10)) == 4
+    assert len(_keys(root, 'train', label_fraction=0.5)) == 4
+    folder = root.parent / 'scannet' / 'meta_data'
+    folder.mkdir(parents=True)
+    (root / 'scannetv2_val.txt').rename(folder / 'scannetv2_val.txt')
+    assert _keys(root, 'val') == second
     other = root.parent / 'few.txt'
     other.write_text('scene0002_00')
     assert _keys(root, 'train', scene_list=str(other)) == third
-
-
-@pytest.mark.parametrize('place', ['meta_data', '../scannet/meta_data'])
-def test_lists_in_other_places(root: Path, place: str) -> None:
-    folder = Path(os.path.normpath(root / place))
-    folder.mkdir(parents=True)
-    (root / 'scannetv2_val.txt').rename(folder / 'scannetv2_val.txt')
-    assert len(_keys(root, 'val')) == 5
 
 
 def test_a_sample(root: Path) -> None:
@@ -75,6 +71,8 @@ def test_a_sample(root: Path) -> None:
     inputs, sample = packed['inputs'], packed['data_samples']
     assert sample.pair_key == 'scene0002_00/000025'
     assert sample.split == 'train'
+    image = dataset.prepared_image(sample.pair_key)
+    assert torch.equal(image, inputs['images'])
     assert inputs['points'].shape == (32, 3)
     assert inputs['images'].shape == (3, 16, 16)
     assert inputs['pixels'].shape == (32, 2)
@@ -85,11 +83,27 @@ def test_a_sample(root: Path) -> None:
     assert dataset.metainfo['normalization'] == 'unit_sphere'
 
 
+def test_images_by_the_names_of_their_pairs(root: Path) -> None:
+    steps = [dict(type='LoadImage'), dict(type='PrepareImage', size=5)]
+    for options in (dict(static_pipeline=steps), dict(pipeline=steps[1:])):
+        dataset = ScanNetFrames(str(root), 'val', **options)
+        assert dataset.image_preparation == dict(size=5, crop='center')
+        images = [*map(dataset.prepared_image, dataset.pair_keys())]
+        assert len(images) == 5
+        assert all(one.shape == (3, 5, 5) for one in images)
+        assert not torch.equal(images[0], images[1])
+        with pytest.raises(KeyError, match='other'):
+            dataset.prepared_image('other')
+    dataset.get_subset_([2])
+    assert dataset.pair_keys() == ['scene0001_00/000050']
+    with pytest.raises(ValueError, match=r'nothing says how large .*Prepare'):
+        _ = ScanNetFrames(str(root)).image_preparation
+
+
 def test_what_the_meta_information_says(root: Path) -> None:
     pipeline = [dict(type='LoadFrame', coordinates='world')]
-    dataset = ScanNetFrames(str(root), pipeline=pipeline)
-    assert dataset.metainfo['up_axis'] == 'z'
-    assert dataset.metainfo['normalization'] == 'none'
+    meta = ScanNetFrames(str(root), pipeline=pipeline).metainfo
+    assert (meta['up_axis'], meta['normalization']) == ('z', 'none')
     stated = ScanNetFrames(str(root), pipeline=pipeline, up_axis='x')
     assert stated.metainfo['up_axis'] == 'x'
 
@@ -105,17 +119,6 @@ def test_a_sample_depends_on_seed_epoch_and_index(root: Path) -> None:
     assert torch.equal(first, points(other, 0, 0))
     assert not torch.equal(first, points(dataset, 1, 0))
     assert not torch.equal(first, points(dataset, 0, 1))
-
-
-def test_images_by_their_names(root: Path) -> None:
-    dataset = ScanNetFrames(str(root), 'val', pipeline=PIPELINE)
-    keys = dataset.pair_keys()
-    for index, key in enumerate(keys):
-        packed = dataset[index]
-        assert packed['data_samples'].pair_key == key
-        image = dataset.prepared_image(key)
-        assert torch.equal(image, packed['inputs']['images'])
-    assert dataset.image_preparation == dict(size=16, crop='center')
 
 
 def test_frames_without_a_pose_are_counted(
@@ -189,8 +192,3 @@ def test_a_damaged_frame_is_replaced_where_wanted(root: Path) -> None:
         str(root), 'val', pipeline=PIPELINE, on_error='skip'
     )
     assert dataset[1]['data_samples'].pair_key != 'scene0001_00/000025'
-
-
-def test_share_of_the_frames(root: Path) -> None:
-    dataset = ScanNetFrames(str(root), label_fraction=0.5)
-    assert len(dataset) == 4

@@ -10,41 +10,27 @@ from mmdet3d_act.registry import DATASETS
 from tests.test_datasets.clouds import NAMES, write_shapenet
 
 
-def test_categories_are_55_different_ones() -> None:
-    assert len(SYNSET_NAMES) == len(set(SYNSET_NAMES.values())) == 55
-    assert list(SYNSET_NAMES) == sorted(SYNSET_NAMES)
-
-
-@pytest.mark.parametrize(
-    ('split', 'names'),
-    [
-        ('train', NAMES['train']),
-        ('test', NAMES['test']),
-        ('trainval', NAMES['train'] + NAMES['test']),
-    ],
-)
 @pytest.mark.parametrize(
     'folder', ['shapenet_pc', 'shapenet_pc_masksurf_with_normal']
 )
-def test_samples(
-    tmp_path: Path, split: str, names: list[str], folder: str
-) -> None:
+def test_samples(tmp_path: Path, folder: str) -> None:
     root = write_shapenet(tmp_path / 'data', folder)
-    dataset = DATASETS.build(
-        dict(type='ShapeNet55', data_root=f'{root}//', split=split)
-    )
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
-    assert [i['lidar_path'] for i in infos] == [
-        str(root / folder / name) for name in names
-    ]
-    parts = ['train'] * len(names) if split != 'test' else ['test'] * 3
-    if split == 'trainval':
-        parts[-3:] = ['test'] * 3
-    assert [i['split'] for i in infos] == parts
-    assert [i['sample_idx'] for i in infos] == list(range(len(names)))
+    cfg = dict(type='ShapeNet55', data_root=f'{root}//')
+    parts = {'trainval': ['train'] * 8 + ['test'] * 3, 'test': ['test'] * 3}
+    for split, expected in parts.items():
+        dataset = DATASETS.build(cfg | dict(split=split))
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        names = [n for part in dataset.parts for n in NAMES[part]]
+        assert [i['lidar_path'] for i in infos] == [
+            str(root / folder / name) for name in names
+        ]
+        assert [i['split'] for i in infos] == expected
+        assert [i['sample_idx'] for i in infos] == list(range(len(names)))
 
 
 def test_category_from_the_synset(shapenet_root: Path) -> None:
+    assert len(SYNSET_NAMES) == len(set(SYNSET_NAMES.values())) == 55
+    assert list(SYNSET_NAMES) == sorted(SYNSET_NAMES)
     dataset = ShapeNet55(str(shapenet_root), 'train')
     classes = dataset.metainfo['classes']
     infos = [dataset.get_data_info(i) for i in range(4)]
@@ -57,15 +43,10 @@ def test_category_from_the_synset(shapenet_root: Path) -> None:
     assert [classes[i['gt_label']] for i in infos[:2]] == ['airplane', 'chair']
     assert 'gt_label' not in infos[2]
     assert dataset.metainfo['categories']['04256520'] == 'sofa'
-
-
-def test_own_classes(shapenet_root: Path) -> None:
     metainfo = dict(classes=['chair'])
     dataset = ShapeNet55(str(shapenet_root), 'train', metainfo=metainfo)
-    assert [dataset.get_data_info(i).get('gt_label') for i in (0, 1)] == [
-        None,
-        0,
-    ]
+    labels = [dataset.get_data_info(i).get('gt_label') for i in (0, 1)]
+    assert labels == [None, 0]
 
 
 def _problems(root: Path, **kwargs: object) -> list[str]:
@@ -73,27 +54,20 @@ def _problems(root: Path, **kwargs: object) -> list[str]:
     return ShapeNet55.check_requirements(cfg | dict(pipeline=[3]) | kwargs)
 
 
-def test_missing_folder(tmp_path: Path) -> None:
-    (text,) = _problems(tmp_path / 'none')
-    assert str(tmp_path / 'none' / 'shapenet_pc') in text
+def test_what_is_missing(shapenet_root: Path) -> None:
+    (text,) = _problems(shapenet_root / 'none')
+    assert str(shapenet_root / 'none' / 'shapenet_pc') in text
     assert 'ACT_DATA_ROOT' in text
-    assert 'ShapeNet-55/{train,test}.txt' in text
-    assert 'dataset_converters/make_synthetic_shapes.py OUT' in text
+    assert 'make_synthetic_shapes.py OUT' in text
     assert 'val_dataloader=None' not in text
-    (text,) = _problems(tmp_path / 'none', test_mode=True)
+    (text,) = _problems(shapenet_root / 'none', test_mode=True)
     assert 'val_dataloader=None val_cfg=None val_evaluator=None' in text
-
-
-def test_missing_list(shapenet_root: Path) -> None:
+    (shapenet_root / 'shapenet_pc' / NAMES['test'][1]).unlink()
+    (text,) = _problems(shapenet_root)
+    assert '1 of 11 listed files' in text
+    assert NAMES['test'][1] in text
+    assert _problems(shapenet_root, on_error='skip') == []
     (shapenet_root / 'ShapeNet-55' / 'test.txt').unlink()
     (text,) = _problems(shapenet_root)
     assert str(shapenet_root / 'ShapeNet-55' / 'test.txt') in text
     assert _problems(shapenet_root, split='train') == []
-
-
-def test_missing_files(shapenet_root: Path) -> None:
-    (shapenet_root / 'shapenet_pc' / NAMES['test'][1]).unlink()
-    (text,) = _problems(shapenet_root)
-    assert '1 of 11 listed files are missing' in text
-    assert NAMES['test'][1] in text
-    assert _problems(shapenet_root, on_error='skip') == []

@@ -53,9 +53,9 @@ def test_rooms_and_report(
     total = 0
     for room in list_raw_rooms(raw):
         rows = np.load(out / f'{room.name}.npy')
-        table = read_raw_room(room)
+        expected, _ = read_raw_room(room)
         assert rows.dtype == dtype
-        np.testing.assert_array_equal(rows, table.rows.astype(dtype))
+        np.testing.assert_array_equal(rows, expected.astype(dtype))
         assert report[room.name]['num_points'] == len(rows)
         assert sum(report[room.name]['label_counts'].values()) == len(rows)
         total += len(rows)

@@ -50,8 +50,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--on-error',
         choices=['raise', 'skip'],
         default='raise',
-        help='skip: a cloud that cannot be used is packed as such, and left '
-        "out in training with on_error='skip' (default: %(default)s)",
+        help='skip: clouds that cannot be used are left out (default: '
+        '%(default)s)',
     )
     add(
         '--workers',
@@ -103,21 +103,20 @@ def find_packs(args: argparse.Namespace) -> dict[str, dict]:
     Raises:
         ValueError: If two data sets read the same clouds differently.
     """
-    from mmdet3d_act.datasets.packs import list_packs
+    from mmdet3d_act.datasets.packs import plan_pack
 
     packs: dict[str, dict] = {}
     for cfg in find_datasets(args):
-        for path, source in list_packs(cfg, args.out).items():
-            first = packs.setdefault(path, source)
-            reads = [
-                one['pipeline'][0].read_options for one in (first, source)
-            ]
-            if reads[0] != reads[1]:
-                raise ValueError(
-                    f'{path}: its data sets read with {reads[0]} and '
-                    f'{reads[1]}; pack them one by one with --dataset and '
-                    '--out'
-                )
+        path, source = plan_pack(cfg, args.out) or (None, None)
+        if path is None:
+            continue
+        first = packs.setdefault(path, source)
+        reads = [one['pipeline'][0].read_options for one in (first, source)]
+        if reads[0] != reads[1]:
+            raise ValueError(
+                f'{path}: its data sets read with {reads[0]} and {reads[1]}; '
+                'pack them one by one with --dataset and --out'
+            )
     return packs
 
 
@@ -135,7 +134,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         packs = find_packs(args)
         if not packs:
-            print('nothing to pack: the files are mapped as they are')
+            print('nothing to pack: no data set reads a file per cloud')
         for path, cfg in packs.items():
             print(f'{path}:', flush=True)
             try:
@@ -151,11 +150,11 @@ def run(args: argparse.Namespace) -> None:
                 missing.append(str(error))
                 print('  not there, see below')
                 continue
-            samples = Pack(path).samples
-            faults = sum('fault' in sample for sample in samples)
+            places = Pack(path).index.values()
+            faults = sum(rows == 0 for *_, rows, _ in places)
             print(
-                f'  {len(samples)} clouds'
-                + f', {faults} of them cannot be used' * bool(faults)
+                f'  {len(places)} clouds'
+                + f', {faults} of them not packed' * bool(faults)
                 + ', up to date' * (not made)
             )
     except (OSError, KeyError, TypeError, ValueError) as error:

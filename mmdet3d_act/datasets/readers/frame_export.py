@@ -48,9 +48,14 @@ class FrameExport(NamedTuple):
     min_points: int
 
     def is_done(self) -> bool:
-        """Return whether the scene was written with these options."""
-        whole = all(os.path.isdir(self._path(name)) for name in _FOLDERS)
-        return whole and self._stored() == self._options()
+        """Tell whether the scene was written with these options."""
+        folders = [Path(self.folder, name) for name in _FOLDERS]
+        try:
+            report = self.report()
+        except (OSError, ValueError):
+            return False
+        whole = all(folder.is_dir() for folder in folders)
+        return whole and self._options().items() <= report.items()
 
     def export(self) -> None:
         """Write the scene, beside its place until it is complete.
@@ -63,37 +68,46 @@ class FrameExport(NamedTuple):
             BadSampleError: If the scene cannot be read at all.
             FileExistsError: If frames of somebody else are in its place.
         """
-        self._check_place()
-        scene = open_scene(self.source)
-        part = Path(f'{self.folder}{UNFINISHED}')
-        if part.exists():
-            shutil.rmtree(part)
-        for name in _FOLDERS:
-            (part / name).mkdir(parents=True)
-        _write_calibration(part / 'intrinsic', scene.calibration)
-        write_json(part / FRAME_LIST, self._write_frames(scene, part))
-        self._take_place(part)
-
-    def report(self) -> dict:
-        """Return what is written: frames, skipped, faults."""
-        with open(self._path(FRAME_LIST), encoding='utf-8') as file:
-            return json.load(file)
-
-    def _check_place(self) -> None:
-        """Refuse to replace what was not written here."""
-        there = any(os.path.exists(self._path(name)) for name in _FOLDERS)
-        if there and not os.path.isfile(self._path(FRAME_LIST)):
+        place = Path(self.folder)
+        there = any((place / name).exists() for name in _FOLDERS)
+        if there and not (place / FRAME_LIST).is_file():
             raise FileExistsError(
                 f'{self.folder} has frames and no {FRAME_LIST}, so they were '
                 'not converted by this tool and are not replaced; remove '
                 'them, or choose another folder'
             )
+        scene = open_scene(self.source)
+        part = Path(f'{self.folder}{UNFINISHED}')
+        shutil.rmtree(part, ignore_errors=True)
+        for name in _FOLDERS:
+            (part / name).mkdir(parents=True)
+        _write_calibration(part / 'intrinsic', scene.calibration)
+        write_json(part / FRAME_LIST, self._write_frames(scene, part))
+        place.mkdir(exist_ok=True)
+        for name in reversed(_FOLDERS):
+            shutil.rmtree(place / name, ignore_errors=True)
+        # The list says whose the folders are.
+        for name in (FRAME_LIST, *_FOLDERS):
+            (part / name).replace(place / name)
+        part.rmdir()
 
-    def _path(self, name: str) -> str:
-        return os.path.join(self.folder, name)
+    def report(self) -> dict:
+        """Read what was written: frames, skipped, faults."""
+        text = Path(self.folder, FRAME_LIST).read_text(encoding='utf-8')
+        return json.loads(text)
+
+    def _options(self) -> dict:
+        is_file = os.path.isfile(self.source)
+        return dict(
+            version=FRAME_LIST_VERSION,
+            source=os.path.basename(self.source),
+            source_bytes=os.path.getsize(self.source) if is_file else None,
+            frame_stride=self.frame_stride,
+            min_points=self.min_points,
+        )
 
     def _write_frames(self, scene: FrameScene, folder: Path) -> dict:
-        """Write the frames and return the list of them."""
+        """Write the frames; give the list of them."""
         numbers: list[int] = []
         skipped: Counter = Counter()
         faults: list[str] = []
@@ -101,56 +115,23 @@ class FrameExport(NamedTuple):
             for entry in scene.entries(self.frame_stride, skipped):
                 frame = scene.frame(entry.place)
                 try:
-                    if _write_frame(
+                    written = _write_frame(
                         frame, folder, entry.number, self.min_points
-                    ):
-                        numbers.append(entry.number)
-                    else:
-                        skipped[EMPTY] += 1
+                    )
                 except BadSampleError as error:
                     skipped[DAMAGED] += 1
                     faults.append(str(error))
+                    continue
+                numbers += [entry.number] if written else []
+                skipped[EMPTY] += not written
         except BadSampleError as error:
             faults.append(str(error))
-        return {
-            **self._options(),
-            'frames': numbers,
-            'skipped': dict(skipped),
-            'faults': faults,
-        }
-
-    def _take_place(self, part: Path) -> None:
-        """Move what was written to its place; old frames make room."""
-        folder = Path(self.folder)
-        folder.mkdir(exist_ok=True)
-        for name in reversed(_FOLDERS):
-            if (folder / name).exists():
-                shutil.rmtree(folder / name)
-        # The list says whose the folders are.
-        for name in (FRAME_LIST, *_FOLDERS):
-            (part / name).replace(folder / name)
-        part.rmdir()
-
-    def _options(self) -> dict:
         return dict(
-            version=FRAME_LIST_VERSION,
-            source=os.path.basename(self.source),
-            source_bytes=_size(self.source),
-            frame_stride=self.frame_stride,
-            min_points=self.min_points,
+            **self._options(),
+            frames=numbers,
+            skipped=dict(+skipped),
+            faults=faults,
         )
-
-    def _stored(self) -> dict | None:
-        try:
-            stored = self.report()
-            return {key: stored[key] for key in self._options()}
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-
-
-def _size(path: str) -> int | None:
-    """Return the size of a file, None of a folder."""
-    return os.path.getsize(path) if os.path.isfile(path) else None
 
 
 def _write_calibration(folder: Path, calibration: Calibration) -> None:
@@ -169,7 +150,7 @@ def _write_matrix(path: Path, matrix: np.ndarray) -> None:
 def _write_frame(
     frame: VideoFrame, folder: Path, number: int, min_points: int
 ) -> bool:
-    """Write a frame and return True, or False where it has no depth."""
+    """Write a frame, if it has enough depth; tell whether it has."""
     # All is read before anything is written.
     depth, pose = frame.depth(), frame.pose()
     if np.count_nonzero(depth) < min_points:

@@ -38,7 +38,7 @@ def back_project(
     color_shape: tuple[int, int],
     depth_range: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points of a depth image that the colour image shows, too.
+    """Find the points of a depth image that the colour image shows, too.
 
     Args:
         depth: (H, W), uint16; 0 where nothing was measured.
@@ -83,29 +83,15 @@ def back_project(
 
 
 def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return points after a rigid motion.
-
-    Args:
-        points: (N, 3).
-        matrix: (4, 4).
-
-    Returns:
-        (N, 3), of the type of the points.
-    """
+    """Move points (N, 3) by a rigid motion (4, 4); their type stays."""
     matrix = matrix.astype(points.dtype)
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def is_rigid(matrix: np.ndarray) -> bool:
-    """Return whether a matrix is a rotation and a translation.
+    """Tell whether a matrix (4, 4) is a rotation and a translation.
 
     ScanNet's frames that could not be placed have poses of infinite numbers.
-
-    Args:
-        matrix: (4, 4).
-
-    Returns:
-        False for numbers that are not finite, and for what is no rotation.
     """
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         return False

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,6 @@ from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.s3dis import CLASSES
 
 RAW_FOLDER = 'Stanford3dDataset_v1.2_Aligned_Version'
-_AREA = re.compile(r'Area_[1-6]')
 _COPY = re.compile(r'(.+?) ?\(\d+\)\.txt')
 _CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\xff]')
 # The bit that lower-case letters, digits and the blank have.
@@ -52,67 +50,40 @@ class Repair(NamedTuple):
     after: str
 
 
-class RoomTable(NamedTuple):
-    """What a room's annotations hold.
-
-    Attributes:
-        rows: (N, 7), float64: x, y, z in metres from the smallest one, red,
-            green, blue from 0 to 255, label.
-        repairs: Rows that were mended or dropped.
-        copies: Files that were left out as copies of another one.
-        clutter: Files of kinds that are no class, which count as clutter.
-    """
-
-    rows: np.ndarray
-    repairs: list[Repair]
-    copies: list[str]
-    clutter: list[str]
-
-
 def list_raw_rooms(root: str | os.PathLike) -> list[RawRoom]:
-    """Return the rooms in Stanford's folders, by area and name.
+    """List the rooms in Stanford's folders, by area and name.
 
     Args:
         root: ``Stanford3dDataset_v1.2_Aligned_Version`` or the folder around
             it.
 
-    Returns:
-        The rooms, at least one.
-
     Raises:
-        FileNotFoundError: If there is no area, or a room has no annotations.
+        FileNotFoundError: If there is no room, or one has no annotations.
     """
     root = Path(root)
     if (root / RAW_FOLDER).is_dir():
         root = root / RAW_FOLDER
-    areas = []
-    if root.is_dir():
-        areas = [
-            path
-            for path in sorted(root.iterdir())
-            if _AREA.fullmatch(path.name) and path.is_dir()
-        ]
-    folders = [
-        room
-        for area in areas
-        for room in sorted(area.iterdir())
-        if room.is_dir() and not room.name.startswith('.')
+    rooms = [
+        RawRoom(f'{path.parent.name}_{path.name}', path)
+        for path in sorted(root.glob('Area_[1-6]/[!.]*'))
+        if path.is_dir()
     ]
-    if not folders:
+    if not rooms:
         raise FileNotFoundError(
             f'found no room in {root}; expected {RAW_FOLDER} with {_LAYOUT}'
         )
-    for room in folders:
-        if not (room / 'Annotations').is_dir():
+    for room in rooms:
+        if not (room.folder / 'Annotations').is_dir():
             raise FileNotFoundError(
-                f'{room} has no folder Annotations; expected {_LAYOUT}; '
-                'unpack the archive again'
+                f'{room.folder} has no folder Annotations; expected {_LAYOUT}'
             )
-    return [RawRoom(f'{one.parent.name}_{one.name}', one) for one in folders]
+    return rooms
 
 
-def read_raw_room(room: RawRoom, *, drop_bad_rows: bool = False) -> RoomTable:
-    """Return a room as the published code prepares it.
+def read_raw_room(
+    room: RawRoom, *, drop_bad_rows: bool = False
+) -> tuple[np.ndarray, dict]:
+    """Read a room as the published code prepares it.
 
     Its objects follow each other by the names of their files. Each takes its
     class from its file's name, as 'clutter' where it is none of the 13
@@ -122,14 +93,18 @@ def read_raw_room(room: RawRoom, *, drop_bad_rows: bool = False) -> RoomTable:
         room: The room.
         drop_bad_rows: Whether a row that cannot be mended is left out.
 
+    Returns:
+        Rows (N, 7), float64: x, y, z in metres from the smallest one, red,
+        green, blue from 0 to 255, label. And the ``repairs``, the files left
+        out as ``copies`` of another one, and those of kinds that are no
+        class, ``clutter``.
+
     Raises:
         BadSampleError: If a row cannot be mended, or there are no points.
     """
-    folder = room.folder / 'Annotations'
     parts, repairs, copies, clutter = [], [], [], []
-    for path in sorted(folder.glob('*.txt')):
-        if path.name.startswith('.'):
-            continue
+    folder = room.folder / 'Annotations'
+    for path in sorted(folder.glob('[!.]*.txt')):
         name = path.relative_to(room.folder).as_posix()
         if _is_copy(path):
             copies.append(name)
@@ -148,7 +123,7 @@ def read_raw_room(room: RawRoom, *, drop_bad_rows: bool = False) -> RoomTable:
             folder, f'empty: it has no points; expected {_LAYOUT}'
         )
     rows[:, :3] -= rows[:, :3].min(0)
-    return RoomTable(rows, repairs, copies, clutter)
+    return rows, dict(repairs=repairs, copies=copies, clutter=clutter)
 
 
 def convert_room(
@@ -168,33 +143,31 @@ def convert_room(
 
     Returns:
         ``dtype``, ``num_points``, ``label_counts`` by class, and ``repairs``,
-        ``copies`` and ``clutter`` as `RoomTable` has them.
+        ``copies`` and ``clutter`` of `read_raw_room`.
 
     Raises:
         BadSampleError: If a row cannot be mended, or there are no points.
     """
-    table = read_raw_room(room, drop_bad_rows=drop_bad_rows)
+    rows, report = read_raw_room(room, drop_bad_rows=drop_bad_rows)
     path = Path(out) / f'{room.name}.npy'
     partial = path.with_suffix('.partial')
     with open(partial, 'wb') as file:
-        np.save(file, table.rows.astype(dtype))
-    os.replace(partial, path)
-    labels = table.rows[:, 6].astype(np.int64)
-    counts = np.bincount(labels, minlength=len(CLASSES))
+        np.save(file, rows.astype(dtype))
+    partial.replace(path)
+    counts = np.bincount(rows[:, 6].astype(int), minlength=len(CLASSES))
+    report['repairs'] = [repair._asdict() for repair in report['repairs']]
     return dict(
         dtype=dtype,
-        num_points=len(labels),
+        num_points=len(rows),
         label_counts=dict(zip(CLASSES, counts.tolist(), strict=True)),
-        repairs=[repair._asdict() for repair in table.repairs],
-        copies=table.copies,
-        clutter=table.clutter,
+        **report,
     )
 
 
 def read_object(
     path: str | os.PathLike, *, drop_bad_rows: bool = False
 ) -> tuple[np.ndarray, list[Repair]]:
-    """Return the points of an object, and the rows that were mended.
+    """Read an object's points, and the rows that were mended.
 
     Args:
         path: A file of rows "x y z red green blue".
@@ -206,15 +179,18 @@ def read_object(
     Raises:
         BadSampleError: If a row cannot be mended.
     """
-    table = _read_fast(path)
+    table = _read_sound(path)
     if table is not None:
         return table, []
     good, repairs = [], []
-    for number, line in enumerate(_iter_lines(path), start=1):
-        values = _parse(line)
-        if values is None and line.strip(' \t\r\n'):
-            mended = mend_row(line)
-            before = line.rstrip('\r\n').encode('unicode_escape').decode()
+    # Only a line feed ends a row: a damaged character may be any other one.
+    with open(path, encoding='latin-1', newline='\n') as file:
+        rows = list(enumerate(file, start=1))
+    for number, row in rows:
+        values = _parse(row)
+        if values is None and row.strip(' \t\r\n'):
+            mended = mend_row(row)
+            before = row.rstrip('\r\n').encode('unicode_escape').decode()
             if mended is None and not drop_bad_rows:
                 raise BadSampleError(
                     path,
@@ -224,14 +200,14 @@ def read_object(
                     'with --drop-bad-rows',
                 )
             repairs.append(Repair('', number, before, mended or ''))
-            values = None if mended is None else _parse(mended)
+            values = _parse(mended or '')
         if values is not None:
             good.append(values)
     return np.array(good, np.float64).reshape(-1, 6), repairs
 
 
 def mend_row(line: str) -> str | None:
-    r"""Return a row with its damaged characters mended.
+    r"""Mend the damaged characters of a row.
 
     In this order: the bit 0x20 is put back; what is not printable becomes a
     blank; it is left out; two colours without a blank between them are
@@ -263,7 +239,7 @@ def mend_row(line: str) -> str | None:
 
 
 def _divide_colors(fields: list[str]) -> str | None:
-    """Return a row of five fields as one of six, None if it is unclear."""
+    """Make five fields six, None if it is unclear how."""
     found = []
     for position in range(3, len(fields)):
         word = fields[position]
@@ -277,28 +253,23 @@ def _divide_colors(fields: list[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _read_fast(path: str | os.PathLike) -> np.ndarray | None:
-    """Return a file without bad rows, None where there is one."""
+def _read_sound(path: str | os.PathLike) -> np.ndarray | None:
+    """Read a file at once; None where it has a bad row."""
     if os.path.getsize(path) == 0:
         return np.empty((0, 6))
     try:
         table = np.loadtxt(path, comments=None, encoding='latin-1', ndmin=2)
     except ValueError:
         return None
-    if table.shape[1] != 6 or not np.isfinite(table).all():
-        return None
     colors = table[:, 3:]
-    return table if ((colors >= 0) & (colors <= 255)).all() else None
-
-
-def _iter_lines(path: str | os.PathLike) -> Iterator[str]:
-    # Only a line feed ends a row: a damaged character may be any other one.
-    with open(path, encoding='latin-1', newline='\n') as file:
-        yield from file
+    in_range = ((colors >= 0) & (colors <= 255)).all()
+    if table.shape[1] != 6 or not in_range or not np.isfinite(table).all():
+        return None
+    return table
 
 
 def _parse(text: str) -> list[float] | None:
-    """Return six numbers of a row, None where these are not what it is."""
+    """Give the six numbers of a row, None where these are not what it is."""
     if '_' in text or _CONTROL.search(text.rstrip('\r\n')):
         return None
     try:
@@ -311,7 +282,7 @@ def _parse(text: str) -> list[float] | None:
 
 
 def _is_copy(path: Path) -> bool:
-    """Return whether a file such as 'wall_3 (1).txt' repeats 'wall_3.txt'."""
+    """Tell whether a file such as 'wall_3 (1).txt' repeats 'wall_3.txt'."""
     match = _COPY.fullmatch(path.name)
     original = path.with_name(f'{match[1]}.txt') if match else path
     if original == path or not original.is_file():

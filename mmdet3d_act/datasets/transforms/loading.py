@@ -108,14 +108,16 @@ class LoadPointCloud(BaseTransform):
             results: With ``lidar_path``, or ``raw_points`` (N, 3 + F).
 
         Returns:
-            ``raw_points`` (N, 3 + F), float32.
+            ``raw_points`` (N, 3 + F), float32, and ``offset`` (3,), float64,
+            which is 0 but for coordinates that are too large for float32.
         """
         if self.mesh_per_epoch:
             raise ValueError(
                 'mesh_per_epoch=True draws other points on a mesh in each '
                 'epoch, a pack holds one draw; set it to False to pack'
             )
-        return dict(raw_points=self._read(results).points)
+        points, offset = self._read(results)
+        return dict(raw_points=points, offset=offset)
 
     def _read(self, results: dict) -> Cloud:
         path = results['lidar_path']

@@ -102,24 +102,19 @@ def test_a_truncated_file_gives_what_is_before_the_fault(
         _export(path.rename(tmp_path / 'b.sens'), tmp_path / 'b').export()
 
 
-def test_a_damaged_image_is_left_out(tmp_path: Path) -> None:
-    source = write_exported(tmp_path / 'a', make_video(3), [0, 1, 2])
+def test_damaged_frames_are_left_out(tmp_path: Path) -> None:
+    source = write_exported(tmp_path / 'a', make_video(5), range(5))
     (source / 'color' / '1.png').write_bytes(b'x')
+    (source / 'pose' / '2.txt').write_text('1 0 0')
+    (source / 'pose' / '3.txt').write_text('')
     export = _export(source, tmp_path / 'out', 1)
     export.export()
-    assert export.report()['frames'] == [0, 2]
-    assert export.report()['skipped'] == {'damaged frames': 1}
+    assert export.report()['frames'] == [0, 4]
+    assert export.report()['skipped'] == {
+        'damaged frames': 1,
+        'frames with an invalid pose': 2,
+    }
     assert '1.png' in export.report()['faults'][0]
-
-
-def test_a_pose_file_that_is_no_pose(tmp_path: Path) -> None:
-    source = write_exported(tmp_path / 'a', make_video(4), range(4))
-    (source / 'pose' / '1.txt').write_text('1 0 0')
-    (source / 'pose' / '2.txt').write_text('')
-    export = _export(source, tmp_path / 'out', 1)
-    export.export()
-    assert export.report()['frames'] == [0, 3]
-    assert export.report()['skipped'] == {'frames with an invalid pose': 2}
 
 
 def test_an_interrupted_export_is_no_scene(
