@@ -188,18 +188,20 @@ class PackableDataset(PointCloudDataset):
             pack for pack in packs if pack.read_options == loader.read_options
         ]
         places = {
-            name: (number, place)
+            (name, size, time): (number, *place)
             for number, pack in enumerate(self._packs)
-            for name, place in pack.index.items()
+            for name, (size, time, *place) in pack.index.items()
         }
         names = [self.packed_name(sample['lidar_path']) for sample in samples]
         left = []
         for name, sample in zip(names, samples, strict=True):
-            number, place = places.get(name, (0, (0, 0, 0, 0)))
-            if tuple(place[:2]) != _stamp(sample['lidar_path']):
+            place = places.get((name, *_stamp(sample['lidar_path'])))
+            if place is None:
                 left.append(name)
-            elif place[3] > 0:
-                sample[_PLACE] = number, *place[2:]
+                continue
+            number, offset, rows, columns = place
+            if rows > 0:
+                sample[_PLACE] = number, offset, rows, columns
         if left and not known.isdisjoint(names):
             print_log(
                 f'{type(self).__name__}: {len(left)} of {len(samples)} clouds '

@@ -12,7 +12,11 @@ from typing import ClassVar
 import numpy as np
 from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.base import PointCloudDataset, check_choice
+from mmdet3d_act.datasets.base import (
+    PointCloudDataset,
+    check_choice,
+    check_least,
+)
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.rooms import map_rows, open_room
 from mmdet3d_act.registry import DATASETS
@@ -103,11 +107,7 @@ class S3DISBlocks(PointCloudDataset):
         **kwargs: object,
     ) -> None:
         check_choice('samples', samples, SAMPLES)
-        if num_points < 1 or sample_rate <= 0:
-            raise ValueError(
-                'num_points must be >= 1 and sample_rate > 0, got '
-                f'{num_points} and {sample_rate}'
-            )
+        check_least('num_points', num_points, 1)
         self.test_areas = _read_areas(test_areas)
         self.samples = samples
         self.num_points = num_points

@@ -14,7 +14,11 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.base import PointCloudDataset, check_choice
+from mmdet3d_act.datasets.base import (
+    PointCloudDataset,
+    check_choice,
+    check_least,
+)
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.arrays import read_npy
 from mmdet3d_act.datasets.readers.errors import reading
@@ -137,10 +141,7 @@ class ScanNetScenes(PointCloudDataset):
         **kwargs: object,
     ) -> None:
         check_choice('task', task, tuple(SOURCES))
-        if samples_per_scene < 1:
-            raise ValueError(
-                f'samples_per_scene must be >= 1, got {samples_per_scene}'
-            )
+        check_least('samples_per_scene', samples_per_scene, 1)
         self.task = task
         self.samples_per_scene = samples_per_scene
         self.scene_idxs = scene_idxs

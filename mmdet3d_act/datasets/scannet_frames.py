@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.base import read_lines
+from mmdet3d_act.datasets.base import check_least, read_lines
 from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
@@ -89,8 +89,7 @@ class ScanNetFrames(PairedDataset):
         holdout: float | None = None,
         **kwargs: object,
     ) -> None:
-        if frame_stride < 1:
-            raise ValueError(f'frame_stride must be >= 1, got {frame_stride}')
+        check_least('frame_stride', frame_stride, 1)
         if holdout is not None and not 0 < holdout < 1:
             raise ValueError(f'holdout must be in (0, 1), got {holdout}')
         self.frame_stride = frame_stride
