@@ -179,7 +179,9 @@ def infer_scenes(
         row, shown = scene_panels(sample, points, colors, min_score)
         stem = Path(folder) / name
         paths = [write_result(result, stem)]
-        legend = {classes[label]: colors[label] for label in sorted(shown)}
+        legend = {
+            classes[label]: colors[label].tolist() for label in sorted(shown)
+        }
         paths.append(
             draw_scene_panels(
                 [row], _with_suffix(stem, '.png'), legend=legend, panel=panel

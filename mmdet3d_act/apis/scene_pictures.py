@@ -99,7 +99,9 @@ def draw_scenes(
         row, labels = scene_panels(sample, points, colors, min_score)
         shown |= labels
         rows.append(row)
-    legend = {classes[label]: colors[label] for label in sorted(shown)}
+    legend = {
+        classes[label]: colors[label].tolist() for label in sorted(shown)
+    }
     up_axis = meta.get('up_axis', 'z')
     folder = Path(folder)
     path = folder / 'scenes.png'
@@ -239,7 +241,7 @@ def likely_boxes(found: dict, min_score: float) -> LikelyBoxes:
     if not len(boxes):
         return LikelyBoxes(boxes, labels, scores)
     _, group = boxes.unique(dim=0, return_inverse=True)
-    first = {}
+    first: dict[int, int] = {}
     for place, one in enumerate(group.tolist()):
         first.setdefault(one, place)
     kept = torch.tensor(sorted(first.values()))

@@ -36,8 +36,10 @@ def write_ply(
     if colors is not None:
         tones = np.round(255 * to_numpy(colors)).astype('u1')
         columns.update(zip(_COLORS, tones.T, strict=True))
-    rows = np.rec.fromarrays(list(columns.values()), names=list(columns))
-    vertices = PlyElement.describe(np.asarray(rows), 'vertex')
+    rows = np.empty(len(array), [(k, v.dtype) for k, v in columns.items()])
+    for name, column in columns.items():
+        rows[name] = column
+    vertices = PlyElement.describe(rows, 'vertex')
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     PlyData([vertices], byte_order='<').write(str(path))
