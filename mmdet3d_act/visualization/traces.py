@@ -96,7 +96,7 @@ def _common_frame(traces: Sequence[Trace], up_axis: str) -> Frame | None:
 def _panel(
     step: Step, frame: Frame | None, up_axis: str, tints: np.ndarray
 ) -> Panel:
-    title = f'\u00b7 {step.title}' if step.static else step.title
+    title = f'\u00b7\u00a0{step.title}' if step.static else step.title
     if step.error:
         return Panel(title, message=step.error, fault=True)
     if step.points is None:

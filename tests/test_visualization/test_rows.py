@@ -137,7 +137,7 @@ def step(scale: float = 1.0, **changes: object) -> Step:
 def test_steps_share_the_view_of_what_is_fed() -> None:
     name, load, fed = traced(step(0.6), step(static=False))
     assert name.message == 'chair [3]\nepoch 0\nlabel 1 (chair)'
-    assert (load.title, fed.title) == ('· Load', 'Load')
+    assert (load.title, fed.title) == ('·\u00a0Load', 'Load')
     assert load.frame.radius == fed.frame.radius
     assert fed.caption.split('\n')[0] == '500 points'
     for scale in (1.4, 1000, 0.001):
