@@ -12,7 +12,6 @@ import numpy as np
 from numpy.lib import format as npy
 
 from mmdet3d_act.datasets.readers.errors import (
-    BadSampleError,
     check_expansion,
     reading,
 )
@@ -138,16 +137,19 @@ def read_vectors(path: str, kind: str) -> dict[str, np.ndarray]:
     """
     with reading(path, 'a ZIP archive (.npz)'):
         vectors, keys = read_npz(path, kind), read_npz(path, f'{kind}_key')
-    names = keys.tolist()
-    if vectors.ndim != 2 or vectors.dtype.kind != 'f':
-        fault = f'{kind} (S, D), floats, got {vectors.shape} {vectors.dtype}'
-    elif keys.shape != vectors.shape[:1] or keys.dtype.kind != 'U':
-        fault = f'{kind}_key ({len(vectors)},), texts, got {keys.shape} '
-        fault += str(keys.dtype)
-    elif len(set(names)) < len(names):
-        fault = f'names in {kind}_key that occur once'
-    elif not np.isfinite(vectors).all():
-        fault = f'{kind} to be finite, it has NaN or infinite values'
-    else:
-        return dict(zip(names, vectors.astype(np.float32), strict=True))
-    raise BadSampleError(path, f'expected {fault}')
+        are_texts = keys.dtype.kind == 'U' and keys.shape == vectors.shape[:1]
+        if (
+            vectors.ndim != 2
+            or not are_texts
+            or not np.isfinite(vectors).all()
+        ):
+            raise ValueError(
+                f'expected finite {kind} (S, D) and texts {kind}_key (S,), '
+                f'got {vectors.shape} and {keys.shape} {keys.dtype}'
+            )
+        rows = dict(
+            zip(keys.tolist(), vectors.astype(np.float32), strict=True)
+        )
+        if len(rows) < len(keys):
+            raise ValueError(f'expected names in {kind}_key that occur once')
+    return rows

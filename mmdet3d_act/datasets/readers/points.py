@@ -36,7 +36,7 @@ _MIN_POINTS = 32
 _shifted: list[str] = []
 
 
-class Cloud(NamedTuple):
+class PointCloud(NamedTuple):
     """The points of a file, near enough to the origin for float32.
 
     Attributes:
@@ -64,7 +64,7 @@ def read_cloud(
     mesh_points: int = 8192,
     ply_faces: bool = False,
     rng: int | np.random.Generator = 0,
-) -> Cloud:
+) -> PointCloud:
     """Read the points of a file by its suffix and by what its header says.
 
     ``docs/data.md`` says what is read of each format.
@@ -112,7 +112,7 @@ _READERS = {
 }
 
 
-def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> Cloud:
+def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> PointCloud:
     """Turn points into float32, or refuse them by name.
 
     Coordinates so far from the origin that float32 would blur the cloud
@@ -152,7 +152,7 @@ def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> Cloud:
             f'{len(bad)} of {len(points)} points have NaN or infinite '
             f'values: point {named}{", ..." if len(bad) > 3 else ""}',
         )
-    return Cloud(points, offset)
+    return PointCloud(points, offset)
 
 
 def _check_shape(points: np.ndarray, path: str) -> None:

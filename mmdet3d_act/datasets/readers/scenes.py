@@ -38,7 +38,9 @@ def read_scene_infos(path: str, num_classes: int) -> list[dict]:
     """
     content = read_arrays_pickle(path)
     if not isinstance(content, dict) or 'data_list' not in content:
-        got = sorted(content) if isinstance(content, dict) else type(content)
+        got = type(content)
+        if isinstance(content, dict):
+            got = list(content)[:8]
         raise BadSampleError(
             path,
             "expected a dict with a list 'data_list', one dict per scene, got "

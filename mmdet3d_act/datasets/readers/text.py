@@ -172,15 +172,16 @@ def _read_preamble(lines: list[str]) -> tuple[int | None, list[str], int]:
 
 def _take_blocks(rows: list[str], count: int) -> list[str]:
     """Put blocks together, each of them after the number of its rows."""
-    taken = []
-    while len(rows) > count and rows[count].strip().isdecimal():
-        taken += rows[:count]
-        count, rows = int(rows[count]), rows[count + 1 :]
-    if len(rows) != count:
+    taken, start = [], 0
+    # Behind a block there is the number of the next one's rows, or nothing.
+    while (end := start + count) < len(rows) and rows[end].strip().isdecimal():
+        taken += rows[start:end]
+        start, count = end + 1, int(rows[end])
+    if len(rows) - start != count:
         raise ValueError(
-            f'its count promises {count} points, {len(rows)} follow'
+            f'its count promises {count} points, {len(rows) - start} follow'
         )
-    return taken + rows
+    return taken + rows[start:]
 
 
 def _find_layout(row: str, names: list[str]) -> TableLayout:

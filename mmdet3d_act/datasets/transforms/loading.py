@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmdet3d_act.datasets.base import check_choice, check_least
 from mmdet3d_act.datasets.readers import (
     BadSampleError,
-    Cloud,
+    PointCloud,
     check_cloud,
     check_labels,
     read_cloud,
@@ -119,7 +119,7 @@ class LoadPointCloud(BaseTransform):
         points, offset = self._read(results)
         return dict(raw_points=points, offset=offset)
 
-    def _read(self, results: dict) -> Cloud:
+    def _read(self, results: dict) -> PointCloud:
         path = results['lidar_path']
         if 'raw_points' in results:
             return check_cloud(results['raw_points'], path, self.use_dim)
