@@ -14,10 +14,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from mmdet3d_act.apis.loading import (
-    initialize,
-    load_model,
-)
+from mmdet3d_act.apis.loading import initialize, load_model
 from mmdet3d_act.checkpoint import resolve_checkpoint
 from mmdet3d_act.engine import launch
 from mmdet3d_act.evaluation import LinearProbeMetric
@@ -62,7 +59,7 @@ def load_encoder(
     device: str = 'cpu',
     seed: int = 0,
 ) -> nn.Module:
-    """Return the part of a config's model whose features are probed.
+    """Load the part of a config's model whose features are probed.
 
     Of a Distiller it is the student, of a network with a backbone the
     backbone; neither teacher nor autoencoder is needed then. A DiscreteVAE is
@@ -80,8 +77,8 @@ def load_encoder(
         The network in evaluation mode.
 
     Raises:
-        UsageError: If the config has no such network, or the checkpoint does
-            not fill it.
+        UsageError: If the config has no such network.
+        CheckpointError: If the checkpoint does not fill it.
     """
     launch.require(cfg, ['model'], config)
     torch.manual_seed(seed)
@@ -92,22 +89,16 @@ def load_encoder(
     known = (PointTransformer, DiscreteVAE)
     if not any(issubclass(c, known) for c in registered_classes(part['type'])):
         raise launch.UsageError(
-            f'the model of {config} has no point Transformer to probe: '
-            f'expected a Distiller, a DiscreteVAE or a model with a '
-            f'PointTransformer as backbone, got {cfg.model["type"]}'
+            f'the model of {config} must have a PointTransformer or be a '
+            f'DiscreteVAE, got {cfg.model["type"]}'
         )
     part = {**part, 'init_cfg': None}
     if checkpoint != UNTRAINED:
         path = resolve_checkpoint(checkpoint)
         part['init_cfg'] = dict(type='Pretrained', checkpoint=path)
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
-    try:
-        encoder = MODELS.build(part)
-        initialize(encoder)
-    except (RuntimeError, ValueError) as error:
-        raise launch.UsageError(
-            f'{checkpoint} does not fit {config}: {error}'
-        ) from error
+    encoder = MODELS.build(part)
+    initialize(encoder)
     return encoder.to(device).eval()
 
 
@@ -121,7 +112,7 @@ def extract_features(
     num_workers: int = 0,
     report: Callable[[int, int], None] | None = None,
 ) -> list[dict]:
-    """Return the pooled features of all samples, as the metric reads them.
+    """Compute the pooled features of all samples, as the metric reads them.
 
     Args:
         encoder: From :func:`load_encoder`.
@@ -190,7 +181,7 @@ def probe_features(
     report: Callable[[ProbeResult], None] | None = None,
     **options: object,
 ) -> list[ProbeResult]:
-    """Return what simple classifiers make of features, a line a choice.
+    """Score features by simple classifiers, a line a choice.
 
     Args:
         samples: From :func:`extract_features`, both parts.
@@ -261,23 +252,19 @@ def _line(
 
 
 def class_names(folders: Sequence[str]) -> list[str]:
-    """Return the classes of folders of clouds: all of their sub-folders.
+    """List the classes of folders of clouds: all of their sub-folders.
 
     Args:
         folders: Folders with a sub-folder per class.
 
     Raises:
-        UsageError: If one of them is not there, or has fewer than two.
+        UsageError: If there are fewer than two.
     """
-    names: set[str] = set()
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise launch.UsageError(f'no such folder: {folder}')
-        own = {part.name for part in Path(folder).iterdir() if part.is_dir()}
-        if len(own) < 2:
-            raise launch.UsageError(
-                f'{folder} has {len(own)} sub-folders; a probe needs labels: '
-                'a sub-folder with clouds for each of at least 2 classes'
-            )
-        names |= own
-    return sorted(names)
+    parts = [part for folder in folders for part in Path(folder).glob('*')]
+    names = sorted({part.name for part in parts if part.is_dir()})
+    if len(names) < 2:
+        raise launch.UsageError(
+            f'{" and ".join(folders)} must have a sub-folder with clouds for '
+            f'each of at least 2 classes, got {names}'
+        )
+    return names

@@ -1,4 +1,4 @@
-"""What detectors and segmentors find in scans of one's own."""
+"""Detection and segmentation of custom scans."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ from mmdet3d_act.apis.scene_pictures import (
     scene_panels,
 )
 from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.visualization import write_html
 from mmdet3d_act.visualization.arrays import class_colors
 from mmdet3d_act.visualization.scenes import draw_scene_panels
 
-# Beginnings of pipelines that a file of one's own can take the place of.
+# Loaders that a custom scan takes the place of.
 LOADERS = ('LoadScene', 'LoadRoom')
 # Longest sides of scenes in metres, roughly.
 _USUAL_SIDES = (0.5, 100.0)
+_REMEDY = f'give {SCENE_CONFIG}'
 # Height of a room in metres from which it is not low for certain.
 _HIGH = 4.0
-# What needs the labels of points, which such a file does not have.
-_NEED_LABELS = ('PointSegClassMapping',)
+# Transforms of labels, which a scan does not have.
+_OF_LABELS = ('PointSegClassMapping',)
 
 
 class SceneResult(NamedTuple):
@@ -68,7 +70,7 @@ def open_scenes(
     num_columns: int = 6,
     place: bool = True,
 ) -> SceneFiles:
-    """Return files as the scenes that a config's model is tested with.
+    """Open files as the scenes that a config's model is tested with.
 
     Args:
         cfg: The config.
@@ -82,10 +84,9 @@ def open_scenes(
             scenes of points alone.
     """
     require_scene_model(cfg, config)
-    loaders = (cfg.get(f'{part}_dataloader') for part in ('test', 'val'))
-    loader = next(filter(None, loaders), None)
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
     if loader is None:
-        raise UsageError(f'{config} has no test data; give {SCENE_CONFIG}')
+        launch.require(cfg, ['test_dataloader'], config, remedy=_REMEDY)
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     try:
         return SceneFiles(
@@ -93,42 +94,45 @@ def open_scenes(
             _file_pipeline(loader['dataset'], config),
             num_columns=num_columns,
             place=place,
-            metainfo=_known_classes(loader['dataset'], config),
+            metainfo=_class_metainfo(loader['dataset']),
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
 def _file_pipeline(dataset: dict, config: str) -> list[dict]:
-    """Return a data set's pipeline, reading a file without annotations."""
+    """Replace the loading in a data set's pipeline by that of a file."""
     steps = [
         step
         for name in ('static_pipeline', 'pipeline')
         for step in dataset.get(name) or ()
     ]
-    first = steps[0] if steps else {}
-    if first.get('type') not in LOADERS or first.get('use_dim', 3) != 3:
+    places = [i for i, step in enumerate(steps) if _is_one_of(step, LOADERS)]
+    if not places or steps[places[0]].get('use_dim', 3) != 3:
         raise UsageError(
-            f'the test data of {config} are read by {dict(first)}, expected '
-            f'one of {LOADERS} that gives coordinates alone; give '
-            f'{SCENE_CONFIG}'
+            f'the test data of {config} must be loaded by one of {LOADERS} '
+            f'with use_dim=3; {_REMEDY}'
         )
-    others = [one for one in steps[1:] if one['type'] not in _NEED_LABELS]
+    others = steps[places[0] + 1 :]
+    others = [step for step in others if not _is_one_of(step, _OF_LABELS)]
     return [dict(type='LoadPointCloud'), *others]
 
 
-def _known_classes(dataset: dict, config: str) -> dict:
-    """Return names and colours of the classes of a data set."""
-    own = dict(dataset.get('metainfo') or {})
+def _is_one_of(step: dict, names: Sequence[str]) -> bool:
+    """Look up whether a step is of one of these transforms."""
+    wanted = [cls for name in names for cls in registered_classes(name)]
+    own = registered_classes(step['type'])
+    return any(issubclass(cls, tuple(wanted)) for cls in own)
+
+
+def _class_metainfo(dataset: dict) -> dict:
+    """Look up names and colours of the classes of a data set."""
+    found: dict = {}
     for cls in registered_classes(dataset['type']):
-        known = getattr(cls, 'known_classes', lambda _: {})(dataset)
-        own = {**getattr(cls, 'METAINFO', {}), **known, **own}
-    if not own.get('classes'):
-        raise UsageError(
-            f'the test data of {config} have no classes; name them with '
-            "metainfo=dict(classes=('chair', ...)) of the data set"
-        )
-    return own
+        found |= getattr(cls, 'METAINFO', {})
+        if hasattr(cls, 'known_classes'):
+            found |= cls.known_classes(dataset)
+    return found | dict(dataset.get('metainfo') or {})
 
 
 def infer_scenes(
@@ -141,7 +145,7 @@ def infer_scenes(
     panel: int = 420,
     warn: Callable[[str], object] = warnings.warn,
 ) -> Iterator[tuple[SceneResult, list[Path]]]:
-    """Yield what is found in each scene, and the files that say it.
+    """Predict each scene; yield the results and the files written.
 
     Boxes go into ``NAME.json``, classes of points into ``NAME.npz``, a
     picture into ``NAME.png``. Files that cannot be used are named once the
@@ -157,8 +161,8 @@ def infer_scenes(
         warn: Gets what speaks against a scene, before the model sees it.
 
     Raises:
-        UsageError: If the model predicts neither boxes nor classes of points,
-            or a file cannot be used.
+        UsageError: If a file cannot be used.
+        ValueError: If the model predicts neither boxes nor classes of points.
     """
     faults = []
     classes = tuple(scenes.metainfo['classes'])
@@ -175,27 +179,20 @@ def infer_scenes(
             warn(doubt)
         origin = torch.as_tensor(data['data_samples'].metainfo['origin'])
         sample, points = predict_scene(model, data)
-        result = scene_result(sample, points, origin, classes, min_score)
         row, shown = scene_panels(sample, points, colors, min_score)
+        result = scene_result(sample, points, origin, classes, min_score)
         stem = Path(folder) / name
         paths = [write_result(result, stem)]
         legend = {
             classes[label]: colors[label].tolist() for label in sorted(shown)
         }
+        picture = f'{stem}.png'
         paths.append(
-            draw_scene_panels(
-                [row], _with_suffix(stem, '.png'), legend=legend, panel=panel
-            )
+            draw_scene_panels([row], picture, legend=legend, panel=panel)
         )
         if html:
-            paths.append(
-                write_html(
-                    [row],
-                    _with_suffix(stem, '.html'),
-                    up_axis='z',
-                    heading=name,
-                )
-            )
+            page = f'{stem}.html'
+            paths.append(write_html([row], page, up_axis='z', heading=name))
         yield result, paths
     if faults:
         raise UsageError('\n'.join(faults))
@@ -208,17 +205,14 @@ def scene_result(
     classes: tuple[str, ...],
     min_score: float = 0.3,
 ) -> SceneResult:
-    """Return what was found, in the coordinates of the file.
+    """Move predictions into the coordinates of the file.
 
     Args:
-        sample: A data sample as a dict, with predictions.
+        sample: A data sample as a dict, with boxes or classes of points.
         points: (N, 3), what the model has read.
         origin: (3,), where the file has what is 0 in ``points``.
         classes: Names by label.
         min_score: Detections of lower scores are left out.
-
-    Raises:
-        UsageError: If the sample has no boxes or classes of points.
     """
     boxes = scores = None
     if 'pred_instances_3d' in sample:
@@ -226,14 +220,8 @@ def scene_result(
         boxes, labels, scores = likely_boxes(found, min_score)
         boxes[:, :3] += origin
         boxes, scores = boxes.numpy(), scores.numpy()
-    elif 'pred_pts_seg' in sample:
-        labels = sample['pred_pts_seg']['pts_semantic_mask'].cpu()
     else:
-        raise UsageError(
-            'the model predicts neither boxes nor classes of points, only '
-            f'{sorted(key for key in sample if key.startswith("pred"))}; give '
-            f'{SCENE_CONFIG}'
-        )
+        labels = sample['pred_pts_seg']['pts_semantic_mask'].cpu()
     return SceneResult(
         str(sample['lidar_path']),
         (points + origin).numpy(),
@@ -251,10 +239,9 @@ def write_result(result: SceneResult, stem: str | Path) -> Path:
         result: What was found.
         stem: Path without suffix: ``.json`` for boxes, ``.npz`` for points.
     """
-    stem = Path(stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    Path(stem).parent.mkdir(parents=True, exist_ok=True)
     if result.boxes is None:
-        path = _with_suffix(stem, '.npz')
+        path = Path(f'{stem}.npz')
         np.savez_compressed(
             path,
             points=result.points.astype(np.float32),
@@ -262,7 +249,7 @@ def write_result(result: SceneResult, stem: str | Path) -> Path:
             classes=np.array(result.classes),
         )
         return path
-    path = _with_suffix(stem, '.json')
+    path = Path(f'{stem}.json')
     boxes = [
         dict(
             label=result.classes[label],
@@ -283,7 +270,7 @@ def write_result(result: SceneResult, stem: str | Path) -> Path:
 
 
 def summarize_result(result: SceneResult) -> str:
-    """Return what was found in a scene, in one line.
+    """Say what was found in a scene, in one line.
 
     Args:
         result: What was found.
@@ -298,7 +285,7 @@ def summarize_result(result: SceneResult) -> str:
 
 
 def find_doubts(file: str, points: np.ndarray) -> list[str]:
-    """Return what speaks against a file in metres with z up.
+    """List what speaks against a file in metres with z up.
 
     Args:
         file: Its name.
@@ -329,23 +316,9 @@ def _rounded(values: Any) -> list[float]:  # noqa: ANN401
     return [round(float(value), 4) for value in values]
 
 
-def _with_suffix(stem: Path, suffix: str) -> Path:
-    # A name may have dots, which Path.with_suffix would cut.
-    return stem.with_name(f'{stem.name}{suffix}')
-
-
 def _unique_names(files: Sequence[str]) -> list[str]:
-    """Return names: without suffix, or whole, or numbered if both recur."""
-    paths = [Path(file) for file in files]
-    stems = Counter(path.stem for path in paths)
-    names = Counter(path.name for path in paths)
-
-    found: dict[str, None] = {}
-    for index, path in enumerate(paths):
-        name = path.stem
-        if stems[name] > 1:
-            name = path.name if names[path.name] == 1 else f'{name}_{index}'
-        while name in found or (name != path.stem and name in stems):
-            name += '_'
-        found[name] = None
-    return list(found)
+    """Name results: without suffix, numbered where names recur."""
+    names = [Path(file).stem for file in files]
+    if len(set(names)) < len(names):
+        names = [f'{index}_{name}' for index, name in enumerate(names)]
+    return names

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
 
 from mmdet3d_act.apis.loading import build_dataset
 from mmdet3d_act.apis.training import (
@@ -25,12 +22,10 @@ from mmdet3d_act.apis.training import (
     train,
     validate,
 )
-from mmdet3d_act.checkpoint import (
-    find_checkpoint,
-    read_weights,
-    resolve_checkpoint,
-)
+from mmdet3d_act.checkpoint import find_checkpoint, resolve_checkpoint
+from mmdet3d_act.datasets.base import iter_dataset_cfgs
 from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.files import file_hash, write_json
 
 SCRATCH = 'scratch'
@@ -121,7 +116,6 @@ def sweep(
         _prepare(run, folder, amp=amp, keep_checkpoints=keep_checkpoints)
         for run in runs
     ]
-    starts = {run.start for run in runs} - {None, SCRATCH}
     records: dict[int, dict] = {}
     while len(records) < len(runs):
         before = len(records)
@@ -132,7 +126,7 @@ def sweep(
                 if free:
                     title = f'[{index + 1}/{len(runs)}] {run.name}'
                     records[index] = _finish(
-                        run, *prepared[index], starts, title, report
+                        run, prepared[index], title, report
                     )
                     if not keep_checkpoints:
                         _remove_checkpoints(folder / run.name)
@@ -163,23 +157,21 @@ def read_records(runs: Sequence[Run], folder: str | Path) -> list[dict]:
 
 def _prepare(
     run: Run, folder: Path, *, amp: bool, keep_checkpoints: bool
-) -> tuple[Config, list[str]]:
-    """Return a run's config, and the checkpoints that it no longer reads."""
-    replaced: list[str] = []
+) -> Config:
+    """Adapt the config of a run; refuse a folder of other settings."""
 
     def adapt(cfg: Config) -> None:
         launch.require(cfg, _VALIDATED, run.config)
         cfg.log_level = 'WARNING'
         _limit_checkpoints(cfg, keep_checkpoints)
         if run.start is not None:
-            replaced.extend(set_pretrained(cfg, run.start, run.config))
+            set_pretrained(cfg, run.start, run.config)
         if run.data:
             _set_data(cfg, run.data, run.config)
         if run.label_fraction is not None:
-            for node in _datasets(cfg.train_dataloader['dataset']):
-                if 'dataset' not in node and 'datasets' not in node:
-                    node['label_fraction'] = run.label_fraction
-                    node['label_seed'] = run.seed
+            for node in iter_dataset_cfgs(cfg.train_dataloader['dataset']):
+                node['label_fraction'] = run.label_fraction
+                node['label_seed'] = run.seed
 
     place = folder / run.name
     cfg = prepare_config(
@@ -192,18 +184,13 @@ def _prepare(
         amp=amp,
     )
     _check_settings(cfg, place)
-    return cfg, replaced
+    return cfg
 
 
 def _finish(
-    run: Run,
-    cfg: Config,
-    replaced: list[str],
-    starts: Iterable[str],
-    title: str,
-    report: Callable[[str], None],
+    run: Run, cfg: Config, title: str, report: Callable[[str], None]
 ) -> dict:
-    """Return the record of a run, which is trained where there is none."""
+    """Read the record of a run, or train it and write one."""
     folder = Path(cfg.work_dir)
     record = _read_json(folder / RECORD_FILE)
     if record is not None:
@@ -221,10 +208,8 @@ def _finish(
         _fit_batch(cfg, run.config)
         if resumed:
             launch.set_resume(cfg, 'auto')
-        hooks = [history, RunProgress(_tell(title, report), REPORT_SECONDS)]
-        if run.start is not None:
-            hooks.append(StartCheck(run.start, {*replaced, *starts}))
-        train(cfg, hooks)
+        progress = RunProgress(_tell(title, report), REPORT_SECONDS)
+        train(cfg, [history, progress])
     seconds = time.monotonic() - begin
     report(f'{title}: done in {seconds:.0f} s')
     record = dict(
@@ -288,67 +273,45 @@ def _remove_checkpoints(folder: Path) -> None:
     (folder / launch.LAST_CHECKPOINT).unlink(missing_ok=True)
 
 
-def set_pretrained(cfg: Config, start: str, config: str) -> list[str]:
+def set_pretrained(cfg: Config, start: str, config: str) -> None:
     """Choose where the weights of a config's backbone, or student, come from.
+
+    Nothing else that the config says of weights is left.
 
     Args:
         cfg: The config, changed in place.
         start: A checkpoint or a work directory, or 'scratch'.
         config: Name of the config file, for messages.
 
-    Returns:
-        The checkpoints that the model would have been initialised with.
-
     Raises:
         UsageError: If the model has no backbone, or there is no such
             checkpoint.
     """
-    backbone = cfg.model.get('backbone') or cfg.model.get('student')
-    if backbone is None:
-        raise launch.UsageError(
-            f'the model of {config} has no backbone to start from {start}; '
-            'give the config of a classifier, segmentor, detector or distiller'
-        )
-    replaced = [cfg.load_from] if cfg.get('load_from') else []
+    part = 'student' if 'student' in cfg.model else 'backbone'
+    launch.require(cfg.model, [part], config)
+    backbone = cfg.model[part]
     cfg.load_from = None
-    for part in (cfg.model, backbone):
-        replaced += _remove_pretrained(part)
+    for node in (cfg.model, backbone):
+        # What reads a file, whatever its type.
+        each = node.get('init_cfg') or []
+        each = [each] if isinstance(each, Mapping) else each
+        if each:
+            kept = [one for one in each if 'checkpoint' not in one]
+            node['init_cfg'] = kept or None
     if start != SCRATCH:
-        pretrained = dict(
-            type='Pretrained', checkpoint=resolve_checkpoint(start)
-        )
-        others = backbone.get('init_cfg') or []
-        backbone['init_cfg'] = [*others, pretrained] if others else pretrained
-    return replaced
-
-
-def _remove_pretrained(part: dict) -> list[str]:
-    """Remove what reads a file from an ``init_cfg``, whatever its type."""
-    each = part.get('init_cfg') or []
-    each = [each] if isinstance(each, Mapping) else each
-    if each:
-        others = [one for one in each if 'checkpoint' not in one]
-        part['init_cfg'] = others or None
-    return [one['checkpoint'] for one in each if 'checkpoint' in one]
-
-
-def _datasets(cfg: Mapping) -> Iterator[dict]:
-    """Yield the config of a data set and of those that it wraps."""
-    yield cfg
-    inner = [*cfg.get('datasets', ())]
-    if 'dataset' in cfg:
-        inner.append(cfg['dataset'])
-    for one in inner:
-        yield from _datasets(one)
+        path = resolve_checkpoint(start)
+        pretrained = dict(type='Pretrained', checkpoint=path)
+        kept = backbone.get('init_cfg')
+        backbone['init_cfg'] = [*kept, pretrained] if kept else pretrained
 
 
 def _set_data(cfg: Config, arguments: Mapping, config: str) -> None:
     """Replace arguments of the data sets that have all of them."""
     for part in ('train', 'val', 'test'):
-        loader = cfg.get(f'{part}_dataloader')
+        loader = cfg.get(f'{part}_dataloader') or {}
         found = [
             node
-            for node in (_datasets(loader['dataset']) if loader else ())
+            for node in iter_typed(loader.get('dataset'))
             if arguments.keys() <= node.keys()
         ]
         for node in found:
@@ -356,9 +319,8 @@ def _set_data(cfg: Config, arguments: Mapping, config: str) -> None:
         if not found and part != 'test':
             raise launch.UsageError(
                 f'no data set in {part}_dataloader of {config} has '
-                f'{", ".join(arguments)}; give a config whose data set does, '
-                'such as configs/act/act_fewshot_modelnet40.py (with a seed '
-                'of folds: ..._drawn.py)'
+                f'{", ".join(arguments)}; give a config such as '
+                'act_fewshot_modelnet40.py (with --fold-seed: ..._drawn.py)'
             )
 
 
@@ -392,7 +354,7 @@ def _check_settings(cfg: Config, folder: Path) -> None:
 
 
 def _outcome_settings(cfg: Config) -> dict[str, str]:
-    """Return the settings that the outcome of a run depends on.
+    """List the settings that the outcome of a run depends on.
 
     Checkpoints are their sha256: they may be moved, but not changed.
     """
@@ -485,69 +447,4 @@ def scalars(metrics: Mapping) -> dict[str, float]:
         for name, value in metrics.items()
         if isinstance(value, int | float)
         or getattr(value, 'shape', None) == ()
-    }
-
-
-class StartCheck(Hook):
-    """Compares the backbone's weights before the first step with its start.
-
-    Args:
-        start: A checkpoint or a work directory, or 'scratch'.
-        others: Checkpoints that a backbone from scratch must not be from.
-    """
-
-    def __init__(self, start: str, others: Iterable[str]) -> None:
-        self.start = start
-        self.others = others
-
-    def before_train(self, runner: Runner) -> None:
-        """Compare the weights.
-
-        Args:
-            runner: The runner of the training.
-
-        Raises:
-            UsageError: If a run from scratch has weights of a checkpoint, or
-                one from a checkpoint has none of its weights.
-        """
-        if runner.iter > 0:
-            return
-        model = runner.model
-        backbone = getattr(model, 'backbone', None)
-        if backbone is None:
-            backbone = model.student
-        from_scratch = self.start == SCRATCH
-        for name in self.others if from_scratch else [self.start]:
-            path = find_checkpoint(name)
-            if path is None:
-                continue
-            if shares_weights(backbone, path) == from_scratch:
-                verb = 'has' if from_scratch else 'has none of the'
-                raise launch.UsageError(
-                    f'the backbone of {runner.work_dir} is to start from '
-                    f'{self.start}, but {verb} weights of {path}'
-                )
-
-
-def shares_weights(module: nn.Module, checkpoint: str) -> bool:
-    """Look for weights of a module in a checkpoint, under any name.
-
-    Args:
-        module: A network.
-        checkpoint: A file.
-    """
-    return not _matrices(module.state_dict()).isdisjoint(
-        _matrices(read_weights(checkpoint))
-    )
-
-
-def _matrices(state: Mapping) -> set[bytes]:
-    """Return digests of the matrices, those of one value left out."""
-    return {
-        hashlib.sha256(value.float().cpu().contiguous().numpy()).digest()
-        for value in state.values()
-        if isinstance(value, torch.Tensor)
-        and value.is_floating_point()
-        and value.ndim > 1
-        and (value != value.flatten()[0]).any()
     }

@@ -189,12 +189,9 @@ def set_epochs(cfg: Config, epochs: int, config: str) -> None:
         UsageError: If the config counts no epochs, or a schedule begins or
             ends within the old length, but not within the new one.
     """
-    old = cfg.train_cfg.get('max_epochs')
-    if old is None:
-        raise launch.UsageError(
-            f'the training of {config} is not counted in epochs; choose its '
-            'length by --cfg-options train_cfg.max_iters=...'
-        )
+    remedy = 'choose its length by --cfg-options train_cfg.max_iters=...'
+    launch.require(cfg.train_cfg, ['max_epochs'], config, remedy=remedy)
+    old = cfg.train_cfg['max_epochs']
     schedules = cfg.get('param_scheduler') or []
     if isinstance(schedules, Mapping):
         schedules = [schedules]

@@ -43,17 +43,6 @@ def test_writes_what_is_asked_for(parts) -> None:
     assert [path.name for path in Path('plain').iterdir()] == [only.name]
 
 
-def test_choice_and_seed_decide(parts) -> None:
-    def drawn(**options: object) -> bytes:
-        (path,) = draw_model(*parts, 'out', panel=PANEL, **options)
-        return picture(path).tobytes()
-
-    same = drawn(indices=[0, 9])
-    assert drawn(num_samples=2) == same
-    assert drawn(indices=[1, 9]) != same
-    assert drawn(indices=[0, 9], seed=1) != same
-
-
 def test_absent_samples_are_refused() -> None:
     assert choose_indices(range(5), 2, None) == [0, 2]
     assert choose_indices(range(5), 2, [4, 1, 1]) == [4, 1, 1]

@@ -66,6 +66,9 @@ def test_boxes_are_in_the_coordinates_of_the_file(
     scan: Path, tmp_path: Path
 ) -> None:
     network = Network(pred_instances_3d=FOUND)
+    result, paths = infer(network, scan, tmp_path / 'none', min_score=0.95)
+    assert result.boxes.shape == (0, 7)
+    assert json.loads(paths[0].read_text())['boxes'] == []
     result, paths = infer(network, scan, tmp_path / 'out', min_score=0.1)
     assert [path.name for path in paths] == ['scan.v2.json', 'scan.v2.png']
     assert all(path.is_file() for path in paths)
@@ -83,14 +86,6 @@ def test_boxes_are_in_the_coordinates_of_the_file(
     assert 'boxes: chair 1, sofa 1' in summarize_result(result)
 
 
-def test_unlikely_boxes_are_left_out(scan: Path, tmp_path: Path) -> None:
-    network = Network(pred_instances_3d=FOUND)
-    result, paths = infer(network, scan, tmp_path, min_score=0.95)
-    assert result.boxes.shape == (0, 7)
-    assert json.loads(paths[0].read_text())['boxes'] == []
-    assert summarize_result(result).endswith('boxes: none')
-
-
 def test_classes_of_points(scan: Path, tmp_path: Path) -> None:
     labels = torch.arange(300) % 3
     network = Network(pred_pts_seg=point_data(pts_semantic_mask=labels))
@@ -103,51 +98,6 @@ def test_classes_of_points(scan: Path, tmp_path: Path) -> None:
     assert 'points: bed 100, chair 100, sofa 100' in summarize_result(result)
 
 
-def test_files_of_one_name_do_not_overwrite_each_other(
-    scan: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / 'b' / scan.name
-    other.parent.mkdir()
-    scan.rename(other)
-    np.save(scan, np.load(other))
-    network = Network(pred_instances_3d=FOUND)
-    scenes = open_scenes(config(), [scan, other], 'config.py')
-    names = [
-        paths[0].name
-        for _, paths in infer_scenes(network, scenes, tmp_path, panel=64)
-    ]
-    assert names == ['scan.v2_0.json', 'scan.v2_1.json']
-    names = scene_inference._unique_names(['a/s.npy', 'b/s.npy', 's_1.npy'])
-    assert names == ['s_0', 's_1_', 's_1']
-    rows = scan.with_suffix('.bin')
-    np.zeros((9, 6), np.float32).tofile(rows)
-    scenes = open_scenes(config(), [scan, rows], 'config.py')
-    names = [
-        paths[0].name
-        for _, paths in infer_scenes(
-            network, scenes, tmp_path, panel=64, warn=lambda _: None
-        )
-    ]
-    assert names == ['scan.v2.npy.json', 'scan.v2.bin.json']
-
-
-def test_other_units_and_axes_are_doubted(scan: Path, tmp_path: Path) -> None:
-    np.save(scan, np.load(scan) * [1000, 1000, 5000])
-    doubts = []
-
-    class Asked(Network):
-        def test_step(self, data: dict) -> list:
-            # It is told before the model works on the scene.
-            assert len(doubts) == 2
-            return super().test_step(data)
-
-    network = Asked(pred_instances_3d=FOUND)
-    infer(network, scan, tmp_path, warn=doubts.append)
-    unit, axis = doubts
-    assert 'its longest side is 2e+04 m' in unit
-    assert 'm high on' in axis
-
-
 @pytest.mark.parametrize(
     ('sides', 'doubt'),
     [
@@ -156,8 +106,8 @@ def test_other_units_and_axes_are_doubted(scan: Path, tmp_path: Path) -> None:
         ((7, 2.5, 6.3), 'is 6.3 m high on 7 x 2.5 m'),
         ((8, 1.2, 2.6), None),
         ((20, 15, 9), None),
-        ((236, 100, 3), 'side is 236 m; .* rows of another width, give --col'),
-        ((0, 0, 0), 'all its points are in one place'),
+        ((236, 100, 3), 'side is 236 m; .* --columns'),
+        ((0, 0, 0), 'one place'),
     ],
 )
 def test_doubts(sides: tuple, doubt: str | None) -> None:
@@ -175,45 +125,11 @@ def test_a_bad_file_does_not_keep_from_the_others(
 ) -> None:
     bad = tmp_path / 'bad.npy'
     bad.write_bytes(b'nothing')
-    scenes = open_scenes(config(), [bad, scan], 'config.py')
+    scenes = open_scenes(config(), [bad, 'absent.ply', scan], 'config.py')
     network = Network(pred_instances_3d=FOUND)
-    with pytest.raises(UsageError, match=r'bad\.npy: '):
+    with pytest.raises(UsageError, match=r'(?s)bad\.npy: .*absent\.ply: '):
         list(infer_scenes(network, scenes, tmp_path, panel=64))
     assert (tmp_path / 'scan.v2.json').is_file()
-
-
-def test_classifiers_are_refused(scan: Path, tmp_path: Path) -> None:
-    network = Network(pred_label=torch.tensor([1]))
-    with pytest.raises(UsageError, match=r"only \['pred_label'\]; give a"):
-        infer(network, scan, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ('cfg', 'fault'),
-    [
-        (Config(dict(model=dict())), 'config.py has no test data'),
-        (config([]), r'are read by {}, expected one of \(.LoadScene'),
-        (
-            config([dict(type='LoadScene', use_dim=6)]),
-            "'use_dim': 6}, .* coordinates alone; give a config",
-        ),
-        (config([dict(type='LoadPointCloud')]), "read by {'type': 'LoadPoint"),
-        (
-            config(type='PointFolder', metainfo=dict()),
-            'have no classes; name them',
-        ),
-        (config([*STEPS[:2], dict(type='Nothing')]), None),
-    ],
-)
-def test_configs_that_do_not_fit(
-    cfg: Config, fault: str | None, scan: Path
-) -> None:
-    if fault is None:
-        with pytest.raises(KeyError, match='Nothing'):
-            open_scenes(cfg, [scan], 'config.py')
-        return
-    with pytest.raises(UsageError, match=fault):
-        open_scenes(cfg, [scan], 'config.py')
 
 
 def test_colours_are_those_of_the_data_set(scan: Path) -> None:
@@ -228,19 +144,53 @@ def test_colours_are_those_of_the_data_set(scan: Path) -> None:
     assert np.array_equal(known['palette'], SEGMENTATION_PALETTE)
 
 
-def test_missing_files_are_named(scan: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r'absent.ply does not exist'):
-        open_scenes(config(), ['absent.ply', 'b.ply'], 'config.py')
-    # One of several does not keep from the others.
-    scenes = open_scenes(config(), ['absent.ply', scan], 'config.py')
+def test_files_of_one_name_do_not_overwrite_each_other(
+    scan: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / 'b' / scan.name
+    other.parent.mkdir()
+    np.save(other, np.load(scan))
     network = Network(pred_instances_3d=FOUND)
-    with pytest.raises(UsageError, match=r'absent.ply: does not exist'):
-        list(infer_scenes(network, scenes, tmp_path, panel=64))
-    assert (tmp_path / 'scan.v2.json').is_file()
+    scenes = open_scenes(config(), [scan, other], 'config.py')
+    found = list(infer_scenes(network, scenes, tmp_path, panel=64))
+    names = [paths[0].name for _, paths in found]
+    assert names == ['0_scan.v2.json', '1_scan.v2.json']
 
 
-def test_the_module_is_part_of_the_api() -> None:
-    from mmdet3d_act import apis
+def test_scaled_and_turned_scans_are_warned_of_first(
+    scan: Path, tmp_path: Path
+) -> None:
+    np.save(scan, np.load(scan) * [1000, 1000, 5000])
+    doubts = []
 
-    for name in ('infer_scenes', 'open_scenes'):
-        assert getattr(apis, name) is getattr(scene_inference, name)
+    class Asked(Network):
+        def test_step(self, data: dict) -> list:
+            assert len(doubts) == 2
+            return super().test_step(data)
+
+    network = Asked(pred_instances_3d=FOUND)
+    infer(network, scan, tmp_path, warn=doubts.append)
+    assert all(str(scan) in doubt for doubt in doubts)
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'file', 'error', 'offender'),
+    [
+        (Config(dict(model=dict())), 'scan', UsageError, 'test_dataloader'),
+        (config([]), 'scan', UsageError, 'config.py'),
+        (
+            config([dict(type='LoadScene', use_dim=6)]),
+            'scan',
+            UsageError,
+            'use_dim=3',
+        ),
+        (config([dict(type='LoadPointCloud')]), 'scan', UsageError, 'Load'),
+        (config([*STEPS[:2], dict(type='Gone')]), 'scan', KeyError, 'Gone'),
+        (config(), 'absent.ply', UsageError, 'absent.ply'),
+    ],
+)
+def test_refusals(
+    cfg: Config, file: str, error: type, offender: str, scan: Path
+) -> None:
+    with pytest.raises(error, match=offender):
+        open_scenes(cfg, [scan if file == 'scan' else file], 'config.py')

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from PIL import Image
 
 from mmdet3d_act.apis.scene_pictures import (
     draw_scenes,
     likely_boxes,
-    require_scene_model,
     scene_panels,
 )
 from mmdet3d_act.engine.launch import UsageError
@@ -140,22 +138,6 @@ def test_segmentations_are_drawn(tmp_path: Path) -> None:
     assert panels[-1].title == 'errors'
     assert panels[-1].caption == f'{100 * (1 - 30 / 225):.1f} % right'
     assert seen == {0, 1, 2}
-
-
-def test_predictions_alone_are_drawn(tmp_path: Path) -> None:
-    network = Network(pred_instances_3d=FOUND)
-    (path,) = draw_scenes(network, Scenes([scene()]), tmp_path, panel=64)
-    with Image.open(path) as image:
-        assert image.width == 2 * (64 + 6) + 6
-
-
-def test_models_of_whole_clouds_are_refused() -> None:
-    require_scene_model(Config(dict(model=dict(type='ThreeDETR'))), 'a.py')
-    require_scene_model(Config(dict()), 'a.py')
-    for kind in ('PointClassifier', 'Distiller', 'mmdet3d.DiscreteVAE'):
-        cfg = Config(dict(model=dict(type=kind)))
-        with pytest.raises(UsageError, match=f'a.py is a {kind}, which'):
-            require_scene_model(cfg, 'a.py')
 
 
 def test_wrong_samples_are_refused(tmp_path: Path) -> None:

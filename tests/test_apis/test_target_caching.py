@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
-from torch.utils.data import ConcatDataset
 
 from mmdet3d_act.apis import target_caching as module
-from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.models.target_generators import (
-    ImagePatchTarget,
     StoreError,
     TargetStore,
 )
@@ -111,19 +106,6 @@ def test_images_that_cannot_be_read(tmp_path: Path, num_workers: int) -> None:
     assert mended.read == list(names)
 
 
-@pytest.mark.parametrize('num_workers', [0, 1])
-def test_an_unreadable_image_may_be_an_error(
-    tmp_path: Path, num_workers: int
-) -> None:
-    pairs = MadeUpPairs(4, broken=('scene/003',))
-    with pytest.raises(BadSampleError, match="on_error='skip'") as caught:
-        cache(tmp_path, [pairs], num_workers=num_workers)
-    assert caught.value.path == 'scene/003.jpg'
-    # What was computed before is kept.
-    (folder,) = tmp_path.iterdir()
-    assert TargetStore(folder).pending() == [2, 3]
-
-
 def test_other_data_and_precision_have_stores_of_their_own(
     tmp_path: Path,
 ) -> None:
@@ -140,22 +122,6 @@ def test_other_data_and_precision_have_stores_of_their_own(
     assert stores[0].identity['data'] == ['../one']
 
 
-def test_parts_that_a_training_reads() -> None:
-    pairs, others = dict(type='MadeUpPairs'), dict(type='ModelNet40')
-    parts = [
-        module.default_parts(
-            Config(val and dict(val_dataloader=dict(dataset=val)))
-        )
-        for val in (
-            pairs,
-            dict(type='RepeatDataset', dataset=pairs),
-            others,
-            {},
-        )
-    ]
-    assert parts == [['train', 'val'], ['train', 'val'], ['train'], ['train']]
-
-
 def test_parts_may_overlap(tmp_path: Path) -> None:
     store = cache(tmp_path, [MadeUpPairs(3), MadeUpPairs(3, first=1)])
     assert sorted(store.keys) == [f'scene/{n:03d}' for n in range(4)]
@@ -165,17 +131,6 @@ def test_parts_may_overlap(tmp_path: Path) -> None:
         cache(tmp_path, [twice])
     with pytest.raises(ValueError, match='prepared alike'):
         cache(tmp_path, [MadeUpPairs(), MadeUpPairs(crop='squash')])
-
-
-def test_stores_of_teachers_lie_side_by_side(tmp_path: Path) -> None:
-    one = cache(tmp_path, [MadeUpPairs()])
-    other = cache(tmp_path, [MadeUpPairs()], teacher_of(weights(1)))
-    patches = cache(
-        tmp_path, [MadeUpPairs()], teacher_of(weights(), ImagePatchTarget)
-    )
-    folders = {store.folder for store in (one, other, patches)}
-    assert len(folders) == 3
-    assert patches.shape == (4, 16)
 
 
 def test_mixed_precision(tmp_path: Path) -> None:
@@ -195,28 +150,6 @@ def test_on_a_gpu(tmp_path: Path) -> None:
         other.read(one.keys), one.read(one.keys), rtol=1e-3, atol=1e-3
     )
     assert other.folder.name == one.folder.name
-
-
-def test_jobs_of_a_config() -> None:
-    embedding = dict(type='ImageEmbeddingTarget', encoder=dict(type='X'))
-    stored = dict(type='StoredTarget', path='p', teacher=embedding)
-    objectives = dict(
-        a=dict(target_generator=stored), b=dict(target_generator=embedding)
-    )
-    model = dict(type='Distiller', objectives=objectives)
-    jobs = module.find_jobs(Config(dict(model=model)), 'c.py')
-    assert [job.path for job in jobs] == ['p', None]
-    assert [job.teacher['type'] for job in jobs] == [embedding['type']] * 2
-    with pytest.raises(UsageError, match=r'c\.py has no target of images'):
-        module.find_jobs(Config(dict(model=dict(type='X'))), 'c.py')
-
-
-def test_wrappers_are_looked_into() -> None:
-    one, two = MadeUpPairs(), MadeUpPairs()
-    joined = ConcatDataset([one, ConcatDataset([two])])
-    assert list(module.unwrap(joined)) == [one, two]
-    with pytest.raises(UsageError, match='TensorDataset has no paired images'):
-        list(module.unwrap(torch.utils.data.TensorDataset(torch.ones(1))))
 
 
 SCRIPT = """
