@@ -10,6 +10,7 @@ and optional packages may be missing. Standard library (and pip) only.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib.metadata
 import os
@@ -174,4 +175,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
+    argparse.ArgumentParser(description=__doc__).parse_args()
     sys.exit(main())

@@ -11,6 +11,7 @@ Standard library only: this runs before anything is installed.
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import json
@@ -192,6 +193,7 @@ def set_up() -> None:
 
 def main() -> int:
     """Set the environment up and return the exit code."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     setup_mmcv.cache_root().mkdir(parents=True, exist_ok=True)
     try:

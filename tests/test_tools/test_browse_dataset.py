@@ -54,13 +54,6 @@ def test_shows_several_epochs_and_a_page(monkeypatch) -> None:
     assert 'epoch 2' in text
 
 
-def test_looks_through_wrappers(monkeypatch, capsys) -> None:
-    options = ['--part', 'val', '--indices', '0', '13', '--panel', '40']
-    assert run(monkeypatch, 'mae.py', *options) == 0
-    printed = capsys.readouterr().out
-    assert 'Dataset with 18 samples, up axis y' in printed
-
-
 def test_bad_samples_are_named(monkeypatch, capsys) -> None:
     Path('clouds/train/blob/blob1.npy').write_text('no cloud')
     options = ['--indices', '0', '1', '--panel', '40']
@@ -81,10 +74,3 @@ def test_bad_samples_are_named(monkeypatch, capsys) -> None:
 def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
     assert run(monkeypatch, *args) == 2
     assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize('args', [['--epochs', '0'], ['--out', 'x.jpg']])
-def test_wrong_options_are_refused(capsys, args) -> None:
-    with pytest.raises(SystemExit, match='2'):
-        load_tool(TOOL).parse_args(['mae.py', *args])
-    assert args[0] in capsys.readouterr().err

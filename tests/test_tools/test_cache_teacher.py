@@ -84,15 +84,6 @@ def test_config_that_computes_its_targets(
         assert len(TargetStore(folder)) == 5
 
 
-def test_captions_need_a_caption_model(
-    config, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    assert tool.main([config('stored'), '--captions', '1']) == 2
-    assert 'has no caption model' in capsys.readouterr().err
-    # It is said before anything is computed.
-    assert not (tmp_path / 'stores').exists()
-
-
 def test_images_that_cannot_be_read(
     config, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -16,9 +16,19 @@ from tests.test_tools.loading import load_tool
 PAGES = ('README.md', 'docs/experiments.md', 'docs/results.md')
 LIGHT = (
     'browse_dataset',
+    'cache_teacher',
+    'dataset_converters/make_synthetic_scenes',
+    'dataset_converters/make_synthetic_shapes',
+    'dataset_converters/s3dis',
+    'dataset_converters/scannet_frames',
     'demo',
+    'doctor',
     'infer_scene',
     'linear_probe',
+    'list_teachers',
+    'model_converters/convert_checkpoint',
+    'model_converters/extract_backbone',
+    'setup_env',
     'sweep',
     'test',
     'train',
@@ -27,7 +37,6 @@ LIGHT = (
 )
 # Words that stand for a user's own config, and shell variables.
 CONFIG = str(ROOT / 'configs/act/act_cls_modelnet40.py')
-COMMAND = r'python (tools/(?:sweep|train|test)\.py .*)'
 VARIABLES = {
     '$starts': 'act=a.pth scratch',
     '$s': '0',
@@ -54,6 +63,57 @@ def test_commands_of_the_pages_are_understood(command, monkeypatch):
     tool, *arguments = shlex.split(command, comments=True)
     arguments = [CONFIG if one == 'CONFIG' else one for one in arguments]
     load_tool(Path(tool).stem).parse_args(arguments)
+
+
+REFUSED = """
+browse_dataset        {toy} --epochs 0                     --epochs
+browse_dataset        {toy} --out x.jpg                    --out
+cache_teacher         {toy} --batch-size 0                 --batch-size
+cache_teacher         gone.py                              gone.py
+demo                  --epochs 1 5                         --epochs
+infer_scene           {toy} a.pth a.ply --columns 2        --columns
+infer_scene           {toy} a.pth a.ply --score 3          --score
+linear_probe          a.pth --config {toy} --train-data x  --train-data
+linear_probe          a.pth --config {toy} --out x.txt     --out
+linear_probe          a.pth --config {toy} --seeds -1      --seeds
+linear_probe          a.pth --config {toy} --C best        best
+sweep                 {toy} --seeds 0 -1                   -1
+sweep                 {toy} --way 5 0                      --way
+sweep                 {toy} --epochs 0                     --epochs
+sweep                 {toy} --folds 0                      --folds
+sweep                 {toy} --seeds 1 2 1                  --seeds
+sweep                 {toy} --percent 0 101                --percent
+sweep                 {toy} --rule more                    more
+sweep                 {toy} --cfg-options x                --cfg-options
+sweep                 {toy} --start a/x.pth a/y.pth        'a'
+sweep                 {toy} --start a=x.pth a=y.pth        'a'
+sweep                 {toy} --start epoch.pth              ''
+sweep                 {toy} {toy}                          config
+sweep                 gone.py                              gone.py
+test                  {toy} a.pth --out out.txt            out.txt
+test                  {toy} a.pth --votes 3                --votes
+train                 {toy} --epochs 0                     --epochs
+visualize_reconstruction {toy} a.pth --num 0               --num
+visualize_reconstruction {toy} a.pth --mask-ratio 1        --mask-ratio
+visualize_reconstruction {toy} a.pth --up-axis z           --up-axis
+visualize_reconstruction {toy} a.pth --data x --part val   --part
+visualize_scene       {toy} --num 0                        --num
+visualize_scene       {toy} --score -1                     --score
+dataset_converters.pack_points                             config
+dataset_converters.pack_points --dataset=ShapeNet55        --data-root
+dataset_converters.s3dis a b --workers -1                  --workers
+dataset_converters.scannet_frames a b --frame-stride 0     --frame-stride
+model_converters.convert_checkpoint a a                    DST
+model_converters.convert_checkpoint a --model-config=b.txt --model-config
+"""
+
+
+@pytest.mark.parametrize('line', REFUSED.strip().splitlines())
+def test_wrong_options_are_refused(line, capsys):
+    tool, *args, offender = line.format(toy=CONFIG).split()
+    with pytest.raises(SystemExit, match='2'):
+        load_tool(tool).parse_args(args)
+    assert offender in capsys.readouterr().err
 
 
 def test_help_imports_nothing_heavy():

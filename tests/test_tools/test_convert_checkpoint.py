@@ -9,7 +9,6 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmdet3d_act.converters.formats import TASKS
 from mmdet3d_act.models.backbones import PointTransformer
 from tests.test_converters import published
 
@@ -48,16 +47,6 @@ def test_backbone(
     assert torch.equal(backbone.norm.bias, state['norm.bias'])
 
 
-def test_looking_only(
-    source: str, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    words = [source, '--cfg-options', 'student.num_heads=4']
-    words += ['objectives.point_mae.neck.num_heads=3']
-    assert tool.main(words) == 0
-    assert 'Written' not in capsys.readouterr().out
-    assert [path.name for path in tmp_path.iterdir()] == ['src.pth']
-
-
 def test_unexpected_parameters(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -89,19 +78,6 @@ def test_problems_are_named(
 ) -> None:
     assert tool.main([word.format(src=source) for word in words]) == 2
     assert problem in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    'words', [['a', 'a'], ['a', '--model-config=b.txt'], ['a', '--task=x'], []]
-)
-def test_usage(words: list[str]) -> None:
-    with pytest.raises(SystemExit, match='2'):
-        tool.main(words)
-
-
-@pytest.mark.parametrize('task', TASKS)
-def test_tasks_are_those_of_the_package(task: str) -> None:
-    assert tool.parse_args(['a', f'--task={task}']).task == task
 
 
 def test_script(source: str, tmp_path: Path) -> None:

@@ -59,23 +59,11 @@ def test_data_sets(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert 'ok      scannet: 1 points/*.bin' in capsys.readouterr().out
 
 
-def test_minilm_must_be_genuine(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    doctor.check_teachers(tmp_path)
-    assert 'sha256 is right' in capsys.readouterr().out
-    monkeypatch.setattr(doctor, 'MINILM', '0' * 64)
-    doctor.check_teachers(tmp_path)
-    assert '(sha256)' in capsys.readouterr().out
-
-
 def test_runs_where_nothing_is_installed() -> None:
     """A Python with pip alone gets a report, not a traceback."""
     code = (
         'import sys; sys.modules.update(torch=None, mmcv=None);'
-        'import runpy; runpy.run_path(sys.argv[1], run_name="__main__")'
+        'import runpy; runpy.run_path(sys.argv.pop(), run_name="__main__")'
     )
     done = subprocess.run(
         [sys.executable, '-I', '-c', code, str(TOOLS / 'doctor.py')],
@@ -83,3 +71,4 @@ def test_runs_where_nothing_is_installed() -> None:
         text=True,
     )
     assert 'Traceback' not in done.stderr
+    assert 'Python 3' in done.stdout

@@ -28,17 +28,6 @@ def test_a_student(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert loaded['meta']['extracted']['epoch'] == 7
 
 
-def test_heads_that_are_not_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    save(tmp_path / 'a.pth', prefix='net.')
-    words = [str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth')]
-    assert tool.main(words) == 2
-    assert "no 'patch_embed" in capsys.readouterr().err
-    assert tool.main([*words, '--prefix=net.']) == 0
-    assert 'give num_heads yourself' in capsys.readouterr().out
-
-
 def test_the_training_is_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

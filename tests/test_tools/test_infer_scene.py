@@ -88,12 +88,3 @@ def test_faults_are_explained(monkeypatch, capsys, scan: Path) -> None:
     assert run(monkeypatch, classifier, 'work/epoch_3.pth', scan) == 2
     said = capsys.readouterr().err
     assert 'is a PointClassifier, which predicts neither boxes' in said
-
-
-def test_wrong_numbers_are_refused(monkeypatch, capsys, scan: Path) -> None:
-    with pytest.raises(SystemExit):
-        run(monkeypatch, DETECTOR, 'a.pth', scan, '--columns', '2')
-    assert '--columns is >= 3' in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        run(monkeypatch, DETECTOR, 'a.pth', scan, '--score', '3')
-    assert '--score is from 0 to 1, got 3' in capsys.readouterr().err

@@ -37,17 +37,6 @@ def test_writes_the_set_then_does_nothing(
     assert 'already complete' in capsys.readouterr().out
 
 
-def test_an_interrupted_set_goes_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    tool.main([str(tmp_path), *SMALL])
-    (tmp_path / 'scannet' / 'points' / 'scene0001_00.bin').unlink()
-    capsys.readouterr()
-    assert tool.main([str(tmp_path), *SMALL]) == 0
-    said = capsys.readouterr().out
-    assert '2 of 3 rooms are there\n  3 of 3 rooms (100%), took' in said
-
-
 def test_rooms_are_added(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -76,12 +65,3 @@ def test_the_defaults_are_the_options_defaults() -> None:
     args = tool.parse_args([])
     assert tool.to_options(args) == RoomSetOptions()
     assert args.out_dir == 'data/synthetic'
-
-
-def test_a_wrong_value_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    assert tool.main([str(tmp_path), '--num-points=3']) == 2
-    said = capsys.readouterr().err
-    assert said.count('\n') == 1
-    assert 'num_points' in said

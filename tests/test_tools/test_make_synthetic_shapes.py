@@ -61,17 +61,3 @@ def test_mode_decides_the_defaults() -> None:
     words = ['out', '--complete', '--noise=0.02', '--tilt=10', '--clutter=0.2']
     mixed = tool.to_options(tool.parse_args(words)).scan
     assert mixed == ScanOptions(False, noise=0.02, tilt=10, clutter=0.2)
-
-
-def test_parts_are_written_on_request(tmp_path: Path) -> None:
-    assert tool.main([str(tmp_path), '--parts', *SMALL]) == 0
-    assert len(list(tmp_path.glob('procscan_parts/*/*.txt'))) == 8
-
-
-def test_a_wrong_value_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    assert tool.main([str(tmp_path), '--clutter=3']) == 2
-    said = capsys.readouterr().err
-    assert said.count('\n') == 1
-    assert 'clutter' in said

@@ -59,16 +59,6 @@ def test_class_and_options(root: Path, tmp_path: Path) -> None:
     assert (root / 'shapenet_pc' / 'PointFolder_all.pack').is_dir()
 
 
-def test_pack_of_an_earlier_version_is_replaced(
-    root: Path, capsys: pytest.CaptureFixture
-) -> None:
-    old = root / 'ShapeNet55_train.pack'
-    old.write_bytes(b'\x93ACTPACK')
-    assert _by_class(root, '--split=train') == 0
-    assert old.is_dir()
-    assert '8 clouds\n' in capsys.readouterr().out
-
-
 def test_unusable_cloud(root: Path, capsys: pytest.CaptureFixture) -> None:
     path = root / 'shapenet_pc' / 'x-m3.npy'
     np.save(path, np.ones((3, 2)))
@@ -93,26 +83,3 @@ def test_different_readings_of_one_pack(
     )
     assert tool.main([str(config)]) == 2
     assert 'pack them one by one' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ('words', 'text'),
-    [
-        ([], 'give a config, or a data set'),
-        (['--dataset=ShapeNet55'], '--dataset needs --data-root'),
-    ],
-)
-def test_wrong_command_lines(
-    words: list[str], text: str, capsys: pytest.CaptureFixture
-) -> None:
-    with pytest.raises(SystemExit):
-        tool.parse_args(words)
-    assert text in capsys.readouterr().err
-
-
-def test_unknown_class_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    words = ['--dataset=Nothing', f'--data-root={tmp_path}']
-    assert tool.main(words) == 2
-    assert 'Nothing is not in' in capsys.readouterr().err

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets import S3DISBlocks
 from mmdet3d_act.datasets.readers.s3dis_raw import (
     list_raw_rooms,
     read_raw_room,
@@ -63,18 +61,6 @@ def test_rooms_and_report(
     assert report['Area_5_hallway_6']['label_counts']['ceiling'] == 7
 
 
-def test_rooms_can_be_read(tmp_path: Path, raw: Path) -> None:
-    _main(raw, tmp_path / 'out')
-    dataset = S3DISBlocks(
-        str(tmp_path / 'out'),
-        'test',
-        samples='rooms',
-        pipeline=[dict(type='LoadRoom')],
-    )
-    assert len(dataset) == 1
-    assert set(dataset[0]['pts_semantic_mask'].tolist()) == {0, 6}
-
-
 def test_what_is_done_is_left_alone(
     tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -115,48 +101,12 @@ def test_interrupted_call_goes_on(
     assert "row 8: '1 2 3' dropped" in capsys.readouterr().out
 
 
-def test_a_room_without_its_line_in_the_report_is_made_again(
-    tmp_path: Path, raw: Path
-) -> None:
-    out = tmp_path / 'out'
-    _main(raw, out)
-    (out / tool.REPORT).unlink()
-    (out / 'Area_1_WC_1.npy').write_bytes(b'half')
-    assert _main(raw, out) == 0
-    assert np.load(out / 'Area_1_WC_1.npy').shape[1] == 7
-
-
 def test_several_processes_give_the_same(tmp_path: Path, raw: Path) -> None:
     _main(raw, tmp_path / 'one')
     assert _main(raw, tmp_path / 'two', '--workers', '2') == 0
     for name in (*(f'{name}.npy' for name in NAMES), tool.REPORT):
         one, two = (tmp_path / part / name for part in ('one', 'two'))
         assert one.read_bytes() == two.read_bytes()
-
-
-def test_bad_rows_in_another_process(
-    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
-) -> None:
-    (raw / 'Area_1/WC_1/Annotations/floor_1.txt').write_text('1 2 3\n')
-    out = tmp_path / 'out'
-    assert _main(raw, out, '--areas', '1', '--workers', '1') == 2
-    assert 'floor_1.txt: row 1: ' in capsys.readouterr().err
-    assert not (out / 'Area_1_WC_1.npy').exists()
-
-
-def test_process_that_dies(
-    tmp_path: Path,
-    raw: Path,
-    capsys: pytest.CaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def end(*_: object) -> Iterator[None]:
-        raise tool.BrokenProcessPool('killed')
-        yield
-
-    monkeypatch.setattr(tool, 'iter_converted', end)
-    assert _main(raw, tmp_path / 'out', '--workers', '2') == 2
-    assert 'use fewer --workers' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -179,18 +129,3 @@ def test_missing_folders(
     assert text in error
     assert 'goes on' not in error
     assert not (tmp_path / 'out').exists()
-
-
-def test_other_report(
-    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
-) -> None:
-    out = tmp_path / 'out'
-    out.mkdir()
-    (out / tool.REPORT).write_text('[]')
-    assert _main(raw, out) == 2
-    assert 'is no report of this tool' in capsys.readouterr().err
-
-
-def test_negative_workers(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit):
-        _main(tmp_path, tmp_path, '--workers', '-1')

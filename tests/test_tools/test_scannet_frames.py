@@ -66,27 +66,6 @@ def test_the_same_command_goes_on(
     assert 'not converted by this tool' in capsys.readouterr().err
 
 
-def test_faults_are_shown(
-    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    path = scans / 'scene0000_00' / 'scene0000_00.sens'
-    path.write_bytes(path.read_bytes()[:-700])
-    assert _main(scans, tmp_path / 'out', '--workers', '1') == 0
-    assert f'fault: {path}: truncated' in capsys.readouterr().out
-
-
-def test_scenes_without_a_usable_frame_are_named(
-    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    poses = (scans / 'scene0002_00' / 'pose').iterdir()
-    for path in poses:
-        path.write_text('-inf ' * 16)
-    assert _main(scans, tmp_path / 'out', '--workers', '1') == 0
-    printed = capsys.readouterr().out
-    assert '4 pairs of 2 scenes' in printed
-    assert '1 without a usable frame: scene0002_00' in printed
-
-
 @pytest.mark.parametrize('workers', ['1', '2'])
 def test_the_others_do_not_wait_for_an_unreadable_scene(
     scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture, workers: str

@@ -71,15 +71,6 @@ def test_complete_needs_every_package(
     assert not setup_env.is_complete()
 
 
-def test_foreign_environment_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / 'mine').touch()
-    monkeypatch.setattr(setup_env, 'VENV', tmp_path)
-    with pytest.raises(RuntimeError, match=str(tmp_path)):
-        setup_env.create_environment()
-
-
 def test_compiler_precompiles_the_header_once(tmp_path: Path) -> None:
     """Every file is served by one precompiled header; links pass through."""
     include = tmp_path / 'include' / 'torch'

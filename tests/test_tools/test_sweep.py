@@ -115,18 +115,6 @@ def test_curve_over_shares_of_the_labels(folder, monkeypatch):
     assert picture.read_bytes() != last
 
 
-def test_runs_of_the_published_protocol(folder):
-    write_experiment(folder, extra=HEAD)
-    runs = runs_of('toy.py', '--folds', '10', '--cfg-options', 'a=1')
-    assert len(runs) == 40
-    assert [dict(run.overrides) for run in runs[::10]] == [
-        {'a': 1, 'model.head.num_classes': way} for way in (5, 5, 10, 10)
-    ]
-    assert runs[-1].data == dict(way=10, shot=20, fold=9)
-    drawn = runs_of('toy.py', '--way', '2', '--fold-seed', '3')
-    assert drawn[0].data == dict(way=2, shot=10, fold=0, seed=3)
-
-
 def test_the_head_of_the_config_can_be_kept(folder, monkeypatch, capsys):
     write_experiment(folder, extra=HEAD)
     command = ['toy.py', '--keep-head', '--way']
@@ -167,28 +155,3 @@ def test_rows_and_their_names():
     args = tool.parse_args(['toy.py', 'other.py', '--start', 'scratch'])
     names = [name for name, _, _ in tool.named_rows(args)]
     assert names == ['toy_scratch', 'other_scratch']
-
-
-@pytest.mark.parametrize(
-    ('options', 'offender'),
-    [
-        (['--seeds', '0', '-1'], '-1'),
-        (['--way', '5', '0'], '--way'),
-        (['--epochs', '0'], '--epochs'),
-        (['--folds', '0'], '--folds'),
-        (['--seeds', '1', '2', '1'], '--seeds'),
-        (['--percent', '0', '101'], '--percent'),
-        (['--rule', 'more'], 'more'),
-        (['--cfg-options', 'x'], '--cfg-options'),
-        (['--start', 'a/x.pth', 'a/y.pth'], "'a'"),
-        (['--start', 'a=x.pth', 'a=y.pth'], "'a'"),
-        (['--start', 'epoch.pth'], "''"),
-        (['--start', 'odd name/x.pth'], 'odd name'),
-        (['./toy.py'], 'toy'),
-        (['gone.py'], 'gone.py'),
-    ],
-)
-def test_wrong_arguments_are_refused(capsys, options, offender):
-    with pytest.raises(SystemExit, match='2'):
-        load_tool(TOOL).parse_args(['toy.py', *options])
-    assert offender in capsys.readouterr().err

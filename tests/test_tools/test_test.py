@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from tests.test_engine.toy import ToyRegressor, write_config
-from tests.test_tools.loading import load_tool
 from tests.test_tools.test_train import run_here
 
 
@@ -52,32 +51,3 @@ def test_a_work_directory_means_its_last_checkpoint(folder):
     (folder / 'run' / 'last_checkpoint').write_text('/before/epoch_2.pth')
     assert run_here('test', 'toy.py', 'run', '--out', 'out.json') == 0
     assert json.loads((folder / 'out.json').read_text())['mean'] == 2.5
-
-
-def test_config_without_a_test_set_is_named(folder, capsys):
-    write_config(folder, 'test_dataloader = None\n')
-    assert run_here('test', 'toy.py', 'toy.pth') == 2
-    assert 'toy.py has no test_dataloader' in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures('folder')
-def test_out_must_be_of_a_known_kind(capsys):
-    tool = load_tool('test')
-    with pytest.raises(SystemExit):
-        tool.parse_args(['toy.py', 'toy.pth', '--out', 'out.txt'])
-    assert 'must end in .json or .pkl, got out.txt' in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures('folder')
-def test_votes_go_with_tta(capsys):
-    tool = load_tool('test')
-    with pytest.raises(SystemExit):
-        tool.parse_args(['toy.py', 'toy.pth', '--votes', '3'])
-    assert '--votes goes with --tta' in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures('folder')
-def test_a_config_without_views_is_named(capsys):
-    assert run_here('test', 'toy.py', 'toy.pth', '--tta') == 2
-    err = capsys.readouterr().err
-    assert 'toy.py has no tta_model, tta_dataloader, tta_cfg' in err

@@ -101,29 +101,6 @@ def test_missing_things_are_one_message(folder, capsys):
     assert not (folder / 'work_dirs').exists()
 
 
-def test_options_reach_the_config(folder, monkeypatch):
-    from mmdet3d_act.engine import launch
-
-    class Stop(Exception):
-        pass
-
-    def build_runner(cfg):
-        raise Stop(cfg)
-
-    monkeypatch.setattr(launch, 'build_runner', build_runner)
-    write_config(folder)
-    options = ('--compile', '--sync-bn', '--work-dir', 'here', '--epochs', '4')
-    with pytest.raises(Stop) as caught:
-        run_here('train', 'toy.py', *options, '--deterministic')
-    (cfg,) = caught.value.args
-    assert cfg.compile is True
-    assert cfg.sync_bn == 'torch'
-    assert cfg.work_dir == 'here'
-    assert cfg.train_cfg == dict(by_epoch=True, max_epochs=4, val_interval=4)
-    assert cfg.randomness == dict(seed=0, deterministic=True)
-    assert cfg.custom_hooks == [dict(type='IterationSeedHook')]
-
-
 def test_samples_that_make_no_batch_are_refused(folder, capsys):
     write_config(folder)
     few = ['--cfg-options', 'train_dataloader.dataset.length=3']
@@ -176,13 +153,6 @@ def test_absent_config_is_named_without_a_traceback(tmp_path):
     assert result.returncode == 2
     assert 'absent.py does not exist' in result.stderr
     assert 'Traceback' not in result.stderr
-
-
-def test_check_alone_builds_nothing(folder, capsys):
-    write_config(folder)
-    assert run_here('train', 'toy.py', '--check') == 0
-    assert 'toy.py: nothing is missing' in capsys.readouterr().out
-    assert not (folder / 'work_dirs').exists()
 
 
 def test_missing_things_are_said_once_for_all_processes(tmp_path):

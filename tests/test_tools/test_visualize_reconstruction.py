@@ -58,28 +58,3 @@ def test_draws_a_folder(monkeypatch) -> None:
 def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
     assert run(monkeypatch, *args) == 2
     assert message in capsys.readouterr().err
-
-
-def test_data_that_do_not_fit_the_model_are_explained(
-    monkeypatch, capsys
-) -> None:
-    few = ['--cfg-options', 'val_dataloader.dataset.datasets.0.pipeline.1'
-           '.num_points=6', 'val_dataloader.dataset.datasets.1.pipeline.1'
-           '.num_points=6']  # fmt: skip
-    assert run(monkeypatch, 'mae.py', 'mae.pth', *few) == 2
-    assert 'num_groups' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ('args', 'message'),
-    [
-        (['--num', '0'], '--num is >= 1'),
-        (['--mask-ratio', '1'], '--mask-ratio is in'),
-        (['--up-axis', 'z'], '--up-axis goes with --data'),
-        (['--data', 'x', '--part', 'val'], 'not allowed with'),
-    ],
-)
-def test_wrong_options_are_refused(capsys, args, message) -> None:
-    with pytest.raises(SystemExit, match='2'):
-        load_tool(TOOL).parse_args(['mae.py', 'mae.pth', *args])
-    assert message in capsys.readouterr().err

@@ -34,25 +34,24 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmdet3d_act.engine.failures import UsageError, run_tool
-from mmdet3d_act.progress import ProgressDisplay
-from mmdet3d_act.synthetic.file_set import write_set
-from mmdet3d_act.synthetic.options import RoomScanOptions, RoomSetOptions
-from mmdet3d_act.synthetic.room_set import count_boxes, plan_rooms
+if TYPE_CHECKING:
+    from mmdet3d_act.synthetic.options import RoomSetOptions
 
+# Defaults are those of the options, which would take seconds to import.
 SET = {
-    'num_train': 'rooms for training',
-    'num_val': 'rooms for validation',
-    'seed': 'seed of all rooms',
+    'num_train': (100, 'rooms for training'),
+    'num_val': (25, 'rooms for validation'),
+    'seed': (0, 'seed of all rooms'),
 }
 SCAN = {
-    'num_points': 'points of a room, at most',
-    'num_views': 'frames of a room',
-    'min_points': 'fewest points of a box',
-    'noise': "1 is a first Kinect's",
+    'num_points': (50000, 'points of a room, at most'),
+    'num_views': (24, 'frames of a room'),
+    'min_points': (30, 'fewest points of a box'),
+    'noise': (0.4, "1 is a first Kinect's"),
 }
 
 
@@ -69,16 +68,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         default='data/synthetic',
         help='root of the data, for ACT_DATA_ROOT (default: %(default)s)',
     )
-    for kind, texts in ((RoomSetOptions, SET), (RoomScanOptions, SCAN)):
-        for name, text in texts.items():
-            usual = getattr(kind, name)
-            option, help_text = name.replace('_', '-'), f'{text} ({usual})'
-            add(f'--{option}', type=type(usual), default=usual, help=help_text)
+    for name, (usual, text) in {**SET, **SCAN}.items():
+        option, help_text = name.replace('_', '-'), f'{text} ({usual})'
+        add(f'--{option}', type=type(usual), default=usual, help=help_text)
     add(
         '--image-size',
         type=int,
         nargs=2,
-        default=(RoomScanOptions.width, RoomScanOptions.height),
+        default=(320, 240),
         metavar=('WIDTH', 'HEIGHT'),
         help='of the frames (default: %(default)s)',
     )
@@ -110,6 +107,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def to_options(args: argparse.Namespace) -> RoomSetOptions:
     """Build the options of the set from the command line's."""
+    from mmdet3d_act.synthetic.options import RoomScanOptions, RoomSetOptions
+
     width, height = args.image_size
     scan = RoomScanOptions(
         width=width,
@@ -123,6 +122,11 @@ def to_options(args: argparse.Namespace) -> RoomSetOptions:
 
 def run(args: argparse.Namespace) -> None:
     """Make what is not there yet, and say what the boxes are."""
+    from mmdet3d_act.engine.failures import UsageError
+    from mmdet3d_act.progress import ProgressDisplay
+    from mmdet3d_act.synthetic.file_set import write_set
+    from mmdet3d_act.synthetic.room_set import count_boxes, plan_rooms
+
     start = time.monotonic()
     try:
         options = to_options(args)
@@ -155,6 +159,8 @@ def run(args: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     args = parse_args(arguments)
+    from mmdet3d_act.engine.failures import run_tool
+
     return run_tool(
         lambda: run(args),
         kept='rooms that are done are kept; the same command goes on',

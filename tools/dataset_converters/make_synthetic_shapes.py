@@ -31,29 +31,27 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmdet3d_act.engine.failures import UsageError, run_tool
-from mmdet3d_act.progress import ProgressDisplay
-from mmdet3d_act.synthetic.catalog import category_names
-from mmdet3d_act.synthetic.file_set import write_set
-from mmdet3d_act.synthetic.options import ScanOptions, ShapeSetOptions
-from mmdet3d_act.synthetic.shape_set import plan_shapes
+if TYPE_CHECKING:
+    from mmdet3d_act.synthetic.options import ShapeSetOptions
 
+# Defaults are those of the options, which would take seconds to import.
 COUNTS = {
-    'num_pretrain': 'unlabelled clouds in train.txt',
-    'num_pretrain_test': 'unlabelled clouds in test.txt',
-    'num_train_per_class': 'labelled clouds',
-    'num_val_per_class': 'labelled clouds',
-    'num_test_per_class': 'labelled clouds',
-    'num_points': 'points of a cloud',
-    'seed': 'seed of all clouds',
+    'num_pretrain': (1200, 'unlabelled clouds in train.txt'),
+    'num_pretrain_test': (120, 'unlabelled clouds in test.txt'),
+    'num_train_per_class': (40, 'labelled clouds'),
+    'num_val_per_class': (20, 'labelled clouds'),
+    'num_test_per_class': (40, 'labelled clouds'),
+    'num_points': (2048, 'points of a cloud'),
+    'seed': (0, 'seed of all clouds'),
 }
 SCAN = {
-    'noise': 'standard deviation in object radii',
-    'tilt': 'largest tilt of the up axis in degrees',
-    'clutter': 'mean share of clutter points, up to 0.5',
+    'noise': (0.01, 'standard deviation in object radii'),
+    'tilt': (30.0, 'largest tilt of the up axis in degrees'),
+    'clutter': (0.06, 'mean share of clutter points, up to 0.5'),
 }
 
 
@@ -65,8 +63,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('out_dir', help='folder to write below')
-    for name, text in COUNTS.items():
-        usual = getattr(ShapeSetOptions, name)
+    for name, (usual, text) in COUNTS.items():
         option = '--' + name.replace('_', '-')
         help_text = f'{text} (default: {usual})'
         add(option, type=int, default=usual, help=help_text)
@@ -77,8 +74,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         'sensor sees the objects: one-sided, rotated about the up axis, '
         'tilted, noisy, with clutter on the floor)',
     )
-    for name, text in SCAN.items():
-        usual = getattr(ScanOptions, name)
+    for name, (usual, text) in SCAN.items():
         help_text = f'{text} (default: {usual:g}, with --complete 0)'
         add(f'--{name}', type=float, help=help_text)
     add(
@@ -86,7 +82,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='NAME',
-        help=f'default: all of {", ".join(category_names())}',
+        help='default: all; another name is answered by the list of them',
     )
     add('--parts', action='store_true', help='write part labels as well')
     add(
@@ -105,10 +101,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def to_options(args: argparse.Namespace) -> ShapeSetOptions:
     """Build the options of the set from the command line's."""
+    from mmdet3d_act.synthetic.options import ScanOptions, ShapeSetOptions
+
     scan = {'one_sided': not args.complete}
-    for name in SCAN:
+    for name, (usual, _) in SCAN.items():
         given = getattr(args, name)
-        usual = 0.0 if args.complete else getattr(ScanOptions, name)
+        usual = 0.0 if args.complete else usual
         scan[name] = usual if given is None else given
     return ShapeSetOptions(
         scan=ScanOptions(**scan),
@@ -120,6 +118,11 @@ def to_options(args: argparse.Namespace) -> ShapeSetOptions:
 
 def run(args: argparse.Namespace) -> None:
     """Make what is not there yet."""
+    from mmdet3d_act.engine.failures import UsageError
+    from mmdet3d_act.progress import ProgressDisplay
+    from mmdet3d_act.synthetic.file_set import write_set
+    from mmdet3d_act.synthetic.shape_set import plan_shapes
+
     start = time.monotonic()
     try:
         options = to_options(args)
@@ -146,6 +149,8 @@ def run(args: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     args = parse_args(arguments)
+    from mmdet3d_act.engine.failures import run_tool
+
     return run_tool(
         lambda: run(args),
         kept='clouds that are done are kept; the same command goes on',

@@ -23,45 +23,28 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from config_arguments import ConfigArgumentParser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
-    from mmengine.config import DictAction
-
-    from mmdet3d_act.converters.formats import TASKS
-
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='Exit code 2: the file cannot be converted; the message says '
-        'why.',
+    parser = ConfigArgumentParser(
+        __doc__, 'num_heads=4 or backbone.num_groups=512 (not in the weights)'
     )
     add = parser.add_argument
     add('src', help='published file')
     add('dst', nargs='?', help='file that is written; none to look only')
     add(
         '--task',
-        choices=TASKS,
-        help='what is taken out (default: all that the file holds)',
+        help='what is taken out: backbone, autoencoder, distiller, ... '
+        '(default: all that the file holds)',
     )
     add(
         '--allow-unexpected',
         action='store_true',
         help='go on without parameters that nothing explains, naming them',
-    )
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings of the network that its weights do not tell, where '
-        'they are not the published ones, for example num_heads=4 or '
-        'backbone.num_groups=512',
     )
     add('--up-axis', choices=['x', 'y', 'z'], help='of the training data')
     add(
