@@ -79,11 +79,6 @@ def test_stage_1_then_stage_2(variant: str) -> None:
     assert not any('codebook' in name for name in state)
 
 
-@pytest.mark.usefixtures('data_root')
-def test_small_point_mae_runs() -> None:
-    run('point-mae/point-mae_pretrain_shapenet_tiny.py', 6)
-
-
 def test_own_folder(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both stages on fewer clouds than a batch, one of them damaged."""
     clouds = data_root / 'mine'

@@ -1,4 +1,4 @@
-"""docs/reproduce.md: every command is there, and what it builds."""
+"""docs/reproduce.md: every command is there, and its config resolves."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import re
 import shlex
 
 import pytest
-import torch
 from mmengine.config import DictAction
-from mmengine.registry import DefaultScope
 
 from mmdet3d_act.engine.launch import load_config
-from mmdet3d_act.registry import MODELS
 from tests.small_data import ROOT
 from tests.test_tools.loading import load_tool
 
@@ -21,7 +18,6 @@ FOUND = re.findall(rf'`({COMMAND})`|^({COMMAND})$', PAGE, flags=re.MULTILINE)
 COMMANDS = sorted({inline or line for inline, line in FOUND})
 # The page says that these are written in its place.
 OTHERS = ('-objbg', '-objonly')
-BUILT: set[str] = set()
 
 
 def variants(command: str) -> list[str]:
@@ -32,7 +28,7 @@ def variants(command: str) -> list[str]:
 
 
 @pytest.mark.parametrize('command', COMMANDS)
-def test_command_resolves_and_its_model_builds(
+def test_command_resolves(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -50,15 +46,7 @@ def test_command_resolves_and_its_model_builds(
             for pair in words[words.index('--cfg-options') + 1 :]:
                 key, _, value = pair.partition('=')
                 options[key] = DictAction._parse_iterable(value)
-        cfg = load_config(words[2], options)
-        if 'backbone' in cfg.model:
-            cfg.model.backbone.init_cfg = None
-        key = repr(cfg.model)
-        if key not in BUILT:
-            scope = DefaultScope.overwrite_default_scope('mmdet3d')
-            with scope, torch.device('meta'):
-                MODELS.build(cfg.model)
-            BUILT.add(key)
+        assert load_config(words[2], options).model.type
 
 
 def test_rows_of_both_papers_are_there() -> None:

@@ -11,7 +11,6 @@ import torch
 from mmengine.registry import DefaultScope
 
 from mmdet3d_act.apis import prepare_config, train
-from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import MODELS
 from tests.config_files import CONFIGS, RUN, load
@@ -123,15 +122,6 @@ def test_small_run_then_votes(
     assert best >= voted['vote/overall_accuracy'] >= 0
     other = str(CONFIGS / 'act/act_cls_scanobjectnn_tiny.py')
     assert run_here('test', other, 'linear/epoch_1.pth', '--tta') == 2
-
-
-@pytest.mark.usefixtures('data_root')
-def test_training_without_the_student_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv('ACT_PRETRAINED', raising=False)
-    with pytest.raises(UsageError, match='pretrained weights of PointTrans'):
-        prepare_config(str(CONFIGS / TINY), 'work_dirs/x')
 
 
 @pytest.mark.usefixtures('data_root')

@@ -26,7 +26,7 @@ from mmdet3d_act.apis.scene_pictures import (
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.launch import UsageError
-from mmdet3d_act.registry import registered_classes
+from mmdet3d_act.registry import TRANSFORMS, registered_classes
 from mmdet3d_act.visualization import write_html
 from mmdet3d_act.visualization.arrays import class_colors
 from mmdet3d_act.visualization.scenes import draw_scene_panels
@@ -120,9 +120,10 @@ def _file_pipeline(dataset: dict, config: str) -> list[dict]:
 
 def _is_one_of(step: dict, names: Sequence[str]) -> bool:
     """Look up whether a step is of one of these transforms."""
-    wanted = [cls for name in names for cls in registered_classes(name)]
-    own = registered_classes(step['type'])
-    return any(issubclass(cls, tuple(wanted)) for cls in own)
+    kind = step['type']
+    own = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    # Also those of MMDetection3D, which are imported when they are asked for.
+    return own is not None and own in map(TRANSFORMS.get, names)
 
 
 def _class_metainfo(dataset: dict) -> dict:
