@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -65,19 +64,6 @@ class TargetJob(NamedTuple):
 
     path: str | None
     teacher: dict
-
-
-class CachedTargets(NamedTuple):
-    """What a call has computed.
-
-    Attributes:
-        folder: The store.
-        faults: What is said of the images that cannot be read, and whose
-            targets are missing; of all processes.
-    """
-
-    folder: Path
-    faults: list[str]
 
 
 class _Rows(Dataset):
@@ -183,13 +169,10 @@ def unwrap(dataset: Dataset) -> Iterator[PairedImages]:
 
 
 def default_parts(cfg: Config) -> list[str]:
-    """Choose the data loaders whose targets a training reads.
+    """Choose ``'train'``, and ``'val'`` where it has paired images.
 
     Args:
         cfg: The config.
-
-    Returns:
-        ``'train'``, and ``'val'`` where there is one with paired images.
     """
     kinds = [
         cls
@@ -211,7 +194,7 @@ def cache_targets(
     device: str = 'cpu',
     amp: bool = False,
     report: Callable[[int, int], None] | None = None,
-) -> CachedTargets:
+) -> tuple[Path, list[str]]:
     """Compute the targets of all pairs into a store.
 
     Several processes share the work; each calls this with the same
@@ -235,7 +218,8 @@ def cache_targets(
             process, first before any is computed.
 
     Returns:
-        The store's folder, and which images cannot be read.
+        The store's folder, and what is said of the images that cannot be
+        read, of all processes.
 
     Raises:
         BadSampleError: If an image cannot be read, and its data set has not
@@ -245,6 +229,8 @@ def cache_targets(
             occur twice in a data set.
     """
     generator = generator.to(device).eval()
+    kind = torch.device(device).type
+    half = torch.float16 if kind == 'cuda' else torch.bfloat16
     is_store = list_stores(path) == [Path(path)]
     stores = Path(path).parent if is_store else Path(path)
     identity = {
@@ -254,7 +240,7 @@ def cache_targets(
         'data': sorted(
             {os.path.relpath(d.data_root, stores) for d in datasets}
         ),
-        'precision': str(_amp_dtype(device) if amp else torch.float32),
+        'precision': str(half if amp else torch.float32),
     }
     folder = Path(path) if is_store else store_folder(stores, identity)
     homes = _homes(datasets)
@@ -288,7 +274,7 @@ def cache_targets(
     try:
         for index, batch in enumerate(loader, start=1):
             if batch.rows:
-                with torch.no_grad(), _precision(device, amp):
+                with torch.no_grad(), torch.autocast(kind, half, amp):
                     target = generator.compute(batch.images.to(device))
                 store.write(batch.rows, target)
             store.give_up(list(batch.faults))
@@ -300,7 +286,7 @@ def cache_targets(
     finally:
         store.flush()
     barrier()
-    return CachedTargets(folder, [*chain(*all_gather_object(faults))])
+    return folder, [*chain(*all_gather_object(faults))]
 
 
 class _Batch(NamedTuple):
@@ -316,18 +302,6 @@ def _collate(items: Sequence[tuple[int, Tensor | str]]) -> _Batch:
     images = {row: found for row, found in items if row not in faults}
     stacked = torch.stack(list(images.values())) if images else None
     return _Batch(list(images), stacked, faults)
-
-
-def _precision(device: str, amp: bool) -> AbstractContextManager:
-    if not amp:
-        return nullcontext()
-    kind = torch.device(device).type
-    return torch.autocast(kind, dtype=_amp_dtype(device))
-
-
-def _amp_dtype(device: str) -> torch.dtype:
-    on_gpu = torch.device(device).type == 'cuda'
-    return torch.float16 if on_gpu else torch.bfloat16
 
 
 def _homes(datasets: Sequence[PairedImages]) -> dict[str, PairedImages]:

@@ -119,7 +119,7 @@ def prepare_config(
         launch.enable_amp(cfg)
     if auto_scale_lr:
         launch.enable_auto_scale_lr(cfg)
-    launch.check_training(cfg, config)
+    launch.check_requirements(cfg, config, launch.TRAIN_PARTS)
     return cfg
 
 

@@ -379,19 +379,6 @@ def check_requirements(
         raise UsageError(format_problems(problems, config))
 
 
-def check_training(cfg: Config, config: str) -> None:
-    """Stop before anything is built when a training cannot begin.
-
-    Args:
-        cfg: The config.
-        config: Name of the config file.
-
-    Raises:
-        UsageError: If something is missing.
-    """
-    check_requirements(cfg, config, TRAIN_PARTS)
-
-
 def build_runner(cfg: Config) -> Runner:
     """Return the runner of a config, set up for the machine's devices.
 

@@ -88,13 +88,6 @@ def test_a_bad_sample(num_workers):
     assert caught.value.fault == 'empty: the file has 0 bytes'
 
 
-def test_what_tools_refuse():
-    def refuse():
-        raise UsageError('two things are missing')
-
-    assert failure(refuse) == 'two things are missing'
-
-
 def test_other_errors_keep_their_traceback():
     def main() -> None:
         raise RuntimeError('BadSampleError: somebody else says so')

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
 
 
@@ -30,8 +30,7 @@ class ClassWeightHook(Hook):
         """Hand the weights over.
 
         Raises:
-            ValueError: If the data set has no class weights, or the model no
-                head that takes them.
+            ValueError: If the data set has no class weights.
         """
         dataset = runner.train_loop.dataloader.dataset
         # Wrappers that repeat a data set know nothing of its classes.
@@ -44,17 +43,7 @@ class ClassWeightHook(Hook):
                     f'{type(runner.train_loop.dataloader.dataset).__name__}; '
                     'remove the hook, or set class_weight of the head'
                 )
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        head = getattr(model, 'decode_head', None)
-        if not hasattr(head, 'set_class_weight'):
-            raise ValueError(
-                'ClassWeightHook needs a decode_head with set_class_weight, '
-                f'such as SemanticSegHead, {type(model).__name__} has '
-                f'{type(head).__name__}; remove the hook'
-            )
         weights = dataset.class_weights()
-        head.set_class_weight(weights)
+        unwrapped(runner.model).decode_head.set_class_weight(weights)
         shown = ', '.join(f'{weight:.3f}' for weight in weights)
         print_log(f'class weights of the loss: {shown}', 'current')

@@ -27,16 +27,7 @@ def seed_everything(
         iteration: Iteration, from 0.
         rank: Rank of the process, from 0.
         stream: Number that tells independent uses apart.
-
-    Raises:
-        ValueError: If one of the numbers is negative.
     """
-    if min(seed, iteration, rank) < 0:
-        raise ValueError(
-            'seed, iteration and rank must be >= 0, got '
-            f'{(seed, iteration, rank)}; give a seed by '
-            'randomness=dict(seed=...)'
-        )
     sequence = np.random.SeedSequence(
         (seed, iteration, rank), spawn_key=(stream,)
     )
@@ -62,9 +53,6 @@ class IterationSeedHook(Hook):
         seed: Seed, >= 0. None takes the runner's, ``randomness.seed`` of the
             config or what a resumed checkpoint was trained with.
 
-    Raises:
-        ValueError: If ``seed`` is negative.
-
     Example:
         >>> custom_hooks = [dict(type='IterationSeedHook')]
     """
@@ -73,8 +61,6 @@ class IterationSeedHook(Hook):
     priority = 'LOWEST'
 
     def __init__(self, seed: int | None = None) -> None:
-        if seed is not None and seed < 0:
-            raise ValueError(f'seed must be None or >= 0, got {seed}')
         self.seed = seed
 
     def _apply(self, runner: Runner, stream: int) -> None:

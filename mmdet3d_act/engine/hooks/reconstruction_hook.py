@@ -69,16 +69,11 @@ class ReconstructionHook(Hook):
         seed: int = 0,
         panel: int = 180,
     ) -> None:
-        for name, value in (
-            ('interval', interval),
-            ('num_samples', num_samples),
-        ):
-            if value < 1:
-                raise ValueError(f'{name} must be >= 1, got {value}')
-        if seed < 0:
-            raise ValueError(f'seed must be >= 0, got {seed}')
-        if part not in PARTS:
-            raise ValueError(f'part must be one of {PARTS}, got {part!r}')
+        if interval < 1 or part not in PARTS:
+            raise ValueError(
+                f'interval must be >= 1 and part one of {PARTS}, got '
+                f'{interval} and {part!r}'
+            )
         self.interval = interval
         self.by_epoch = by_epoch
         self.num_samples = num_samples

@@ -32,8 +32,7 @@ class VotingTestLoop(TestLoop):
         **kwargs: Arguments of MMEngine's TestLoop.
 
     Raises:
-        ValueError: If ``rounds`` is below 1, or several rounds would all see
-            the same views.
+        ValueError: If several rounds would all see the same views.
 
     Example:
         >>> test_cfg = dict(type='VotingTestLoop', rounds=10)
@@ -46,8 +45,6 @@ class VotingTestLoop(TestLoop):
         self, *args: Any, rounds: int = 1, higher: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        if rounds < 1:
-            raise ValueError(f'rounds must be >= 1, got {rounds}')
         sampler = self.dataloader.sampler
         if rounds > 1 and not isinstance(sampler, EpochSampler):
             raise ValueError(

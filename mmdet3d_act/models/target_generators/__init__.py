@@ -4,7 +4,6 @@ from mmdet3d_act.models.target_generators.autoencoder_target import (
     AutoencoderCodes,
     AutoencoderTarget,
 )
-from mmdet3d_act.models.target_generators.cached_target import CachedTarget
 from mmdet3d_act.models.target_generators.image_target import (
     CaptionPrefixTarget,
     ImageEmbeddingTarget,
@@ -15,6 +14,7 @@ from mmdet3d_act.models.target_generators.patch_coordinates import (
     PatchCoordinates,
 )
 from mmdet3d_act.models.target_generators.stored_target import (
+    CachedTarget,
     StoredTarget,
     StoreError,
     TargetStore,

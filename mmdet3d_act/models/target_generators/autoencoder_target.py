@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -29,26 +30,32 @@ IN_DISTILLER = '.autoencoder.module.codebook'
 class _FrozenAutoencoder(BaseModule):
     """Base of the targets that a frozen stage-I autoencoder gives.
 
+    The autoencoder is frozen in every respect: no gradient, evaluation mode,
+    buffers untouched. Its weights are not stored again in the checkpoints of
+    the student; their fingerprint is, and resuming checks it.
+
     Args:
         autoencoder: Config of the autoencoder, or the loaded module.
         checkpoint: Its stage-I checkpoint: a file, or the work directory of
             the training, whose last checkpoint is taken. None only where a
             loaded module is given.
         noise: Whether the codes are drawn at random or are the most likely
-            ones.
+            ones; None for the published choice.
         published_train_mode: Whether the autoencoder follows the student into
-            training mode, as in the released loop: batch statistics that
+            training mode, as in the published loop: batch statistics that
             drift and prompt dropout.
         stage1_config: Config that trains the autoencoder; named where the
             checkpoint is missing.
     """
+
+    published_noise: bool
 
     def __init__(
         self,
         autoencoder: dict | nn.Module,
         checkpoint: str | None = None,
         *,
-        noise: bool,
+        noise: bool | None = None,
         published_train_mode: bool = False,
         stage1_config: str = STAGE1_CONFIG,
     ) -> None:
@@ -65,7 +72,7 @@ class _FrozenAutoencoder(BaseModule):
             pending=checkpoint is not None,
         )
         self.checkpoint = checkpoint
-        self.noise = noise
+        self.noise = self.published_noise if noise is None else noise
         self.stage1_config = stage1_config
 
     @classmethod
@@ -132,52 +139,43 @@ class _FrozenAutoencoder(BaseModule):
         self.autoencoder.check_ready()
         return self._target(patches)
 
+    @abstractmethod
     def _target(self, patches: PointPatches) -> Tensor:
-        raise NotImplementedError(
-            f'{type(self).__name__} must define _target(patches)'
-        )
+        """Compute the target of every patch, (B, G, ...)."""
 
 
 @MODELS.register_module()
 class AutoencoderTarget(_FrozenAutoencoder):
     """Features of a frozen autoencoder, of the whole cloud, as targets.
 
-    The autoencoder is frozen in every respect: no gradient, evaluation mode,
-    buffers untouched. Its weights are not stored again in the checkpoints of
-    the student; their fingerprint is, and resuming checks it.
+    Codes are drawn at random by default, the paper's way. Other arguments are
+    the base class's.
 
     Source: Dong et al., Autoencoders as Cross-Modal Teachers, ICLR 2023,
     section 3.3.
 
     Args:
         autoencoder: Config of the autoencoder, or the loaded module.
-        checkpoint: Its stage-I checkpoint: a file, or the work directory of
-            the training, whose last checkpoint is taken. None only where a
-            loaded module is given.
-        noise: Whether the codes are drawn at random (the paper's way) or are
-            the most likely ones.
+        checkpoint: Its stage-I checkpoint, a file or a work directory.
         local: Whether the target stops before the second DGCNN.
-        published_train_mode: Whether the autoencoder follows the student into
-            training mode, as in the released loop: batch statistics that
-            drift and prompt dropout.
-        stage1_config: Config that trains the autoencoder; named where the
-            checkpoint is missing.
+        **options: ``noise``, ``published_train_mode``, ``stage1_config``.
     """
+
+    published_noise = True
 
     def __init__(
         self,
         autoencoder: dict | nn.Module,
         checkpoint: str | None = None,
         *,
-        noise: bool = True,
         local: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(autoencoder, checkpoint, noise=noise, **options)
+        super().__init__(autoencoder, checkpoint, **options)
         self.local = local
 
     def _target(self, patches: PointPatches) -> Tensor:
-        """Return the features, (B, G, C)."""
+        """Compute the features, (B, G, C)."""
         return self.autoencoder.module.encode(
             patches, noise=self.noise, local=self.local
         )
@@ -187,38 +185,22 @@ class AutoencoderTarget(_FrozenAutoencoder):
 class AutoencoderCodes(_FrozenAutoencoder):
     """Code indices of a frozen autoencoder, of the whole cloud, as targets.
 
-    Point-BERT's targets: what a masked patch's code is. They depend on the
-    patch embedding, the first DGCNN and the codebook's size only; the teacher
-    behind the codes is not evaluated. Everything else is as in
-    :class:`AutoencoderTarget`. :class:`~mmdet3d_act.models.heads.CodeHead`
-    predicts them. Targets that are classes cannot be normalised.
+    Point-BERT's targets: what a masked patch's code is, by default the most
+    likely one. They depend on the patch embedding, the first DGCNN and the
+    codebook's size only; the teacher behind the codes is not evaluated.
+    :class:`~mmdet3d_act.models.heads.CodeHead` predicts them. Targets that are
+    classes cannot be normalised.
 
     Source: Yu et al., Point-BERT, CVPR 2022, section 3.2. Its contrastive
     branch (momentum encoder and queue), the mixing of patches of two clouds,
     the random replacement of visible patches and a mask ratio drawn for each
     cloud are not covered.
-
-    Args:
-        autoencoder: Config of the autoencoder, or the loaded module.
-        checkpoint: See :class:`AutoencoderTarget`.
-        noise: Whether the codes are drawn at random, or are the most likely
-            ones (published).
-        published_train_mode: See :class:`AutoencoderTarget`.
-        stage1_config: See :class:`AutoencoderTarget`.
     """
 
-    def __init__(
-        self,
-        autoencoder: dict | nn.Module,
-        checkpoint: str | None = None,
-        *,
-        noise: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(autoencoder, checkpoint, noise=noise, **options)
+    published_noise = False
 
     def _target(self, patches: PointPatches) -> Tensor:
-        """Return the indices, int64 (B, G)."""
+        """Look up the indices, int64 (B, G)."""
         return self.autoencoder.module.get_codes(patches, noise=self.noise)
 
 

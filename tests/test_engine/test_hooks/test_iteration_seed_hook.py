@@ -68,13 +68,3 @@ def test_epoch_start_is_seeded_apart():
     hook.before_train_epoch(runner)
     assert draw() == first
     assert drawn_at(hook, 7) != first
-
-
-def test_negative_seed_is_refused():
-    with pytest.raises(ValueError, match='seed must be None or >= 0, got -1'):
-        IterationSeedHook(seed=-1)
-
-
-def test_negative_iteration_is_refused():
-    with pytest.raises(ValueError, match='must be >= 0, got'):
-        iteration_seed_hook.seed_everything(0, -1, 0)

@@ -156,15 +156,7 @@ def test_a_model_that_cannot_be_drawn_is_refused_at_once(
         train(prepare_config('toy.py', 'here'))
 
 
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        (dict(interval=0), 'interval must be >= 1, got 0'),
-        (dict(num_samples=0), 'num_samples must be >= 1'),
-        (dict(seed=-1), 'seed must be >= 0, got -1'),
-        (dict(part='all'), "one of .* got 'all'"),
-    ],
-)
-def test_wrong_options_are_refused(options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize('options', [dict(interval=0), dict(part='all')])
+def test_wrong_options_are_refused(options: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
         ReconstructionHook(**options)

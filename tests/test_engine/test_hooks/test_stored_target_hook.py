@@ -42,8 +42,9 @@ def runner_of(
 
 
 def make(root: Path, **settings: object) -> TargetStore:
-    made = cache_targets(teacher_of(weights()), [Pairs(**settings)], root)
-    return TargetStore(made.folder, writable=True)
+    pairs = [Pairs(**settings)]
+    folder, _ = cache_targets(teacher_of(weights()), pairs, root)
+    return TargetStore(folder, writable=True)
 
 
 def test_what_is_there(tmp_path: Path) -> None:

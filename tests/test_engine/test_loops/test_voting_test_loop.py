@@ -111,9 +111,3 @@ def test_rounds_need_a_sampler_that_counts_them(tmp_path) -> None:
     runner = build(tmp_path, 'DefaultSampler', rounds=2)
     with pytest.raises(ValueError, match='EpochSampler'):
         runner.test()
-
-
-def test_rounds_must_be_positive(tmp_path) -> None:
-    runner = build(tmp_path, rounds=0)
-    with pytest.raises(ValueError, match='rounds must be >= 1, got 0'):
-        runner.test()

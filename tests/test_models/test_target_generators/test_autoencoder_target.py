@@ -24,6 +24,12 @@ def stage_one() -> DiscreteVAE:
     return toys.randomize(toys.vae(), seed=5).eval()
 
 
+def without_fuse() -> dict:
+    state = stage_one().state_dict()
+    del state['mixer.fuse.weight']
+    return state
+
+
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     path = tmp_path / 'epoch_3.pth'
@@ -53,26 +59,19 @@ def train_a_step(model: Distiller) -> None:
     optimizer.step()
 
 
-def test_builds_from_its_config_and_loads(checkpoint: Path) -> None:
-    target = MODELS.build(
-        dict(
-            type='AutoencoderTarget',
-            autoencoder=toys.VAE,
-            checkpoint=str(checkpoint),
-        )
-    )
+@pytest.mark.parametrize('kind', ['AutoencoderTarget', 'AutoencoderCodes'])
+def test_builds_from_its_config_and_loads(checkpoint: Path, kind: str) -> None:
+    config = dict(type=kind, autoencoder=toys.VAE, checkpoint=str(checkpoint))
+    target = MODELS.build(config)
+    assert type(target).check_requirements(config) == []
+    assert target.noise == (kind == 'AutoencoderTarget')
+    with pytest.raises(RuntimeError, match='not loaded; call init_weights'):
+        target({}, toys.patches())
     target.init_weights()
     loaded = target.autoencoder.module.state_dict()
     for name, value in stage_one().state_dict().items():
         assert torch.equal(loaded[name], value), name
     assert target.autoencoder.source == 'epoch_3.pth'
-
-
-def test_loaded_by_the_distiller_it_is_part_of(checkpoint: Path) -> None:
-    model = distiller(AutoencoderTarget(toys.vae(), str(checkpoint)))
-    model.init_weights()
-    loaded = model.objectives['act'].target_generator.autoencoder.module
-    assert torch.equal(loaded.codebook, stage_one().codebook)
 
 
 @pytest.mark.parametrize('local', [False, True])
@@ -150,11 +149,6 @@ def test_resuming_with_another_autoencoder_is_an_error(
         second.load_state_dict(state)
 
 
-def test_no_checkpoint_named_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r'tools/train.py configs/act/act_dv'):
-        AutoencoderTarget(toys.VAE)
-
-
 def test_a_missing_checkpoint_names_the_command(tmp_path: Path) -> None:
     config = dict(
         type='AutoencoderTarget',
@@ -172,38 +166,28 @@ def test_a_missing_checkpoint_names_the_command(tmp_path: Path) -> None:
         target.init_weights()
 
 
-def test_requirements_are_met_by_a_checkpoint(checkpoint: Path) -> None:
-    for path in (checkpoint, None):
-        config = dict(checkpoint=path and str(path))
-        assert AutoencoderTarget.check_requirements(config) == []
-
-
-def test_use_before_loading_is_an_error(checkpoint: Path) -> None:
-    target = AutoencoderTarget(toys.vae(), str(checkpoint))
-    with pytest.raises(RuntimeError, match='not loaded; call init_weights'):
-        target({}, toys.patches())
-
-
-def test_an_incomplete_checkpoint_is_refused(checkpoint: Path) -> None:
-    state = stage_one().state_dict()
-    del state['mixer.fuse.weight']
+@pytest.mark.parametrize(
+    ('state', 'offender'),
+    [
+        (toys.vae(num_codes=8).state_dict(), r'codebook.*tools/train\.py'),
+        (toys.student().state_dict(), 'DiscreteVAE'),
+        (without_fuse(), r'mixer\.fuse\.weight'),
+    ],
+    ids=['shape', 'model', 'incomplete'],
+)
+def test_other_weights_are_refused(
+    checkpoint: Path, state: dict, offender: str
+) -> None:
     torch.save(dict(state_dict=state), checkpoint)
     target = AutoencoderTarget(toys.vae(), str(checkpoint))
-    with pytest.raises(ValueError, match=r'does not fit.*mixer\.fuse\.weight'):
+    with pytest.raises(ValueError, match=offender):
         target.init_weights()
 
 
-def test_a_checkpoint_of_another_shape_is_refused(checkpoint: Path) -> None:
-    target = AutoencoderTarget(toys.vae(num_codes=8), str(checkpoint))
-    with pytest.raises(ValueError, match=r'codebook.*tools/train\.py'):
-        target.init_weights()
-
-
-def test_a_checkpoint_of_another_model_is_refused(checkpoint: Path) -> None:
-    torch.save(dict(state_dict=toys.student().state_dict()), checkpoint)
-    target = AutoencoderTarget(toys.vae(), str(checkpoint))
-    with pytest.raises(ValueError, match='does not fit DiscreteVAE'):
-        target.init_weights()
+@pytest.mark.parametrize('kind', [AutoencoderTarget, AutoencoderCodes])
+def test_a_config_needs_a_checkpoint(kind: type) -> None:
+    with pytest.raises(ValueError, match=rf'{kind.__name__}.*tools/train\.py'):
+        kind(toys.VAE)
 
 
 def test_codes_are_those_that_the_features_are_made_of() -> None:
@@ -233,34 +217,6 @@ def test_codes_can_be_drawn() -> None:
     with torch.no_grad():
         rows = module.quantize(logits, hard=True, noise=True)
     assert torch.equal(module.codebook[drawn[2]], rows)
-
-
-def test_codes_load_and_check_the_autoencoder_alike(checkpoint: Path) -> None:
-    target = MODELS.build(
-        dict(
-            type='AutoencoderCodes',
-            autoencoder=toys.VAE,
-            checkpoint=str(checkpoint),
-        )
-    )
-    assert not target.noise
-    with pytest.raises(RuntimeError, match='not loaded; call init_weights'):
-        target({}, toys.patches())
-    target.init_weights()
-    expected = stage_one().get_codes(toys.patches())
-    assert torch.equal(target({}, toys.patches()), expected)
-    assert list(target.state_dict()) == ['autoencoder.frozen_source']
-    target.train()
-    assert not any(m.training for m in target.autoencoder.modules())
-    assert not any(p.requires_grad for p in target.parameters())
-    (problem,) = AutoencoderCodes.check_requirements(
-        dict(checkpoint=str(checkpoint) + 'x')
-    )
-    assert 'stage-I autoencoder is missing' in problem
-    with pytest.raises(ValueError, match='AutoencoderCodes needs the check'):
-        AutoencoderCodes(toys.VAE)
-    with pytest.raises(TypeError, match='local'):
-        AutoencoderCodes(toys.VAE, str(checkpoint), local=True)
 
 
 def test_codes_do_not_ask_the_teacher() -> None:

@@ -13,7 +13,6 @@ from mmdet3d_act.models.target_generators import (
     PatchCoordinates,
     TargetNorm,
 )
-from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
 
 
@@ -46,14 +45,6 @@ def objective(norm: TargetNorm | None = None) -> Objective:
     )
 
 
-def test_builds_from_its_config() -> None:
-    generator = MODELS.build(
-        dict(type='CachedTarget', generator=dict(type='PatchCoordinates'))
-    )
-    assert type(generator) is CachedTarget
-    assert isinstance(generator.generator, PatchCoordinates)
-
-
 def test_targets_come_back_by_sample() -> None:
     cache = CachedTarget(PatchCoordinates())
     target = torch.randn(4, 8, 3, requires_grad=True)
@@ -64,15 +55,6 @@ def test_targets_come_back_by_sample() -> None:
     back = cache({}, chosen, [samples[3], samples[1]])
     assert torch.equal(back, target.detach()[[3, 1]])
     assert not back.requires_grad
-
-
-def test_codes_stay_integers() -> None:
-    cache, samples = CachedTarget(PatchCoordinates()), toys.samples(2)
-    codes = torch.randint(16, (2, 8))
-    cache.store(codes, toys.patches(), samples)
-    back = cache({}, toys.patches(), samples)
-    assert back.dtype == torch.int64
-    assert torch.equal(back, codes)
 
 
 def test_a_later_target_replaces_the_earlier() -> None:
@@ -112,31 +94,13 @@ def test_statistics_and_targets_in_one_pass() -> None:
     toys.assert_close(target, patches.centers * 2 - mean)
 
 
-def test_known_statistics_are_kept_when_targets_are_computed_again() -> None:
-    part = objective(TargetNorm('center', num_channels=3))
-    part.target_norm.mean.fill_(7.0)
-    part.target_norm.fitted.fill_(True)
-    part.prepare(batches())
-    assert part.target_norm.mean.tolist() == [7.0] * 3
-    assert part.target_generator.generator.calls == 2
-
-
-def test_targets_are_not_in_the_checkpoint() -> None:
-    part = objective()
-    before = set(part.state_dict())
-    part.prepare(batches())
-    assert set(part.state_dict()) == before
-
-
-def test_unknown_samples_are_an_error() -> None:
+def test_other_samples_and_patches_are_refused() -> None:
     cache = CachedTarget(PatchCoordinates())
-    cache.store(torch.zeros(2, 8, 3), toys.patches(), toys.samples(2))
-    with pytest.raises(RuntimeError, match=r'samples \[2, 3\] \(2 are kept\)'):
+    codes = torch.randint(16, (2, 8))
+    cache.store(codes, toys.patches(), toys.samples(2))
+    assert torch.equal(cache({}, toys.patches(), toys.samples(2)), codes)
+    assert cache.state_dict() == {}
+    with pytest.raises(RuntimeError, match=r'\[2, 3\]'):
         cache({}, toys.patches(4), toys.samples(4))
-
-
-def test_targets_of_other_patches_are_an_error() -> None:
-    cache = CachedTarget(PatchCoordinates())
-    cache.store(torch.zeros(2, 8, 3), toys.patches(), toys.samples())
-    with pytest.raises(RuntimeError, match='not those whose targets are kept'):
+    with pytest.raises(RuntimeError, match='PrepareTargetsHook'):
         cache({}, toys.patches(seed=9), toys.samples())

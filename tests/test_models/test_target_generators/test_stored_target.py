@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
 from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.models.target_generators import (
@@ -45,10 +44,6 @@ def samples(*numbers: int) -> list[SimpleNamespace]:
 
 def inputs() -> dict:
     return {'points': torch.zeros(2, 4, 3)}
-
-
-def test_registered() -> None:
-    assert MODELS.module_dict['StoredTarget'] is StoredTarget
 
 
 def test_gives_what_the_teacher_gives(tmp_path: Path) -> None:
@@ -155,18 +150,6 @@ def test_check_before_a_training(tmp_path: Path, config: dict) -> None:
     (tmp_path / 'teachers' / 'vit.pth').unlink()
     assert len(collect_problems(dict(model=cfg))) == 1
     assert 'are missing' in collect_problems(dict(model=config))[0]
-
-
-def test_samples_without_a_name(tmp_path: Path) -> None:
-    make_store(tmp_path)
-    stored = StoredTarget(tmp_path, teacher_of(weights()))
-    with pytest.raises(KeyError, match='meta_keys of PackPointInputs'):
-        stored(inputs(), None, [SimpleNamespace(metainfo={})])
-
-
-def test_teacher_that_sees_no_image(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match='target generator for images'):
-        StoredTarget(tmp_path, nn.Linear(2, 2))
 
 
 def test_the_check_compares_settings(tmp_path: Path, config: dict) -> None:
