@@ -35,7 +35,6 @@ LEGEND = (
     'each run is chosen by {metric} on the data that it is measured on, which '
     'flatters it: compare last with last, and best with best.'
 )
-SCRATCH = 'scratch'
 # A fold has as many classes as --way says.
 HEAD = 'model.head.num_classes'
 # A larger head may predict a class that the fold does not have.
