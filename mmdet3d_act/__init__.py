@@ -12,6 +12,7 @@ if HAS_MMDET3D:
     from mmdet3d_act import datasets, engine, evaluation
 
 compat.allow_mmengine_checkpoints()
+compat.register_config_scope()
 checkpoint.register_loader()
 
 __all__ = ['__version__', 'checkpoint', 'compat', 'mmcv_lite', 'models']

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.hub import hub
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import digit_version
 
@@ -253,29 +254,34 @@ def find_config(name: str) -> Path:
 
 
 def register_config_scope() -> None:
-    """Make ``_base_ = 'mmdet3d_act::act/...'`` work in this process.
+    """Make ``mmdet3d_act::act/...`` a name of a config in this process.
 
-    MMEngine knows a fixed list of packages that such a base may name. Ours is
-    added to it, and its configs are found in a checkout too, where MMEngine
-    looks for them in site-packages. Unlike for other packages no ``_scope_``
-    is put into the dicts of the base: ours names classes in MMDetection3D's
-    scope, which its configs choose themselves.
+    As a ``_base_`` and for ``mmengine.hub.get_config``. MMEngine knows a
+    fixed list of packages; ours is added to it, and its configs are found in
+    a checkout too, where MMEngine looks for them in site-packages. Unlike for
+    other packages no ``_scope_`` is put into the dicts of a base: ours names
+    classes in MMDetection3D's scope, which its configs choose themselves.
 
-    The tools of this package call it; a config that other tools have to read
-    as well names its base by a relative path instead.
+    Importing the package calls it; calling it again changes nothing.
     """
-    MODULE2PACKAGE.setdefault(PACKAGE, PACKAGE)
-    original = Config._get_cfg_path
-    if getattr(original, 'serves_mmdet3d_act', False):
+    if MODULE2PACKAGE.get(PACKAGE) == PACKAGE:
         return
+    MODULE2PACKAGE[PACKAGE] = PACKAGE
+    get_cfg_path, get_metainfo = Config._get_cfg_path, hub._get_cfg_metainfo
 
-    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
+    def base_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         if cfg_path.startswith(SCOPE_PREFIX):
             return str(find_config(cfg_path)), None
-        return original(cfg_path, filename)
+        return get_cfg_path(cfg_path, filename)
 
-    get_cfg_path.serves_mmdet3d_act = True  # type: ignore[attr-defined]
-    Config._get_cfg_path = staticmethod(get_cfg_path)
+    def metainfo(package_path: str, cfg_path: str) -> dict:
+        if Path(package_path).name == PACKAGE:
+            # Absolute, so that it stays what it is when MMEngine joins it.
+            return dict(Config=str(find_config(cfg_path)))
+        return get_metainfo(package_path, cfg_path)
+
+    Config._get_cfg_path = staticmethod(base_path)
+    hub._get_cfg_metainfo = metainfo
 
 
 def cpu_computes_bfloat16() -> bool:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from mmdet3d_act.engine.preflight import iter_typed
@@ -126,6 +127,7 @@ def test_data_parts_build(built: tuple[Config, nn.Module]) -> None:
 
 def test_hooks_and_metrics_build(built: tuple[Config, nn.Module]) -> None:
     cfg, model = built
+    Visualizer.get_instance('of the run')
     hooks = [*cfg.custom_hooks, *cfg.default_hooks.values()]
     names = {type(HOOKS.build(hook)).__name__ for hook in hooks}
     assert {'IterationSeedHook', 'DistSamplerSeedHook'} <= names

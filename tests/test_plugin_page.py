@@ -124,3 +124,20 @@ def test_runs_forward_and_backward(
         model.eval().test_cfg.score_thr = 0.0
         (first, _) = model(**batch, mode='predict')
         assert len(first.pred_instances_3d.bboxes_3d) > 0
+
+
+def test_the_backbone_page_runs(tmp_path: Path) -> None:
+    page = PAGE.with_name('backbone.md').read_text()
+    code = ''.join(re.findall(r'```python\n(.*?)```', page, re.S)[:2])
+    state = PointTransformer(num_groups=128).state_dict()
+    torch.save(dict(state_dict=state), tmp_path / 'student.pth')
+    noted = 'work_dirs/act_pretrain_shapenet/epoch_300.pth'
+    found: dict = {}
+    exec(code.replace(noted, str(tmp_path / 'student.pth')), found)
+    assert found['output']['features'].shape == (2, 384, 128)
+    assert found['output']['centers'].shape == (2, 128, 3)
+    assert found['per_point'].shape == (2, 2048, 384)
+    # A patch's own centre has its features.
+    centers, rows = found['output']['centers'], found['rows']
+    again = found['three_interpolate'](centers, centers, rows)
+    torch.testing.assert_close(again, rows, rtol=1e-3, atol=1e-3)

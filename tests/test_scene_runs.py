@@ -131,8 +131,6 @@ def whole_scenes() -> dict:
     model = full.model
     return dict(
         model=dict(
-            type=model.type,
-            data_preprocessor=dict(_delete_=True, **model.data_preprocessor),
             test_cfg=dict(_delete_=True, **model.test_cfg),
         ),
         train_dataloader=dict(dataset=dict(pipeline=pipeline)),
@@ -172,13 +170,9 @@ def test_both_segmentors_say_the_same_of_a_block() -> None:
     cfg = peek(SEGMENTATION).model.to_dict()
     cfg['backbone'].update(num_layers=1, num_groups=32)
     cfg['test_cfg'] = dict(mode='whole')
-    stock = MODELS.build(cfg).eval()
-    cfg.update(
-        type='PointSegmentor',
-        data_preprocessor=dict(type='PointCloudPreprocessor'),
-    )
-    cfg.pop('train_cfg')
     own = MODELS.build(cfg).eval()
+    cfg.update(type='EncoderDecoder3D')
+    stock = MODELS.build(cfg).eval()
     own.load_state_dict(stock.state_dict())
     points = torch.rand(2, 256, 3)
     inputs = dict(points=list(points))

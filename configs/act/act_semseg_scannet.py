@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/models/act_scene_segmentor.py',
     '../_base_/datasets/scannet_seg.py',
     '../_base_/schedules/scene_semseg_200e.py',
-    '../_base_/default_runtime.py',
+    '../_base_/scene_runtime.py',
 ]
 
 default_hooks = dict(

@@ -3,8 +3,6 @@
 _base_ = './act_semseg_scannet.py'
 
 model = dict(
-    type='PointSegmentor',
-    data_preprocessor=dict(_delete_=True, type='PointCloudPreprocessor'),
     test_cfg=dict(
         _delete_=True,
         mode='slide',

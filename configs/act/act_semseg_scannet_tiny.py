@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/act_scene_segmentor_tiny.py',
     '../_base_/datasets/scannet_seg_tiny.py',
     '../_base_/schedules/scene_semseg_tiny.py',
-    '../_base_/default_runtime.py',
+    '../_base_/scene_runtime.py',
 ]
 
 default_hooks = dict(

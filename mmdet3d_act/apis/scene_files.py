@@ -13,7 +13,7 @@ from mmdet3d_act.datasets.base import build_transforms
 from mmdet3d_act.datasets.readers import (
     POINT_FILE_SUFFIXES,
     BadSampleError,
-    read_points,
+    read_cloud,
 )
 from mmdet3d_act.datasets.readers.scenes import read_scene_points
 from mmdet3d_act.datasets.seeding import RngKey, seeded, static_stream
@@ -88,8 +88,8 @@ class SceneFiles(Dataset):
     def __getitem__(self, index: int) -> dict:
         """Load a scene, packed; its sample has ``origin``.
 
-        That is where the scene's own coordinates have what is 0 now, (3,),
-        metres.
+        That is where the file's own coordinates have what is 0 now, (3,),
+        float64, metres.
 
         Raises:
             BadSampleError: If the file is missing, or cannot be used.
@@ -97,11 +97,12 @@ class SceneFiles(Dataset):
         file = self.files[index]
         if not os.path.isfile(file):
             raise BadSampleError(file, 'does not exist, or is no file')
+        offset = np.zeros(3)
         if file.lower().endswith(ROWS_SUFFIX):
             remedy = 'say how many numbers a row has (--columns)'
             rows = read_scene_points(file, self.num_columns, remedy=remedy)
         else:
-            rows = read_points(file)
+            rows, offset = read_cloud(file)
         origin = np.zeros(3, np.float32)
         if self.place:
             origin += (rows[:, :3].min(0) + rows[:, :3].max(0)) / 2
@@ -118,5 +119,5 @@ class SceneFiles(Dataset):
         )
         with seeded(static_stream(key)):
             packed = self.pipeline(results)
-        packed['data_samples'].set_metainfo(dict(origin=origin))
+        packed['data_samples'].set_metainfo(dict(origin=offset + origin))
         return packed

@@ -47,8 +47,8 @@ class SceneResult(NamedTuple):
 
     Attributes:
         file: The file.
-        points: (N, 3), what the model has read, metres.
-        boxes: (D, 7): middle, sizes, yaw; None of a segmentor.
+        points: (N, 3), float64, what the model has read, metres.
+        boxes: (D, 7), float64: middle, sizes, yaw; None of a segmentor.
         labels: int64, (D,) of the boxes or (N,) of the points.
         scores: (D,), highest first; None of a segmentor.
         classes: Names by label.
@@ -211,7 +211,7 @@ def scene_result(
     Args:
         sample: A data sample as a dict, with boxes or classes of points.
         points: (N, 3), what the model has read.
-        origin: (3,), where the file has what is 0 in ``points``.
+        origin: (3,), float64, where the file has what is 0 in ``points``.
         classes: Names by label.
         min_score: Detections of lower scores are left out.
     """
@@ -219,6 +219,7 @@ def scene_result(
     if 'pred_instances_3d' in sample:
         found = sample['pred_instances_3d']
         boxes, labels, scores = likely_boxes(found, min_score)
+        boxes = boxes.double()
         boxes[:, :3] += origin
         boxes, scores = boxes.numpy(), scores.numpy()
     else:
@@ -245,7 +246,7 @@ def write_result(result: SceneResult, stem: str | Path) -> Path:
         path = Path(f'{stem}.npz')
         np.savez_compressed(
             path,
-            points=result.points.astype(np.float32),
+            points=result.points,
             labels=result.labels,
             classes=np.array(result.classes),
         )

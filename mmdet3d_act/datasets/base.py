@@ -476,6 +476,12 @@ class PointCloudDataset(BaseDataset):
                 ) from error
             self._report_bad(index, error)
             return None
+        except ValueError as error:
+            # Transforms of others do not say of which file they speak.
+            path = self.get_data_info(index)['lidar_path']
+            if path in str(error):
+                raise
+            raise ValueError(f'{path}: {error}') from error
 
     def _static_results(self, key: RngKey) -> dict | None:
         """Give the sample after the static pipeline, a copy of its own."""

@@ -95,6 +95,8 @@ class ScanNetScenes(PointCloudDataset):
             from the folder. None: every scene once.
         metainfo: May hold ``classes``, some of those of the task; boxes of
             others are left out, points of others get the label for none.
+        box_type_3d: ``'Depth'``; MMDetection3D's `inference_detector` looks
+            for it in a config.
         **kwargs: Arguments of `PointCloudDataset`; a ``label_fraction`` is
             one of the scenes.
 
@@ -138,8 +140,10 @@ class ScanNetScenes(PointCloudDataset):
         samples_per_scene: int = 1,
         scene_idxs: str | Sequence[int] | None = None,
         metainfo: dict | None = None,
+        box_type_3d: str = BOX_TYPE,
         **kwargs: object,
     ) -> None:
+        check_choice('box_type_3d', box_type_3d, (BOX_TYPE,))
         check_choice('task', task, tuple(SOURCES))
         check_least('samples_per_scene', samples_per_scene, 1)
         self.task = task
@@ -159,6 +163,11 @@ class ScanNetScenes(PointCloudDataset):
         """Name classes and colours of a configured data set."""
         named = (cfg.get('metainfo') or {}).get('classes')
         return _class_meta(cfg.get('task', 'detection'), named)
+
+    def describe(self) -> None:
+        """Name classes and colours, which `init_model` asks for."""
+        named = self._metainfo.get('classes')
+        self._metainfo = {**_class_meta(self.task, named), **self._metainfo}
 
     def label_of(self, sample: dict) -> str:
         """Name the kind by which ``label_fraction`` divides: one of all."""

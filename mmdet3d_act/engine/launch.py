@@ -72,7 +72,6 @@ def load_config(path: str, options: dict | None = None) -> Config:
         UsageError: If there is no such config, it cannot be read, or an
             option does not fit it.
     """
-    compat.register_config_scope()
     try:
         file = compat.find_config(path) if '::' in path else Path(path)
         cfg = Config.fromfile(file)
@@ -294,22 +293,24 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
     """Test with several random views of every sample, as the config says.
 
-    ``tta_model``, ``tta_dataloader`` and ``tta_cfg`` take the places of the
-    model, which goes into the former, ``test_dataloader`` and ``test_cfg``.
+    The model goes into ``tta_model``. ``tta_pipeline`` takes the place of the
+    test data's pipeline, as in MMDetection3D; or ``tta_dataloader`` and
+    ``tta_cfg`` those of ``test_dataloader`` and ``test_cfg``.
 
     Args:
         cfg: The config, changed in place.
         config: Name of the config file.
         rounds: Number of votes, see
             :class:`~mmdet3d_act.engine.loops.VotingTestLoop`; None keeps the
-            config's.
+            config's. Not with a ``tta_pipeline``, whose views are fixed.
 
     Raises:
         UsageError: If it has no such parts, or ``rounds`` is below 1.
     """
+    fixed = 'tta_pipeline' in cfg
     require(
         cfg,
-        VOTING_PARTS,
+        ['tta_model'] if fixed else VOTING_PARTS,
         config,
         remedy='write them as configs/act/act_cls_modelnet40.py and its '
         'bases have them, or test without --tta',
@@ -317,6 +318,11 @@ def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
     if rounds is not None and rounds < 1:
         raise UsageError(f'--votes must be >= 1, got {rounds}')
     cfg.model = dict(**cfg.tta_model, module=cfg.model)
+    if fixed:
+        if rounds is not None:
+            raise UsageError(f'the views of {config} are fixed: no --votes')
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        return
     cfg.test_dataloader = cfg.tta_dataloader
     cfg.test_cfg = cfg.tta_cfg
     if rounds is not None:

@@ -73,7 +73,8 @@ def sample_checked(
     ops = None if skip_origin else mmcv_ops(points)
     if ops is not None:
         return _sample_mmcv(points, num_samples, ops)
-    order = candidate_order(points.shape[1], RELEASED_THREADS)
+    # While a model is traced, sizes are tensors.
+    order = candidate_order(int(points.shape[1]), RELEASED_THREADS)
     return sample_in_order(
         points, num_samples, order.to(points.device), skip_origin
     )

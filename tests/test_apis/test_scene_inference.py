@@ -86,6 +86,24 @@ def test_boxes_are_in_the_coordinates_of_the_file(
     assert 'boxes: chair 1, sofa 1' in summarize_result(result)
 
 
+def test_map_coordinates_stay_exact(scan: Path, tmp_path: Path) -> None:
+    rows = np.load(scan).astype(np.float64)
+    rows += np.array([448000, 5412000, 100])
+    np.save(scan, rows)
+    network = Network(pred_instances_3d=FOUND)
+    result, paths = infer(network, scan, tmp_path / 'out', min_score=0.1)
+    np.testing.assert_allclose(result.points, rows, rtol=0, atol=1e-3)
+    middle = BOXES[0, :3].numpy() + np.array([448050, 5412060, 170])
+    np.testing.assert_allclose(result.boxes[0, :3], middle, atol=0.03)
+    written = json.loads(paths[0].read_text())['boxes'][0]['center']
+    np.testing.assert_allclose(written, result.boxes[0, :3], atol=1e-4)
+    labels = torch.arange(300) % 3
+    network = Network(pred_pts_seg=point_data(pts_semantic_mask=labels))
+    _, paths = infer(network, scan, tmp_path / 'out')
+    with np.load(paths[0]) as found:
+        np.testing.assert_allclose(found['points'], rows, rtol=0, atol=1e-3)
+
+
 def test_classes_of_points(scan: Path, tmp_path: Path) -> None:
     labels = torch.arange(300) % 3
     network = Network(pred_pts_seg=point_data(pts_semantic_mask=labels))

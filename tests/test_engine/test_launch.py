@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -124,6 +125,21 @@ def test_voting_replaces_model_data_and_loop(rounds, expected):
     assert cfg.model == dict(type='T', module=dict(type='A', size=1))
     assert cfg.test_dataloader.batch_size == 2
     assert cfg.test_cfg == dict(type='VotingTestLoop', rounds=expected)
+
+
+def test_fixed_views_take_the_place_of_the_pipeline():
+    steps = [dict(type='LoadScene')]
+    cfg = config(
+        model=dict(type='A'),
+        test_dataloader=dict(dataset=dict(pipeline=[])),
+        tta_model=dict(type='T'),
+        tta_pipeline=steps,
+    )
+    with pytest.raises(UsageError, match=r'a\.py are fixed: no --votes'):
+        launch.enable_tta(copy.deepcopy(cfg), 'a.py', 3)
+    launch.enable_tta(cfg, 'a.py')
+    assert cfg.model == dict(type='T', module=dict(type='A'))
+    assert cfg.test_dataloader.dataset.pipeline == steps
 
 
 def test_what_training_begins_with_is_left_out():

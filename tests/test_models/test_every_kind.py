@@ -271,6 +271,7 @@ ELSEWHERE = {
     'PointCloudPreprocessor',
     'AverageLogitsTTA',
     'AverageSegLogitsTTA',
+    'FlippedBoxesTTA',
 }
 ELSEWHERE_FOLDERS = ('teachers', 'target_generators')
 

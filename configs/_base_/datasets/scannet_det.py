@@ -11,6 +11,13 @@ load_scene = [
     dict(type='GlobalAlignment', rotation_axis=2),
     dict(type='SamplePoints', num_points=50000, on_too_few='keep'),
 ]
+# MMDetection3D's inference, of files and of arrays, looks for it.
+load_points = dict(
+    type='LoadPointsFromFile',
+    coord_type='DEPTH',
+    load_dim=6,
+    use_dim=[0, 1, 2],
+)
 scene_augmentation = [
     dict(
         type='RandomFlip3D',
@@ -35,7 +42,33 @@ train_pipeline = [
     *scene_augmentation,
     dict(type='PackPointInputs'),
 ]
-test_pipeline = [*load_scene, take_points, dict(type='PackPointInputs')]
+test_pipeline = [
+    load_points,
+    *load_scene,
+    take_points,
+    dict(type='PackPointInputs'),
+]
+# Four views, by tools/test.py --tta.
+views = [
+    dict(
+        type='RandomFlip3D',
+        sync_2d=False,
+        flip_ratio_bev_horizontal=horizontal,
+        flip_ratio_bev_vertical=vertical,
+    )
+    for horizontal in (0.0, 1.0)
+    for vertical in (0.0, 1.0)
+]
+tta_pipeline = [
+    load_points,
+    *load_scene,
+    take_points,
+    dict(
+        type='TestTimeAug',
+        transforms=[views, [dict(type='PackPointInputs')]],
+    ),
+]
+tta_model = dict(type='FlippedBoxesTTA')
 
 train_dataloader = dict(
     _delete_=True,
@@ -65,6 +98,7 @@ val_dataloader = dict(
         split='val',
         test_mode=True,
         metainfo=_base_.metainfo,
+        box_type_3d='Depth',
         pipeline=test_pipeline,
     ),
 )

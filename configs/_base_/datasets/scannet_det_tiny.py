@@ -14,9 +14,16 @@ train_pipeline = [
     dict(type='PackPointInputs'),
 ]
 test_pipeline = [
+    _base_.load_points,
     *_base_.load_scene,
     take_points,
     dict(type='PackPointInputs'),
+]
+tta_pipeline = [
+    _base_.load_points,
+    *_base_.load_scene,
+    take_points,
+    _base_.tta_pipeline[-1],
 ]
 
 train_dataloader = dict(

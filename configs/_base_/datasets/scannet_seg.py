@@ -11,6 +11,13 @@ load_scene = [
     dict(type='LoadScene', with_semantic_mask=True),
     dict(type='PointSegClassMapping'),
 ]
+# MMDetection3D's inference looks for it.
+load_points = dict(
+    type='LoadPointsFromFile',
+    coord_type='DEPTH',
+    load_dim=6,
+    use_dim=[0, 1, 2],
+)
 train_pipeline = [
     *load_scene,
     dict(
@@ -24,7 +31,27 @@ train_pipeline = [
     ),
     dict(type='PackPointInputs'),
 ]
-test_pipeline = [*load_scene, dict(type='PackPointInputs')]
+test_pipeline = [load_points, *load_scene, dict(type='PackPointInputs')]
+# Four views of the same points, by tools/test.py --tta.
+views = [
+    dict(
+        type='RandomFlip3D',
+        sync_2d=False,
+        flip_ratio_bev_horizontal=horizontal,
+        flip_ratio_bev_vertical=vertical,
+    )
+    for horizontal in (0.0, 1.0)
+    for vertical in (0.0, 1.0)
+]
+tta_pipeline = [
+    load_points,
+    *load_scene,
+    dict(
+        type='TestTimeAug',
+        transforms=[views, [dict(type='PackPointInputs')]],
+    ),
+]
+tta_model = dict(type='AverageSegLogitsTTA')
 
 train_dataloader = dict(
     _delete_=True,
@@ -63,9 +90,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# default_runtime.py and the models have these.
+# default_runtime.py has these.
 _base_.pop('vis_backends')
 _base_.pop('visualizer')
-_base_.pop('tta_model')
-_base_.pop('tta_pipeline')
 _base_.pop('eval_pipeline')

@@ -2,8 +2,7 @@
 embed_dims = 128
 
 model = dict(
-    type='EncoderDecoder3D',
-    data_preprocessor=dict(type='Det3DDataPreprocessor'),
+    type='PointSegmentor',
     backbone=dict(
         type='PointTransformer',
         embed_dims=embed_dims,
@@ -30,13 +29,13 @@ model = dict(
         dropout_ratio=0.1,
         ignore_index=20,
     ),
-    train_cfg=dict(),
+    # As MMDetection3D's EncoderDecoder3D does it, with the same draws always.
     test_cfg=dict(
         mode='slide',
         num_points=4096,
         block_size=1.5,
         sample_rate=0.5,
-        use_normalized_coord=False,
         batch_size=8,
+        fusion='logits',
     ),
 )

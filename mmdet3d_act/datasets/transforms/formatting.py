@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from mmcv.transforms import BaseTransform
 
+from mmdet3d_act.datasets.transforms.loading import file_of
 from mmdet3d_act.datasets.transforms.sampling import (
     MASK_KEYS,
     PER_POINT_KEYS,
@@ -34,6 +35,7 @@ META_KEYS = (
     'category',
     'shape_category',
     'lidar_path',
+    'num_pts_feats',
     'offset',
     'axis_align_matrix',
     'box_mode_3d',
@@ -98,6 +100,7 @@ class PackPointInputs(BaseTransform):
                 "PackPointInputs needs results['points']; put LoadPointCloud "
                 'before it'
             )
+        file_of(results)
         for key in PER_POINT_KEYS:
             if key in results:
                 check_per_point(results, key)

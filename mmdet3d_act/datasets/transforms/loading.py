@@ -34,6 +34,28 @@ ON_EMPTY = ('error', 'origin')
 _MAX_DRAWS = 200
 
 
+def file_of(results: dict) -> str:
+    """Find a sample's file, also where MMDetection3D's functions put it.
+
+    Args:
+        results: Gets ``lidar_path``, where there is one.
+
+    Returns:
+        Its path, or for points without a file 'the points'.
+    """
+    given = results.get('lidar_points', {})
+    if 'lidar_path' in given:
+        results.setdefault('lidar_path', given['lidar_path'])
+    elif 'points' in results:
+        return results.get('lidar_path', 'the points')
+    return results['lidar_path']
+
+
+def _rows_of(points: object) -> np.ndarray:
+    """Return an array of points, or those of MMDetection3D's `BasePoints`."""
+    return np.asarray(getattr(points, 'tensor', points))
+
+
 @TRANSFORMS.register_module()
 class LoadPointCloud(BaseTransform):
     """Reads ``lidar_path``, a file of any suffix of `read_points`.
@@ -120,9 +142,12 @@ class LoadPointCloud(BaseTransform):
         return dict(raw_points=points, offset=offset)
 
     def _read(self, results: dict) -> PointCloud:
-        path = results['lidar_path']
+        path = file_of(results)
         if 'raw_points' in results:
             return check_cloud(results['raw_points'], path, self.use_dim)
+        if 'lidar_path' not in results:
+            given = _rows_of(results['points'])
+            return check_cloud(given, path, self.use_dim)
         rng: int | np.random.Generator = 0
         if self.mesh_per_epoch:
             # The data set seeds NumPy from (seed, epoch, index).
@@ -141,7 +166,9 @@ class LoadPointCloud(BaseTransform):
         """Add the points to a sample.
 
         Args:
-            results: With ``lidar_path``, or ``raw_points`` (N, 3 + F).
+            results: With ``lidar_path``, or ``raw_points`` (N, 3 + F); or as
+                MMDetection3D's functions have it: with ``lidar_points``, a
+                dict of ``lidar_path``, or with ``points`` (N, 3 + F) alone.
 
         Returns:
             The sample with ``points``, `BasePoints` of shape (N, use_dim),
@@ -155,7 +182,7 @@ class LoadPointCloud(BaseTransform):
         results.pop('raw_points', None)
         if offset.any():
             results['offset'] = offset
-        path, wanted = results['lidar_path'], self.use_dim
+        path, wanted = file_of(results), self.use_dim
         if self.label_column is not None:
             wanted = self.label_column + 1
         if points.shape[1] < wanted:
@@ -184,7 +211,9 @@ class LoadScene(BaseTransform):
     It takes the place of MMDetection3D's `LoadPointsFromFile` and
     `LoadAnnotations3D`, which trust their files, and load masks that a scene
     with boxes only does not have. The results are theirs, so their
-    transforms go on from here.
+    transforms go on from here. Points that are there already, as those of
+    `LoadPointsFromFile`, which MMDetection3D's inference looks for in a test
+    pipeline, are checked instead of read.
 
     Args:
         use_dim: 3: coordinates. 6: also red, green and blue from 0 to 255.
@@ -232,7 +261,9 @@ class LoadScene(BaseTransform):
         """Add the points to a sample, and what is asked for.
 
         Args:
-            results: A scene's information as `ScanNetScenes` gives it.
+            results: A scene's information as `ScanNetScenes` gives it, or
+                as MMDetection3D's functions do for a file or an array:
+                ``lidar_points`` or ``points``. These have no masks.
 
         Returns:
             The sample with ``points`` (N, use_dim), metres; with
@@ -243,13 +274,8 @@ class LoadScene(BaseTransform):
         """
         from mmdet3d.structures.points import DepthPoints
 
-        path = results['lidar_path']
-        rows = read_scene_points(
-            path,
-            results.get('num_pts_feats', 6),
-            use_dim=self.use_dim,
-            may_be_empty=self.on_empty == 'origin',
-        )
+        path = file_of(results)
+        rows = self._rows(results, path)
         if not len(rows):
             _warn_empty(path)
             rows = np.zeros((1, rows.shape[1]), np.float32)
@@ -263,9 +289,23 @@ class LoadScene(BaseTransform):
             for key in ('gt_bboxes_3d', 'gt_labels_3d'):
                 results[key] = results['ann_info'][key]
         for key, wanted in self.masks.items():
-            if wanted:
+            if wanted and f'{key}_path' in results:
                 self._load_mask(results, key, len(rows))
         return results
+
+    def _rows(self, results: dict, path: str) -> np.ndarray:
+        may_be_empty = self.on_empty == 'origin'
+        if 'points' not in results:
+            return read_scene_points(
+                path,
+                results.get('num_pts_feats', 6),
+                use_dim=self.use_dim,
+                may_be_empty=may_be_empty,
+            )
+        rows = _rows_of(results['points'])
+        if may_be_empty and not len(rows):
+            return rows
+        return check_cloud(rows, path, self.use_dim).points
 
     @staticmethod
     def _load_mask(results: dict, key: str, num_points: int) -> None:
@@ -313,13 +353,14 @@ class LoadRoom(BaseTransform):
         """Add the points to a sample, and their labels.
 
         Args:
-            results: With ``lidar_path``.
+            results: With ``lidar_path``, or as MMDetection3D's functions give
+                it, ``lidar_points``.
 
         Returns:
             The sample with ``points`` (N, use_dim), metres, the room's
             smallest coordinates are 0, and ``pts_semantic_mask`` (N,), int64.
         """
-        room = open_room(results['lidar_path'], self.num_classes)
+        room = open_room(file_of(results), self.num_classes)
         self._take(results, room, room.rows, np.zeros(3))
         return results
 

@@ -14,7 +14,10 @@ from mmdet3d_act.models.classifiers.transfer import (
     freeze_backbone,
     keeps_backbone,
 )
-from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
+from mmdet3d_act.models.data_preprocessors import (
+    PointCloudPreprocessor,
+    as_inputs,
+)
 from mmdet3d_act.models.necks import SideTuning
 from mmdet3d_act.registry import MODELS, build_module
 
@@ -66,6 +69,8 @@ class PointClassifier(PretrainedModel, BaseModel):
         strict_freezing: Whether class token, batch norm statistics and
             stochastic depth of a frozen backbone are frozen too. BitFit's
             biases are trained all the same.
+        train_cfg: Not used; MMDetection3D's `init_model` sets it.
+        test_cfg: Not used, likewise.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Initialisation config.
 
@@ -82,6 +87,8 @@ class PointClassifier(PretrainedModel, BaseModel):
         neck: dict | nn.Module | None = None,
         transfer: str = 'full',
         strict_freezing: bool = False,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -136,7 +143,7 @@ class PointClassifier(PretrainedModel, BaseModel):
 
     def forward(
         self,
-        inputs: dict,
+        inputs: dict | Tensor,
         data_samples: list | None = None,
         mode: str = 'tensor',
     ) -> Tensor | dict | list:
@@ -144,12 +151,14 @@ class PointClassifier(PretrainedModel, BaseModel):
 
         Args:
             inputs: ``points`` (B, N, 3+F), and ``center_indices`` and
-                ``neighbor_indices`` where patches are known.
+                ``neighbor_indices`` where patches are known; or the points
+                alone.
             data_samples: One a cloud.
             mode: ``'tensor'``: logits (B, num_classes); ``'loss'``: ``loss``
                 and ``accuracy``; ``'predict'``: the data samples with
                 ``pred_logits`` (num_classes,) and ``pred_label`` (1,).
         """
+        inputs = as_inputs(inputs)
         if mode == 'tensor':
             return self.head(self.extract_feat(inputs))
         if mode == 'loss':

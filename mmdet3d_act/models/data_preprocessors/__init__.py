@@ -2,6 +2,7 @@
 
 from mmdet3d_act.models.data_preprocessors.point_cloud_preprocessor import (
     PointCloudPreprocessor,
+    as_inputs,
 )
 
-__all__ = ['PointCloudPreprocessor']
+__all__ = ['PointCloudPreprocessor', 'as_inputs']

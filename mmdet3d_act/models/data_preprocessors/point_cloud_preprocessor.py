@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
@@ -15,7 +17,15 @@ class PointCloudPreprocessor(BaseDataPreprocessor):
 
     Deterministic: whatever is random happens in the pipeline. Every entry of
     ``inputs`` is stacked, so that ``points`` becomes (B, N, 3+F).
+
+    Args:
+        ragged: Whether clouds of different sizes are left as a list in
+            testing, for models that take them one by one.
     """
+
+    def __init__(self, *, ragged: bool = False) -> None:
+        super().__init__()
+        self.ragged = ragged
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Return the batch with stacked inputs.
@@ -23,22 +33,29 @@ class PointCloudPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs``: a dict of lists of tensors, one tensor a sample
                 (``points`` (N, 3+F) at least); ``data_samples``: a list.
-            training: Not used: training and testing do the same.
+            training: Whether clouds must be of one size.
 
         Raises:
             ValueError: If clouds of a batch differ in size, or a coordinate
                 is not finite.
         """
+        ragged = self.ragged and not training
         inputs = {
-            name: self._stack(name, values)
+            name: values
+            if ragged and name == 'points' and len(_shapes(values)) > 1
+            else self._stack(name, values)
             for name, values in data['inputs'].items()
         }
         points = inputs['points']
-        if not torch.isfinite(points).all():
-            bad = (~torch.isfinite(points)).flatten(1).any(1).nonzero()
+        bad = [
+            index
+            for index, cloud in enumerate(points)
+            if not torch.isfinite(cloud).all()
+        ]
+        if bad:
             raise ValueError(
                 'points must be finite, got NaN or infinity in samples '
-                f'{bad.flatten().tolist()} of the batch; clean the files or '
+                f'{bad} of the batch; clean the files or '
                 "set on_error='skip' on the data set"
             )
         batch = {'inputs': inputs, 'data_samples': data.get('data_samples')}
@@ -48,7 +65,7 @@ class PointCloudPreprocessor(BaseDataPreprocessor):
     def _stack(name: str, values: Tensor | list[Tensor]) -> Tensor:
         if isinstance(values, Tensor):
             return values
-        shapes = sorted({tuple(value.shape) for value in values})
+        shapes = _shapes(values)
         if len(shapes) > 1:
             raise ValueError(
                 f'all {name} of a batch must have the same shape, got '
@@ -56,3 +73,16 @@ class PointCloudPreprocessor(BaseDataPreprocessor):
                 'in the pipeline'
             )
         return torch.stack(list(values))
+
+
+def _shapes(values: Sequence[Tensor]) -> list[tuple[int, ...]]:
+    return sorted({tuple(value.shape) for value in values})
+
+
+def as_inputs(inputs: dict | Tensor) -> dict:
+    """Take a tensor for the points, as tools that count operations give it.
+
+    Args:
+        inputs: A model's inputs, or its points (B, N, 3+F).
+    """
+    return dict(points=inputs) if isinstance(inputs, Tensor) else inputs

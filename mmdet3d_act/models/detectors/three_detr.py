@@ -12,7 +12,10 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmdet3d_act.checkpoint import PretrainedModel
-from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
+from mmdet3d_act.models.data_preprocessors import (
+    PointCloudPreprocessor,
+    as_inputs,
+)
 from mmdet3d_act.registry import MODELS, build_module
 
 
@@ -38,6 +41,8 @@ class ThreeDETR(PretrainedModel, BaseModel):
             heads read.
         bbox_head: Config or module; from that dict to boxes.
         neck: Config or module between them; from dict to dict.
+        train_cfg: Not used; MMDetection3D's `init_model` sets it.
+        test_cfg: Not used, likewise.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Initialisation config.
     """
@@ -48,6 +53,8 @@ class ThreeDETR(PretrainedModel, BaseModel):
         bbox_head: dict | nn.Module,
         *,
         neck: dict | nn.Module | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -61,20 +68,22 @@ class ThreeDETR(PretrainedModel, BaseModel):
 
     def forward(
         self,
-        inputs: dict,
+        inputs: dict | Tensor,
         data_samples: list | None = None,
         mode: str = 'tensor',
     ) -> dict | list:
         """Return raw predictions, losses or detections.
 
         Args:
-            inputs: ``points`` (B, N, 3+F), or a list of (N, 3+F).
+            inputs: ``points`` (B, N, 3+F), or a list of (N, 3+F); or the
+                points alone.
             data_samples: One a scene.
             mode: ``'tensor'``: see
                 :meth:`~mmdet3d_act.models.heads.ThreeDETRHead.forward`;
                 ``'loss'``: see :meth:`loss`; ``'predict'``: see
                 :meth:`predict`.
         """
+        inputs = as_inputs(inputs)
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         if mode == 'predict':

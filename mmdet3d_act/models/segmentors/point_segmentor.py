@@ -12,7 +12,10 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmdet3d_act.checkpoint import PretrainedModel
-from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
+from mmdet3d_act.models.data_preprocessors import (
+    PointCloudPreprocessor,
+    as_inputs,
+)
 from mmdet3d_act.models.layers import SlidingWindows
 from mmdet3d_act.registry import MODELS, build_module, point_data
 
@@ -72,8 +75,10 @@ class PointSegmentor(PretrainedModel, BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        windows = _windows(test_cfg)
         super().__init__(
-            build_module(data_preprocessor) or PointCloudPreprocessor(),
+            build_module(data_preprocessor)
+            or PointCloudPreprocessor(ragged=windows is not None),
             init_cfg,
         )
         self.backbone = build_module(backbone)
@@ -81,11 +86,11 @@ class PointSegmentor(PretrainedModel, BaseModel):
         self.decode_head = build_module(decode_head)
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
-        self.windows = _windows(test_cfg)
+        self.windows = windows
 
     def forward(
         self,
-        inputs: dict,
+        inputs: dict | Tensor,
         data_samples: list | None = None,
         mode: str = 'tensor',
     ) -> Tensor | dict | list:
@@ -94,11 +99,13 @@ class PointSegmentor(PretrainedModel, BaseModel):
         Args:
             inputs: ``points`` (B, N, 3+F); ``shape_label`` (B,), int64, for
                 part segmentation; ``center_indices`` and
-                ``neighbor_indices`` where patches are known.
+                ``neighbor_indices`` where patches are known; or the points
+                alone.
             data_samples: One a cloud.
             mode: ``'tensor'``: logits (B, C, N); ``'loss'``: see
                 :meth:`loss`; ``'predict'``: see :meth:`predict`.
         """
+        inputs = as_inputs(inputs)
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         if mode == 'predict':
@@ -139,7 +146,8 @@ class PointSegmentor(PretrainedModel, BaseModel):
         """Return the data samples with predictions.
 
         Args:
-            inputs: See :meth:`forward`.
+            inputs: See :meth:`forward`; with windows ``points`` may be a
+                list of (N, 3+F) of different N.
             data_samples: One a cloud.
 
         Returns:
@@ -148,7 +156,11 @@ class PointSegmentor(PretrainedModel, BaseModel):
             logits are what the windows were merged to.
         """
         metas = [sample.metainfo for sample in data_samples]
-        if self.windows is None or self.windows.are_blocks(inputs['points']):
+        points = inputs['points']
+        stacked = isinstance(points, Tensor)
+        if self.windows is None or (
+            stacked and self.windows.are_blocks(points)
+        ):
             logits = self._logits(inputs, metas)
         else:
             logits = [
