@@ -5,6 +5,7 @@ stays) whatever autocast says, returns int64 indices, and answers input that
 it cannot work on with a ValueError that names the argument and the offender.
 """
 
+from mmdet3d_act.ops._checks import require
 from mmdet3d_act.ops.boxes3d import (
     box_corners,
     box_hulls,
@@ -40,6 +41,7 @@ __all__ = [
     'knn',
     'nearest_distances',
     'points_in_boxes',
+    'require',
     'three_interpolate',
     'three_nn',
 ]

@@ -6,7 +6,7 @@ import math
 import os
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 CHECK_FINITE = os.environ.get('ACT_CHECK_FINITE') == '1'
 
@@ -51,6 +51,32 @@ def check_cloud(points: Tensor, name: str, channels: int | None = 3) -> Tensor:
     if checks_values():
         _check_finite(points, name)
     return points
+
+
+def is_plain(points: Tensor) -> bool:
+    """Whether these are numbers on the CPU, not a trace or a compilation."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    plain = type(points) in (Tensor, nn.Parameter)
+    return plain and points.device.type == 'cpu'
+
+
+def require(condition: Tensor, message: str) -> None:
+    """Stop where a condition does not hold; a GPU is not waited for.
+
+    Args:
+        condition: Bool, ().
+        message: What is wrong.
+
+    Raises:
+        ValueError: On a CPU. On a GPU its own assertion fails, which the next
+            transfer reports.
+    """
+    if is_plain(condition):
+        if not condition:
+            raise ValueError(message)
+    else:
+        torch._assert_async(condition, message)
 
 
 def checks_values() -> bool:

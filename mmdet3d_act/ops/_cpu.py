@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -26,14 +26,6 @@ BUCKET = 64
 TREE_SIZE = 6144
 # Relative slack between SciPy's distances and ours, in units of rounding.
 SLACK = 32
-
-
-def is_plain(points: Tensor) -> bool:
-    """Whether these are numbers on the CPU, not a trace or a compilation."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False
-    plain = type(points) in (Tensor, nn.Parameter)
-    return plain and points.device.type == 'cpu'
 
 
 @cache

@@ -20,6 +20,8 @@ from mmdet3d_act.ops._checks import (
     check_count,
     check_pair,
     check_positive,
+    is_plain,
+    require,
 )
 
 MMCV_MAX_NEIGHBORS = 99
@@ -86,10 +88,9 @@ def knn_checked(
     ops = mmcv_ops(points) if k <= MMCV_MAX_NEIGHBORS else None
     if ops is not None:
         extent = torch.maximum(points.abs().amax(), queries.abs().amax())
-        # On the device: asking for the value would wait for it.
-        torch._assert_async(extent < MMCV_MAX_COORDINATE, TOO_FAR)
+        require(extent < MMCV_MAX_COORDINATE, TOO_FAR)
         return _knn_mmcv(points, queries, k, ops)
-    if _cpu.is_plain(points) and _cpu.is_plain(queries):
+    if is_plain(points) and is_plain(queries):
         return _knn_cpu(points.detach(), queries.detach(), k)
     return _knn_torch(points, queries, k)
 
@@ -200,7 +201,7 @@ def ball_query(
             ).long()
     # Squared in the points' own precision, as the kernel does.
     limit = points.new_tensor(radius).square()
-    if _cpu.is_plain(points) and points.shape[1] >= _cpu.TREE_SIZE:
+    if is_plain(points) and points.shape[1] >= _cpu.TREE_SIZE:
         return _ball_query_cpu(points, queries, limit, num_samples)
     batch, num_queries, _ = queries.shape
     idx = torch.zeros(

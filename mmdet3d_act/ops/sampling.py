@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mmdet3d_act.ops import _cpu
 from mmdet3d_act.ops._backends import block_size, mmcv_ops
-from mmdet3d_act.ops._checks import check_cloud, check_count
+from mmdet3d_act.ops._checks import check_cloud, check_count, is_plain
 
 # Squared distance to the origin up to which the published kernel skips points.
 ORIGIN_RADIUS_SQUARED = 1e-3
@@ -80,7 +81,6 @@ def sample_checked(
     )
 
 
-@lru_cache(maxsize=32)
 def candidate_order(num_points: int, max_threads: int) -> Tensor:
     """Return the order in which a CUDA kernel prefers equally far points.
 
@@ -91,13 +91,19 @@ def candidate_order(num_points: int, max_threads: int) -> Tensor:
     Returns:
         Point indices, most preferred first, (N,), int64, on the CPU.
     """
+    return torch.from_numpy(_candidate_order(int(num_points), max_threads))
+
+
+@lru_cache(maxsize=32)
+def _candidate_order(num_points: int, max_threads: int) -> np.ndarray:
+    # In NumPy: a tensor made in a trace must not be kept for others.
     bits = min(num_points, max_threads).bit_length() - 1
-    index = torch.arange(num_points)
+    index = np.arange(num_points)
     thread = index % (1 << bits)
-    reversed_thread = torch.zeros_like(thread)
+    reversed_thread = np.zeros_like(thread)
     for bit in range(bits):
         reversed_thread |= ((thread >> bit) & 1) << (bits - 1 - bit)
-    return torch.argsort(reversed_thread * num_points + index)
+    return np.argsort(reversed_thread * num_points + index)
 
 
 def _sample_mmcv(points: Tensor, num_samples: int, ops: ModuleType) -> Tensor:
@@ -135,7 +141,7 @@ def sample_in_order(
     Returns:
         Indices, (B, S), int64.
     """
-    if _cpu.is_plain(points) and _cpu.compiled(_cpu._sample) is not None:
+    if is_plain(points) and _cpu.compiled(_cpu._sample) is not None:
         points = points.detach()[:, order]
         running = points.new_full(points.shape[:2], 1e10)
         if skip_origin:

@@ -91,6 +91,11 @@ class PackPointInputs(BaseTransform):
             ``gt_pts_seg`` with the masks (N,), int64, ``gt_instances_3d``
             with ``bboxes_3d`` and ``labels_3d`` (M,), int64, and
             ``eval_ann_info``, each where known.
+
+        Raises:
+            KeyError: If the sample has no points.
+            ValueError: If points are not finite, or a mask or the pixels have
+                not as many entries as there are points.
         """
         from mmdet3d.structures import Det3DDataSample
         from mmdet3d.structures.points import BasePoints
@@ -111,6 +116,11 @@ class PackPointInputs(BaseTransform):
                 if isinstance(value, BasePoints):
                     value = value.tensor
                 inputs[key] = torch.as_tensor(value).contiguous()
+        # The one look at the numbers: on the CPU, with the file's name.
+        if not inputs['points'].isfinite().all():
+            raise ValueError(
+                'points must be finite after the pipeline, got NaN or infinity'
+            )
         sample = Det3DDataSample()
         sample.set_metainfo(
             {key: results[key] for key in self.meta_keys if key in results}

@@ -5,8 +5,9 @@ Letters: B batch, G patches, T codes, C channels.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from mmdet3d_act.models.layers import count_values
 
 
 def code_statistics(codes: Tensor, num_codes: int) -> dict[str, Tensor]:
@@ -20,7 +21,7 @@ def code_statistics(codes: Tensor, num_codes: int) -> dict[str, Tensor]:
         ``codes_used``: distinct codes; ``perplexity``: 2 to the
         entropy of their frequencies in bits, 1 where a single code is used.
     """
-    counts = torch.bincount(codes.flatten(), minlength=num_codes).float()
+    counts = count_values(codes, num_codes)
     share = counts / counts.sum()
     entropy = -(share * share.clamp_min(1e-12).log()).sum()
     return {

@@ -271,6 +271,7 @@ class PointTransformer(BaseModule):
         patches: PointPatches,
         mask: Tensor | None = None,
         mask_token: Tensor | None = None,
+        num_masked: int | None = None,
     ) -> EncodedPatches:
         """Encode the visible patches.
 
@@ -280,20 +281,24 @@ class PointTransformer(BaseModule):
                 number must be masked in every cloud.
             mask_token: (1, 1, C). Without it masked patches are left out;
                 with it they take part as this token.
+            num_masked: M, where it is known, see `select`.
 
         Returns:
             The encoded patches: V = G - M of them, or all G with a mask
             token.
         """
         neighborhoods, centers = patches.neighborhoods, patches.centers
+        num_visible = None
+        if num_masked is not None:
+            num_visible = centers.shape[1] - num_masked
         drop = mask is not None and mask_token is None
         if drop and not self.embed_masked:
-            neighborhoods = select(neighborhoods, ~mask)
+            neighborhoods = select(neighborhoods, ~mask, num_visible)
         tokens = self.reduce_dim(self.patch_embed(neighborhoods))
         if drop:
-            centers = select(centers, ~mask)
+            centers = select(centers, ~mask, num_visible)
             if self.embed_masked:
-                tokens = select(tokens, ~mask)
+                tokens = select(tokens, ~mask, num_visible)
         elif mask is not None:
             tokens = torch.where(mask.unsqueeze(-1), mask_token, tokens)
         pos = self.pos_embed(centers)

@@ -36,8 +36,7 @@ class PointCloudPreprocessor(BaseDataPreprocessor):
             training: Whether clouds must be of one size.
 
         Raises:
-            ValueError: If clouds of a batch differ in size, or a coordinate
-                is not finite.
+            ValueError: If clouds of a batch differ in size.
         """
         ragged = self.ragged and not training
         inputs = {
@@ -46,18 +45,6 @@ class PointCloudPreprocessor(BaseDataPreprocessor):
             else self._stack(name, values)
             for name, values in data['inputs'].items()
         }
-        points = inputs['points']
-        bad = [
-            index
-            for index, cloud in enumerate(points)
-            if not torch.isfinite(cloud).all()
-        ]
-        if bad:
-            raise ValueError(
-                'points must be finite, got NaN or infinity in samples '
-                f'{bad} of the batch; clean the files or '
-                "set on_error='skip' on the data set"
-            )
         batch = {'inputs': inputs, 'data_samples': data.get('data_samples')}
         return self.cast_data(batch)
 

@@ -155,7 +155,7 @@ class Distiller(PretrainedModel, BaseModel):
         seen = {
             whole: (None, self._encode(patches))
             if whole
-            else (mask, self._encode(patches, mask, self.mask_token))
+            else (mask, self._encode(patches, mask))
             for whole in sorted(kinds)
         }
         losses = {}
@@ -170,12 +170,17 @@ class Distiller(PretrainedModel, BaseModel):
         return losses
 
     def _encode(
-        self, patches: PointPatches, *masking: Tensor
+        self, patches: PointPatches, mask: Tensor | None = None
     ) -> EncodedPatches:
+        count = None
+        if mask is not None:
+            count = self.mask.num_masked(mask.shape[1])
         with torch.set_grad_enabled(
             torch.is_grad_enabled() and not self.frozen_student
         ):
-            return self.student.encode(patches, *masking)
+            return self.student.encode(
+                patches, mask, None if mask is None else self.mask_token, count
+            )
 
     @torch.no_grad()
     def predict(self, inputs: dict, data_samples: list) -> list:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet3d_act.ops import require
 from mmdet3d_act.registry import MODELS
 
 HIDDEN_DIMS = (256, 256)
@@ -134,13 +135,9 @@ class ClassificationHead(BaseModule):
                 "classes='folders')"
             )
         labels = torch.cat([sample.gt_label for sample in data_samples])
-        # On a GPU the look would wait for the device, in every step.
-        if not labels.is_cuda and not (
-            int(labels.min()) >= 0 and int(labels.max()) < self.num_classes
-        ):
-            raise ValueError(
-                f'labels must be in [0, num_classes={self.num_classes}), got '
-                f'{int(labels.min())} to {int(labels.max())}; set num_classes '
-                "of the head to the number of the data set's classes"
-            )
+        require(
+            ((labels >= 0) & (labels < self.num_classes)).all(),
+            f'labels must be in [0, num_classes={self.num_classes}); set '
+            "num_classes of the head to the number of the data set's classes",
+        )
         return labels

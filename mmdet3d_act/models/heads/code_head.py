@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d_act.models.layers import select
+from mmdet3d_act.models.layers import count_values, select
+from mmdet3d_act.ops import require
 from mmdet3d_act.registry import MODELS
 
 
@@ -74,7 +75,7 @@ class CodeHead(BaseModule):
                 the head does not know.
         """
         self._check_target(target)
-        target = select(target, mask).flatten()
+        target = select(target, mask, preds[0].shape[1]).flatten()
         logits = [pred.flatten(0, 1) for pred in self(preds)]
         with torch.autocast(target.device.type, enabled=False):
             loss = sum(F.cross_entropy(one.float(), target) for one in logits)
@@ -94,15 +95,13 @@ class CodeHead(BaseModule):
                 "target_generator=dict(type='AutoencoderCodes', ...) and no "
                 'target_norm'
             )
-        # On a GPU the look would wait for the device, in every step.
-        if not target.is_cuda and int(target.max()) >= self.num_codes:
-            raise ValueError(
-                f'CodeHead has num_codes={self.num_codes}, got the code index '
-                f'{int(target.max())}; give it the num_codes of the '
-                'autoencoder'
-            )
+        require(
+            target.max() < self.num_codes,
+            f'CodeHead has num_codes={self.num_codes}, got a larger code '
+            'index; give it the num_codes of the autoencoder',
+        )
 
     def _entropy(self, target: Tensor) -> Tensor:
-        counts = torch.bincount(target, minlength=self.num_codes).float()
+        counts = count_values(target, self.num_codes)
         share = counts / counts.sum()
         return -torch.xlogy(share, share).sum()

@@ -50,6 +50,6 @@ class CoordinateHead(BaseModule):
             target: (B, G, K, 3), relative to the patch centre.
             mask: Bool (B, G), True = masked.
         """
-        target = select(target, mask)
+        target = select(target, mask, preds[0].shape[1])
         losses = [self.loss_fn(pred, target) for pred in self(preds)]
         return {'loss': sum(losses)}

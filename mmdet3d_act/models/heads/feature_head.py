@@ -62,7 +62,7 @@ class FeatureHead(BaseModule):
             ``loss``, and ``constant_baseline``: what a model reaches that
             only learned the mean target; a loss close to it taught nothing.
         """
-        target = select(target, mask)
+        target = select(target, mask, preds[0].shape[1])
         preds = self(preds)
         if self.published_branch_loss and not self.loss_fn.published_branch:
             preds = preds[:1]

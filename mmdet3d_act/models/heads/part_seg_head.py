@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmdet3d_act.models.heads.semantic_seg_head import SemanticSegHead
+from mmdet3d_act.ops import require
 from mmdet3d_act.registry import MODELS
 
 
@@ -91,11 +92,9 @@ class PartSegHead(SemanticSegHead):
                 f'expected a shape_label of each of {batch} objects, got '
                 f'{len(label)}'
             )
-        if not label.is_cuda and not (
-            int(label.min()) >= 0 and int(label.max()) < self.num_categories
-        ):
-            raise ValueError(
-                f'shape_label must be 0 to {self.num_categories - 1}, got '
-                f'{label.tolist()}; set num_categories, or mend the labels'
-            )
+        require(
+            ((label >= 0) & (label < self.num_categories)).all(),
+            f'shape_label must be 0 to {self.num_categories - 1}; set '
+            'num_categories, or mend the labels',
+        )
         return label

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet3d_act.ops import require
+
 
 class PointDecodeHead(BaseModule):
     """Base of heads that turn features of patches into logits of points.
@@ -162,17 +164,12 @@ class PointDecodeHead(BaseModule):
                 f'{tuple(target.shape)}; every transform that chooses points '
                 'must choose pts_semantic_mask alike'
             )
-        # On a GPU the look would wait for the device, in every step.
-        if target.is_cuda:
-            return
-        wrong = target[target != self.ignore_index]
-        wrong = wrong[(wrong < 0) | (wrong >= self.num_classes)]
-        if len(wrong):
-            raise ValueError(
-                f'labels must be 0 to {self.num_classes - 1}, or ignore_index'
-                f'={self.ignore_index}, got {wrong.unique().tolist()[:8]}; '
-                'set num_classes, or mend the labels'
-            )
+        known = (target >= 0) & (target < self.num_classes)
+        require(
+            (known | (target == self.ignore_index)).all(),
+            f'labels must be 0 to {self.num_classes - 1}, or ignore_index='
+            f'{self.ignore_index}; set num_classes, or mend the labels',
+        )
 
     def _reset_parameters(self) -> None:
         for module in self.modules():

@@ -10,6 +10,7 @@ from mmdet3d_act.models.layers.fourier import FourierPosition
 from mmdet3d_act.models.layers.masking import (
     BlockPatchMask,
     RandomPatchMask,
+    count_values,
     select,
 )
 from mmdet3d_act.models.layers.point_patches import (
@@ -72,6 +73,7 @@ __all__ = [
     'TransformerBlock',
     'TransformerEncoder',
     'attend',
+    'count_values',
     'make_patches',
     'max_pool',
     'patches_in_place',

@@ -9,36 +9,55 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmdet3d_act.ops import gather_points, require
 from mmdet3d_act.registry import MODELS
 
 
-def select(values: Tensor, mask: Tensor) -> Tensor:
+def select(values: Tensor, mask: Tensor, count: int | None = None) -> Tensor:
     """Return the rows of each cloud where ``mask`` is True, in order.
 
     Args:
         values: (B, G, ...).
         mask: Bool (B, G) with the same number of True in every row.
+        count: That number, where it is known: a GPU then need not be waited
+            for.
 
     Returns:
         (B, S, ...) with S the number of True in a row.
 
     Raises:
-        ValueError: If the rows have different numbers of True. On a GPU,
-            where counting would wait for the device, only a total that does
-            not divide is noticed.
+        ValueError: If the rows have different numbers of True.
     """
-    batch = values.shape[0]
-    chosen = values[mask]
-    uneven = len(chosen) % batch != 0
-    if not (uneven or mask.is_cuda):
-        uneven = bool((mask.sum(dim=1) * batch != len(chosen)).any())
-    if uneven:
-        raise ValueError(
-            'expected a mask with the same number of True in every row, got '
-            f'{mask.sum(dim=1).tolist()}; mask the same number of patches in '
-            'every cloud, as RandomPatchMask does'
+    if count is None:
+        counts = mask.sum(dim=1)
+        count = int(counts[0])
+        require(
+            (counts == count).all(),
+            'expected a mask with the same number of True in every row; mask '
+            'the same number of patches in every cloud, as RandomPatchMask '
+            'does',
         )
-    return chosen.view(batch, len(chosen) // batch, *values.shape[2:])
+    # Stable: those that are chosen stay in order.
+    rows = mask.byte().argsort(dim=1, descending=True, stable=True)[:, :count]
+    return gather_points(values.flatten(2), rows).unflatten(
+        2, values.shape[2:]
+    )
+
+
+def count_values(values: Tensor, size: int) -> Tensor:
+    """Return how often each of 0 to ``size`` - 1 occurs, (size,), float32.
+
+    As ``torch.bincount``, whose shape depends on the values.
+
+    Args:
+        values: int64, any shape.
+        size: Number of values.
+    """
+    counts = torch.zeros(size, device=values.device)
+    values = values.flatten()
+    return counts.scatter_add_(
+        0, values, torch.ones_like(values, dtype=counts.dtype)
+    )
 
 
 class _Mask(nn.Module):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet3d_act.ops import giou3d
+from mmdet3d_act.ops import giou3d, require
 
 ROTATIONS = ('exact', 'released')
 
@@ -66,14 +66,12 @@ def check_labels(targets: DetectionTargets, num_classes: int) -> None:
     Raises:
         ValueError: If a label is below 0 or ``num_classes`` or above.
     """
-    labels = targets.labels[targets.valid]
-    wrong = labels[(labels < 0) | (labels >= num_classes)]
-    if len(wrong):
-        raise ValueError(
-            f'labels of boxes must be 0 to {num_classes - 1}, got '
-            f'{wrong.unique().tolist()[:8]}; num_classes of the head is the '
-            "number of the data set's classes"
-        )
+    known = (targets.labels >= 0) & (targets.labels < num_classes)
+    require(
+        (known | ~targets.valid).all(),
+        f'labels of boxes must be 0 to {num_classes - 1}; num_classes of the '
+        "head is the number of the data set's classes",
+    )
 
 
 def upright_boxes(centers: Tensor, sizes: Tensor, angles: Tensor) -> Tensor:

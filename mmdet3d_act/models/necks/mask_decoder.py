@@ -16,6 +16,7 @@ from mmdet3d_act.models.layers import (
     TransformerEncoder,
     select,
 )
+from mmdet3d_act.ops import gather_points
 from mmdet3d_act.registry import MODELS
 
 MASK_TOKEN_PLACES = ('decoder', 'input', 'encoded')
@@ -128,7 +129,8 @@ class MaskDecoder(BaseModule):
             # The student saw mask tokens at its input: all patches are here.
             x, _ = self.blocks(encoded.features, pos)
             return [self.norm(select(x, mask))]
-        pos = torch.cat([select(pos, ~mask), select(pos, mask)], dim=1)
+        # Visible patches first, then masked ones, both in their order.
+        pos = gather_points(pos, mask.byte().argsort(dim=1, stable=True))
         visible = encoded.features
         if self.place == 'encoded':
             visible = select(visible, ~mask)

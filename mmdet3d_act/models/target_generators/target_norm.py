@@ -14,6 +14,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmdet3d_act.ops import require
 from mmdet3d_act.registry import MODELS
 
 TARGET_NORMS = ('raw', 'center', 'standardize', 'whiten')
@@ -107,19 +108,19 @@ class TargetNorm(BaseModule):
         return vectors @ torch.diag(values.rsqrt()) @ vectors.T
 
     def _check_fitted(self) -> None:
-        if self.needs_fit:
-            raise RuntimeError(
-                f'{self.mode!r} targets need statistics of the training set, '
-                'which were not computed; add PrepareTargetsHook to '
-                'custom_hooks, or load a checkpoint that has them'
-            )
+        require(
+            self.fitted,
+            f'{self.mode!r} targets need statistics of the training set, '
+            'which were not computed; add PrepareTargetsHook to '
+            'custom_hooks, or load a checkpoint that has them',
+        )
 
     def forward(self, target: Tensor) -> Tensor:
         """Return the normalised target, (B, G, C), of ``target`` (B, G, C).
 
         Raises:
-            RuntimeError: If the statistics were never computed.
-            ValueError: If the target is no features.
+            ValueError: If the target is no features, or the statistics were
+                never computed.
         """
         if self.mode == 'raw':
             return target
@@ -136,7 +137,7 @@ class TargetNorm(BaseModule):
             normalized: (..., C), as :meth:`forward` returns it.
 
         Raises:
-            RuntimeError: If the statistics were never computed.
+            ValueError: If the statistics were never computed.
         """
         if self.mode == 'raw':
             return normalized

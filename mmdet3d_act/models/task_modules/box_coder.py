@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmdet3d_act.models.losses import DetectionTargets
+from mmdet3d_act.ops import require
 from mmdet3d_act.registry import TASK_UTILS, gravity_boxes
 
 # A scene counts as at least this large in every direction, metres.
@@ -187,20 +188,17 @@ class ThreeDETRBoxCoder:
             )
 
     def _check_boxes(self, boxes: Tensor) -> None:
-        wrong = ~torch.isfinite(boxes).all(-1) | (boxes[..., 3:6] < 0).any(-1)
-        if wrong.any():
-            scene, index = wrong.nonzero()[0].tolist()
-            raise ValueError(
-                'true boxes must be finite with sizes >= 0, got '
-                f'{boxes[scene, index].tolist()} (middle, sizes, yaw) as box '
-                f'{index} of scene {scene} of the batch; correct the '
-                'annotations'
-            )
-        if self.num_angle_bins == 1 and (boxes[..., 6].abs() > 1e-4).any():
-            raise ValueError(
+        require(
+            torch.isfinite(boxes).all() & (boxes[..., 3:6] >= 0).all(),
+            'true boxes must be finite with sizes >= 0; correct the '
+            'annotations',
+        )
+        if self.num_angle_bins == 1:
+            require(
+                (boxes[..., 6].abs() <= 1e-4).all(),
                 'true boxes are turned, the box coder has num_angle_bins=1, '
                 'for boxes that are not; set num_angle_bins (SUN RGB-D: 12) '
-                'of the head and the box coder'
+                'of the head and the box coder',
             )
 
 
