@@ -61,22 +61,26 @@ def is_plain(points: Tensor) -> bool:
     return plain and points.device.type == 'cpu'
 
 
-def require(condition: Tensor, message: str) -> None:
+def require(
+    condition: Tensor, message: str, values: Tensor | None = None
+) -> None:
     """Stop where a condition does not hold; a GPU is not waited for.
 
     Args:
-        condition: Bool, ().
+        condition: Bool, any shape; all of it must hold.
         message: What is wrong.
+        values: Of the same shape; the wrong ones are named on a CPU.
 
     Raises:
         ValueError: On a CPU. On a GPU its own assertion fails, which the next
             transfer reports.
     """
-    if is_plain(condition):
-        if not condition:
-            raise ValueError(message)
-    else:
-        torch._assert_async(condition, message)
+    if not is_plain(condition):
+        torch._assert_async(condition.all(), message)
+    elif not condition.all():
+        if values is not None:
+            message += f'; got {values[~condition].unique().tolist()[:8]}'
+        raise ValueError(message)
 
 
 def checks_values() -> bool:

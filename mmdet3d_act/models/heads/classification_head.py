@@ -136,8 +136,9 @@ class ClassificationHead(BaseModule):
             )
         labels = torch.cat([sample.gt_label for sample in data_samples])
         require(
-            ((labels >= 0) & (labels < self.num_classes)).all(),
+            (labels >= 0) & (labels < self.num_classes),
             f'labels must be in [0, num_classes={self.num_classes}); set '
             "num_classes of the head to the number of the data set's classes",
+            labels,
         )
         return labels

@@ -96,9 +96,10 @@ class CodeHead(BaseModule):
                 'target_norm'
             )
         require(
-            target.max() < self.num_codes,
+            target < self.num_codes,
             f'CodeHead has num_codes={self.num_codes}, got a larger code '
             'index; give it the num_codes of the autoencoder',
+            target,
         )
 
     def _entropy(self, target: Tensor) -> Tensor:

@@ -93,8 +93,9 @@ class PartSegHead(SemanticSegHead):
                 f'{len(label)}'
             )
         require(
-            ((label >= 0) & (label < self.num_categories)).all(),
+            (label >= 0) & (label < self.num_categories),
             f'shape_label must be 0 to {self.num_categories - 1}; set '
             'num_categories, or mend the labels',
+            label,
         )
         return label

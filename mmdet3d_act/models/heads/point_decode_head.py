@@ -166,9 +166,10 @@ class PointDecodeHead(BaseModule):
             )
         known = (target >= 0) & (target < self.num_classes)
         require(
-            (known | (target == self.ignore_index)).all(),
+            known | (target == self.ignore_index),
             f'labels must be 0 to {self.num_classes - 1}, or ignore_index='
             f'{self.ignore_index}; set num_classes, or mend the labels',
+            target,
         )
 
     def _reset_parameters(self) -> None:

@@ -32,16 +32,17 @@ def select(values: Tensor, mask: Tensor, count: int | None = None) -> Tensor:
         counts = mask.sum(dim=1)
         count = int(counts[0])
         require(
-            (counts == count).all(),
+            counts == count,
             'expected a mask with the same number of True in every row; mask '
             'the same number of patches in every cloud, as RandomPatchMask '
             'does',
+            counts,
         )
     # Stable: those that are chosen stay in order.
-    rows = mask.byte().argsort(dim=1, descending=True, stable=True)[:, :count]
-    return gather_points(values.flatten(2), rows).unflatten(
-        2, values.shape[2:]
-    )
+    rows = mask.byte().argsort(dim=1, descending=True, stable=True)
+    table = values[..., None] if values.dim() == 2 else values.flatten(2)
+    chosen = gather_points(table, rows[:, :count])
+    return chosen.view(*chosen.shape[:2], *values.shape[2:])
 
 
 def count_values(values: Tensor, size: int) -> Tensor:

@@ -68,9 +68,10 @@ def check_labels(targets: DetectionTargets, num_classes: int) -> None:
     """
     known = (targets.labels >= 0) & (targets.labels < num_classes)
     require(
-        (known | ~targets.valid).all(),
+        known | ~targets.valid,
         f'labels of boxes must be 0 to {num_classes - 1}; num_classes of the '
         "head is the number of the data set's classes",
+        targets.labels,
     )
 
 

@@ -189,13 +189,14 @@ class ThreeDETRBoxCoder:
 
     def _check_boxes(self, boxes: Tensor) -> None:
         require(
-            torch.isfinite(boxes).all() & (boxes[..., 3:6] >= 0).all(),
+            torch.isfinite(boxes)
+            & (boxes[..., 3:6] >= 0).all(-1, keepdim=True),
             'true boxes must be finite with sizes >= 0; correct the '
             'annotations',
         )
         if self.num_angle_bins == 1:
             require(
-                (boxes[..., 6].abs() <= 1e-4).all(),
+                boxes[..., 6].abs() <= 1e-4,
                 'true boxes are turned, the box coder has num_angle_bins=1, '
                 'for boxes that are not; set num_angle_bins (SUN RGB-D: 12) '
                 'of the head and the box coder',

@@ -87,3 +87,12 @@ def test_labels_boxes_and_pairs(sample: Callable, cloud: np.ndarray) -> None:
         PackPointInputs()(results)
     with pytest.raises(KeyError, match='LoadPointCloud'):
         PackPointInputs()({})
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_broken_coordinates_are_refused(
+    sample: Callable, cloud: np.ndarray, value: float
+) -> None:
+    cloud[5, 2] = value
+    with pytest.raises(ValueError, match='finite'):
+        PackPointInputs()(sample(points=cloud))

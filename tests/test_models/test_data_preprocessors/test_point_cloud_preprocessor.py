@@ -48,12 +48,3 @@ def test_clouds_of_different_size_are_refused() -> None:
         ValueError, match=r'all points of a batch.*\(8, 3\), \(9, 3\)'
     ):
         preprocessor(data)
-
-
-@pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_broken_coordinates_are_refused(value: float) -> None:
-    preprocessor = PointCloudPreprocessor()
-    data = toys.data_batch(3)
-    data['inputs']['points'][1][5, 2] = value
-    with pytest.raises(ValueError, match=r'NaN or infinity in samples \[1\]'):
-        preprocessor(data)
