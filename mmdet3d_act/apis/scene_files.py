@@ -71,7 +71,9 @@ class SceneFiles(Dataset):
                     'convert it, for example to .ply'
                 )
         if not any(map(os.path.isfile, self.files)):
-            raise ValueError(f'expected at least one file, got {self.files}')
+            raise ValueError(
+                f'expected at least one file that exists, got {self.files}'
+            )
         if num_columns < 3:
             raise ValueError(
                 f'num_columns must be >= 3 (x, y, z, ...), got {num_columns}'

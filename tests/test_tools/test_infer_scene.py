@@ -81,7 +81,7 @@ def test_a_segmentor(monkeypatch, capsys, scan: Path) -> None:
 
 def test_faults_are_explained(monkeypatch, capsys, scan: Path) -> None:
     assert run(monkeypatch, DETECTOR, 'work/epoch_3.pth', 'no.ply') == 2
-    assert 'no.ply does not exist' in capsys.readouterr().err
+    assert "that exists, got ['no.ply']" in capsys.readouterr().err
     assert run(monkeypatch, DETECTOR, 'work/epoch_3.pth', scan) == 2
     assert 'no checkpoint at work/epoch_3.pth' in capsys.readouterr().err
     classifier = CONFIGS / 'act' / 'act_cls_scanobjectnn_tiny.py'
