@@ -62,10 +62,10 @@ def browse(args: argparse.Namespace) -> None:
     from mmdet3d_act.apis.loading import build_dataset
     from mmdet3d_act.apis.pictures import choose_indices
     from mmdet3d_act.engine import launch
+    from mmdet3d_act.text import counted
     from mmdet3d_act.visualization import draw_sheet, write_html
     from mmdet3d_act.visualization.browsing import trace_sample
     from mmdet3d_act.visualization.traces import TRACE_NOTE, trace_rows
-    from mmdet3d_act.wording import counted
 
     cfg = launch.load_config(args.config, args.cfg_options)
     dataset = build_dataset(cfg, args.config, args.part)

@@ -245,7 +245,7 @@ def head_overrides(args: argparse.Namespace, config: str, way: int) -> dict:
 def run_sweep(args: argparse.Namespace) -> None:
     """Train what is not finished; print and write the table."""
     from mmdet3d_act.apis.sweeping import read_records, sweep
-    from mmdet3d_act.files import write_json
+    from mmdet3d_act.io import write_json
 
     name = Path(args.config[0].rpartition('::')[2]).stem
     folder = Path(args.work_dir or f'work_dirs/{name}_sweep')

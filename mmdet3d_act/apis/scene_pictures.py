@@ -20,6 +20,7 @@ from mmdet3d_act.models.autoencoders import DiscreteVAE
 from mmdet3d_act.models.classifiers import PointClassifier
 from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.registry import gravity_boxes, registered_classes
+from mmdet3d_act.text import counted
 from mmdet3d_act.visualization import Panel, write_html
 from mmdet3d_act.visualization.arrays import class_colors, to_numpy
 from mmdet3d_act.visualization.browsing import point_labels, sample_name
@@ -30,7 +31,6 @@ from mmdet3d_act.visualization.scenes import (
     label_panel,
     plain_panel,
 )
-from mmdet3d_act.wording import counted
 
 # Models of ours that find neither boxes nor classes of points.
 _OTHER_MODELS = (DiscreteVAE, Distiller, PointClassifier)

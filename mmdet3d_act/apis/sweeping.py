@@ -33,7 +33,7 @@ from mmdet3d_act.checkpoint import (
 from mmdet3d_act.datasets.base import iter_dataset_cfgs
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.preflight import iter_typed
-from mmdet3d_act.files import file_hash, write_json
+from mmdet3d_act.io import file_hash, write_json
 
 SCRATCH = 'scratch'
 RECORD_FILE = 'record.json'

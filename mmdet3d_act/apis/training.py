@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmdet3d_act.engine import launch
-from mmdet3d_act.wording import counted
+from mmdet3d_act.text import counted
 
 _TRAINED = ('model', 'train_dataloader', 'train_cfg')
 

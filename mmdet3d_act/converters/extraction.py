@@ -20,7 +20,7 @@ from mmdet3d_act.converters.conversion import (
     config_text,
 )
 from mmdet3d_act.converters.model_configs import build_on_meta
-from mmdet3d_act.files import file_hash
+from mmdet3d_act.io import file_hash
 from mmdet3d_act.models.backbones.pretrained import (
     SETTINGS,
     backbone_sizes,

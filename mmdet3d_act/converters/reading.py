@@ -14,7 +14,7 @@ from mmdet3d_act.checkpoint import (
     resolve_checkpoint,
     weights_of,
 )
-from mmdet3d_act.files import file_hash
+from mmdet3d_act.io import file_hash
 
 # Under which names files keep the weights: ACT, Point-MAE, Point-BERT,
 # MaskPoint and ReCon; 3DETR; the segmentation scripts; others.

@@ -29,7 +29,7 @@ from mmdet3d_act.engine.hooks import (
 from mmdet3d_act.engine.optim import CPUAmpOptimWrapper
 from mmdet3d_act.engine.preflight import collect_problems, format_problems
 from mmdet3d_act.registry import registered_classes
-from mmdet3d_act.wording import counted
+from mmdet3d_act.text import counted
 
 LAST_CHECKPOINT = 'last_checkpoint'
 # Environment variables that make another experiment of a config.

@@ -11,7 +11,7 @@ from mmdet3d_act.checkpoint import (
 )
 from mmdet3d_act.engine.failures import describe_failure
 from mmdet3d_act.registry import registered_classes
-from mmdet3d_act.wording import counted
+from mmdet3d_act.text import counted
 
 
 def iter_typed(node: object) -> Iterator[Mapping]:

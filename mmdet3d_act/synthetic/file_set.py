@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.workers import ignore_interrupt
+from mmdet3d_act.processes import ignore_interrupt
 
 
 class SetPlan(NamedTuple):

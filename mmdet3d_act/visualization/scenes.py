@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mmdet3d_act.ops import box_corners
-from mmdet3d_act.wording import counted
+from mmdet3d_act.text import counted
 
 from .arrays import height_colors, to_numpy, to_points, upright
 from .rasterizer import fit_frame

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmdet3d_act.wording import counted
+from mmdet3d_act.text import counted
 
 from .arrays import (
     PALETTE,

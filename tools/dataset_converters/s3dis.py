@@ -113,7 +113,7 @@ def iter_converted(
 ) -> Iterator[tuple[str, dict]]:
     """Convert rooms, in their order or as they are done."""
     from mmdet3d_act.datasets.readers.s3dis_raw import convert_room
-    from mmdet3d_act.workers import end_workers, ignore_interrupt
+    from mmdet3d_act.processes import end_workers, ignore_interrupt
 
     options = dict(dtype=args.dtype, drop_bad_rows=args.drop_bad_rows)
     if args.workers == 0:

@@ -93,7 +93,7 @@ def plan(args: argparse.Namespace) -> list[FrameExport]:
     from mmdet3d_act.datasets.readers.frame_export import FrameExport
     from mmdet3d_act.datasets.readers.frames import find_scene, list_scenes
     from mmdet3d_act.engine.launch import UsageError
-    from mmdet3d_act.wording import counted
+    from mmdet3d_act.text import counted
 
     for path in (args.scans, args.scene_list):
         if path is not None and not path.exists():
@@ -141,7 +141,7 @@ def iter_exported(
     if workers == 1 or len(exports) < 2:
         yield from map(export_scene, exports)
         return
-    from mmdet3d_act.workers import end_workers, ignore_interrupt
+    from mmdet3d_act.processes import end_workers, ignore_interrupt
 
     processes = min(workers, len(exports))
     with ProcessPoolExecutor(processes, None, ignore_interrupt) as pool:
@@ -158,7 +158,7 @@ def iter_exported(
 
 def summarize(exports: Sequence[FrameExport]) -> str:
     """Return what was written and what was left out, in a few lines."""
-    from mmdet3d_act.wording import counted
+    from mmdet3d_act.text import counted
 
     skipped: Counter = Counter()
     faults: list[str] = []
@@ -186,7 +186,7 @@ def summarize(exports: Sequence[FrameExport]) -> str:
 
 def describe_unreadable(faults: Sequence[str]) -> str:
     """Return which scenes cannot be read, and what to do."""
-    from mmdet3d_act.wording import counted
+    from mmdet3d_act.text import counted
 
     scenes = counted(len(faults), 'scene')
     lines = [f'{scenes} cannot be read:', *sorted(faults)]

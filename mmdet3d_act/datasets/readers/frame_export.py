@@ -23,7 +23,7 @@ from mmdet3d_act.datasets.readers.frames import (
     open_scene,
 )
 from mmdet3d_act.datasets.readers.projection import Calibration
-from mmdet3d_act.files import write_json
+from mmdet3d_act.io import write_json
 
 DAMAGED = 'damaged frames'
 EMPTY = 'frames with next to no depth'

@@ -23,7 +23,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmdet3d_act.checkpoint import CheckpointError
-from mmdet3d_act.files import write_json
+from mmdet3d_act.io import write_json
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.models.target_generators.image_target import (
     PairedImageTarget,

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from mmdet3d_act.checkpoint import CheckpointError
-from mmdet3d_act.files import file_hash
+from mmdet3d_act.io import file_hash
 from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
 from mmdet3d_act.models.teachers.pretrained import (
     Weights,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdet3d_act import files
-from mmdet3d_act.files import file_hash, write_json
+from mmdet3d_act import io
+from mmdet3d_act.io import file_hash, write_json
 
 
 def test_files_are_never_half_written(
@@ -21,7 +21,7 @@ def test_files_are_never_half_written(
         raise OSError('no space left')
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.Path, 'write_text', full)
+        patch.setattr(io.Path, 'write_text', full)
         with pytest.raises(OSError, match='no space left'):
             write_json(path, dict(a=2))
     assert json.loads(path.read_text()) == dict(a=1)
@@ -31,5 +31,5 @@ def test_file_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / 'a').write_bytes(b'abc')
     assert file_hash(tmp_path / 'a').startswith('ba7816bf')
     # In several pieces.
-    monkeypatch.setattr(files, '_CHUNK', 2)
+    monkeypatch.setattr(io, '_CHUNK', 2)
     assert file_hash(tmp_path / 'a').startswith('ba7816bf')

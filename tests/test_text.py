@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmdet3d_act.wording import counted
+from mmdet3d_act.text import counted
 
 
 @pytest.mark.parametrize(

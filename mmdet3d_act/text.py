@@ -1,10 +1,10 @@
-"""Numbers in messages."""
+"""Text of messages."""
 
 from __future__ import annotations
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return a number and what there are so many of.
+    """Format a number with its noun, in the plural where it is not 1.
 
     Args:
         number: How many.
