@@ -142,7 +142,7 @@ COMMON = {'default_hooks.checkpoint.interval': 1000}
 
 
 def change_of(row: str) -> Ablation:
-    """Return what a row changes."""
+    """Overrides of a row."""
     changes = row.partition('+')[2]
     return ABLATIONS[changes] if changes else Ablation()
 

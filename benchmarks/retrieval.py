@@ -81,7 +81,7 @@ def folds(count: int, number: int) -> list[list[int]]:
 
 
 def row_overrides(row: str) -> dict:
-    """Return what a row changes in the config."""
+    """Overrides of a row."""
     if row == 'untrained':
         # Nothing was seen that targets could be normalised with.
         return {'model.objectives.concept.target_norm': None}

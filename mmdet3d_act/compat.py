@@ -83,7 +83,7 @@ def _statistics_method(owner: type, name: str) -> Callable:
 
 
 def safe_globals() -> list[Any]:
-    """Return what an MMEngine checkpoint holds beyond tensors.
+    """Types that an MMEngine checkpoint holds beyond tensors.
 
     A checkpoint of MMEngine's Runner stores its log as ``HistoryBuffer``
     objects, which hold numpy arrays, and metric values as numpy scalars. The
@@ -138,7 +138,7 @@ def allow_mmengine_checkpoints() -> bool:
 
 
 def _allowed_names() -> dict[str, object]:
-    """Return what a checkpoint of MMEngine may name, before PyTorch 2.6."""
+    """Names that a checkpoint of MMEngine may use before PyTorch 2.6."""
     names: dict[str, object] = {
         '_codecs.encode': codecs.encode,
         'collections.OrderedDict': OrderedDict,
@@ -161,7 +161,7 @@ class _ListedUnpickler(pickle.Unpickler):
     allowed: Sequence[type] = ()
 
     def find_class(self, module: str, name: str) -> object:
-        """Return what is listed under this name."""
+        """Look up a listed name."""
         further = {f'{c.__module__}.{c.__qualname__}': c for c in self.allowed}
         listed = {**_allowed_names(), **further}.get(f'{module}.{name}')
         if listed is None:

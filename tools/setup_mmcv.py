@@ -73,7 +73,7 @@ def cache_root() -> Path:
 
 
 def missing_for_build() -> list[str]:
-    """Return what a source build needs and the system does not have."""
+    """List what a source build needs and the system does not have."""
     missing = []
     if shutil.which(os.environ.get('CXX', 'g++')) is None:
         missing.append('C++ compiler (Debian, Ubuntu: g++)')

@@ -121,7 +121,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def what_is_kept(args: argparse.Namespace) -> str:
-    """Return what is there after Ctrl-C, and how to go on."""
+    """Say after Ctrl-C what is there, and how to go on."""
     from mmdet3d_act.checkpoint import find_checkpoint
     from mmdet3d_act.engine.failures import RUN_AGAIN
 

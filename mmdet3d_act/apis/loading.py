@@ -84,7 +84,7 @@ def initialize(model: nn.Module) -> None:
 
 
 def describe_state(state: dict) -> str:
-    """Return what kind of model some weights look like.
+    """Guess the kind of model from the names of its weights.
 
     Args:
         state: A state dict.

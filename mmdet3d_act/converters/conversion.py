@@ -75,7 +75,7 @@ class Conversion(NamedTuple):
     meta: dict[str, Any]
 
     def report(self, *, names: bool = False) -> str:
-        """Return what became of the parameters, as text.
+        """Report what became of the parameters, as text.
 
         Args:
             names: Whether all names are listed, or only those of problems.
@@ -134,7 +134,7 @@ def plan_conversion(
     dataset_meta: Mapping[str, str] | None = None,
     checkpoint: str | Path | None = None,
 ) -> Conversion:
-    """Return what a published file converts to, without writing it.
+    """Convert a published file without writing the result.
 
     Args:
         path: The published file.
@@ -298,7 +298,7 @@ def _explain(
 def _compare(
     state: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
-    """Return what the network of a config lacks, and what it has no use for.
+    """Compare weights with the network of a config: missing, unexpected.
 
     A tensor of another shape counts as lacking.
     """

@@ -44,7 +44,7 @@ class PublishedFile(NamedTuple):
 
 
 def read_published(path: str | Path) -> PublishedFile:
-    """Return what a published checkpoint holds.
+    """Read a published checkpoint.
 
     Besides tensors a file may have numpy's scalars and arrays and
     ``argparse.Namespace``, as released ones do; any other object is refused,

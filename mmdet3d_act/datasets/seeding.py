@@ -66,7 +66,7 @@ class SampleIndex(int):
         return index
 
     def __reduce__(self) -> tuple:
-        """Return what rebuilds the index in another process."""
+        """Rebuild the index in another process."""
         return SampleIndex, (int(self), self.epoch, self.seed)
 
     def _like(self, value: int) -> SampleIndex:

@@ -79,7 +79,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def read_report(out: Path) -> dict[str, dict]:
-    """Return what earlier calls converted, by room.
+    """Read what earlier calls converted, by room.
 
     Raises:
         UsageError: If the report is damaged.
@@ -167,7 +167,7 @@ def find_rooms(
 
 
 def summarize(rooms: dict[str, dict]) -> str:
-    """Return what is in the report, in a few lines."""
+    """Summarise the report in a few lines."""
     points = sum(room['num_points'] for room in rooms.values())
     lines = [f'{len(rooms)} rooms, {points} points']
     for name, room in sorted(rooms.items()):

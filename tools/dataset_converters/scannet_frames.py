@@ -157,7 +157,7 @@ def iter_exported(
 
 
 def summarize(exports: Sequence[FrameExport]) -> str:
-    """Return what was written and what was left out, in a few lines."""
+    """Summarise what was written and what was left out."""
     from mmdet3d_act.text import counted
 
     skipped: Counter = Counter()

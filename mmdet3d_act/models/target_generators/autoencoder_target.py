@@ -77,7 +77,7 @@ class _FrozenAutoencoder(BaseModule):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return what keeps a config from being built, with the remedy.
+        """List what keeps a config from being built, with the remedy.
 
         Args:
             cfg: The config of this class.

@@ -56,7 +56,7 @@ class PairedImageTarget(BaseModule):
         """
 
     def settings(self) -> dict:
-        """Return what decides the targets besides weights, as JSON has it."""
+        """Settings that decide the targets besides weights, as JSON."""
         return {
             'type': type(self).__name__,
             'encoder': self.encoder.settings(),
@@ -123,7 +123,7 @@ class ImageEmbeddingTarget(PairedImageTarget):
         return F.normalize(embedding, dim=-1) if self.normalize else embedding
 
     def settings(self) -> dict:
-        """Return what decides the targets besides the weights."""
+        """Settings that decide the targets besides the weights."""
         return {**super().settings(), 'normalize': self.normalize}
 
 
@@ -199,7 +199,7 @@ class CaptionPrefixTarget(PairedImageTarget):
         return self.mapping(self.encoder(images))
 
     def settings(self) -> dict:
-        """Return what decides the targets besides the weights."""
+        """Settings that decide the targets besides the weights."""
         return {**super().settings(), 'mapping': self.mapping.settings()}
 
     def identity(self) -> dict:

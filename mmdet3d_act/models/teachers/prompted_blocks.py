@@ -45,14 +45,14 @@ def prompted_block(block: nn.Module) -> PromptedBlock | None:
 
 
 def library_block(block: nn.Module, x: Tensor) -> Tensor:
-    """Return what the library's own block makes of (B, L, D)."""
+    """Run the library's own block on (B, L, D)."""
     result = block(x)
     # BERT's layers return a tuple in some versions of transformers.
     return result[0] if isinstance(result, tuple) else result
 
 
 def run_block(block: nn.Module, x: Tensor) -> Tensor:
-    """Return what a block makes of (B, L, D), the fast way where known."""
+    """Run a block on (B, L, D), the fast way where known."""
     fast = prompted_block(block)
     return library_block(block, x) if fast is None else fast(block, x, None)
 
@@ -142,7 +142,7 @@ def _attention(
     tokens: Tensor,
     prompts: Tensor | None,
 ) -> Tensor:
-    """Return what the tokens attend to, after the output projection.
+    """Attend, and apply the output projection.
 
     Args:
         attn: An attention of ``_ATTENTIONS``.
