@@ -102,7 +102,7 @@ def browse(args: argparse.Namespace) -> None:
     )
     for trace in traces:
         if trace.steps and trace.steps[-1].error:
-            print(f'bad sample {trace.name}: {trace.steps[-1].error}')
+            print(f'bad {trace.name}: {trace.steps[-1].error}')
     print(f'Written: {path}')
     if args.html:
         page = path.with_suffix('.html')

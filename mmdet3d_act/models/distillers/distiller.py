@@ -173,7 +173,8 @@ class Distiller(PretrainedModel, BaseModel):
         self, patches: PointPatches, mask: Tensor | None = None
     ) -> EncodedPatches:
         count = None
-        if mask is not None:
+        # A custom mask may not know how many it masks.
+        if mask is not None and hasattr(self.mask, 'num_masked'):
             count = self.mask.num_masked(mask.shape[1])
         with torch.set_grad_enabled(
             torch.is_grad_enabled() and not self.frozen_student
