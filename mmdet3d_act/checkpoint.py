@@ -497,12 +497,18 @@ def register_loader() -> None:
     module then read safely with every version of PyTorch, take a work
     directory too, and name the file where it is damaged.
     """
-    CheckpointLoader.register_scheme('', _load_local, force=True)
+    CheckpointLoader.register_scheme('', load_from_local, force=True)
 
 
-def _load_local(
+def load_from_local(
     filename: str, map_location: str | torch.device | None
 ) -> dict[str, Any]:
+    """Read a file for MMEngine, whose log takes the backend's name from this.
+
+    Args:
+        filename: The file, or a work directory.
+        map_location: Where its tensors go.
+    """
     return read_checkpoint(filename, map_location=map_location)
 
 
