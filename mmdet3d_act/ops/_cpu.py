@@ -78,11 +78,13 @@ def nearest(
     return idx.gather(1, order)[:, :k], squared[:, :k], certain
 
 
-def within(points: Tensor, queries: Tensor, radius: float) -> tuple:
+def within(
+    tree: cKDTree, queries: Tensor, radius: float
+) -> tuple[Tensor, Tensor]:
     """The points of one cloud that may be within a radius of each query.
 
     Args:
-        points: (N, 3).
+        tree: The cloud's, see `kd_tree`.
         queries: (S, 3).
         radius: Radius.
 
@@ -90,8 +92,8 @@ def within(points: Tensor, queries: Tensor, radius: float) -> tuple:
         Rows and columns of the candidates, by row, then by index, (M,) each:
         all points within the radius, and some at its border.
     """
-    slack = 1 + SLACK * torch.finfo(points.dtype).eps
-    found = kd_tree(points.numpy()).query_ball_point(
+    slack = 1 + SLACK * torch.finfo(queries.dtype).eps
+    found = tree.query_ball_point(
         queries.numpy(),
         radius * slack,
         workers=torch.get_num_threads(),

@@ -225,9 +225,11 @@ def _ball_query_cpu(
     points: Tensor, queries: Tensor, limit: Tensor, num_samples: int
 ) -> Tensor:
     found = []
+    radius = float(limit.sqrt())
     for cloud, places in zip(points, queries, strict=True):
+        tree = _cpu.kd_tree(cloud.numpy())
         for part in places.split(QUERIES_AT_ONCE):
-            rows, columns = _cpu.within(cloud, part, float(limit.sqrt()))
+            rows, columns = _cpu.within(tree, part, radius)
             squared = (cloud[columns] - part[rows]).square_()
             squared = squared[:, 0] + squared[:, 1] + squared[:, 2]
             near = squared < limit
