@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -136,3 +137,36 @@ def category(name: str, synset: str, parts: str) -> Callable:
         return build
 
     return register
+
+
+def category_names() -> list[str]:
+    """List the categories of objects, without what only rooms have."""
+    return sorted(name for name, kind in REGISTRY.items() if kind.synset)
+
+
+def get_category(name: str) -> Category:
+    """Look up a category by its name."""
+    if name not in REGISTRY:
+        raise ValueError(
+            f'category must be one of {", ".join(category_names())}, got '
+            f'{name!r}'
+        )
+    return REGISTRY[name]
+
+
+def stream(
+    seed: int, split: str, name: str, number: int
+) -> np.random.Generator:
+    """Make the random stream of one object or room.
+
+    It depends on nothing else: neither on the number of workers nor on what
+    else is made.
+
+    Args:
+        seed: Seed of the whole set, at least 0.
+        split: Name of the split, such as 'pretrain' or 'test'.
+        name: Name of the category.
+        number: Of the object within split and category.
+    """
+    words = [zlib.crc32(text.encode()) for text in (split, name)]
+    return np.random.default_rng((seed, *words, number))

@@ -1,4 +1,4 @@
-"""Sets of files made in several processes: resumed, grown, replaced."""
+"""Sets of files made in several processes: resumed and grown."""
 
 from __future__ import annotations
 
@@ -7,93 +7,140 @@ import io
 import json
 import multiprocessing
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
+from mmdet3d_act.io import write_json
 from mmdet3d_act.processes import ignore_interrupt
 
 
-class SetPlan(NamedTuple):
-    """What a set consists of.
+@dataclasses.dataclass(frozen=True)
+class FileSet(ABC):
+    """A set of files, described by options; equal options, equal files.
 
-    Attributes:
-        options: A dataclass; tasks with equal options make equal files.
-        manifest: Name of the file that holds the options.
-        version: Number that rises when equal options give other files.
-        folders: What must be empty before the set is begun.
-        counts: Options that only say how many tasks there are.
-        tasks: What is made, each in one go.
-        files: Lists the files of a task, relative to the set's folder.
-        make: Makes the files of a task below a folder.
-        lists: The files that depend on all tasks.
-        make_lists: Makes these files below a folder.
+    What is made in one go is a task. No task depends on how many there are,
+    so that a set can grow.
     """
 
-    options: Any
-    manifest: str
-    version: int
-    folders: tuple[str, ...]
-    counts: tuple[str, ...]
-    tasks: list
-    files: Callable[[Any], list[str]]
-    make: Callable[[Any, Path], None]
-    lists: list[str]
-    make_lists: Callable[[Path], None]
+    manifest: ClassVar[str]  # name of the file that holds the options
+    version: ClassVar[int]  # rises when equal options give other files
+    folders: ClassVar[tuple[str, ...]]  # empty before the set is begun
+    counts: ClassVar[tuple[str, ...]]  # options that only say how many tasks
+    least: ClassVar[dict[str, int]]  # the smallest value of other options
 
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        values = self._options()
+        least_of = {**dict.fromkeys(self.counts, 0), **self.least}
+        for name, least in least_of.items():
+            if values[name] < least:
+                raise ValueError(
+                    f'{name} must be at least {least}, got {values[name]}'
+                )
 
-def write_set(
-    out_dir: str | Path,
-    options: object,
-    plan_of: Callable[[Any], SetPlan],
-    *,
-    num_workers: int = 1,
-    overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> bool:
-    """Write what is missing of a set.
+    @abstractmethod
+    def tasks(self) -> list:
+        """List what is made."""
 
-    A complete set is left alone, an interrupted one is completed, and one
-    with fewer tasks gets the others, since no task depends on their number.
+    @abstractmethod
+    def files(self, task: Any) -> list[str]:  # noqa: ANN401
+        """List the files of a task, relative to the set's folder."""
 
-    Args:
-        out_dir: Folder of the set; made where it does not exist.
-        options: What the set holds.
-        plan_of: Plans a set from its options, or from the manifest's.
-        num_workers: Number of processes, at least 1.
-        overwrite: Replace a set that was written with other options.
-        progress: Called with the number of tasks done and of all tasks,
-            first before anything is made.
+    @abstractmethod
+    def make(self, root: Path, task: Any) -> None:  # noqa: ANN401
+        """Make the files of a task below a folder."""
 
-    Returns:
-        Whether anything had to be written.
+    @abstractmethod
+    def lists(self) -> list[str]:
+        """List the files that depend on all tasks."""
 
-    Raises:
-        ValueError: If the folder holds files of another origin, or a set
-            with other options and `overwrite` is off.
-    """
-    if num_workers < 1:
-        raise ValueError(f'num_workers must be at least 1, got {num_workers}')
-    root, plan = Path(out_dir), plan_of(options)
-    complete = _prepare(root, plan, plan_of, overwrite)
-    missing = [
-        task for task in plan.tasks if not _there(root, plan.files(task))
-    ]
-    if complete and not missing and _there(root, plan.lists):
-        return False
-    _write_manifest(root, plan, complete=False)
-    done, total = len(plan.tasks) - len(missing), len(plan.tasks)
-    report = progress or (lambda done, total: None)
-    report(done, total)
-    make = partial(plan.make, root=root)
-    for step, _ in enumerate(work_off(make, missing, num_workers), start=1):
-        report(done + step, total)
-    plan.make_lists(root)
-    _write_manifest(root, plan, complete=True)
-    return True
+    @abstractmethod
+    def make_lists(self, root: Path) -> None:
+        """Make the files that depend on all tasks."""
+
+    def write(
+        self,
+        out_dir: str | Path,
+        *,
+        num_workers: int = 1,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> bool:
+        """Write what is missing.
+
+        A complete set is left alone, an interrupted one is completed, and
+        one with fewer tasks gets the others.
+
+        Args:
+            out_dir: Folder of the set; made where it does not exist.
+            num_workers: Number of processes, at least 1.
+            progress: Called with the number of tasks done and of all tasks,
+                first before anything is made.
+
+        Returns:
+            Whether anything had to be written.
+
+        Raises:
+            ValueError: If the folder holds files of another origin, or a set
+                with other options.
+        """
+        if num_workers < 1:
+            raise ValueError(
+                f'num_workers must be at least 1, got {num_workers}'
+            )
+        root, tasks = Path(out_dir), self.tasks()
+        self._check_manifest(root)
+        missing = [
+            task for task in tasks if not _exist(root, self.files(task))
+        ]
+        if not missing and _exist(root, self.lists()):
+            return False
+        write_json(root / self.manifest, self._options())
+        # The lists are written last: where they are, the set is complete.
+        for name in self.lists():
+            (root / name).unlink(missing_ok=True)
+        done = len(tasks) - len(missing)
+        progress(done, len(tasks))
+        make = partial(self.make, root)
+        for step, _ in enumerate(work_off(make, missing, num_workers), 1):
+            progress(done + step, len(tasks))
+        self.make_lists(root)
+        return True
+
+    def _options(self) -> dict[str, Any]:
+        """Describe the set as JSON holds it."""
+        options = json.loads(json.dumps(dataclasses.asdict(self)))
+        scan = options.pop('scan')
+        return {'version': self.version, **options, **scan}
+
+    def _check_manifest(self, root: Path) -> None:
+        """Refuse a folder with files that are not of this set."""
+        path = root / self.manifest
+        if not path.exists():
+            for folder in (root / name for name in self.folders):
+                if folder.is_dir() and any(folder.iterdir()):
+                    raise ValueError(
+                        f'{folder} holds files that this tool did not write; '
+                        'choose another folder'
+                    )
+            return
+        old, new = json.loads(path.read_text('utf-8')), self._options()
+        changed = [
+            f'{name}: {old.get(name)} there, {new.get(name)} now'
+            for name in {**old, **new}
+            if old.get(name) != new.get(name)
+            and not (name in self.counts and old.get(name, 0) < new[name])
+        ]
+        if changed:
+            raise ValueError(
+                f'{root} holds a set with other options: '
+                f'{", ".join(changed)}. A set can only grow; choose another '
+                'folder, or remove this one'
+            )
 
 
 def work_off(
@@ -114,89 +161,7 @@ def work_off(
         yield from pool.imap_unordered(work, tasks, chunk)
 
 
-def _prepare(
-    root: Path,
-    plan: SetPlan,
-    plan_of: Callable[[Any], SetPlan],
-    overwrite: bool,
-) -> bool:
-    """Tell whether this very set was completed; remove another one.
-
-    It goes file by file, so that nothing but the tool's own files can go.
-    """
-    path = root / plan.manifest
-    if not path.exists():
-        for name in plan.folders:
-            if (root / name).is_dir() and any((root / name).iterdir()):
-                raise ValueError(
-                    f'{root / name} holds files that this tool did not '
-                    'write; choose another folder'
-                )
-        return False
-    try:
-        found = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError:
-        raise ValueError(
-            f'{path} does not say how the set was made; remove it and the set'
-        ) from None
-    old, new = _flat(found), _flat(_state(plan))
-    old.pop('complete')
-    changed = sorted(
-        name for name in {*old, *new} if old.get(name) != new.get(name)
-    )
-    if not changed:
-        return found['complete']
-    if {*changed} <= {*plan.counts} and all(
-        old[name] <= new[name] for name in changed
-    ):
-        return False
-    if not overwrite:
-        listed = ', '.join(
-            f'{name}: {old.get(name)} there, {new.get(name)} now'
-            for name in changed
-        )
-        raise ValueError(
-            f'{root} holds a set with other options: {listed}. A set can '
-            'grow where all other options agree; choose another folder, or '
-            'replace the set with --overwrite'
-        )
-    previous = plan_of(_restored(plan.options, found['options']))
-    made = [name for task in previous.tasks for name in previous.files(task)]
-    for name in [*made, *previous.lists, plan.manifest]:
-        (root / name).unlink(missing_ok=True)
-    return False
-
-
-def _restored(like: object, values: dict[str, Any]) -> object:
-    """Build options, of the kind of others, from what a manifest says."""
-    nested = {
-        name: type(value)(**values[name])
-        for name, value in vars(like).items()
-        if dataclasses.is_dataclass(value)
-    }
-    return type(like)(**{**values, **nested})
-
-
-def _state(plan: SetPlan) -> dict[str, Any]:
-    """Describe a set as its manifest does."""
-    options = json.loads(json.dumps(dataclasses.asdict(plan.options)))
-    return {'version': plan.version, 'options': options}
-
-
-def _write_manifest(root: Path, plan: SetPlan, *, complete: bool) -> None:
-    """Write down what is being made, or was."""
-    write_json(root / plan.manifest, {**_state(plan), 'complete': complete})
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """Flatten nested options."""
-    out = {}
-    for name, value in values.items():
-        out.update(_flat(value) if isinstance(value, dict) else {name: value})
-    return out
-
-
-def _there(root: Path, names: list[str]) -> bool:
+def _exist(root: Path, names: list[str]) -> bool:
     """Tell whether all files of a list exist."""
     return all((root / name).exists() for name in names)
 
@@ -207,11 +172,6 @@ def write_bytes(path: Path, content: bytes) -> None:
     part = path.with_name(f'{path.name}.{os.getpid()}.part')
     part.write_bytes(content)
     part.replace(path)
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write a JSON file such that it is complete or absent."""
-    write_bytes(path, f'{json.dumps(content, indent=2)}\n'.encode())
 
 
 def write_array(path: Path, values: np.ndarray) -> None:

@@ -17,6 +17,7 @@ from .solids import (
     plate,
     ring,
     rod,
+    row,
     skin,
     smooth,
     stack,
@@ -31,10 +32,10 @@ def _door(draw: Draw) -> None:
     upright = box(bar, height, 0.14).at((width - bar) / 2, height / 2)
     draw.add('frame', pair(upright))
     draw.add('frame', box(width, bar, 0.14).at(y=height - bar / 2))
-    wide, tall, rows = width - 2 * bar, height - bar - 0.01, draw.count(1, 3)
-    panel = box(0.7 * wide, 0.75 * tall / rows, 0.06)
-    panels = [panel.at(y=(row + 0.5) * tall / rows) for row in range(rows)]
-    leaf = join(box(wide, tall, 0.04).at(y=tall / 2), *panels)
+    wide, tall = width - 2 * bar, height - bar - 0.01
+    panel = box(0.7 * wide, 0.35 * tall, 0.06).at(y=0.25 * tall)
+    leaf = box(wide, tall, 0.04).at(y=tall / 2)
+    leaf = join(leaf, panel, panel.at(y=tall / 2))
     grip = pair(box(0.12, 0.025, 0.03).at(0.36 * wide, 1.0, 0.045), 'z')
     angle = -draw(0.2, 1.4) if draw.chance(0.25) else 0.0
     for part, solid in (('leaf', leaf), ('handle', grip)):
@@ -49,9 +50,6 @@ def _window(draw: Draw) -> None:
     draw.add('pane', pane.at(y=height / 2, z=-0.03))
     post = box(0.7 * bar, height - bar, 0.06)
     draw.add('frame', post.at(draw.pick(0, 0.2) * width, height / 2))
-    if draw.chance(0.5):
-        rail = box(width - bar, 0.7 * bar, 0.06)
-        draw.add('frame', rail.at(y=draw(0.45, 0.75) * height))
     draw.add('sill', box(width + 0.06, 0.035, draw(0.14, 0.26)).at(z=0.06))
 
 
@@ -95,8 +93,8 @@ def _shower_curtain(draw: Draw) -> None:
     draw.add('cloth', _cloth(draw, width, height, draw(0.035, 0.06)))
     reach, y = 0.55 * width, height + 0.05
     draw.add('rail', rod((-reach, y, 0), (reach, y, 0), 0.016))
-    for x in np.linspace(-0.47 * width, 0.47 * width, 8):
-        draw.add('rail', rod((x, height - 0.02, 0), (x, y, 0), 0.006))
+    hook = rod((0, height - 0.02, 0), (0, y, 0), 0.006)
+    draw.add('rail', row(hook, 8, width))
 
 
 @category('refrigerator', '', 'body door handle foot')
@@ -132,26 +130,47 @@ def _toilet(draw: Draw) -> None:
     draw.add('lid', lid.at(y=level + 0.02, z=0.1 - depth / 2))
 
 
-def basin(width: float, depth: float, height: float) -> Solid:
+def _basin(width: float, depth: float, height: float) -> Solid:
     """Make an open basin with a rim, standing on y = 0."""
     rows = [(0.0, 0.6, 0.6), (0.7, 0.9, 0.9), (1.0, 1.0, 1.0),
             (1.0, 0.87, 0.84), (0.5, 0.72, 0.7), (0.2, 0.4, 0.4)]  # fmt: skip
     return stack(np.array(rows) * [height, width, depth], 4.0, 24)
 
 
-def tap(height: float) -> Solid:
+def _tap(height: float) -> Solid:
     """Make a bent spout that stands on y = 0 and reaches to +z."""
     knots = [(0, 0, 0), (0, 0.8 * height, 0), (0, height, 0.06),
              (0, 0.85 * height, 0.14)]  # fmt: skip
     return tube(smooth(knots), 0.015)
 
 
+@category('counter', '', 'top body door handle')
+def _counter(draw: Draw) -> None:
+    length, depth, level = draw(1.5, 2.6), draw(0.58, 0.66), draw(0.76, 0.82)
+    draw.add('body', box(length, level, depth).at(y=level / 2))
+    draw.add('top', box(length, draw(0.04, 0.07), 0.7).at(y=level))
+    draw.add('top', box(length, 0.25, 0.03).at(y=level, z=-depth / 2))
+    count = round(length / draw(0.4, 0.6))
+    step, z = length / count, depth / 2 + 0.01
+    door = box(0.93 * step, 0.8 * level, 0.025).at(y=0.45 * level, z=z)
+    draw.add('door', row(door, count, length))
+    grip = box(0.3 * step, 0.015, 0.02).at(y=0.75 * level, z=z + 0.025)
+    draw.add('handle', row(grip, count, length))
+
+
+@category('sink', '', 'basin tap')
+def _sink(draw: Draw) -> None:
+    depth = draw(0.36, 0.42)
+    draw.add('basin', _basin(draw(0.42, 0.6), depth, 0.14))
+    draw.add('tap', _tap(draw(0.18, 0.28)).at(z=-0.5 * depth))
+
+
 @category('washbasin', '', 'basin tap column')
 def _washbasin(draw: Draw) -> None:
     width, depth = draw(0.45, 0.68), draw(0.38, 0.5)
     level, high = draw(0.78, 0.9), draw(0.15, 0.22)
-    draw.add('basin', basin(width, depth, high).at(y=level - high))
-    draw.add('tap', tap(draw(0.13, 0.22)).at(y=level, z=-0.45 * depth))
+    draw.add('basin', _basin(width, depth, high).at(y=level - high))
+    draw.add('tap', _tap(draw(0.13, 0.22)).at(y=level, z=-0.45 * depth))
     column = cylinder(0.11, level - high, 0.08).at(y=(level - high) / 2)
     draw.add('column', column.at(z=-0.12 * depth))
 
@@ -160,12 +179,6 @@ def _washbasin(draw: Draw) -> None:
 def _bin(draw: Draw) -> None:
     width, height, narrow = draw(0.2, 0.38), draw(0.3, 0.6), draw(0.7, 0.95)
     top = width / 2
-    if draw.chance(0.5):
-        body = vessel([(narrow * top, 0.0), (top, height)], 0.012)
-    else:
-        rows = [(0.0, narrow * width), (height, width), (height, width - 0.03),
-                (0.02, narrow * width - 0.03)]  # fmt: skip
-        deep = draw(0.65, 1.0)
-        body = stack([(y, size, deep * size) for y, size in rows], 8.0)
-    draw.add('body', body)
+    body = vessel([(narrow * top, 0.0), (top, height)], 0.012)
+    draw.add('body', body.scaled(1.0, 1.0, draw(0.65, 1.0)))
     draw.add('rim', ball(0.15, 0.12, 0.14).at(y=0.08))

@@ -9,18 +9,19 @@ import numpy as np
 from .category import Draw, category
 from .solids import (
     Solid,
+    around,
     ball,
     box,
-    copies,
     cushion,
     cylinder,
     four,
+    frame,
     join,
     pair,
     plate,
     ring,
     rod,
-    skin,
+    row,
     tube,
 )
 
@@ -31,39 +32,31 @@ def _legs(draw: Draw, width: float, depth: float, height: float) -> Solid:
     thick = draw(0.018, 0.045)
     splay = draw(0.0, 0.09) if draw.chance(0.4) else 0.0
     x, z = (side / 2 - thick - draw(0.0, 0.06) for side in (width, depth))
-    sides = draw.pick(4, 9)
-    foot = (x + splay, 0, z + splay)
-    leg = rod(foot, (x, height, z), thick * draw(0.5, 1.0), thick, sides)
-    parts = [four(leg)]
-    if draw.chance(0.4):
-        y, bar = draw(0.2, 0.7) * height, 0.55 * thick
-        parts.append(pair(rod((-x, y, z), (x, y, z), bar), 'z'))
-        parts.append(pair(rod((x, y, -z), (x, y, z), bar)))
-    return join(*parts[: draw.count(1, 3)])
+    foot, top = (x + splay, 0, z + splay), (x, height, z)
+    legs = four(rod(foot, top, thick, sides=draw.pick(4, 9)))
+    if draw.chance(0.7):
+        return legs
+    y = draw(0.2, 0.7) * height
+    return join(legs, pair(rod((-x, y, z), (x, y, z), 0.55 * thick), 'z'))
 
 
 def _pedestal(draw: Draw, width: float, depth: float, height: float) -> Solid:
     reach = 0.5 * min(width, depth, 1.0) * draw(0.6, 0.95)
     radius = draw(0.02, 0.06)
-    column = cylinder(radius, height, radius * draw(0.6, 1.4))
+    column = cylinder(radius, height).at(y=height / 2)
     if draw.chance(0.5):
-        thick = draw(0.015, 0.05)
-        foot = cylinder(reach, thick, reach * draw(0.3, 1.0)).at(y=thick / 2)
-        return join(column.at(y=height / 2), foot)
-    rise, count = draw(0.03, 0.15) * height + 0.04, draw.count(3, 5)
+        return join(column, cylinder(reach, 0.03, 0.6 * reach).at(y=0.015))
+    rise = draw(0.03, 0.15) * height + 0.04
     toe = rod((reach, 0.02, 0), (0, rise, 0), 0.5 * radius, radius)
-    feet = [toe.turned('y', 2 * np.pi * n / count) for n in range(count)]
-    return join(column.at(y=height / 2), *feet)
+    return join(column, around(toe, draw.count(3, 5)))
 
 
 def _slabs(draw: Draw, width: float, depth: float, height: float) -> Solid:
     thick = draw(0.02, 0.05)
     x = width / 2 - thick / 2 - draw(0.0, 0.15) * width
     panel = box(thick, height, depth * draw(0.6, 1.0)).at(x=x, y=height / 2)
-    if draw.chance(0.5):
-        return pair(panel)
     board = box(2 * x, height * draw(0.15, 0.6), 0.7 * thick)
-    return join(pair(panel), board.at(y=draw(0.4, 0.65) * height))
+    return join(pair(panel), board.at(y=0.5 * height))
 
 
 def _sled(draw: Draw, width: float, depth: float, height: float) -> Solid:
@@ -75,19 +68,11 @@ def _sled(draw: Draw, width: float, depth: float, height: float) -> Solid:
     return pair(tube(path, radius).at(x=width / 2 - draw(0.02, 0.08)))
 
 
-def _crossed(draw: Draw, width: float, depth: float, height: float) -> Solid:
-    radius, x, z = draw(0.014, 0.028), 0.42 * width, 0.42 * depth
-    bars = pair(rod((-x, 0, z), (x, height, z), radius))
-    middle = rod((0, height / 2, -z), (0, height / 2, z), radius)
-    return join(pair(bars, 'z'), middle)
-
-
 _SUPPORTS = {
     'legs': _legs,
     'pedestal': _pedestal,
     'slabs': _slabs,
     'sled': _sled,
-    'crossed': _crossed,
 }
 
 
@@ -111,44 +96,27 @@ def _board(
     return plate(ring(width, depth, sides=28), thick), 0.78
 
 
-def _back(draw: Draw, width: float, height: float, styles: str) -> Solid:
+def _back(draw: Draw, width: float, height: float) -> Solid:
     """Draw a backrest in the plane z = 0, from y = 0 up."""
-    style, thick = draw.pick(*styles.split()), draw(0.02, 0.05)
-    if style == 'plate':
+    thick = draw(0.02, 0.05)
+    if draw.chance(0.4):
         panel = cushion(width, thick, height, draw(3, 9))
         return panel.turned('x', np.pi / 2).at(y=height / 2)
-    if style == 'shell':
-        across = np.linspace(-1, 1, 9)
-        bend = draw(0.08, 0.3) * width * across**2
-        front = np.stack([across * width / 2, bend], axis=1)
-        outline = np.concatenate([front, front[::-1] - [0, thick]])
-        rows = [outline, outline, outline * [draw(0.5, 0.95), 1.0]]
-        return skin(rows, [0.0, 0.7 * height, height])
-    x = width / 2 - thick / 2
-    posts = pair(rod((x, 0, 0), (x, height, 0), 0.6 * thick))
-    rail = box(width, 1.6 * thick, 0.8 * thick)
-    if style == 'ladder':
-        levels = np.linspace(0.35, 0.97, draw.count(2, 5)) * height
-        return join(posts, *(rail.at(y=y) for y in levels))
-    if style == 'frame':
-        panel = box(0.8 * width, draw(0.35, 0.6) * height, thick)
-        return join(posts, panel.at(y=0.65 * height))
+    outline = frame(width, height, 1.2 * thick, thick)
+    if draw.chance(0.5):
+        rail = box(width, 1.6 * thick, 0.8 * thick)
+        levels = np.linspace(0, height, draw.count(3, 5))[1:-1]
+        return join(outline, *(rail.at(y=y) for y in levels))
     bar = rod((0, 0, 0), (0, height, 0), 0.35 * thick)
-    bars = [bar.at(x) for x in np.linspace(-x, x, draw.count(5, 9))[1:-1]]
-    return join(posts, rail.at(y=height), *bars)
+    return join(outline, row(bar, draw.count(3, 7), width))
 
 
 def _arms(draw: Draw, width: float, depth: float) -> Solid:
     """Draw two armrests over a seat at y = 0."""
     height, thick = draw(0.14, 0.26), draw(0.02, 0.04)
-    front, back = 0.36 * depth, -0.45 * depth
-    if draw.chance(0.3):
-        path = [(0, 0, front), (0, height, front), (0, height, back)]
-        arm = tube(path, 0.6 * thick)
-    else:
-        bar = box(1.6 * thick, thick, 0.9 * depth).at(y=height)
-        arm = join(bar, box(thick, height, thick).at(y=height / 2, z=front))
-    return pair(arm.at(x=(width + thick) / 2))
+    bar = box(1.6 * thick, thick, 0.9 * depth).at(y=height)
+    post = box(thick, height, thick).at(y=height / 2, z=0.36 * depth)
+    return pair(join(bar, post).at(x=(width + thick) / 2))
 
 
 def _seat(
@@ -158,7 +126,6 @@ def _seat(
     thick: float,
     *,
     tops: str = 'box soft oval',
-    backs: str = 'plate shell ladder frame bars',
     high: float,
     supports: str,
     arms: float,
@@ -171,7 +138,6 @@ def _seat(
         level: Height of the seat.
         thick: Thickness of the seat.
         tops: Styles of the seat.
-        backs: Styles of the back.
         high: Height of the back, 0 for none.
         supports: Styles of the support.
         arms: How often there are armrests.
@@ -180,7 +146,7 @@ def _seat(
     seat, share = _board(draw, width, depth, thick, tops)
     draw.add('seat', seat.at(y=level))
     if high > 0:
-        back = _back(draw, draw(0.75, 1.0) * width, high, backs)
+        back = _back(draw, draw(0.75, 1.0) * width, high)
         back = back.turned('x', -draw(0.0, 0.28))
         draw.add('back', back.at(y=top, z=-0.46 * depth))
     below = share * width, share * depth, level - thick / 2
@@ -202,13 +168,13 @@ def _stool(draw: Draw) -> None:
     width, level, thick = draw(0.3, 0.46), draw(0.36, 0.8), draw(0.03, 0.12)
     _seat(
         draw, (width, width * draw(0.75, 1.0)), level, thick,
-        tops='oval oval soft box', backs='shell',
+        tops='oval oval soft box',
         high=draw(0.1, 0.2) if draw.chance(0.2) else 0.0,
-        supports='legs legs pedestal sled crossed', arms=0.0,
+        supports='legs legs pedestal sled', arms=0.0,
     )  # fmt: skip
     if level > 0.5 and draw.chance(0.6):
-        hoop = np.insert(ring(0.8 * width, 0.8 * width), 1, 0, axis=1)
-        hoop = tube(hoop, 0.012, closed=True)
+        hoop = frame(0.8 * width, 0.8 * width, 0.025, 0.025)
+        hoop = hoop.at(y=-0.4 * width).turned('x', np.pi / 2)
         draw.add('footrest', hoop.at(y=draw(0.2, 0.35)))
 
 
@@ -217,16 +183,10 @@ def _bench(draw: Draw) -> None:
     size = draw(0.85, 1.7), draw(0.32, 0.48)
     _seat(
         draw, size, draw(0.36, 0.5), draw(0.03, 0.08),
-        tops='box soft', backs='plate ladder bars frame',
+        tops='box soft',
         high=draw(0.25, 0.45) if draw.chance(0.5) else 0.0,
         supports='legs legs slabs sled', arms=0.3,
     )  # fmt: skip
-
-
-def _row(solid: Solid, count: int, width: float) -> Solid:
-    """Join copies of a solid to a row along x."""
-    places = (np.arange(count) + 0.5) * width / count - width / 2
-    return join(*(solid.at(x=x) for x in places))
 
 
 @category('sofa', '04256520', 'seat back armrest support')
@@ -238,10 +198,10 @@ def _sofa(draw: Draw) -> None:
     count, edge = max(1, round(width / draw(0.55, 0.9))), draw(0.25, 0.45)
     wide, level = 0.97 * width / count, feet + base + soft / 2
     pad = cushion(wide, soft, 0.75 * depth, edge=edge)
-    draw.add('seat', _row(pad, count, width).at(y=level, z=0.1 * depth))
+    draw.add('seat', row(pad, count, width).at(y=level, z=0.1 * depth))
     height, thick = draw(0.3, 0.5), draw(0.14, 0.24)
     pad = cushion(wide, height, thick, edge=edge).at(y=height / 2, z=thick / 2)
-    back = _row(pad, count, width).turned('x', -draw(0.0, 0.2))
+    back = row(pad, count, width).turned('x', -draw(0.0, 0.2))
     draw.add('back', back.at(y=level, z=-depth / 2))
     if draw.chance(0.85):
         arm, tall = draw(0.1, 0.22), base + draw(0.15, 0.35)
@@ -261,16 +221,14 @@ def _bed(draw: Draw) -> None:
     top = level + rail
     pad = cushion(0.96 * width, soft, 0.97 * length, edge=0.3)
     pillow = cushion(min(0.8, 0.45 * width), 0.12, 0.38, edge=0.4)
-    pillows = _row(pillow, 1 if width < 1.2 else 2, 0.9 * width)
+    pillows = row(pillow, 1 if width < 1.2 else 2, 0.9 * width)
     bunk = draw(0.85, 1.05) if width < 1.1 and draw.chance(0.35) else 0.0
     for y in {0.0, bunk}:
         frame = box(width, rail, length)
         draw.add('frame', frame.at(y=y + level + rail / 2))
         draw.add('mattress', pad.at(y=y + top + soft / 2))
         draw.add('pillow', pillows.at(y=y + top + soft, z=-0.38 * length))
-    high = draw(0.35, 0.8) + rail
-    styles = 'plate plate bars ladder frame'
-    board = _back(draw, width, high, styles)
+    board = _back(draw, width, draw(0.35, 0.8) + rail)
     draw.add('headboard', board.at(y=bunk + level, z=-length / 2))
     if draw.chance(0.5):
         board = board.scaled(1.0, 0.6, 1.0)
@@ -289,7 +247,7 @@ def _table(draw: Draw) -> None:
     draw.add('top', top.at(y=level))
     share *= draw.pick(0.8, 0.97)
     size = share * width, share * depth, level - thick / 2
-    styles = 'legs legs pedestal slabs sled crossed'
+    styles = 'legs legs pedestal slabs sled'
     draw.add('support', _support(draw, *size, styles))
     if draw.chance(0.25):
         shelf, _ = _board(draw, 0.75 * width, 0.75 * depth, 0.025, 'box oval')
@@ -301,15 +259,13 @@ def _fronts(
 ) -> tuple[Solid, Solid]:
     """Draw fronts of drawers or doors on y = 0 at z = 0, and handles."""
     wide, tall = width / columns, height / rows
-    panel = box(0.9 * wide, 0.88 * tall, 0.03)
-    bar = (0.16, 0.02, 0.02) if rows >= columns else (0.02, 0.16, 0.02)
-    grip = draw.pick(ball(0.05, 0.05, 0.05), box(*bar)).at(z=0.04)
-    places = [
-        ((column + 0.5) * wide - width / 2, (row + 0.5) * tall, 0.0)
-        for row in range(rows)
-        for column in range(columns)
-    ]
-    return copies(panel, places), copies(grip, places)
+    panel = row(box(0.9 * wide, 0.88 * tall, 0.03), columns, width)
+    bar = box(0.16, 0.02, 0.02) if rows >= columns else box(0.02, 0.16, 0.02)
+    grip = draw.pick(ball(0.05, 0.05, 0.05), bar).at(z=0.04)
+    grip = row(grip, columns, width)
+    levels = [(index + 0.5) * tall for index in range(rows)]
+    doors, grips = ([s.at(y=y) for y in levels] for s in (panel, grip))
+    return join(*doors), join(*grips)
 
 
 @category('desk', '99000002', 'top support drawer handle shelf')
@@ -341,36 +297,27 @@ def _desk(draw: Draw) -> None:
 
 def _books(draw: Draw, width: float, height: float, depth: float) -> Solid:
     """Draw upright books on y = 0, from the left edge on."""
-    thick = np.array([draw(0.03, 0.07) for _ in range(draw.count(2, 9))])
-    right = np.cumsum(thick) - width / 2
-    books = []
-    for wide, x in zip(thick, right, strict=True):
-        tall = height * draw(0.55, 0.9)
+    right, books = -width / 2, []
+    for _ in range(draw.count(2, 9)):
+        wide, tall = draw(0.03, 0.07), height * draw(0.55, 0.9)
         book = box(0.9 * wide, tall, depth * draw(0.6, 0.85))
-        books.append(book.at(x=x - wide / 2, y=tall / 2))
-    return join(*(books[: 1 + int((right < width / 2).sum())]))
+        books.append(book.at(x=right + wide / 2, y=tall / 2))
+        right += wide
+    return join(*books)
 
 
 @category('bookshelf', '02871439', 'frame board backing book')
 def _bookshelf(draw: Draw) -> None:
     width, height = draw(0.5, 1.3), draw(0.7, 1.9)
     depth, thick, count = draw(0.22, 0.42), draw(0.02, 0.045), draw.count(3, 6)
-    if draw.chance(0.75):
-        sides = pair(box(thick, height, depth).at(width / 2, height / 2))
-    else:
-        x, z = width / 2, 0.47 * depth
-        sides = four(rod((x, 0, z), (x, height, z), 0.6 * thick))
-    draw.add('frame', sides)
+    side = box(thick, height, depth).at(width / 2, height / 2)
+    draw.add('frame', pair(side))
     levels = np.linspace(0.04, height - thick, count)
-    levels[1:-1] += draw.rng.normal(0, 0.02, count - 2) * height
     for y in levels:
         draw.add('board', box(width, thick, depth).at(y=y))
     if draw.chance(0.5):
         panel = box(width, height, 0.015)
         draw.add('backing', panel.at(y=height / 2, z=-depth / 2))
-    if draw.chance(0.35):
-        divider = box(thick, height, 0.95 * depth)
-        draw.add('frame', divider.at(y=height / 2))
     for low, high in pairwise(levels):
         if draw.chance(0.45):
             books = _books(draw, 0.95 * width, high - low - thick, depth)
@@ -383,16 +330,10 @@ def _cabinet(draw: Draw) -> None:
     depth, feet = draw(0.35, 0.6), draw(0.03, 0.22)
     body = box(width, height, depth)
     draw.add('body', body.at(y=feet + height / 2))
-    fronts = draw.pick(
-        [(0.0, 1.0, 1, draw.count(1, 3))],
-        [(0.0, 1.0, draw.count(2, 5), draw.count(1, 2))],
-        [(0.0, 0.6, 1, 2), (0.6, 0.4, draw.count(1, 2), 1)],
-    )
-    for start, share, *grid in fronts:
-        doors, grips = _fronts(draw, width, 0.97 * share * height, *grid)
-        y = feet + start * height + 0.01
-        draw.add('door', doors.at(y=y, z=depth / 2))
-        draw.add('handle', grips.at(y=y, z=depth / 2))
+    rows, columns = draw.pick((1, 2), (2, 2), (draw.count(2, 5), 1))
+    doors, grips = _fronts(draw, width, 0.97 * height, rows, columns)
+    draw.add('door', doors.at(y=feet + 0.01, z=depth / 2))
+    draw.add('handle', grips.at(y=feet + 0.01, z=depth / 2))
     if draw.chance(0.4):
         top = cushion(1.08 * width, 0.04, 1.1 * depth)
         draw.add('body', top.at(y=feet + height + 0.02))

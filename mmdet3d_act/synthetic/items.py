@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .catalog import get_category
-from .category import Shape
-from .fixtures import basin, tap
-from .solids import Solid, box, copies, join, rod, rotation
+from .category import Shape, get_category
+from .solids import Solid, rotation
 
 # Numbers of NYU40, which ScanNet's masks hold, of the names used here.
 NYU40 = {
@@ -79,6 +77,8 @@ KINDS = {
     'shower curtain': Kind('height', 1.6, 1.8, 'linen rail:metal'),
     'refrigerator': Kind('height', 1.45, 1.9, 'white handle:metal foot:dark'),
     'toilet': Kind('height', 0.72, 0.85, 'white'),
+    'counter': Kind('longest', 1.5, 2.6, 'wood top:stone handle:metal'),
+    'sink': Kind('longest', 0.42, 0.6, 'metal'),
     'washbasin': Kind('height', 0.9, 1.08, 'white tap:metal', 'sink'),
     'bathtub': Kind('longest', 1.45, 1.75, 'white tap:metal foot:metal'),
     'bin': Kind('height', 0.3, 0.6, 'dark rim:white', 'otherfurniture'),
@@ -138,24 +138,10 @@ def draw_item(name: str, rng: np.random.Generator) -> Item:
     return item.placed(0.0, [*(low + high)[:2] / -2, -low[2]])
 
 
-def compose(
-    label: str,
-    parts: dict[str, Solid],
-    colors: str,
-    rng: np.random.Generator,
-) -> Item:
-    """Make a thing of exact parts, y up with its front to +z.
-
-    Args:
-        label: Its name in NYU40.
-        parts: Its parts by name.
-        colors: Palettes, as of :class:`Kind`.
-        rng: Source of randomness.
-    """
-    whole = join(*parts.values())
-    sizes = [len(solid.faces) for solid in parts.values()]
-    labels = np.repeat(np.arange(len(parts)), sizes)
-    return _colored(label, Shape(*whole, labels, tuple(parts)), colors, rng)
+def plain_item(label: str, solid: Solid, rng: np.random.Generator) -> Item:
+    """Make a thing of one colour, of the palette of its label, as it is."""
+    colors = np.tile(_tone(label, rng), (len(solid.faces), 1))
+    return Item(label, *solid, colors, 0.0)
 
 
 def _colored(
@@ -163,18 +149,15 @@ def _colored(
 ) -> Item:
     """Colour a shape in metres and turn it z up."""
     main, *others = colors.split()
-    palettes = dict.fromkeys(shape.part_names, main)
-    palettes.update(other.split(':') for other in others)
-    tones = {
-        name: _tone(name, rng) for name in dict.fromkeys(palettes.values())
-    }
-    painted = np.stack([tones[palettes[part]] for part in shape.part_names])
-    painted = painted[shape.labels]
-    # Books differ: every twelve faces, which is a box, are another one.
-    mixed = [palettes[part] == 'mixed' for part in shape.part_names]
-    mixed = np.flatnonzero(np.array(mixed)[shape.labels])
-    each = [_tone('mixed', rng) for _ in range(len(mixed) // 12 + 1)]
-    painted[mixed] = np.stack(each)[np.arange(len(mixed)) // 12]
+    special = dict(other.split(':') for other in others)
+    tones = {name: _tone(name, rng) for name in [main, *special.values()]}
+    painted = [tones[special.get(part, main)] for part in shape.part_names]
+    painted = np.stack(painted)[shape.labels]
+    if 'book' in shape.part_names:
+        # Every twelve faces, which is a box, are another book.
+        books = np.flatnonzero(shape.labels == shape.part_names.index('book'))
+        each = [_tone('mixed', rng) for _ in range(len(books) // 12)]
+        painted[books] = np.reshape(each, (-1, 3)).repeat(12, axis=0)
     vertices = shape.vertices @ rotation('x', np.pi / 2).T
     top = vertices[:, 2].max()
     if 'top' in shape.part_names:
@@ -188,49 +171,3 @@ def _tone(palette: str, rng: np.random.Generator) -> np.ndarray:
     tones = np.array(_PALETTES[palette]) / 255
     tone = tones[int(rng.integers(len(tones)))]
     return np.clip(tone * rng.normal(1, 0.06) + rng.normal(0, 0.02, 3), 0, 1)
-
-
-def draw_kitchen_row(rng: np.random.Generator) -> list[Item]:
-    """Draw base cabinets, a worktop with a hole, and the sink in it.
-
-    Their common origin is on the floor in the middle.
-    """
-    length, depth = rng.uniform(1.5, 2.6), rng.uniform(0.58, 0.66)
-    level, thick = rng.uniform(0.82, 0.9), rng.uniform(0.04, 0.07)
-    wide, deep = rng.uniform(0.42, 0.6), rng.uniform(0.36, 0.42)
-    at, z = rng.uniform(-0.3, 0.3) * length, depth / 2
-    # The body ends below the sink; a bar in front reaches the worktop.
-    body = box(length, level - 0.16, depth - 0.04).at(y=level / 2 - 0.08)
-    bar = box(length, 0.15, 0.03).at(y=level - 0.08, z=z - 0.04)
-    count = round(length / rng.uniform(0.4, 0.6))
-    step = length / count
-    places = [(x, 0, 0) for x in (np.arange(count) + 0.5) * step - length / 2]
-    door = box(0.93 * step, 0.8 * level, 0.025).at(y=0.52 * level, z=z - 0.015)
-    grip = rod((0, 0.75 * level, z + 0.02), (0, 0.9 * level, z + 0.02), 0.008)
-    base = {'body': join(body, bar), 'front': copies(door, places)}
-    base['handle'] = copies(grip.at(x=0.36 * step), places)
-    # The worktop is four boxes around the hole.
-    left, right = at - wide / 2 + length / 2, length / 2 - at - wide / 2
-    side = (depth + 0.03 - deep) / 2
-    rim = box(wide, thick, side).at(x=at)
-    slab = join(
-        box(left, thick, depth + 0.03).at(x=(left - length) / 2),
-        box(right, thick, depth + 0.03).at(x=(length - right) / 2),
-        rim.at(z=(deep + side) / 2),
-        rim.at(z=-(deep + side) / 2),
-        box(length, 0.12, 0.02).at(y=thick / 2 + 0.06, z=-z),
-    )
-    top = level + thick
-    hollow = basin(1.05 * wide, 1.05 * deep, 0.17)
-    spout = tap(rng.uniform(0.18, 0.28)).at(y=0.17, z=-deep / 2 + 0.02)
-    sink = {
-        'basin': hollow.at(at, top - 0.16),
-        'tap': spout.at(at, top - 0.16),
-    }
-    return [
-        compose('cabinet', base, 'paint front:wood handle:metal', rng),
-        compose(
-            'counter', {'top': slab.at(y=level + thick / 2)}, 'stone', rng
-        ),
-        compose('sink', sink, 'metal', rng),
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ from mmdet3d_act.datasets.scannet import DETECTION_IDS
 
 from .camera import Camera, look_at, render_depth, unit_normals
 from .items import NYU40
-from .options import RoomScanOptions
 from .rooms import FurnishedRoom
 from .solids import rotation
 
@@ -20,6 +20,32 @@ _GRAZING = 0.12  # surfaces seen at a smaller cosine are not measured
 _SHELL = (NYU40['wall'], NYU40['floor'], NYU40['ceiling'])
 _CANDIDATES = 24  # places tried for every view
 _DISTANCE = 2.3  # metres to what is looked at, where there is room
+
+
+@dataclass(frozen=True)
+class RoomScanOptions:
+    """How a room is scanned.
+
+    Args:
+        num_points: Points of the cloud, at most.
+        num_views: RGB-D frames.
+        width: Width of a frame, pixels.
+        height: Height of a frame, pixels.
+        noise: Strength of the noise of depth and colour; 1 is a first
+            Kinect's, growing with the squared depth.
+        min_points: Things with fewer points in the cloud have no box and
+            their points no label.
+        turned: Boxes follow the turn of a thing about the up axis, as in SUN
+            RGB-D. False: they are parallel to the walls, as in ScanNet.
+    """
+
+    num_points: int = 50000
+    num_views: int = 24
+    width: int = 320
+    height: int = 240
+    noise: float = 0.4
+    min_points: int = 30
+    turned: bool = False
 
 
 class RoomFrame(NamedTuple):
@@ -47,8 +73,6 @@ class RoomScan(NamedTuple):
         boxes: (I, 7) centre, size and yaw of what has a box, in the aligned
             world; yaw is 0 unless boxes are turned.
         box_labels: (I,) int64, NYU40 numbers of the boxes.
-        dropped: (D, 2) NYU40 number and number of points of the things that
-            have no box because they have too few points.
         align: (4, 4) from the scan's world to the aligned one, whose axes
             are parallel to the walls.
         frames: The frames.
@@ -60,7 +84,6 @@ class RoomScan(NamedTuple):
     instance: np.ndarray
     boxes: np.ndarray
     box_labels: np.ndarray
-    dropped: np.ndarray
     align: np.ndarray
     frames: list[RoomFrame]
     intrinsic: np.ndarray
@@ -98,8 +121,7 @@ def scan_room(
     enough = counts >= options.min_points
     kept = np.where(enough[instances[drawn]], instances[drawn], 0)
     places = _moved(measured[drawn], to_scan)
-    boxed = np.isin(labels, DETECTION_IDS)
-    with_box = np.flatnonzero(boxed & enough)
+    with_box = np.flatnonzero(np.isin(labels, DETECTION_IDS) & enough)
     yaws = room.yaws if options.turned else np.zeros(len(room.yaws))
     middle = np.array([*room.size[:2] / 2, 0.0])
     boxes = [
@@ -112,7 +134,6 @@ def scan_room(
         kept.astype(np.int64),
         np.reshape(boxes, (-1, 7)),
         labels[with_box].astype(np.int64),
-        np.stack([labels, counts], axis=1)[boxed & ~enough],
         align,
         frames,
         cameras[0].intrinsic,
@@ -155,9 +176,7 @@ def plan_views(
 ) -> list[np.ndarray]:
     """Choose camera poses that show every thing of a room.
 
-    A quarter of the views look across the room, from beside a wall; the
-    others look at one thing each, then at places of walls and floor. They
-    are ordered as a walk around the room.
+    Each looks at one thing, every fourth from as far as it can be.
 
     Args:
         room: The room.
@@ -168,24 +187,11 @@ def plan_views(
         (4, 4) camera to world each, in the coordinates of the room.
     """
     things = room.blocks[~np.isin(room.labels, _SHELL)]
-    num_across = num_views // 4
-    places = rng.permutation(things.mean(axis=1))[: num_views - num_across]
-    spare = num_views - num_across - len(places)
-    surface = rng.uniform(0.1, 0.9, (spare, 3)) * [1, 1, 0.7]
-    surface[::2, 0] = rng.integers(0, 2, len(surface[::2]))
-    surface[1::2, 1] = rng.integers(0, 2, len(surface[1::2]))
-    surface[::3] = rng.uniform(0.2, 0.8, (len(surface[::3]), 3)) * [1, 1, 0]
-    across = rng.uniform(0.3, 0.7, (num_across, 3)) * [1, 1, 0.4]
-    poses = [
-        _pose(room, things, share * room.size, 10.0, rng) for share in across
+    middles = np.resize(rng.permutation(things.mean(axis=1)), (num_views, 3))
+    return [
+        _pose(room, things, middle, 10.0 if view % 4 == 3 else _DISTANCE, rng)
+        for view, middle in enumerate(middles)
     ]
-    targets = np.concatenate([places, surface * room.size])
-    poses += [
-        _pose(room, things, target, _DISTANCE, rng) for target in targets
-    ]
-    middle = room.size[:2] / 2
-    angles = [np.arctan2(*(pose[:2, 3] - middle)) for pose in poses]
-    return [poses[index] for index in np.argsort(angles)]
 
 
 def _pose(
@@ -271,20 +277,14 @@ def _shoot(
 
 
 class _Paint:
-    """Light and texture of a room, the same in all frames."""
+    """Light of a room, the same in all frames."""
 
     def __init__(self, room: FurnishedRoom, rng: np.random.Generator) -> None:
         self._normals = unit_normals(room.corners).astype(np.float32)
-        self._instances = room.instances
         place = rng.uniform(0.35, 0.65, 3) * room.size
         self._lamp = np.float32([*place[:2], room.size[2] - 0.1])
         tint = rng.normal([1.0, 0.98, 0.94], 0.02)
         self._tones = (room.colors * tint).astype(np.float32)
-        # Some waves per instance make a grain, planks a floor.
-        number = len(room.labels) + 1
-        self._waves = rng.normal(0, 60, (number, 2, 3)).astype(np.float32)
-        self._floor = 1 + int(np.argmax(room.labels == NYU40['floor']))
-        self._plank = rng.uniform(0.08, 0.3)
 
     def __call__(
         self, face: np.ndarray, places: np.ndarray, eye: np.ndarray
@@ -301,21 +301,12 @@ class _Paint:
         """
         normals = self._normals[face]
         facing = _cosine(eye - places, normals)
-        toward = self._lamp - places
-        squared = np.einsum('...i,...i', toward, toward)
-        light = np.maximum(_cosine(toward, normals), 0) / (1 + 0.08 * squared)
-        shade = 0.5 + 0.6 * light + 0.08 * np.maximum(facing, 0)
-        instance = self._instances[face]
-        phase = np.einsum('hwi,hwki->hwk', places, self._waves[instance])
-        shade = shade * (1 + 0.012 * np.sin(phase).sum(axis=-1))
-        planks = np.floor(places[..., 0] / self._plank)
-        step = 0.06 * np.sin(planks * 12.9898)
-        shade = shade * (1 + np.where(instance == self._floor, step, 0))
+        light = np.maximum(_cosine(self._lamp - places, normals), 0)
+        shade = 0.5 + 0.4 * light + 0.08 * np.maximum(facing, 0)
         return self._tones[face] * shade[..., None], facing
 
 
 def _cosine(directions: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """Compute the cosine between directions (..., 3) and unit normals."""
-    length = np.sqrt(np.einsum('...i,...i', directions, directions))
-    along = np.einsum('...i,...i', directions, normals)
-    return along / np.maximum(length, 1e-12)
+    length = np.linalg.norm(directions, axis=-1)
+    return (directions * normals).sum(axis=-1) / np.maximum(length, 1e-12)

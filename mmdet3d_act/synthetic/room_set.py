@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import pickle
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from mmdet3d_act.datasets.scannet import (
-    DETECTION_CLASSES,
-    DETECTION_IDS,
-    SEGMENTATION_IDS,
-)
+from mmdet3d_act.datasets.scannet import DETECTION_CLASSES, DETECTION_IDS
 
-from .catalog import stream
-from .file_set import SetPlan, write_array, write_bytes, write_rows
-from .options import VAL_START, RoomSetOptions
-from .room_scan import RoomFrame, RoomScan, scan_room
+from .category import stream
+from .file_set import FileSet, write_array, write_bytes, write_rows
+from .room_scan import RoomFrame, RoomScan, RoomScanOptions, scan_room
 from .rooms import RECIPES, draw_room
 
 SCENES_ROOT = 'scannet'
 FRAMES_ROOT = 'scannet_frames'
+VAL_START = 5000  # number of the first room for validation
 
 _FRAME_STEP = 25  # numbers of the frames, as of every 25th of a video
 _SEG_POINTS = 8192  # points of a training sample, for the resampled list
 _LISTS = (
     'scannet_infos_{}.pkl',
     'seg_info/{}_resampled_scene_idxs.npy',
-    'seg_info/{}_label_weight.npy',
     'meta_data/scannetv2_{}.txt',
 )
 
@@ -41,106 +35,126 @@ class RoomTask(NamedTuple):
 
     Attributes:
         split: 'train' or 'val'.
-        index: Number of the room within its split.
+        number: Of the room within its split.
         scene: Name of the scene, as ScanNet's.
     """
 
     split: str
-    index: int
+    number: int
     scene: str
 
 
-def plan_rooms(options: RoomSetOptions) -> SetPlan:
-    """Plan a set of rooms."""
-    counts = (
-        ('train', options.num_train, 0),
-        ('val', options.num_val, VAL_START),
-    )
-    tasks = [
-        RoomTask(split, index, f'scene{start + index:04d}_00')
-        for split, number, start in counts
-        for index in range(number)
-    ]
-    lists = [
-        name.format(split) for split in ('train', 'val') for name in _LISTS
-    ]
-    return SetPlan(
-        options=options,
-        manifest='synthetic_scenes.json',
-        version=2,
-        folders=(SCENES_ROOT, FRAMES_ROOT),
-        counts=('num_train', 'num_val'),
-        tasks=tasks,
-        files=partial(_files, options),
-        make=partial(_write_room, options),
-        lists=[f'{SCENES_ROOT}/{name}' for name in lists],
-        make_lists=partial(_write_lists, tasks),
-    )
+@dataclasses.dataclass(frozen=True)
+class RoomSet(FileSet):
+    """Scans of furnished rooms.
 
+    Args:
+        num_train: Rooms for training, at most 5000.
+        num_val: Rooms for validation.
+        scan: Points and frames of a room.
+        frames: Write the RGB-D frames as well.
+        seed: Seed of every random stream, at least 0.
+    """
 
-def make_room_scan(options: RoomSetOptions, task: RoomTask) -> RoomScan:
-    """Make the scan of a task; the same on every call."""
-    rng = stream(options.seed, task.split, 'room', task.index)
-    kinds = list(RECIPES)
-    room = draw_room(kinds[task.index % len(kinds)], rng)
-    return scan_room(room, options.scan, rng)
+    num_train: int = 100
+    num_val: int = 25
+    scan: RoomScanOptions = dataclasses.field(default_factory=RoomScanOptions)
+    frames: bool = True
+    seed: int = 0
 
+    manifest = 'synthetic_scenes.json'
+    version = 3
+    folders = (SCENES_ROOT, FRAMES_ROOT)
+    counts = ('num_train', 'num_val')
+    least: ClassVar = dict(
+        seed=0, num_points=100, num_views=1, min_points=1, width=24,
+        height=24, noise=0,
+    )  # fmt: skip
 
-def count_boxes(
-    out_dir: str | Path, tasks: Sequence[RoomTask]
-) -> tuple[dict[str, int], int]:
-    """Count the boxes by class, and the things that were left without one."""
-    stem = Path(out_dir) / SCENES_ROOT / 'scannet_instance_data'
-    counts, dropped = dict.fromkeys(DETECTION_CLASSES, 0), 0
-    for task in tasks:
-        for number in np.load(stem / f'{task.scene}_aligned_bbox.npy')[:, 6]:
-            counts[DETECTION_CLASSES[DETECTION_IDS.index(int(number))]] += 1
-        dropped += len(np.load(stem / f'{task.scene}_dropped.npy'))
-    return counts, dropped
+    def tasks(self) -> list[RoomTask]:
+        """List the rooms."""
+        splits = ('train', self.num_train, 0), ('val', self.num_val, VAL_START)
+        return [
+            RoomTask(split, number, f'scene{start + number:04d}_00')
+            for split, count, start in splits
+            for number in range(count)
+        ]
 
-
-def _files(options: RoomSetOptions, task: RoomTask) -> list[str]:
-    """List the files of a room; the last one is written last."""
-    files = [
-        f'{SCENES_ROOT}/{folder}/{task.scene}.bin'
-        for folder in ('points', 'semantic_mask', 'instance_mask')
-    ]
-    root = f'{FRAMES_ROOT}/{task.scene}'
-    for index in range(options.scan.num_views if options.frames else 0):
-        number = index * _FRAME_STEP
-        files += [f'{root}/color/{number}.jpg', f'{root}/depth/{number}.png',
-                  f'{root}/pose/{number}.txt']  # fmt: skip
-    if options.frames:
-        files += [f'{root}/intrinsic/intrinsic_{name}.txt'
+    def files(self, task: RoomTask) -> list[str]:
+        """List the files of a room."""
+        files = [
+            f'{SCENES_ROOT}/{folder}/{task.scene}.bin'
+            for folder in ('points', 'semantic_mask', 'instance_mask')
+        ]
+        stem = f'{SCENES_ROOT}/scannet_instance_data/{task.scene}'
+        files += [f'{stem}_aligned_bbox.npy', f'{stem}_axis_align_matrix.npy']
+        if not self.frames:
+            return files
+        folder = f'{FRAMES_ROOT}/{task.scene}'
+        for number in range(0, _FRAME_STEP * self.scan.num_views, _FRAME_STEP):
+            files += [f'{folder}/color/{number}.jpg',
+                      f'{folder}/depth/{number}.png',
+                      f'{folder}/pose/{number}.txt']  # fmt: skip
+        files += [f'{folder}/intrinsic/intrinsic_{name}.txt'
                   for name in ('color', 'depth')]  # fmt: skip
-    stem = f'{SCENES_ROOT}/scannet_instance_data/{task.scene}'
-    names = 'axis_align_matrix', 'dropped', 'aligned_bbox'
-    return files + [f'{stem}_{name}.npy' for name in names]
+        return files
 
+    def lists(self) -> list[str]:
+        """List the files that list and describe the rooms."""
+        return [
+            f'{SCENES_ROOT}/{name.format(split)}'
+            for split in ('train', 'val')
+            for name in _LISTS
+        ]
 
-def _write_room(options: RoomSetOptions, task: RoomTask, root: Path) -> None:
-    """Make a room and write its files."""
-    scan = make_room_scan(options, task)
-    folder = root / SCENES_ROOT
-    for name, values in (
-        ('points', scan.points),
-        ('semantic_mask', scan.semantic),
-        ('instance_mask', scan.instance),
-    ):
-        write_bytes(folder / name / f'{task.scene}.bin', values.tobytes())
-    if options.frames:
-        _write_frames(root / FRAMES_ROOT / task.scene, scan)
-    # Centre, size, NYU40 number as in ScanNet; the yaw follows.
-    boxes = np.insert(scan.boxes, 6, scan.box_labels, axis=1)
-    if not options.scan.turned:
-        boxes = boxes[:, :7]
-    stem = folder / 'scannet_instance_data'
-    for name, values in (
-        ('axis_align_matrix', scan.align),
-        ('dropped', scan.dropped),
-        ('aligned_bbox', boxes),
-    ):
-        write_array(stem / f'{task.scene}_{name}.npy', values)
+    def room_scan(self, task: RoomTask) -> RoomScan:
+        """Make the scan of a room; the same on every call."""
+        rng = stream(self.seed, task.split, 'room', task.number)
+        kinds = list(RECIPES)
+        room = draw_room(kinds[task.number % len(kinds)], rng)
+        return scan_room(room, self.scan, rng)
+
+    def make(self, root: Path, task: RoomTask) -> None:
+        """Make a room and write its files."""
+        scan = self.room_scan(task)
+        folder = root / SCENES_ROOT
+        for name, values in (
+            ('points', scan.points),
+            ('semantic_mask', scan.semantic),
+            ('instance_mask', scan.instance),
+        ):
+            write_bytes(folder / name / f'{task.scene}.bin', values.tobytes())
+        if self.frames:
+            _write_frames(root / FRAMES_ROOT / task.scene, scan)
+        # Centre, size, NYU40 number as in ScanNet; the yaw follows.
+        boxes = np.insert(scan.boxes, 6, scan.box_labels, axis=1)
+        if not self.scan.turned:
+            boxes = boxes[:, :7]
+        stem = folder / 'scannet_instance_data' / task.scene
+        write_array(Path(f'{stem}_axis_align_matrix.npy'), scan.align)
+        write_array(Path(f'{stem}_aligned_bbox.npy'), boxes)
+
+    def make_lists(self, root: Path) -> None:
+        """Write the lists of both splits, as MMDetection3D's own tools do."""
+        folder = root / SCENES_ROOT
+        for split in ('train', 'val'):
+            infos, indices, names = (one.format(split) for one in _LISTS)
+            scenes = [t.scene for t in self.tasks() if t.split == split]
+            content = pickle.dumps(_infos(folder, scenes), protocol=4)
+            write_bytes(folder / infos, content)
+            text = ''.join(f'{scene}\n' for scene in scenes)
+            write_bytes(folder / names, text.encode())
+            write_array(folder / indices, _resampled(folder, scenes))
+
+    def count_boxes(self, out_dir: str | Path) -> dict[str, int]:
+        """Count the boxes on disk by class."""
+        folder = Path(out_dir) / SCENES_ROOT / 'scannet_instance_data'
+        counts = dict.fromkeys(DETECTION_CLASSES, 0)
+        for task in self.tasks():
+            boxes = np.load(folder / f'{task.scene}_aligned_bbox.npy')
+            for number in boxes[:, 6].astype(int):
+                counts[DETECTION_CLASSES[DETECTION_IDS.index(number)]] += 1
+        return counts
 
 
 def _write_frames(folder: Path, scan: RoomScan) -> None:
@@ -166,34 +180,17 @@ def _encoded(frame: RoomFrame) -> tuple[bytes, bytes]:
     return color.getvalue(), depth.getvalue()
 
 
-def _write_lists(tasks: list[RoomTask], root: Path) -> None:
-    """Write the lists of both splits, as MMDetection3D's own tools do."""
-    folder = root / SCENES_ROOT
-    for split in ('train', 'val'):
-        infos, indices, weights, names = _LISTS
-        scenes = [task.scene for task in tasks if task.split == split]
-        content = _infos(folder, scenes)
-        content = pickle.dumps(content, protocol=4)
-        write_bytes(folder / infos.format(split), content)
-        text = ''.join(f'{scene}\n' for scene in scenes)
-        write_bytes(folder / names.format(split), text.encode())
-        listed, weight = _segmentation_lists(folder, scenes)
-        write_array(folder / indices.format(split), listed)
-        write_array(folder / weights.format(split), weight)
-
-
 def _infos(folder: Path, scenes: list[str]) -> dict[str, Any]:
     """Describe scenes as MMDetection3D 1.x does."""
     data_list = []
     for scene in scenes:
         stem = folder / 'scannet_instance_data' / scene
-        boxes = np.load(f'{stem}_aligned_bbox.npy')
         instances = [
             {
                 'bbox_3d': np.delete(box, 6).tolist(),
                 'bbox_label_3d': DETECTION_IDS.index(int(box[6])),
             }
-            for box in boxes
+            for box in np.load(f'{stem}_aligned_bbox.npy')
         ]
         align = np.load(f'{stem}_axis_align_matrix.npy')
         data_list.append({
@@ -210,21 +207,10 @@ def _infos(folder: Path, scenes: list[str]) -> dict[str, Any]:
     return {'metainfo': metainfo, 'data_list': data_list}
 
 
-def _segmentation_lists(
-    folder: Path, scenes: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compute how often each scene is listed, and weights of 20 classes.
-
-    A scene comes once per 8192 points, at least once; a class with the share
-    s of the points weighs 1 / ln(1.2 + s), as PointNet++ has it.
-    """
-    counts = np.zeros(41)
-    indices = []
-    for index, scene in enumerate(scenes):
-        mask = np.fromfile(folder / 'semantic_mask' / f'{scene}.bin', np.int64)
-        counts += np.bincount(mask, minlength=41)
-        indices += [index] * max(1, round(len(mask) / _SEG_POINTS))
-    known = counts[np.array(SEGMENTATION_IDS)]
-    share = known / max(known.sum(), 1)
-    weights = 1 / np.log(1.2 + share)
-    return np.array(indices, np.int32), weights.astype(np.float32)
+def _resampled(folder: Path, scenes: list[str]) -> np.ndarray:
+    """List each scene once per 8192 points, at least once, by its number."""
+    masks = [folder / 'semantic_mask' / f'{scene}.bin' for scene in scenes]
+    times = [
+        max(1, round(path.stat().st_size / 8 / _SEG_POINTS)) for path in masks
+    ]
+    return np.repeat(np.arange(len(scenes), dtype=np.int32), times)

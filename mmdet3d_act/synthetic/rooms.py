@@ -7,15 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .items import NYU40, Item, compose, draw_item, draw_kitchen_row
-from .solids import Solid, box, join, rotation
+from .items import NYU40, Item, draw_item, plain_item
+from .solids import box, rotation
 
 _ROOM_TRIES = 20  # rooms drawn until one holds what makes its kind
 _TRIES = 40  # places tried for a group
 _GAP = 0.03  # room between two groups, metres
 _WALL = 0.15  # thickness of a wall, metres
-_RECESS = 0.09  # how far doors and windows are behind the wall's face
-_LAP = 0.02  # how far the frames of openings reach into the wall, metres
 _SWING = 0.75  # what is kept free in front of a door, metres
 _YAWS = (np.pi, -np.pi / 2, 0.0, np.pi / 2)  # fronts to the room, by wall
 
@@ -60,7 +58,6 @@ class Layout:
         self.rng = rng
         self.items: list[Item] = []
         self.blocks: list[np.ndarray] = []
-        self.holes: list[list[tuple]] = [[], [], [], []]
 
     def at_wall(self, group: list[Item], *, free: float = 0.0) -> bool:
         """Place a group somewhere along a wall.
@@ -101,26 +98,6 @@ class Layout:
 
         return self._place(group, poses, 0.0)
 
-    def open_wall(self, group: list[Item], free: float) -> None:
-        """Put a group at a wall whose first item goes into a hole.
-
-        Args:
-            group: A door or window, and what is beside it.
-            free: What is kept free before the wall, metres.
-        """
-        pane, number = group[0], len(self.items)
-        if not self.at_wall(group, free=free):
-            return
-        placed = self.items[number]
-        wall = int(np.argmin(np.abs(_wrapped(np.array(_YAWS) - placed.yaw))))
-        yaw, origin = self._wall_pose(wall, 0.0)
-        local = (placed.vertices - origin) @ rotation('z', yaw)
-        low, high = local.min(axis=0), local.max(axis=0)
-        hole = low[0] + _LAP, high[0] - _LAP, low[2] + _LAP, high[2] - _LAP
-        if pane.label == 'door':
-            hole = (*hole[:2], 0.0, hole[3])
-        self.holes[wall].append(hole)
-
     def _wall_pose(self, wall: int, start: float) -> tuple[float, np.ndarray]:
         """Compute yaw and place of a local origin along a wall's face."""
         width, depth, _ = self.size
@@ -134,11 +111,8 @@ class Layout:
         for count in range(len(group), 0, -1):
             taken = np.concatenate([item.vertices for item in group[:count]])
             low, high = taken.min(axis=0), taken.max(axis=0)
-            if free > 0:
-                # What is in the wall takes no room, what is before it does.
-                taken = np.concatenate([taken, [low, high]])
-                taken[:, 1] = np.minimum(taken[:, 1], 0.0)
-                taken[-2:, 1] = -free, 0.0
+            front = [low[0], min(low[1], -free), low[2]]
+            taken = np.concatenate([taken, [front]])
             for yaw, place in poses(low, high):
                 turned = taken @ rotation('z', yaw).T + place
                 block = np.array([turned.min(axis=0), turned.max(axis=0)])
@@ -158,46 +132,22 @@ class Layout:
         )
 
     def shell(self) -> list[Item]:
-        """Make floor, ceiling and the walls with their openings."""
+        """Make floor, ceiling and walls."""
         width, depth, height = self.size
-        middle = np.array([width / 2, depth / 2, 0.0])
-        slab = box(width + 2 * _WALL, 0.1, depth + 2 * _WALL).at(y=0.05)
-        floor = compose('floor', {'slab': slab}, 'floor', self.rng)
-        cover = compose('ceiling', {'slab': slab}, 'ceiling', self.rng)
-        paint = compose('wall', {'slab': slab}, 'wall', self.rng).colors[0]
-        walls = []
-        for wall, holes in enumerate(self.holes):
-            panels = _wall_panels(self.size[wall % 2], height, sorted(holes))
-            colors = np.tile(paint, (len(panels.faces), 1))
-            item = Item('wall', *panels, colors, height)
-            walls.append(item.placed(*self._wall_pose(wall, 0.0)))
-        return [
-            floor.placed(0.0, middle - [0, 0, 0.1]),
-            cover.placed(0.0, middle + np.array([0, 0, height])),
-            *walls,
+        slab = box(width + 2 * _WALL, depth + 2 * _WALL, 0.1)
+        slab = slab.at(width / 2, depth / 2, -0.05)
+        shell = [
+            plain_item('floor', slab, self.rng),
+            plain_item('ceiling', slab.at(z=height + 0.1), self.rng),
         ]
-
-
-def _wrapped(angle: np.ndarray) -> np.ndarray:
-    """Bring angles to [-pi, pi)."""
-    return (angle + np.pi) % (2 * np.pi) - np.pi
-
-
-def _wall_panels(length: float, height: float, holes: list[tuple]) -> Solid:
-    """Make a wall around its holes (start, end, bottom, top) along x."""
-    panels, at = [], -_WALL
-    for start, end, low, high in [*holes, (length + _WALL,) * 4]:
-        for left, right, bottom, top in (
-            (at, start, 0.0, height),
-            (start, end, 0.0, low),
-            (start, end, high, height),
-        ):
-            if right - left > 1e-6 and top - bottom > 1e-6:
-                panel = box(right - left, _WALL, top - bottom)
-                middle = (left + right) / 2, _WALL / 2, (bottom + top) / 2
-                panels.append(panel.at(*middle))
-        at = end
-    return join(*panels)
+        paint = plain_item('wall', slab, self.rng)
+        for wall in range(4):
+            length = self.size[wall % 2]
+            panel = box(length + 2 * _WALL, _WALL, height)
+            panel = panel.at(length / 2, _WALL / 2, height / 2)
+            item = paint._replace(vertices=panel.vertices)
+            shell.append(item.placed(*self._wall_pose(wall, 0.0)))
+        return shell
 
 
 # Groups of items. At a wall the wall's face is at y = 0, the room at y < 0.
@@ -208,14 +158,12 @@ def _backed(
     return item.placed(0.0, (x, -item.size[1] / 2 - gap, z))
 
 
-def _hung(
-    layout: Layout, name: str, low: float, high: float, gap: float = 0.01
-) -> Item:
+def _hung(layout: Layout, name: str, low: float, high: float) -> Item:
     """Draw an item at the wall, its underside at a height from low to high."""
     item = draw_item(name, layout.rng)
     room = layout.size[2] - item.size[2] - 0.1
     height = min(layout.rng.uniform(low, high), room)
-    return _backed(item, z=height, gap=gap)
+    return _backed(item, z=height, gap=0.01)
 
 
 def _topped(
@@ -236,7 +184,7 @@ def _topped(
 def _window(layout: Layout) -> list[Item]:
     """Draw a window, mostly with curtains."""
     rng = layout.rng
-    pane = _hung(layout, 'window', 0.8, 1.0, gap=-_RECESS)
+    pane = _hung(layout, 'window', 0.8, 1.0)
     group = [pane]
     for side in (-1, 1) if rng.random() < 0.7 else ():
         cloth = draw_item('curtain', rng)
@@ -244,11 +192,6 @@ def _window(layout: Layout) -> list[Item]:
         drop = min(0.05, layout.size[2] - cloth.size[2] - 0.05)
         group.append(_backed(cloth, x, drop))
     return group
-
-
-def _door(layout: Layout) -> list[Item]:
-    door = draw_item('door', layout.rng)
-    return [_backed(door, gap=-_RECESS)]
 
 
 def _dining(layout: Layout) -> list[Item]:
@@ -264,11 +207,6 @@ def _dining(layout: Layout) -> list[Item]:
         seated = chair.placed(rng.normal(0, 0.25), place)
         group.append(seated.placed(side * np.pi / 2))
     return group
-
-
-def _coffee(layout: Layout) -> list[Item]:
-    table = draw_item('table', layout.rng)
-    return _topped(table, ('vase', 'bowl'), layout.rng)
 
 
 def _to_wall(group: list[Item]) -> list[Item]:
@@ -288,15 +226,13 @@ def _work(layout: Layout) -> list[Item]:
     return _to_wall([*things, seat])
 
 
-def _sideboard(layout: Layout) -> list[Item]:
-    board = draw_item('cabinet', layout.rng)
-    return _to_wall(_topped(board, ('display', 'vase'), layout.rng))
-
-
-def _kitchen_row(layout: Layout) -> list[Item]:
-    base, counter, sink = draw_kitchen_row(layout.rng)
-    counter, base, sink = _to_wall([counter, base, sink])
-    return [base, counter, sink]
+def _kitchen(layout: Layout) -> list[Item]:
+    """Draw a counter with a sink on it."""
+    rng = layout.rng
+    counter, sink = draw_item('counter', rng), draw_item('sink', rng)
+    free = (counter.size[0] - sink.size[0]) / 2
+    place = (rng.uniform(-free, free), 0.0, counter.top + 0.002)
+    return _to_wall([counter, sink.placed(0.0, place)])
 
 
 def _bath(layout: Layout) -> list[Item]:
@@ -310,13 +246,11 @@ def _bath(layout: Layout) -> list[Item]:
     return [_backed(tub), cloth.placed(0.0, place)]
 
 
-_OPENINGS = {'door': (_door, _SWING), 'window': (_window, 0.05)}
-_ON_FLOOR = {'dining': _dining, 'coffee': _coffee}
 _AT_WALL = {
     'bath': _bath,
     'desk': _work,
-    'kitchen': _kitchen_row,
-    'sideboard': _sideboard,
+    'window': _window,
+    'kitchen': _kitchen,
     'picture': lambda layout: [_hung(layout, 'picture', 1.2, 1.6)],
     'wallcabinet': lambda layout: [_hung(layout, 'cabinet', 1.4, 1.5)],
 }
@@ -363,7 +297,7 @@ RECIPES = {
     ),
     'living room': Recipe(
         3.8, 6.0, ('sofa', 'table'),
-        'sofa sofa? sofa? sideboard bookshelf bookshelf? dining coffee?',
+        'sofa sofa? sofa? cabinet bookshelf bookshelf? dining dining?',
     ),
 }  # fmt: skip
 
@@ -392,15 +326,13 @@ def draw_room(kind: str, rng: np.random.Generator) -> FurnishedRoom:
 
 def _furnish(layout: Layout, name: str) -> None:
     """Draw a group and place it where there is room."""
-    if name in _OPENINGS:
-        draw, free = _OPENINGS[name]
-        layout.open_wall(draw(layout), free)
-    elif name in _ON_FLOOR:
-        layout.on_floor(_ON_FLOOR[name](layout))
+    if name == 'dining':
+        layout.on_floor(_dining(layout))
     elif name in _AT_WALL:
         layout.at_wall(_AT_WALL[name](layout))
     else:
-        layout.at_wall([_backed(draw_item(name, layout.rng))])
+        group = [_backed(draw_item(name, layout.rng))]
+        layout.at_wall(group, free=_SWING if name == 'door' else 0.0)
 
 
 def _assemble(layout: Layout) -> FurnishedRoom:
@@ -408,6 +340,7 @@ def _assemble(layout: Layout) -> FurnishedRoom:
     items = layout.shell() + layout.items
     blocks = [(i.vertices.min(axis=0), i.vertices.max(axis=0)) for i in items]
     sizes = [len(item.faces) for item in items]
+    yaws = np.array([item.yaw for item in items])
     return FurnishedRoom(
         layout.size,
         np.concatenate([item.vertices[item.faces] for item in items]),
@@ -415,5 +348,5 @@ def _assemble(layout: Layout) -> FurnishedRoom:
         np.repeat(np.arange(len(items)) + 1, sizes),
         np.array([NYU40[item.label] for item in items]),
         np.array(blocks),
-        _wrapped(np.array([item.yaw for item in items])),
+        (yaws + np.pi) % (2 * np.pi) - np.pi,
     )

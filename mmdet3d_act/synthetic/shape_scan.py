@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from .camera import Camera, look_at, render_depth, unit_normals
 from .category import Shape
-from .options import ScanOptions
-from .solids import ball, box, cylinder, join, plate, ring, rotation
+from .solids import box, join, rotation
 
 _PIXELS = 112  # width of a depth image that an object fills
 _GRAZING = 0.08  # surfaces seen at a smaller cosine are not measured
 _NEAR, _FAR = 2.4, 4.0  # distance of the camera, in object radii
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """How an object becomes a cloud.
+
+    Args:
+        one_sided: Only what a depth camera sees from one random place; the
+            object is turned at random about the up axis. False: the complete
+            surface in its canonical pose.
+        noise: Standard deviation of the measurement in object radii; it
+            grows with the squared depth and acts mostly along the ray.
+        tilt: Largest tilt of the up axis, in degrees.
+        clutter: Mean share of points on the floor and on small things lying
+            there; every cloud draws its own share, up to twice this.
+    """
+
+    one_sided: bool = True
+    noise: float = 0.01
+    tilt: float = 30.0
+    clutter: float = 0.06
 
 
 class Cloud(NamedTuple):
@@ -55,7 +76,7 @@ def scan_shape(
         clutter = _clutter(vertices[:, 1].min(), rng)
         corners = np.concatenate([corners, clutter])
         labels = np.concatenate([labels, np.full(len(clutter), -1)])
-    share = rng.uniform(0, 2 * options.clutter)
+    share = min(1.0, rng.uniform(0, 2 * options.clutter))
     eye = _draw_eye(rng)
     sample = _seen if options.one_sided else _sampled
     points, faces = sample(corners, labels < 0, share, num_points, eye, rng)
@@ -81,15 +102,11 @@ def _draw_rows(
     number: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw rows by weight, evenly; the clutter's are a share of them."""
+    """Draw rows by weight; the clutter's are a share of them."""
     weights = weights.astype(np.float64)
-    if 0 < is_clutter.sum() < len(weights):
-        weights[is_clutter] *= share / weights[is_clutter].sum()
-        weights[~is_clutter] *= (1 - share) / weights[~is_clutter].sum()
-    total = np.cumsum(weights)
-    steps = (np.arange(number) + rng.random(number)) / number * total[-1]
-    rows = np.searchsorted(total, steps)
-    return rng.permutation(np.minimum(rows, len(weights) - 1))
+    for rows, part in ((is_clutter, share), (~is_clutter, 1 - share)):
+        weights[rows] *= part / max(weights[rows].sum(), 1e-12)
+    return rng.choice(len(weights), number, p=weights / weights.sum())
 
 
 def _draw_eye(rng: np.random.Generator) -> np.ndarray:
@@ -110,19 +127,12 @@ def _tilt(degrees: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _clutter(ground: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a piece of floor with up to two things on it, corners (F, 3, 3)."""
+    """Draw a piece of floor with up to two boxes on it, corners (F, 3, 3)."""
     width = rng.uniform(0.8, 1.6)
-    x, z = rng.uniform(-0.2, 0.2, 2)
-    solids = [plate(ring(width, width), 0.002).at(x=x, z=z)]
+    solids = [box(width, 0.002, width).turned('y', rng.uniform(0, np.pi))]
     for _ in range(int(rng.integers(0, 3))):
-        wide, tall = rng.uniform(0.06, 0.22), rng.uniform(0.06, 0.22)
-        things = (
-            box(wide, tall, rng.uniform(0.06, 0.22)),
-            cylinder(wide / 2, tall),
-            ball(wide, tall, wide),
-        )
-        thing = things[int(rng.integers(3))].turned('y', rng.uniform(0, np.pi))
-        thing = thing.at(rng.uniform(0.4, 0.8), tall / 2)
+        sizes = rng.uniform(0.06, 0.22, 3)
+        thing = box(*sizes).at(rng.uniform(0.4, 0.8), sizes[1] / 2)
         solids.append(thing.turned('y', rng.uniform(0, 2 * np.pi)))
     whole = join(*solids).at(y=ground)
     return whole.vertices[whole.faces]

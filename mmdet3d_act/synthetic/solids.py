@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 from trimesh import creation
 from trimesh.transformations import rotation_matrix
 
@@ -53,12 +54,6 @@ def rotation(axis: str, angle: float) -> np.ndarray:
     return rotation_matrix(angle, np.eye(3)['xyz'.index(axis)])[:3, :3]
 
 
-def volume(solid: Solid) -> float:
-    """Compute the signed volume, positive where faces point outward."""
-    a, b, c = np.moveaxis(solid.vertices[solid.faces], 1, 0)
-    return float(np.einsum('ij,ij->', a, np.cross(b, c)) / 6)
-
-
 def join(*solids: Solid) -> Solid:
     """Put solids into one mesh."""
     counts = [len(solid.vertices) for solid in solids]
@@ -81,24 +76,25 @@ def four(solid: Solid) -> Solid:
     return pair(pair(solid), 'z')
 
 
-def copies(solid: Solid, places: Rows) -> Solid:
-    """Join a solid at each of the places (P, 3)."""
-    return join(*(solid.at(*place) for place in places))
+def row(solid: Solid, count: int, width: float) -> Solid:
+    """Join copies of a solid to a row along x."""
+    places = (np.arange(count) + 0.5) * width / count - width / 2
+    return join(*(solid.at(x=x) for x in places))
 
 
-def around(solid: Solid, count: int, start: float = 0.0) -> Solid:
+def around(solid: Solid, count: int) -> Solid:
     """Join copies of a solid turned about the y axis, evenly spread."""
-    angles = start + 2 * np.pi * np.arange(count) / count
+    angles = 2 * np.pi * np.arange(count) / count
     return join(*(solid.turned('y', angle) for angle in angles))
 
 
 @cache
 def _unit(name: str) -> Solid:
     """Make a solid of trimesh whose extents are 1."""
-    mesh = {
-        'box': creation.box,
-        'ball': lambda: creation.uv_sphere(radius=0.5, count=[9, 18]),
-    }[name]()
+    if name == 'box':
+        mesh = creation.box()
+    else:
+        mesh = creation.uv_sphere(radius=0.5, count=[9, 18])
     return Solid(np.array(mesh.vertices), np.array(mesh.faces))
 
 
@@ -125,15 +121,20 @@ def ball(width: float, height: float, depth: float) -> Solid:
 
 
 def ring(
-    width: float, depth: float, power: float = 2.0, sides: int = 20
+    width: float,
+    depth: float,
+    power: float = 2.0,
+    sides: int = 20,
+    center: Sequence[float] = (0, 0),
 ) -> np.ndarray:
-    """Compute a superellipse around the origin.
+    """Compute a superellipse.
 
     Args:
         width: Extent of the first coordinate.
         depth: Extent of the second coordinate.
         power: 2 is an ellipse; the larger, the closer to a rectangle.
         sides: Number of points S.
+        center: Its middle.
 
     Returns:
         (S, 2) points.
@@ -141,36 +142,31 @@ def ring(
     angle = (np.arange(sides) + 0.5) * (2 * np.pi / sides)
     wave = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     rounded = np.sign(wave) * np.abs(wave) ** (2 / power)
-    return rounded * np.array([width / 2, depth / 2])
+    return rounded * [width / 2, depth / 2] + np.asarray(center)
 
 
-def loft(rings: np.ndarray, closed: bool = False) -> Solid:
-    """Stretch a skin over rings.
+def loft(rings: np.ndarray) -> Solid:
+    """Stretch a skin over rings and close both ends by flat caps.
 
     Args:
         rings: (R, S, 3) corners of R rings with S points each.
-        closed: Join the last ring to the first, in place of closing both
-            ends by flat caps.
     """
     num_rings, sides, _ = rings.shape
-    index = np.arange(num_rings * sides).reshape(num_rings, sides)
-    lower = index if closed else index[:-1]
-    upper = np.roll(index, -1, axis=0) if closed else index[1:]
-    lower_next = np.roll(lower, -1, axis=1)
-    upper_next = np.roll(upper, -1, axis=1)
-    faces = [(lower, upper, upper_next), (lower, upper_next, lower_next)]
-    vertices = rings.reshape(-1, 3)
-    if not closed:
-        middles = rings[[0, -1]].mean(axis=1)
-        first = np.full(sides, len(vertices))
-        last = first + 1
-        vertices = np.concatenate([vertices, middles])
-        faces.append((first, index[0], np.roll(index[0], -1)))
-        faces.append((last, np.roll(index[-1], -1), index[-1]))
-    stacked = [np.stack(corners, -1).reshape(-1, 3) for corners in faces]
-    solid = Solid(vertices, np.concatenate(stacked))
-    outward = volume(solid) >= 0
-    return solid if outward else Solid(vertices, solid.faces[:, ::-1])
+    lower = np.arange(num_rings * sides).reshape(num_rings, sides)
+    beside = np.roll(lower, -1, axis=1)
+    first = np.full(sides, num_rings * sides)
+    corners = [
+        (lower[:-1], lower[1:], beside[1:]),
+        (lower[:-1], beside[1:], beside[:-1]),
+        (first, lower[0], beside[0]),
+        (first + 1, beside[-1], lower[-1]),
+    ]
+    faces = np.concatenate([np.stack(c, -1).reshape(-1, 3) for c in corners])
+    middles = rings[[0, -1]].mean(axis=1)
+    vertices = np.concatenate([rings.reshape(-1, 3), middles])
+    a, b, c = np.moveaxis(vertices[faces], 1, 0)
+    inward = np.einsum('ij,ij->', a, np.cross(b, c)) < 0
+    return Solid(vertices, faces[:, ::-1] if inward else faces)
 
 
 def skin(
@@ -242,34 +238,26 @@ def plate(outline: np.ndarray, thickness: float) -> Solid:
     return skin([outline, outline], [-thickness / 2, thickness / 2])
 
 
-def tube(
-    path: Rows,
-    radius: float | Sequence[float],
-    sides: int = 8,
-    closed: bool = False,
-) -> Solid:
+def tube(path: Rows, radius: float | Sequence[float], sides: int = 8) -> Solid:
     """Sweep a circle along a path, without twist.
 
     Args:
         path: (P, 3) points of the centre line.
         radius: Radius, or one radius per point.
         sides: Points per ring.
-        closed: Join the end to the start, as of a torus.
     """
     line = np.asarray(path, dtype=np.float64)
     tangents = np.gradient(line, axis=0)
-    if closed:
-        tangents = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
-    tangents /= np.linalg.norm(tangents, axis=1, keepdims=True) + 1e-12
+    tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     side = np.eye(3)[np.argmin(np.abs(tangents[0]))]
     frames = np.empty((len(line), 2, 3))
-    for row, tangent in enumerate(tangents):
+    for index, tangent in enumerate(tangents):
         side = side - (side @ tangent) * tangent
-        side = side / (np.linalg.norm(side) + 1e-12)
-        frames[row] = side, np.cross(tangent, side)
+        side = side / np.linalg.norm(side)
+        frames[index] = side, np.cross(tangent, side)
     radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(line))
     circle = ring(2.0, 2.0, sides=sides) @ frames
-    return loft(line[:, None] + radii[:, None, None] * circle, closed)
+    return loft(line[:, None] + radii[:, None, None] * circle)
 
 
 def rod(
@@ -285,35 +273,20 @@ def rod(
 
 
 def smooth(knots: Rows, steps: int = 4) -> np.ndarray:
-    """Compute a Catmull-Rom curve.
-
-    Args:
-        knots: (P, D) points that the curve passes.
-        steps: Pieces per interval of knots.
-
-    Returns:
-        ((P - 1) * steps + 1, D) points.
-    """
+    """Compute a smooth curve ((P - 1) * steps + 1, D) through knots (P, D)."""
     points = np.asarray(knots, dtype=np.float64)
-    slopes = np.gradient(points, axis=0)
-    t = (np.arange(steps) / steps)[None, :, None]
-    curve = (
-        (2 * t**3 - 3 * t**2 + 1) * points[:-1, None]
-        + (t**3 - 2 * t**2 + t) * slopes[:-1, None]
-        + (3 * t**2 - 2 * t**3) * points[1:, None]
-        + (t**3 - t**2) * slopes[1:, None]
-    )
-    return np.concatenate([curve.reshape(-1, points.shape[1]), points[-1:]])
+    places = np.arange(len(points))
+    fine = np.linspace(0, places[-1], steps * places[-1] + 1)
+    return PchipInterpolator(places, points)(fine)
 
 
 def vessel(outer: Rows, thickness: float) -> Solid:
     """Turn the outside (radius, y) of a vessel, bottom to rim, hollow it."""
-    outer = np.asarray(outer, dtype=np.float64)
-    inner = outer.copy()
-    inner[:, 0] = np.maximum(outer[:, 0] - thickness, 0.2 * outer[:, 0])
-    inner[:, 1] = np.maximum(outer[:, 1], outer[0, 1] + thickness)
-    bottom, floor = [[0.0, outer[0, 1]]], [[0.0, inner[0, 1]]]
-    return revolve(np.concatenate([bottom, outer, inner[::-1], floor]))
+    outside = np.asarray(outer, dtype=np.float64)
+    inside = outside - [thickness, 0.0]
+    inside[:, 0] = np.maximum(inside[:, 0], 0.2 * outside[:, 0])
+    inside[:, 1] = np.maximum(inside[:, 1], outside[0, 1] + thickness)
+    return revolve(np.concatenate([outside, inside[::-1]]))
 
 
 def frame(width: float, height: float, bar: float, depth: float) -> Solid:

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from mmdet3d_act.synthetic.camera import Camera, look_at, render_depth
-from mmdet3d_act.synthetic.catalog import get_category, stream
-from mmdet3d_act.synthetic.options import ScanOptions
-from mmdet3d_act.synthetic.shape_scan import Cloud, scan_shape
+from mmdet3d_act.synthetic.category import get_category, stream
+from mmdet3d_act.synthetic.shape_scan import Cloud, ScanOptions, scan_shape
 from mmdet3d_act.synthetic.solids import ball, box, join
 
 COMPLETE = ScanOptions(one_sided=False, noise=0, tilt=0, clutter=0)

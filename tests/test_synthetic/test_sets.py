@@ -1,4 +1,4 @@
-"""Sets on disk: their layout, and how they resume, grow and are replaced."""
+"""Sets on disk: their layout, and how they resume and grow."""
 
 from __future__ import annotations
 
@@ -10,20 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.scannet import (
-    SEGMENTATION_IDS,
-)
-from mmdet3d_act.synthetic.file_set import write_set
-from mmdet3d_act.synthetic.options import (
-    RoomScanOptions,
-    RoomSetOptions,
-    ScanOptions,
-    ShapeSetOptions,
-)
-from mmdet3d_act.synthetic.room_set import make_room_scan, plan_rooms
-from mmdet3d_act.synthetic.shape_set import make_cloud, plan_shapes
+from mmdet3d_act.synthetic.file_set import FileSet
+from mmdet3d_act.synthetic.room_scan import RoomScanOptions
+from mmdet3d_act.synthetic.room_set import RoomSet
+from mmdet3d_act.synthetic.shape_scan import ScanOptions
+from mmdet3d_act.synthetic.shape_set import ShapeSet
 
-SHAPES = ShapeSetOptions(
+SHAPES = ShapeSet(
     num_pretrain=5,
     num_pretrain_test=2,
     num_train_per_class=2,
@@ -34,12 +27,13 @@ SHAPES = ShapeSetOptions(
     parts=True,
 )
 TINY = RoomScanOptions(num_points=300, num_views=2, width=32, height=24)
-ROOMS = RoomSetOptions(num_train=2, num_val=1, scan=TINY)
-SETS = {'shapes': (SHAPES, plan_shapes), 'rooms': (ROOMS, plan_rooms)}
-
+ROOMS = RoomSet(num_train=2, num_val=1, scan=TINY)
+SETS = pytest.mark.parametrize(
+    'whole', [SHAPES, ROOMS], ids=['shapes', 'rooms']
+)
 
 # The first four rooms of a split hold all classes.
-SMALL_SET = RoomSetOptions(
+SMALL_SET = RoomSet(
     num_train=4,
     num_val=1,
     scan=RoomScanOptions(
@@ -52,7 +46,7 @@ SMALL_SET = RoomSetOptions(
 def scene_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a small set of rooms; nobody may change it."""
     root = tmp_path_factory.mktemp('rooms')
-    write_set(root, SMALL_SET, plan_rooms)
+    SMALL_SET.write(root)
     return root
 
 
@@ -65,15 +59,15 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def test_shapes_are_laid_out_as_promised(tmp_path: Path) -> None:
-    write_set(tmp_path, SHAPES, plan_shapes)
-    paths = [task.path for task in plan_shapes(SHAPES).tasks]
+    SHAPES.write(tmp_path)
+    paths = [task.path for task in SHAPES.tasks()]
     assert paths[0].endswith('pc/03001627-pretrain00000.npy')
     assert paths[7] == 'procscan/train/chair/chair_0000.npy'
     labelled = 0
     described = json.loads((tmp_path / 'categories.json').read_text())
-    for task in plan_shapes(SHAPES).tasks:
+    for task in SHAPES.tasks():
         points = np.load(tmp_path / task.path)
-        cloud = make_cloud(SHAPES, task)
+        cloud = SHAPES.cloud(task)
         np.testing.assert_array_equal(points, cloud.points)
         assert points.dtype == np.float32
         if not (tmp_path / task.parts_path).exists():
@@ -105,7 +99,7 @@ def test_shapes_are_laid_out_as_promised(tmp_path: Path) -> None:
 def test_rooms_are_laid_out_as_promised(scene_root: Path) -> None:
     from PIL import Image
 
-    scan = make_room_scan(SMALL_SET, plan_rooms(SMALL_SET).tasks[0])
+    scan = SMALL_SET.room_scan(SMALL_SET.tasks()[0])
     folder = scene_root / 'scannet'
     for name, kind, values in (
         ('points', np.float32, scan.points),
@@ -157,10 +151,10 @@ def test_infos_are_laid_out_as_published(
         assert min(instance['bbox_3d'][3:]) > 0
     scan = dataclasses.replace(TINY, turned=True, min_points=3)
     turned = dataclasses.replace(ROOMS, num_train=0, scan=scan)
-    write_set(tmp_path, turned, plan_rooms)
+    turned.write(tmp_path)
     path = tmp_path / 'scannet/scannet_infos_val.pkl'
     boxes = pickle.loads(path.read_bytes())['data_list'][0]['instances']
-    expected = make_room_scan(turned, plan_rooms(turned).tasks[0]).boxes
+    expected = turned.room_scan(turned.tasks()[0]).boxes
     np.testing.assert_array_equal([b['bbox_3d'] for b in boxes], expected)
 
 
@@ -169,15 +163,6 @@ def test_scenes_are_listed_once_per_8192_points(scene_root: Path) -> None:
     indices = np.load(folder / 'seg_info/train_resampled_scene_idxs.npy')
     np.testing.assert_array_equal(indices, [0, 1, 2, 3])
     assert indices.dtype == np.int32
-    weights = np.load(folder / 'seg_info/train_label_weight.npy')
-    masks = [
-        np.fromfile(folder / f'semantic_mask/scene000{i}_00.bin', np.int64)
-        for i in range(4)
-    ]
-    counts = np.bincount(np.concatenate(masks), minlength=41)
-    share = counts[list(SEGMENTATION_IDS)]
-    share = share / share.sum()
-    np.testing.assert_allclose(weights, 1 / np.log(1.2 + share), rtol=1e-6)
 
 
 def stock_dataset(name: str, root: Path, split: str) -> object:
@@ -217,146 +202,111 @@ def test_the_stock_detection_data_set_reads_them(scene_root: Path) -> None:
     assert set(labels) == set(range(18))
 
 
-@pytest.mark.parametrize('kind', SETS)
+@SETS
 def test_workers_and_other_tasks_change_nothing(
-    tmp_path: Path, kind: str
+    tmp_path: Path, whole: FileSet
 ) -> None:
-    options, plan_of = SETS[kind]
-    write_set(tmp_path / 'one', options, plan_of)
-    write_set(tmp_path / 'two', options, plan_of, num_workers=2)
-    whole = contents(tmp_path / 'one')
-    assert contents(tmp_path / 'two') == whole
-    if kind == 'shapes':
-        few = dataclasses.replace(
-            options,
-            num_pretrain=0,
-            num_pretrain_test=0,
-            categories=('mug',),
-            parts=False,
-        )
-    else:
-        few = dataclasses.replace(options, num_train=1, frames=False)
-    write_set(tmp_path / 'few', few, plan_of)
-    for task in plan_of(few).tasks:
-        for name in plan_of(few).files(task):
-            assert (tmp_path / 'few' / name).read_bytes() == whole[name]
+    whole.write(tmp_path / 'one')
+    whole.write(tmp_path / 'two', num_workers=2)
+    expected = contents(tmp_path / 'one')
+    assert contents(tmp_path / 'two') == expected
+    changes = {'num_train': 1, 'frames': False}
+    if whole is SHAPES:
+        changes = {
+            'num_pretrain': 0,
+            'num_pretrain_test': 0,
+            'categories': ('mug',),
+            'parts': False,
+        }
+    few = dataclasses.replace(whole, **changes)
+    few.write(tmp_path / 'few')
+    for task in few.tasks():
+        for name in few.files(task):
+            assert (tmp_path / 'few' / name).read_bytes() == expected[name]
     assert not (tmp_path / 'few' / 'scannet_frames').exists()
 
 
-@pytest.mark.parametrize('kind', SETS)
-def test_tasks_and_seeds_differ(kind: str) -> None:
-    options, plan_of = SETS[kind]
-    make = make_cloud if kind == 'shapes' else make_room_scan
-    tasks = plan_of(options).tasks
-    seeded = dataclasses.replace(options, seed=1)
+@SETS
+def test_tasks_and_seeds_differ(whole: FileSet) -> None:
+    seeded = dataclasses.replace(whole, seed=1)
     clouds = {
-        make(seed, task).points.tobytes()
-        for task in tasks
-        for seed in (options, seeded)
+        (one.cloud if whole is SHAPES else one.room_scan)(
+            task
+        ).points.tobytes()
+        for task in whole.tasks()
+        for one in (whole, seeded)
     }
-    assert len(clouds) == 2 * len(tasks)
+    assert len(clouds) == 2 * len(whole.tasks())
 
 
-@pytest.mark.parametrize('kind', SETS)
-def test_an_interrupted_set_is_completed(tmp_path: Path, kind: str) -> None:
-    options, plan_of = SETS[kind]
-    plan = plan_of(options)
-    assert write_set(tmp_path, options, plan_of)
-    whole = contents(tmp_path)
-    assert not write_set(tmp_path, options, plan_of)
-    (tmp_path / plan.files(plan.tasks[1])[-1]).unlink()
-    (tmp_path / plan.lists[-1]).unlink()
+@SETS
+def test_an_interrupted_set_is_completed(
+    tmp_path: Path, whole: FileSet
+) -> None:
+    assert whole.write(tmp_path)
+    expected = contents(tmp_path)
+    assert not whole.write(tmp_path)
+    (tmp_path / whole.files(whole.tasks()[1])[-1]).unlink()
     seen = []
-    assert write_set(
-        tmp_path, options, plan_of, progress=lambda *at: seen.append(at)
-    )
-    assert contents(tmp_path) == whole
-    total = len(plan.tasks)
+    assert whole.write(tmp_path, progress=lambda *at: seen.append(at))
+    assert contents(tmp_path) == expected
+    total = len(whole.tasks())
     assert seen == [(total - 1, total), (total, total)]
 
 
-@pytest.mark.parametrize(
-    ('kind', 'fewer'),
-    [
-        ('shapes', {'num_pretrain': 3, 'num_train_per_class': 1}),
-        ('rooms', {'num_train': 1, 'num_val': 0}),
-    ],
-)
+@SETS
 def test_a_set_grows_also_when_interrupted(
-    tmp_path: Path, kind: str, fewer: dict
+    tmp_path: Path, whole: FileSet
 ) -> None:
-    options, plan_of = SETS[kind]
-    write_set(tmp_path / 'whole', options, plan_of)
-    small = dataclasses.replace(options, **fewer)
-    write_set(tmp_path / 'set', small, plan_of)
-    kept = tmp_path / 'set' / plan_of(small).files(plan_of(small).tasks[0])[0]
+    whole.write(tmp_path / 'whole')
+    fewer = {'num_train': 1, 'num_val': 0}
+    if whole is SHAPES:
+        fewer = {'num_pretrain': 3, 'num_train_per_class': 1}
+    small, place = dataclasses.replace(whole, **fewer), tmp_path / 'set'
+    small.write(place)
+    kept = place / small.files(small.tasks()[0])[0]
     before = kept.stat().st_mtime_ns
 
     def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
+        if done == total:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_set(tmp_path / 'set', options, plan_of, progress=stop)
-    assert write_set(tmp_path / 'set', options, plan_of)
+        whole.write(place, progress=stop)
+    assert whole.write(place)
     assert kept.stat().st_mtime_ns == before
-    assert contents(tmp_path / 'set') == contents(tmp_path / 'whole')
-    assert not write_set(tmp_path / 'set', options, plan_of)
+    assert contents(place) == contents(tmp_path / 'whole')
 
 
-def test_overwriting_removes_the_old_set_only(tmp_path: Path) -> None:
-    write_set(tmp_path, ROOMS, plan_rooms)
-    mine = tmp_path / 'scannet' / 'notes.txt'
-    mine.write_text('keep')
-    other = dataclasses.replace(ROOMS, num_train=1, frames=False, seed=3)
-    assert write_set(tmp_path, other, plan_rooms, overwrite=True)
-    names = set(contents(tmp_path))
-    assert not [n for n in names if 'scene0001' in n or 'color' in n]
-    assert mine.read_text() == 'keep'
-
-
-@pytest.mark.parametrize(
-    ('change', 'text'),
-    [
-        ({'num_val': 0}, 'num_val: 1 there, 0 now'),
-        ({'num_train': 3, 'seed': 1}, 'num_train: 2 there, 3 now, seed'),
-        ({'scan': dataclasses.replace(TINY, noise=0)}, 'noise: 0.4 there'),
-    ],
-)
-def test_what_is_no_growth_is_refused(
-    tmp_path: Path, change: dict, text: str
-) -> None:
-    write_set(tmp_path, ROOMS, plan_rooms)
+def test_other_sets_are_refused(tmp_path: Path) -> None:
+    ROOMS.write(tmp_path)
     before = contents(tmp_path)
-    other = dataclasses.replace(ROOMS, **change)
-    with pytest.raises(ValueError, match=text):
-        write_set(tmp_path, other, plan_rooms)
+    for change, name in (
+        ({'num_val': 0}, 'num_val'),
+        ({'num_train': 3, 'seed': 1}, 'seed'),
+        ({'scan': dataclasses.replace(TINY, noise=0)}, 'noise'),
+    ):
+        with pytest.raises(ValueError, match=name):
+            dataclasses.replace(ROOMS, **change).write(tmp_path)
     assert contents(tmp_path) == before
-
-
-def test_files_of_other_origin_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / 'scannet').mkdir()
-    (tmp_path / 'scannet' / 'real.bin').write_bytes(b'')
+    (tmp_path / ROOMS.manifest).unlink()
     with pytest.raises(ValueError, match=r'scannet\b'):
-        write_set(tmp_path, ROOMS, plan_rooms, overwrite=True)
-    (tmp_path / 'synthetic_manifest.json').write_text('')
-    with pytest.raises(ValueError, match=r'synthetic_manifest\.json'):
-        write_set(tmp_path, SHAPES, plan_shapes)
+        ROOMS.write(tmp_path)
 
 
 @pytest.mark.parametrize(
     ('kind', 'name', 'value'),
     [
-        (ScanOptions, 'noise', -0.1),
-        (ShapeSetOptions, 'num_points', 4),
-        (ShapeSetOptions, 'categories', ('dragon',)),
-        (RoomScanOptions, 'num_points', 99),
-        (RoomScanOptions, 'num_views', 0),
-        (RoomSetOptions, 'num_val', 5001),
+        (ShapeSet, 'num_points', 4),
+        (ShapeSet, 'num_pretrain', -1),
+        (ShapeSet, 'scan', ScanOptions(noise=-0.1)),
+        (ShapeSet, 'categories', ('dragon',)),
+        (RoomSet, 'scan', RoomScanOptions(num_views=0)),
     ],
 )
 def test_options_out_of_range_are_refused(
     kind: type, name: str, value: object
 ) -> None:
-    offender = 'dragon' if name == 'categories' else name
-    with pytest.raises(ValueError, match=offender):
+    offender = {'scan': 'noise|num_views', 'categories': 'dragon'}
+    with pytest.raises(ValueError, match=offender.get(name, name)):
         kind(**{name: value})

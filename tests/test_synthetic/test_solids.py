@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from trimesh import Trimesh
 
 from mmdet3d_act.synthetic.solids import (
+    Solid,
     ball,
     box,
     cylinder,
@@ -11,23 +13,22 @@ from mmdet3d_act.synthetic.solids import (
     join,
     pair,
     revolve,
-    ring,
     rod,
-    tube,
     vessel,
-    volume,
 )
 
 
+def volume(solid: Solid) -> float:
+    return Trimesh(*solid, process=False).volume
+
+
 def test_volumes_agree_with_geometry() -> None:
-    circle = np.insert(ring(2, 2, sides=40), 1, 0.0, axis=1)
     for solid, expected in (
         (box(2, 1, 1, taper=(0.5, 1)), 1.5),
         (cylinder(1, 2, sides=64), 2 * np.pi),
         (cylinder(1, 3, top=0, sides=64), np.pi),
         (ball(2, 4, 6), 4 / 3 * np.pi * 6),
         (rod((0, 0, 0), (0, 3, 0), 1, sides=64), 3 * np.pi),
-        (tube(circle, 0.2, sides=32, closed=True), 2 * np.pi**2 * 0.04),
     ):
         assert volume(solid) == pytest.approx(expected, rel=0.09)
 

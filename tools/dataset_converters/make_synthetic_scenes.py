@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 if TYPE_CHECKING:
-    from mmdet3d_act.synthetic.options import RoomSetOptions
+    from mmdet3d_act.synthetic.room_set import RoomSet
 
 # Defaults are those of the options, which would take seconds to import.
 SET = {
@@ -97,17 +97,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         default=os.cpu_count() or 1,
         help='processes (default: all cores, %(default)s)',
     )
-    add(
-        '--overwrite',
-        action='store_true',
-        help='replace a set that was made with other options',
-    )
     return parser.parse_args(arguments)
 
 
-def to_options(args: argparse.Namespace) -> RoomSetOptions:
-    """Build the options of the set from the command line's."""
-    from mmdet3d_act.synthetic.options import RoomScanOptions, RoomSetOptions
+def to_set(args: argparse.Namespace) -> RoomSet:
+    """Build the set of the command line's options."""
+    from mmdet3d_act.synthetic.room_scan import RoomScanOptions
+    from mmdet3d_act.synthetic.room_set import RoomSet
 
     width, height = args.image_size
     scan = RoomScanOptions(
@@ -117,43 +113,32 @@ def to_options(args: argparse.Namespace) -> RoomSetOptions:
         **{name: getattr(args, name) for name in SCAN},
     )
     values = {name: getattr(args, name) for name in SET}
-    return RoomSetOptions(scan=scan, frames=args.frames, **values)
+    return RoomSet(scan=scan, frames=args.frames, **values)
 
 
 def run(args: argparse.Namespace) -> None:
     """Make what is not there yet, and say what the boxes are."""
     from mmdet3d_act.engine.failures import UsageError
     from mmdet3d_act.progress import ProgressDisplay
-    from mmdet3d_act.synthetic.file_set import write_set
-    from mmdet3d_act.synthetic.room_set import count_boxes, plan_rooms
 
     start = time.monotonic()
     try:
-        options = to_options(args)
+        rooms = to_set(args)
         with ProgressDisplay('rooms') as progress:
-            written = write_set(
-                args.out_dir,
-                options,
-                plan_rooms,
-                num_workers=args.num_workers,
-                overwrite=args.overwrite,
-                progress=progress,
+            written = rooms.write(
+                args.out_dir, num_workers=args.num_workers, progress=progress
             )
     except (OSError, ValueError) as error:
         raise UsageError(f'error: {error}') from error
     took = time.monotonic() - start
-    what = f'{options.num_train} + {options.num_val} rooms'
+    what = f'{rooms.num_train} + {rooms.num_val} rooms'
     if written:
         print(f'{what} (made up by procedure) in {args.out_dir}, {took:.0f} s')
     else:
         print(f'{what} are already complete in {args.out_dir}')
-    counts, dropped = count_boxes(args.out_dir, plan_rooms(options).tasks)
+    counts = rooms.count_boxes(args.out_dir)
     listed = ', '.join(f'{name} {number}' for name, number in counts.items())
-    print(
-        f'{sum(counts.values())} boxes: {listed}\n'
-        f'things with fewer than {options.scan.min_points} points, which '
-        f'have neither box nor label: {dropped}'
-    )
+    print(f'{sum(counts.values())} boxes: {listed}')
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 if TYPE_CHECKING:
-    from mmdet3d_act.synthetic.options import ShapeSetOptions
+    from mmdet3d_act.synthetic.shape_set import ShapeSet
 
 # Defaults are those of the options, which would take seconds to import.
 COUNTS = {
@@ -91,24 +91,20 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         default=os.cpu_count() or 1,
         help='processes (default: all cores, %(default)s)',
     )
-    add(
-        '--overwrite',
-        action='store_true',
-        help='replace a set that was made with other options',
-    )
     return parser.parse_args(arguments)
 
 
-def to_options(args: argparse.Namespace) -> ShapeSetOptions:
-    """Build the options of the set from the command line's."""
-    from mmdet3d_act.synthetic.options import ScanOptions, ShapeSetOptions
+def to_set(args: argparse.Namespace) -> ShapeSet:
+    """Build the set of the command line's options."""
+    from mmdet3d_act.synthetic.shape_scan import ScanOptions
+    from mmdet3d_act.synthetic.shape_set import ShapeSet
 
     scan = {'one_sided': not args.complete}
     for name, (usual, _) in SCAN.items():
         given = getattr(args, name)
         usual = 0.0 if args.complete else usual
         scan[name] = usual if given is None else given
-    return ShapeSetOptions(
+    return ShapeSet(
         scan=ScanOptions(**scan),
         categories=tuple(args.categories),
         parts=args.parts,
@@ -120,26 +116,19 @@ def run(args: argparse.Namespace) -> None:
     """Make what is not there yet."""
     from mmdet3d_act.engine.failures import UsageError
     from mmdet3d_act.progress import ProgressDisplay
-    from mmdet3d_act.synthetic.file_set import write_set
-    from mmdet3d_act.synthetic.shape_set import plan_shapes
 
     start = time.monotonic()
     try:
-        options = to_options(args)
+        shapes = to_set(args)
         with ProgressDisplay('clouds') as progress:
-            written = write_set(
-                args.out_dir,
-                options,
-                plan_shapes,
-                num_workers=args.num_workers,
-                overwrite=args.overwrite,
-                progress=progress,
+            written = shapes.write(
+                args.out_dir, num_workers=args.num_workers, progress=progress
             )
     except (OSError, ValueError) as error:
         raise UsageError(f'error: {error}') from error
     took = time.monotonic() - start
-    number = len(plan_shapes(options).tasks)
-    what = f'{number} clouds of {len(options.categories)} categories'
+    number = len(shapes.tasks())
+    what = f'{number} clouds of {len(shapes.categories)} categories'
     if written:
         print(f'{what} (made up by procedure) in {args.out_dir}, {took:.0f} s')
     else:
