@@ -6,6 +6,7 @@ Letters: S scenes, D detections of a scene, M true boxes of a scene.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,16 +20,12 @@ from mmdet3d_act.evaluation.average_precision import (
     class_scores,
     match_scene,
 )
-from mmdet3d_act.evaluation.indoor_average_precision import indoor_scores
 from mmdet3d_act.evaluation.sample_fields import (
     class_names,
     name_of,
     required,
 )
 from mmdet3d_act.registry import METRICS, gravity_boxes
-
-PREDICTED = 'a detector predicts it'
-ANNOTATED = 'set test_mode of the data set, and let the pipeline keep it'
 
 
 @METRICS.register_module()
@@ -41,13 +38,11 @@ class PublishedIndoorMetric(BaseMetric):
     detected, ``mAP_0.25_present`` and ``mAR_0.25_present`` over those that
     occur: on a few scenes, where most classes are absent, only the latter say
     how much is found. Values are shares of 1 with the names that
-    MMDetection3D's `IndoorMetric` has, which makes the mean NaN where a class
-    is detected that does not occur. A table with a row per class is logged.
+    MMDetection3D's `IndoorMetric` has, per class ``chair_AP_0.25`` and
+    ``chair_rec_0.25``. A table with a row per class is logged.
 
     Args:
         iou_thr: Thresholds that the IoU must exceed.
-        per_class: Whether the results also have entries per class, named
-            ``chair_AP_0.25`` and ``chair_rec_0.25``.
         **options: See MMEngine's `BaseMetric`.
 
     Example:
@@ -56,23 +51,18 @@ class PublishedIndoorMetric(BaseMetric):
     """
 
     default_prefix = 'published'
+    # AP and recall of a class that is detected and does not occur.
+    absent_value = 0.0
 
     def __init__(
-        self,
-        iou_thr: float | Sequence[float] = (0.25, 0.5),
-        *,
-        per_class: bool = True,
-        **options: object,
+        self, iou_thr: float | Sequence[float] = (0.25, 0.5), **options: Any
     ) -> None:
         super().__init__(**options)
         if isinstance(iou_thr, int | float):
             iou_thr = (iou_thr,)
-        self.iou_thr: tuple[float, ...] = tuple(iou_thr)
-        self.per_class = per_class
+        self.iou_thr = tuple(iou_thr)
 
-    def process(
-        self, data_batch: object, data_samples: Sequence[dict]
-    ) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Find the best true box of every detection.
 
         Args:
@@ -86,12 +76,15 @@ class PublishedIndoorMetric(BaseMetric):
             ValueError: If one is absent, or a label is no class of the data
                 set.
         """
-        number = len(tuple(class_names(self)))
+        number = len(class_names(self))
         for sample in data_samples:
-            found = required(sample, 'pred_instances_3d', PREDICTED)
+            found = required(
+                sample, 'pred_instances_3d', 'a detector predicts it'
+            )
             truth = find_true_boxes(sample)
             if truth is None:
-                required(sample, 'gt_instances_3d.bboxes_3d', ANNOTATED)
+                remedy = 'set test_mode of the data set'
+                required(sample, 'gt_instances_3d.bboxes_3d', remedy)
             gt_boxes, gt_labels = truth
             labels = torch.as_tensor(found['labels_3d']).cpu()
             for what, values in (('label', gt_labels), ('detection', labels)):
@@ -125,29 +118,66 @@ class PublishedIndoorMetric(BaseMetric):
         scenes = [SceneMatches(*one) for one in results]
         names = tuple(class_names(self))
         metrics: dict[str, float] = {}
-        columns = {}
         for threshold in self.iou_thr:
             scores = class_scores(scenes, len(names), threshold)
-            columns[threshold] = scores
-            for what, values in (('AP', scores.ap), ('AR', scores.recall)):
-                key = f'm{what}_{threshold:.2f}'
-                metrics[key] = mean_of_known(values)
-                present = values[scores.num_boxes > 0]
-                metrics[f'{key}_present'] = mean_of_known(present)
-            if self.per_class:
-                metrics.update(_by_class(names, scores, threshold))
-        print_log(_table(names, columns, metrics), 'current')
+            present = scores.num_boxes > 0
+            known = present | (scores.num_detections > 0)
+            for mean, short, values in (
+                ('mAP', 'AP', scores.ap),
+                ('mAR', 'rec', scores.recall),
+            ):
+                values[known & ~present] = self.absent_value
+                end = f'{threshold:.2f}'
+                metrics[f'{mean}_{end}'] = _mean(values[known])
+                metrics[f'{mean}_{end}_present'] = _mean(values[present])
+                for label in np.flatnonzero(known):
+                    key = f'{names[label]}_{short}_{end}'
+                    metrics[key] = float(values[label])
+        print_log(self._table(names, scores, metrics), 'current')
         return metrics
+
+    def _table(
+        self,
+        names: tuple[str, ...],
+        scores: ClassScores,
+        metrics: dict[str, float],
+    ) -> str:
+        """Format a row per class that occurs or is detected, in percent."""
+        width = max(12, *(len(name) for name in names))
+        ends = [f'{one:.2f}' for one in self.iou_thr]
+        head = [f'{f"{w}_{end}":>10}' for end in ends for w in ('AP', 'AR')]
+        counts = list(
+            zip(scores.num_boxes, scores.num_detections, strict=True)
+        )
+        rows = [
+            (name, count, f'{name}_AP_', f'{name}_rec_', '')
+            for name, count in zip(names, counts, strict=True)
+            if any(count)
+        ]
+        total = scores.num_boxes.sum(), scores.num_detections.sum()
+        rows += [
+            ('mean', total, 'mAP_', 'mAR_', ''),
+            ('of present', total, 'mAP_', 'mAR_', '_present'),
+        ]
+        lines = [
+            type(self).__name__,
+            f'{"class":<{width}}{"boxes":>8}{"detections":>12}{"".join(head)}',
+        ]
+        for title, (boxes, detections), ap, recall, tail in rows:
+            keys = [f'{w}{end}{tail}' for end in ends for w in (ap, recall)]
+            cells = ''.join(f'{100 * metrics[key]:>10.2f}' for key in keys)
+            lines.append(f'{title:<{width}}{boxes:>8}{detections:>12}{cells}')
+        return '\n'.join(lines)
 
 
 @METRICS.register_module()
-class PresentIndoorMetric(BaseMetric):
+class PresentIndoorMetric(PublishedIndoorMetric):
     """MMDetection3D's `IndoorMetric`, and means over the classes that occur.
 
     Beside its results are ``mAP_0.25_present`` and ``mAR_0.25_present``. The
-    others are those that it computes, to the last bit, without its loops over
-    boxes, see :mod:`~mmdet3d_act.evaluation.indoor_average_precision`;
-    ``mAP_0.25`` is NaN where a class is detected that does not occur.
+    others are those that it computes, but for rounding, without its loops
+    over boxes. ``mAP_0.25`` is NaN where a class is detected that does not
+    occur.
 
     Args:
         iou_thr: Thresholds that the IoU must exceed.
@@ -155,81 +185,11 @@ class PresentIndoorMetric(BaseMetric):
     """
 
     default_prefix = ''
-
-    def __init__(
-        self,
-        iou_thr: float | Sequence[float] = (0.25, 0.5),
-        **options: object,
-    ) -> None:
-        super().__init__(**options)
-        if isinstance(iou_thr, int | float):
-            iou_thr = (iou_thr,)
-        self.iou_thr = list(map(float, iou_thr))
-
-    def process(
-        self, data_batch: object, data_samples: Sequence[dict]
-    ) -> None:
-        """Keep predictions and true boxes, as `IndoorMetric` does.
-
-        Args:
-            data_batch: Not used.
-            data_samples: Each with ``pred_instances_3d`` and
-                ``eval_ann_info``.
-
-        Raises:
-            ValueError: If one is absent.
-        """
-        for sample in data_samples:
-            truth = required(sample, 'eval_ann_info', ANNOTATED)
-            found = {
-                key: value.to('cpu') if hasattr(value, 'to') else value
-                for key, value in required(
-                    sample, 'pred_instances_3d', PREDICTED
-                ).items()
-            }
-            self.results.append((truth, found))
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute what `IndoorMetric` does and the means, and log a table.
-
-        Args:
-            results: True boxes and predictions of all scenes.
-
-        Returns:
-            Shares of 1 by name.
-        """
-        from mmdet3d.structures import get_box_type
-
-        names = tuple(class_names(self))
-        _, mode = get_box_type(self.dataset_meta.get('box_type_3d', 'depth'))
-        present = sorted(
-            {
-                int(label)
-                for truth, _ in results
-                for label in truth['gt_labels_3d']
-            }
-        )
-        metrics: dict[str, float] = {}
-        every = indoor_scores(results, self.iou_thr, mode)
-        for threshold, scores in zip(self.iou_thr, every, strict=True):
-            for mean, short, values in (
-                ('mAP', 'AP', scores.ap),
-                ('mAR', 'rec', scores.recall),
-            ):
-                end = f'{threshold:.2f}'
-                for label, value in values.items():
-                    metrics[f'{names[label]}_{short}_{end}'] = float(value)
-                whole = np.mean(list(values.values())) if values else np.nan
-                metrics[f'{mean}_{end}'] = float(whole)
-                metrics[f'{mean}_{end}_present'] = mean_of_known(
-                    np.array([float(values[label]) for label in present])
-                )
-        print_log(_indoor_table(names, metrics, self.iou_thr), 'current')
-        return metrics
+    absent_value = float('nan')
 
 
 def find_true_boxes(sample: dict) -> tuple[Tensor, Tensor] | None:
-    """Return the true boxes of a sample, (M, 7), and their labels, (M,).
+    """Find the true boxes of a sample, (M, 7), and their labels, (M,).
 
     Args:
         sample: A data sample as a dict. Boxes are in ``eval_ann_info`` or
@@ -244,78 +204,5 @@ def find_true_boxes(sample: dict) -> tuple[Tensor, Tensor] | None:
     return None
 
 
-def mean_of_known(values: np.ndarray) -> float:
-    """Return the mean of what is not NaN; NaN where nothing is.
-
-    Args:
-        values: (n,).
-    """
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float('nan')
-
-
-def _by_class(
-    names: tuple[str, ...], scores: ClassScores, threshold: float
-) -> dict[str, float]:
-    """Return the entries of the classes that occur or are detected."""
-    metrics = {}
-    for name, ap, recall in zip(names, scores.ap, scores.recall, strict=True):
-        if not np.isnan(ap):
-            metrics[f'{name}_AP_{threshold:.2f}'] = float(ap)
-            metrics[f'{name}_rec_{threshold:.2f}'] = float(recall)
-    return metrics
-
-
-def _table(
-    names: tuple[str, ...],
-    columns: dict[float, ClassScores],
-    metrics: dict[str, float],
-) -> str:
-    """Return a row per class that occurs or is detected, in percent."""
-    width = max(12, *(len(name) for name in names))
-    head = [f'{"boxes":>8}{"detections":>12}']
-    head += [f'{f"{w}_{t:.2f}":>10}' for t in columns for w in ('AP', 'AR')]
-    lines = ['detection', f'{"class":<{width}}{"".join(head)}']
-    first = next(iter(columns.values()))
-    for index, name in enumerate(names):
-        if np.isnan(first.ap[index]):
-            continue
-        cells = [
-            f'{first.num_boxes[index]:>8}{first.num_detections[index]:>12}'
-        ]
-        for scores in columns.values():
-            cells += [
-                f'{100 * values[index]:>10.2f}'
-                for values in (scores.ap, scores.recall)
-            ]
-        lines.append(f'{name:<{width}}{"".join(cells)}')
-    for title, end in (('mean', ''), ('of present', '_present')):
-        cells = [f'{first.num_boxes.sum():>8}{first.num_detections.sum():>12}']
-        cells += [
-            f'{100 * metrics[f"m{what}_{threshold:.2f}{end}"]:>10.2f}'
-            for threshold in columns
-            for what in ('AP', 'AR')
-        ]
-        lines.append(f'{title:<{width}}{"".join(cells)}')
-    return '\n'.join(lines)
-
-
-def _indoor_table(
-    names: tuple[str, ...],
-    metrics: dict[str, float],
-    thresholds: Sequence[float],
-) -> str:
-    """Return a row per class, as MMDetection3D has it, in percent."""
-    width = max(12, *(len(name) for name in names))
-    ends = [f'{one:.2f}' for one in thresholds]
-    head = ''.join(f'{f"{w}_{end}":>10}' for end in ends for w in ('AP', 'AR'))
-    lines = ["as MMDetection3D's IndoorMetric", f'{"class":<{width}}{head}']
-    rows = [(name, f'{name}_AP_', f'{name}_rec_', '') for name in names]
-    rows += [('mean', 'mAP_', 'mAR_', '')]
-    rows += [('of present', 'mAP_', 'mAR_', '_present')]
-    for title, ap, recall, tail in rows:
-        keys = [f'{w}{end}{tail}' for end in ends for w in (ap, recall)]
-        if keys[0] in metrics:
-            cells = ''.join(f'{100 * metrics[key]:>10.2f}' for key in keys)
-            lines.append(f'{title:<{width}}{cells}')
-    return '\n'.join(lines)
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float('nan')

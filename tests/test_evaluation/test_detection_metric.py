@@ -89,6 +89,44 @@ def test_annotations_of_training_samples() -> None:
         bboxes_3d=known['gt_bboxes_3d'],
         labels_3d=torch.from_numpy(known['gt_labels_3d']),
     )
-    found = evaluated(PublishedIndoorMetric(per_class=False), [one])
+    found = evaluated(PublishedIndoorMetric(), [one])
     assert found['published/mAP_0.25'] == 0.5
-    assert 'published/bed_AP_0.25' not in found
+
+
+def scene(rng: np.random.Generator, num_true: int, num_found: int) -> dict:
+    """Return a scene of turned boxes, each found as three classes.
+
+    Class 2 never occurs, class 1 is never detected.
+    """
+    true = rng.uniform(0.4, 2, (num_true, 7)).astype(np.float32)
+    found = rng.uniform(0.4, 2, (num_found, 7)).astype(np.float32)
+    if num_true:
+        near = true[rng.integers(0, num_true, num_found)]
+        found = near + rng.normal(0, 0.12, near.shape).astype(np.float32)
+    rows = rng.permutation(np.arange(num_found).repeat(3))
+    return dict(
+        eval_ann_info=dict(
+            gt_bboxes_3d=depth_boxes(torch.from_numpy(true), turned=True),
+            gt_labels_3d=rng.integers(0, 2, num_true),
+        ),
+        pred_instances_3d=dict(
+            bboxes_3d=depth_boxes(torch.from_numpy(found[rows]), turned=True),
+            labels_3d=torch.from_numpy(rng.choice([0, 2], len(rows))),
+            scores_3d=torch.from_numpy(rng.random(len(rows))),
+        ),
+    )
+
+
+def test_every_number_is_that_of_mmdet3d() -> None:
+    rng = np.random.default_rng(0)
+    sizes = [(4, 9), (0, 3), (5, 0), (0, 0), (60, 90), (1, 5)]
+    samples = [scene(rng, *size) for size in sizes]
+    ours, theirs = (
+        evaluated(METRICS.build(dict(type=kind)), samples)
+        for kind in ('PresentIndoorMetric', 'IndoorMetric')
+    )
+    assert set(theirs) < set(ours)
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+    assert np.isnan(ours['mAP_0.25'])
+    assert 0 < ours['mAP_0.50_present'] < ours['mAP_0.25_present'] < 1

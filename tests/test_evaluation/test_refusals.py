@@ -15,7 +15,6 @@ from mmdet3d_act.evaluation import (
     DistillationLossMetric,
     LinearProbeMetric,
     PartSegMetric,
-    PresentIndoorMetric,
     PublishedIndoorMetric,
     ReconstructionMetric,
     RetrievalMetric,
@@ -34,9 +33,6 @@ COMPLETE = {
         pred_feats=dict(max=torch.ones(2)), gt_label=0, split='train'
     ),
     PartSegMetric: PART,
-    PresentIndoorMetric: {
-        key: DETECTION[key] for key in ('pred_instances_3d', 'eval_ann_info')
-    },
     PublishedIndoorMetric: {
         key: DETECTION[key] for key in ('pred_instances_3d', 'eval_ann_info')
     },
