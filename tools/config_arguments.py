@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'mmdet3d_act').is_dir():
     # The package of this checkout, also where another one is installed.
     sys.path.insert(0, str(ROOT))
+
+# Stands for a blank while MMEngine, which drops them, parses a value.
+BLANK = '\N{SYMBOL FOR SPACE}'
 
 
 class ConfigArgumentParser(argparse.ArgumentParser):
@@ -62,12 +66,26 @@ class ConfigArgumentParser(argparse.ArgumentParser):
 
 
 def _parsed(pairs: list[str]) -> dict:
-    """Parse KEY=VALUE pairs as MMEngine's tools do."""
+    """Parse KEY=VALUE pairs as MMEngine's tools do, but keep blanks."""
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser()
     parser.add_argument('--pairs', nargs='+', action=DictAction)
-    return parser.parse_args(['--pairs', *pairs]).pairs
+    # Those beside commas and inside of brackets belong to no value.
+    beside = re.compile(r'(?<=[,\[(]) +| +(?=[,\])])')
+    kept = [beside.sub('', pair).replace(' ', BLANK) for pair in pairs]
+    return _with_blanks(parser.parse_args(['--pairs', *kept]).pairs)
+
+
+def _with_blanks(value: object) -> object:
+    """Put the blanks back into all strings of a value."""
+    if isinstance(value, str):
+        return value.replace(BLANK, ' ')
+    if isinstance(value, dict):
+        return {key: _with_blanks(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_blanks(one) for one in value)
+    return value
 
 
 def require_at_least(

@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from config_arguments import ConfigArgumentParser
+from config_arguments import ConfigArgumentParser, require_at_least
 
 TEST_PARTS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
 
@@ -63,6 +63,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.out is not None and Path(args.out).suffix not in ('.json', '.pkl'):
         parser.error(f'--out must end in .json or .pkl, got {args.out}')
+    require_at_least(parser, args, 1, 'votes')
     if args.votes is not None and not args.tta:
         parser.error('--votes goes with --tta')
     return args

@@ -83,6 +83,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     require_at_least(parser, args, 1, 'epochs')
+    require_at_least(parser, args, 0, 'seed')
     return args
 
 

@@ -217,7 +217,7 @@ def _finish(
     report(f'{title}: training')
     write_json(folder / SETTINGS_FILE, _outcome_settings(cfg))
     history = ValidationHistory(folder / HISTORY_FILE)
-    resumed = launch.last_checkpoint(folder) is not None
+    resumed = find_checkpoint(folder) is not None
     begin = time.monotonic()
     if run.epochs == 0:
         metrics = scalars(validate(cfg))

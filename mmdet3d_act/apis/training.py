@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmdet3d_act.checkpoint import find_checkpoint
 from mmdet3d_act.engine import launch
 from mmdet3d_act.text import counted
 
@@ -118,7 +119,8 @@ def prepare_config(
     if amp:
         launch.enable_amp(cfg)
     if auto_scale_lr:
-        launch.enable_auto_scale_lr(cfg)
+        given = cfg.get('auto_scale_lr') or {}
+        cfg.auto_scale_lr = {**given, 'enable': True}
     launch.check_requirements(cfg, config, launch.TRAIN_PARTS)
     return cfg
 
@@ -137,7 +139,7 @@ def train(cfg: Config, hooks: Sequence[Hook] = ()) -> str | None:
     for hook in hooks:
         runner.register_hook(hook)
     launch.start_training(runner)
-    checkpoint = launch.last_checkpoint(runner.work_dir)
+    checkpoint = find_checkpoint(runner.work_dir)
     print_log(
         f'Done. Checkpoint: {checkpoint or "none was saved"}; log: '
         f'{runner.log_dir}',

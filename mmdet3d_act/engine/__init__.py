@@ -1,26 +1,23 @@
 """What drives a training: hooks, optimisation, processes, checks."""
 
-from mmdet3d_act.engine.distributed import CPUDistributedDataParallel
+from mmdet3d_act.engine.cosine_lr import (
+    ProgressCosineLR,
+    ReleasedCosineLR,
+    released_cosine_lr,
+)
 from mmdet3d_act.engine.hooks import (
     CosineRamp,
     IterationSeedHook,
     ScheduledValueHook,
 )
-from mmdet3d_act.engine.loops import VotingTestLoop
 from mmdet3d_act.engine.optim import (
     CPUAmpOptimWrapper,
     GroupedOptimWrapperConstructor,
 )
-from mmdet3d_act.engine.preflight import collect_problems, format_problems
-from mmdet3d_act.engine.schedulers import (
-    ProgressCosineLR,
-    ReleasedCosineLR,
-    released_cosine_lr,
-)
+from mmdet3d_act.engine.voting_test_loop import VotingTestLoop
 
 __all__ = [
     'CPUAmpOptimWrapper',
-    'CPUDistributedDataParallel',
     'CosineRamp',
     'GroupedOptimWrapperConstructor',
     'IterationSeedHook',
@@ -28,7 +25,5 @@ __all__ = [
     'ReleasedCosineLR',
     'ScheduledValueHook',
     'VotingTestLoop',
-    'collect_problems',
-    'format_problems',
     'released_cosine_lr',
 ]

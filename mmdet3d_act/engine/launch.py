@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.config.utils import ConfigParsingError
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
 
 from mmdet3d_act import compat
-from mmdet3d_act.checkpoint import find_checkpoint, pretrained_part
-from mmdet3d_act.engine.distributed import prepare_distributed
+from mmdet3d_act.checkpoint import (
+    LAST_CHECKPOINT,
+    find_checkpoint,
+    pretrained_part,
+)
+from mmdet3d_act.engine.distributed import prepare_distributed, unwrapped
 from mmdet3d_act.engine.failures import UsageError, arguments_of
 from mmdet3d_act.engine.hooks import (
     CheckpointFitHook,
@@ -27,13 +35,14 @@ from mmdet3d_act.engine.hooks import (
     StoredTargetHook,
 )
 from mmdet3d_act.engine.optim import CPUAmpOptimWrapper
-from mmdet3d_act.engine.preflight import collect_problems, format_problems
+from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.text import counted
 
-LAST_CHECKPOINT = 'last_checkpoint'
 # Environment variables that make another experiment of a config.
 VARIANTS = ('ACT_TEACHER', 'ACT_TRANSFER')
+# How the environment variables begin that stand in strings of configs.
+PREFIXES = ('ACT_', 'CONCEPT_', 'POINT_MAE_')
 # Beside MMEngine's settings: what tools/test.py --tta reads.
 VOTING_PARTS = ('tta_model', 'tta_dataloader', 'tta_cfg')
 # What a training reads of a config; the rest may be variables of its file, or
@@ -46,22 +55,31 @@ TRAIN_PARTS = (
     'custom_hooks',
     'load_from',
 )
-# Configs are programs: what a wrong one may raise. An ImportError keeps its
-# traceback, for it tells of the code, not of the config.
-CONFIG_ERRORS = (
-    AttributeError,
-    ConfigParsingError,
-    KeyError,
-    NameError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
 
 
-def load_config(path: str, options: dict | None = None) -> Config:
-    """Return a config with the options of the command line.
+@contextmanager
+def _escaped_variables() -> Iterator[dict[str, str]]:
+    """Escape quotes and backslashes of variables, and yield the original.
+
+    MMEngine puts them into the text of a config, as the template of a
+    regular expression's replacement.
+    """
+    original = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(PREFIXES)
+    }
+    for name, value in original.items():
+        literal = re.sub(r'([\\\'"])', r'\\\1', value)
+        os.environ[name] = literal.replace('\\', '\\\\')
+    try:
+        yield original
+    finally:
+        os.environ.update(original)
+
+
+def load_config(path: str, options: Mapping | None = None) -> Config:
+    """Read a config, with the options of the command line.
 
     Args:
         path: A config file, or the name of one of the package's configs, for
@@ -74,8 +92,15 @@ def load_config(path: str, options: dict | None = None) -> Config:
     """
     try:
         file = compat.find_config(path) if '::' in path else Path(path)
-        cfg = Config.fromfile(file)
-    except CONFIG_ERRORS as error:
+        with _escaped_variables() as variables:
+            cfg = Config.fromfile(file)
+        cfg.env_variables.update(
+            {k: variables[k] for k in cfg.env_variables if k in variables}
+        )
+    except ImportError:
+        # Its traceback tells of the code, not of the config.
+        raise
+    except Exception as error:
         raise UsageError(
             f'the config {path} cannot be read: {type(error).__name__}: '
             f'{error}'
@@ -147,12 +172,7 @@ def set_seed(
         cfg: The config, changed in place.
         seed: Seed of everything, >= 0; None keeps the config's.
         deterministic: Whether PyTorch may use deterministic kernels only.
-
-    Raises:
-        UsageError: If the seed is negative.
     """
-    if seed is not None and seed < 0:
-        raise UsageError(f'--seed must be >= 0, got {seed}')
     randomness = dict(cfg.get('randomness') or {})
     if seed is not None:
         randomness['seed'] = seed
@@ -218,48 +238,6 @@ def _wrapper_class(cfg: Config) -> type | None:
     return classes[0] if classes else None
 
 
-def enable_auto_scale_lr(cfg: Config) -> None:
-    """Scale the learning rate with the total batch size.
-
-    Args:
-        cfg: The config, changed in place.
-
-    Raises:
-        UsageError: If it does not say for which batch size its rate is.
-    """
-    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
-        raise UsageError(
-            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in '
-            'the config: the total batch size that its learning rate is for'
-        )
-    cfg.auto_scale_lr.enable = True
-
-
-def last_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the last checkpoint of a work directory, None without one.
-
-    MMEngine notes its path when it saves; a work directory that was moved
-    since then is looked through under its present name.
-
-    Args:
-        work_dir: The work directory.
-
-    Raises:
-        UsageError: If the noted file is gone.
-    """
-    found = find_checkpoint(work_dir)
-    if found is not None:
-        return found
-    note = Path(work_dir) / LAST_CHECKPOINT
-    if not note.is_file():
-        return None
-    raise UsageError(
-        f'{note} names {note.read_text().strip()}, which does not exist; '
-        'resume from another checkpoint by --resume PATH, or delete the note '
-        'to start anew'
-    )
-
-
 def set_resume(cfg: Config, resume: str | None) -> None:
     """Choose what the training continues from.
 
@@ -274,20 +252,26 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     if resume is None:
         return
     if resume == 'auto':
-        path = last_checkpoint(cfg.work_dir)
+        path = find_checkpoint(cfg.work_dir)
+        note = Path(cfg.work_dir) / LAST_CHECKPOINT
+        if path is None and note.is_file():
+            raise UsageError(
+                f'{note} names {note.read_text().strip()}, which does not '
+                'exist; resume from another checkpoint by --resume PATH, or '
+                'delete the note to start anew'
+            )
         if path is None:
             print_log(f'No checkpoint in {cfg.work_dir}: starting anew.')
             cfg.resume = False
             return
-    else:
-        path = Path(resume).expanduser()
-        if '://' not in resume and not path.is_file():
-            raise UsageError(
-                f'--resume: {resume} does not exist; give a checkpoint, or '
-                f'nothing for the last one in {cfg.work_dir}'
-            )
+        resume = str(path)
+    elif '://' not in resume and not Path(resume).expanduser().is_file():
+        raise UsageError(
+            f'--resume: {resume} does not exist; give a checkpoint, or '
+            f'nothing for the last one in {cfg.work_dir}'
+        )
     cfg.resume = True
-    cfg.load_from = resume if '://' in resume else str(path)
+    cfg.load_from = resume
 
 
 def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
@@ -301,11 +285,11 @@ def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
         cfg: The config, changed in place.
         config: Name of the config file.
         rounds: Number of votes, see
-            :class:`~mmdet3d_act.engine.loops.VotingTestLoop`; None keeps the
+            :class:`~mmdet3d_act.engine.VotingTestLoop`; None keeps the
             config's. Not with a ``tta_pipeline``, whose views are fixed.
 
     Raises:
-        UsageError: If it has no such parts, or ``rounds`` is below 1.
+        UsageError: If it has no such parts.
     """
     fixed = 'tta_pipeline' in cfg
     require(
@@ -315,8 +299,6 @@ def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:
         remedy='write them as configs/act/act_cls_modelnet40.py and its '
         'bases have them, or test without --tta',
     )
-    if rounds is not None and rounds < 1:
-        raise UsageError(f'--votes must be >= 1, got {rounds}')
     cfg.model = dict(**cfg.tta_model, module=cfg.model)
     if fixed:
         if rounds is not None:
@@ -381,12 +363,17 @@ def check_requirements(
         UsageError: With all problems and their remedies in one message.
     """
     problems = collect_problems(cfg, keys)
-    if problems:
-        raise UsageError(format_problems(problems, config))
+    if not problems:
+        return
+    lines = [f'{config} cannot run yet: {counted(len(problems), "problem")}.']
+    for number, problem in enumerate(problems, start=1):
+        text = problem.strip().replace('\n', '\n     ')
+        lines.append(f'{number:3d}. {text}')
+    raise UsageError('\n'.join([*lines, 'Nothing has been built or written.']))
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Return the runner of a config, set up for the machine's devices.
+    """Build the runner of a config, set up for the machine's devices.
 
     Args:
         cfg: The config, with ``launcher`` and ``work_dir``.
@@ -410,29 +397,51 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def start_training(runner: Runner) -> None:
-    """Train, unless an epoch would have no batch at all.
+    """Train, unless the samples make no batch, or one that cannot be used.
 
     Args:
         runner: From :func:`build_runner`.
 
     Raises:
-        UsageError: If there are no training samples, or fewer than a batch
-            and incomplete batches are dropped. MMEngine would count epochs
-            and save checkpoints of a model that no step has changed.
+        UsageError: If there are no training samples, fewer than a batch and
+            incomplete batches are dropped (MMEngine would count epochs and
+            save checkpoints of a model that no step has changed), or a batch
+            of one cloud for a batch norm over clouds.
     """
     loader = runner.train_dataloader
-    if len(loader) == 0 and not isinstance(loader.sampler, InfiniteSampler):
-        count = len(loader.sampler)
-        if count == 0:
-            raise UsageError(
-                'train_dataloader has no samples; check the data set of the '
-                'config'
-            )
-        share = ' in each process' if get_world_size() > 1 else ''
+    if not isinstance(loader.sampler, InfiniteSampler):
+        _check_batches(loader, unwrapped(runner.model))
+    runner.train()
+
+
+def _check_batches(loader: DataLoader, model: nn.Module) -> None:
+    count, size = len(loader.sampler), loader.batch_size
+    if count == 0:
         raise UsageError(
-            f'nothing to train with: {counted(count, "sample")}{share} make '
-            f'no batch of {loader.batch_size} with drop_last=True: set '
-            f'train_dataloader.batch_size<={count} or '
+            'train_dataloader has no samples; check the data set of the config'
+        )
+    share = ' in each process' if get_world_size() > 1 else ''
+    samples = f'{counted(count, "sample")}{share}'
+    if len(loader) == 0:
+        raise UsageError(
+            f'nothing to train with: {samples} make no batch of {size} with '
+            f'drop_last=True: set train_dataloader.batch_size<={count} or '
             'train_dataloader.drop_last=False'
         )
-    runner.train()
+    alone = size == 1 or (count % size == 1 and not loader.drop_last)
+    if alone and _norms_over_clouds(model):
+        raise UsageError(
+            f'train_dataloader: {samples} in batches of {size} leave one '
+            'cloud alone, over which the batch norm of the head cannot '
+            'average: set train_dataloader.drop_last=True, or another '
+            'batch_size'
+        )
+
+
+def _norms_over_clouds(model: nn.Module) -> bool:
+    """Tell whether a head has batch norms that see one value of a cloud."""
+    head = getattr(model, 'head', None)
+    norms = [] if head is None else list(head.modules())
+    decoder = getattr(model, 'decode_head', None)
+    norms.append(getattr(decoder, 'category_norm', None))
+    return any(isinstance(norm, nn.BatchNorm1d) for norm in norms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from mmdet3d_act.checkpoint import (
     PretrainedModel,
@@ -11,7 +12,6 @@ from mmdet3d_act.checkpoint import (
 )
 from mmdet3d_act.engine.failures import describe_failure
 from mmdet3d_act.registry import registered_classes
-from mmdet3d_act.text import counted
 
 
 def iter_typed(node: object) -> Iterator[Mapping]:
@@ -65,9 +65,9 @@ def collect_problems(
     for typed in iter_typed(nodes):
         if id(typed) in unneeded:
             continue
-        for cls in registered_classes(typed['type']):
-            if hasattr(cls, 'check_requirements'):
-                found.extend(_requirements(cls, typed))
+        classes = registered_classes(typed['type'])
+        for cls in classes:
+            found += _requirements(cls, typed)
             for name in getattr(cls, 'unneeded_parts', ()):
                 unneeded.update(map(id, iter_typed(typed.get(name))))
         part = pretrained_part(typed.get('init_cfg'))
@@ -75,7 +75,7 @@ def collect_problems(
             continue
         if _is_missing(part.get('checkpoint')):
             found.append(_missing_weights(typed, part))
-        if _fills_its_parts(typed):
+        if any(issubclass(cls, PretrainedModel) for cls in classes):
             filled.update(map(id, iter_typed(typed)))
     return _without_repeats(found)
 
@@ -91,7 +91,9 @@ def _without_repeats(found: Iterable[str]) -> list[str]:
     return problems
 
 
-def _requirements(cls: type, cfg: Mapping) -> list[str]:
+def _requirements(cls: Any, cfg: Mapping) -> list[str]:  # noqa: ANN401
+    if not hasattr(cls, 'check_requirements'):
+        return []
     try:
         return cls.check_requirements(cfg)
     except (TypeError, ValueError) as error:
@@ -124,27 +126,3 @@ def _missing_weights(cfg: Mapping, part: Mapping) -> str:
         'model.backbone.init_cfg.checkpoint=PATH; '
         'model.backbone.init_cfg=None trains from scratch'
     )
-
-
-def _fills_its_parts(cfg: Mapping) -> bool:
-    """Whether a model's checkpoint makes those of its parts needless."""
-    return any(
-        issubclass(cls, PretrainedModel)
-        for cls in registered_classes(cfg['type'])
-    )
-
-
-def format_problems(problems: list[str], config: str) -> str:
-    """Write one message for all problems.
-
-    Args:
-        problems: What was found, not empty.
-        config: Name of the config.
-    """
-    count = counted(len(problems), 'problem')
-    lines = [f'{config} cannot run yet: {count}.']
-    for number, problem in enumerate(problems, start=1):
-        text = problem.strip().replace('\n', '\n     ')
-        lines.append(f'{number:3d}. {text}')
-    lines.append('Nothing has been built or written.')
-    return '\n'.join(lines)

@@ -62,7 +62,9 @@ class PublishedIndoorMetric(BaseMetric):
             iou_thr = (iou_thr,)
         self.iou_thr = tuple(iou_thr)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(
+        self, data_batch: object, data_samples: Sequence[dict]
+    ) -> None:
         """Find the best true box of every detection.
 
         Args:

@@ -82,10 +82,6 @@ def test_a_bad_sample(num_workers):
     assert failure(lambda: list(loader)) == (
         'a/b.npy: empty: the file has 0 bytes'
     )
-    with pytest.raises(BadSampleError) as caught:
-        list(loader)
-    assert caught.value.path == 'a/b.npy'
-    assert caught.value.fault == 'empty: the file has 0 bytes'
 
 
 def test_other_errors_keep_their_traceback():
@@ -107,16 +103,12 @@ def test_only_the_first_process_reports(monkeypatch, capsys):
     assert capsys.readouterr().err == 'two things are missing\n'
     assert run_tool(lambda: None) == 0
 
+    def meet_bad_sample() -> None:
+        raise BadSampleError('a/b.npy', 'empty')
 
-def test_every_process_reports_its_own_samples(monkeypatch, capsys):
-    def fail() -> None:
-        raise BadSampleError('a/b.npy', 'empty: the file has 0 bytes')
-
-    monkeypatch.setenv('RANK', '3')
-    assert run_tool(fail, 'pytorch') == 2
-    assert capsys.readouterr().err == (
-        'process 3: a/b.npy: empty: the file has 0 bytes\n'
-    )
+    # Its own samples every process reports itself.
+    assert run_tool(meet_bad_sample, 'pytorch') == 2
+    assert capsys.readouterr().err == 'process 1: a/b.npy: empty\n'
 
 
 def test_an_interrupt_is_one_line(monkeypatch, capsys):
@@ -127,9 +119,6 @@ def test_an_interrupt_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == '\ninterrupted; all is kept\n'
     assert run_tool(stop, kept=lambda: 'a.pth is kept') == 130
     assert capsys.readouterr().err == '\ninterrupted; a.pth is kept\n'
-    assert run_tool(stop) == 130
-    said = capsys.readouterr().err
-    assert said == '\ninterrupted; the same command begins anew\n'
     monkeypatch.setenv('RANK', '1')
     assert run_tool(stop, 'pytorch') == 130
     assert capsys.readouterr().err == ''

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler, InfiniteSampler
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.optim import OptimWrapper
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmdet3d_act.engine import launch
@@ -21,16 +23,6 @@ def config(**kwargs) -> Config:
     return Config(dict(**kwargs))
 
 
-@pytest.fixture
-def no_cuda(monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-
-
-@pytest.fixture
-def cuda(monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-
-
 def test_options_replace_settings(tmp_path):
     path = tmp_path / 'a.py'
     path.write_text('model = dict(type="A", size=1)\n')
@@ -38,6 +30,23 @@ def test_options_replace_settings(tmp_path):
     cfg = launch.load_config(str(path), options)
     assert cfg.model == dict(type='A', size=2)
     assert cfg.extra == 'b'
+
+
+def test_paths_of_variables_may_have_any_characters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = r"""/it's "my"\scans\n"""
+    monkeypatch.setenv('ACT_DATA_ROOT', path)
+    monkeypatch.setenv('ACT_TRANSFER', "a'b")
+    Path('base.py').write_text("root = '{{$ACT_DATA_ROOT:data}}/x'\n")
+    cfg = load(
+        "_base_ = './base.py'\n"
+        'second = "{{$ACT_DATA_ROOT:data}}"\n'
+        "way = '{{$ACT_TRANSFER:full}}'\n"
+    )
+    assert (cfg.root, cfg.second, cfg.way) == (f'{path}/x', path, "a'b")
+    assert os.environ['ACT_DATA_ROOT'] == path
+    launch.set_work_dir(cfg, None, 'a.py')
+    assert cfg.work_dir == "work_dirs/a_a'b"
 
 
 def test_work_dir_given_then_own_then_named_after_the_config():
@@ -61,33 +70,24 @@ def test_seed_keeps_what_is_not_given():
     )
 
 
-@pytest.mark.usefixtures('no_cuda')
 @pytest.mark.parametrize(
-    ('computes', 'expected'),
-    [(True, 'CPUAmpOptimWrapper'), (False, 'OptimWrapper')],
+    ('cuda', 'bfloat16', 'expected'),
+    [
+        (True, True, dict(type='AmpOptimWrapper', loss_scale='dynamic')),
+        (False, True, dict(type='CPUAmpOptimWrapper')),
+        # A CPU that is many times slower with it.
+        (False, False, dict(type='OptimWrapper')),
+    ],
 )
-def test_amp_without_cuda(monkeypatch, computes, expected):
-    """It is bfloat16, unless the CPU is many times slower with it."""
+@pytest.mark.parametrize('kind', ['OptimWrapper', OptimWrapper])
+def test_amp(monkeypatch, cuda, bfloat16, expected, kind):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
     monkeypatch.setattr(
-        launch.compat, 'cpu_computes_bfloat16', lambda: computes
+        launch.compat, 'cpu_computes_bfloat16', lambda: bfloat16
     )
-    for kind in ('OptimWrapper', 'AmpOptimWrapper'):
-        cfg = config(optim_wrapper=dict(type=kind, clip_grad=None))
-        launch.enable_amp(cfg)
-        assert cfg.optim_wrapper == dict(type=expected, clip_grad=None)
-
-
-@pytest.mark.usefixtures('cuda')
-@pytest.mark.parametrize(
-    'kind',
-    ['OptimWrapper', 'mmengine.OptimWrapper', OptimWrapper, AmpOptimWrapper],
-)
-def test_amp_with_cuda_is_mmengines(kind):
-    cfg = config(optim_wrapper=dict(type=kind))
+    cfg = config(optim_wrapper=dict(type=kind, clip_grad=None))
     launch.enable_amp(cfg)
-    if kind is not AmpOptimWrapper:
-        assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
-        assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    assert cfg.optim_wrapper == dict(clip_grad=None, **expected)
 
 
 def test_resume_takes_the_last_checkpoint(tmp_path):
@@ -169,7 +169,7 @@ def load(text: str, options: dict | None = None) -> Config:
 
 def stale_note() -> None:
     Path('last_checkpoint').write_text('/gone/epoch_2.pth')
-    launch.last_checkpoint('.')
+    launch.set_resume(config(work_dir='.'), 'auto')
 
 
 @pytest.mark.parametrize(
@@ -180,16 +180,11 @@ def stale_note() -> None:
         (lambda: load('a = nowhere'), "'nowhere'"),
         (lambda: load('hooks = [1]', {'hooks.5.a': 2}), 'cfg-options'),
         (lambda: load('a = 1', {'custom_hook': []}), "'custom_hooks'"),
-        (lambda: launch.set_seed(config(), -1), 'got -1'),
         (
             lambda: launch.enable_amp(
                 config(optim_wrapper=dict(type='ApexOptimWrapper'))
             ),
             'ApexOptimWrapper',
-        ),
-        (
-            lambda: launch.enable_auto_scale_lr(config(auto_scale_lr={})),
-            'base_batch_size',
         ),
         (
             lambda: launch.set_resume(config(work_dir='.'), 'absent.pth'),
@@ -201,12 +196,17 @@ def stale_note() -> None:
             r'toy\.py has no b, c',
         ),
         (
+            lambda: launch.check_requirements(
+                config(load_from='absent/a.pth'), 'toy.py'
+            ),
+            r'toy\.py cannot run yet: 1 problem\.\n  1\. .*absent/a\.pth',
+        ),
+        (
             lambda: launch.enable_tta(
                 voting_config(tta_dataloader=None), 'a.py'
             ),
             'tta_dataloader',
         ),
-        (lambda: launch.enable_tta(voting_config(), 'a.py', 0), 'got 0'),
     ],
 )
 def test_refusals(call, offender, tmp_path, monkeypatch):
@@ -215,19 +215,52 @@ def test_refusals(call, offender, tmp_path, monkeypatch):
         call()
 
 
-@pytest.mark.parametrize('endless', [False, True])
-def test_training_needs_a_batch_unless_samples_never_end(endless):
+class Clouds(nn.Module):
+    """A classifier whose head averages over clouds, where it has layers."""
+
+    def __init__(self, *hidden: nn.Module) -> None:
+        super().__init__()
+        self.backbone = nn.BatchNorm1d(2)
+        self.head = nn.Sequential(nn.Linear(2, 2), *hidden)
+
+
+HIDDEN = Clouds(nn.BatchNorm1d(2))
+
+
+def start(model: nn.Module, count: int, endless: bool = False, **options):
     kind = InfiniteSampler if endless else DefaultSampler
-    loader = DataLoader(
-        range(3), batch_size=4, drop_last=True, sampler=kind(range(3))
-    )
+    data = range(count)
+    loader = DataLoader(data, batch_size=4, sampler=kind(data), **options)
     calls = []
-    runner = SimpleNamespace(
-        train_dataloader=loader, train=lambda: calls.append(1)
+    launch.start_training(
+        SimpleNamespace(
+            model=model, train_dataloader=loader, train=lambda: calls.append(1)
+        )
     )
-    if endless:
-        launch.start_training(runner)
-    else:
-        with pytest.raises(UsageError, match='3 samples make no batch of 4'):
-            launch.start_training(runner)
-    assert len(calls) == endless
+    return calls == [1]
+
+
+@pytest.mark.parametrize(
+    ('model', 'count', 'options'),
+    [
+        (HIDDEN, 3, dict(drop_last=True, endless=True)),
+        (HIDDEN, 9, dict(drop_last=True)),
+        (HIDDEN, 10, {}),
+        (Clouds(), 9, {}),
+    ],
+)
+def test_training_begins(model, count, options):
+    assert start(model, count, **options)
+
+
+@pytest.mark.parametrize(
+    ('count', 'options', 'offender'),
+    [
+        (3, dict(drop_last=True), '3 samples make no batch of 4'),
+        (9, {}, 'train_dataloader: 9 samples in batches of 4 leave one'),
+        (0, {}, 'train_dataloader has no samples'),
+    ],
+)
+def test_samples_that_make_no_batch(count, options, offender):
+    with pytest.raises(UsageError, match=offender):
+        start(HIDDEN, count, **options)

@@ -97,7 +97,6 @@ def test_resumes_where_it_stopped(kind, settings):
 @pytest.mark.parametrize(
     ('kind', 'settings', 'offender'),
     [
-        (ReleasedCosineLR, dict(num_epochs=9, by_epoch=False), 'by_epoch'),
         (ReleasedCosineLR, dict(num_epochs=9, warmup_epochs=9), '9 of 9'),
         (ProgressCosineLR, dict(warmup=9, end=9), '9 of 9'),
     ],

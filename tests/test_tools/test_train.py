@@ -164,14 +164,14 @@ def test_missing_things_are_said_once_for_all_processes(tmp_path):
     assert 'Traceback' not in result.stderr
 
 
-def test_two_processes_share_gradients_and_statistics(tmp_path):
+def test_two_processes_share_gradients(tmp_path):
     write_config(
         tmp_path,
         "custom_hooks = [dict(type='ToyDump')]\n"
         'train_cfg.update(max_epochs=1)\n',
     )
     script = str(ROOT / 'tools' / 'dist_train.sh')
-    result = run_script(tmp_path, 'bash', script, 'toy.py', '2', '--sync-bn')
+    result = run_script(tmp_path, 'bash', script, 'toy.py', '2')
     assert result.returncode == 0, result.stderr
     saved = [
         torch.load(
@@ -180,9 +180,12 @@ def test_two_processes_share_gradients_and_statistics(tmp_path):
         )
         for rank in range(2)
     ]
-    # Without shared statistics the running means would differ.
-    assert equal(*saved)
-    assert saved[0]['net.1.running_mean'].abs().sum() > 0
+    # Running means are each process's own.
+    first, second = (
+        {k: v for k, v in state.items() if 'running' not in k}
+        for state in saved
+    )
+    assert equal(first, second)
     # 16 samples, 4 a step and process.
     assert 'Epoch(train) [1][2/2]' in result.stdout
 

@@ -92,17 +92,13 @@ class CheckpointFitHook(Hook):
     def _compare_length(runner: Runner, checkpoint: dict, source: str) -> None:
         """Warn where a training that is resumed is over already."""
         loop = runner._train_loop
-        if not runner._resume or not isinstance(loop, BaseLoop):
+        if not runner._resume or not isinstance(loop, EpochBasedTrainLoop):
             return
-        # A loop of the user's own may count otherwise.
-        unit, end = 'iter', getattr(loop, 'max_iters', None)
-        if isinstance(loop, EpochBasedTrainLoop):
-            unit, end = 'epoch', loop.max_epochs
-        done = (checkpoint.get('meta') or {}).get(unit, 0)
-        if end is not None and done >= end:
+        done = checkpoint['meta']['epoch']
+        if done >= loop.max_epochs:
             _warn(
-                f'{source} is already at {unit} {done} of {end}, nothing to '
-                f'train; a larger train_cfg.max_{unit}s goes on'
+                f'{source} is already at epoch {done} of {loop.max_epochs}, '
+                'nothing to train; a larger train_cfg.max_epochs goes on'
             )
 
     @staticmethod

@@ -7,7 +7,7 @@ import logging
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.failures import UsageError
@@ -45,18 +45,34 @@ class ClassCheckHook(Hook):
         self._check(runner, {'test': runner.test_dataloader})
 
     def _check(self, runner: Runner, loaders: dict[str, DataLoader]) -> None:
-        outputs = _outputs(runner)
-        if outputs is None:
-            return
-        classes = {
-            name: found
+        model = unwrapped(runner.model)
+        heads = [getattr(model, name, None) for name in HEADS]
+        outputs = [
+            one.num_classes for one in heads if hasattr(one, 'num_classes')
+        ]
+        metainfo = {
+            name: getattr(loader.dataset, 'metainfo', None) or {}
             for name, loader in loaders.items()
-            if (found := _classes(loader.dataset))
         }
+        classes = {
+            name: tuple(meta['classes'])
+            for name, meta in metainfo.items()
+            if meta.get('classes')
+        }
+        if not outputs:
+            return
         for name, names in classes.items():
-            self._check_head(outputs, name, names)
-        first, *others = classes.values() or [()]
-        if any(other != first for other in others):
+            text = (
+                f'the head has {outputs[0]} classes (num_classes), the {name} '
+                f'data {len(names)}: {_some(names)}'
+            )
+            if outputs[0] < len(names):
+                raise UsageError(
+                    f'{text}; set the num_classes of the head to {len(names)}'
+                )
+            if outputs[0] > len(names):
+                print_log(text, logger='current', level=logging.WARNING)
+        if len(set(classes.values())) > 1:
             shown = '; '.join(
                 f'{name}: {_some(names)}' for name, names in classes.items()
             )
@@ -64,32 +80,6 @@ class ClassCheckHook(Hook):
                 'a label means another class in the training than in the '
                 f'validation data ({shown}); give both the same classes'
             )
-
-    @staticmethod
-    def _check_head(outputs: int, name: str, classes: tuple[str, ...]) -> None:
-        text = (
-            f'the head has {outputs} classes (num_classes), the {name} data '
-            f'{len(classes)}: {_some(classes)}'
-        )
-        if outputs < len(classes):
-            raise UsageError(
-                f'{text}; set the num_classes of the head to {len(classes)}'
-            )
-        if outputs > len(classes):
-            print_log(text, logger='current', level=logging.WARNING)
-
-
-def _outputs(runner: Runner) -> int | None:
-    model = unwrapped(runner.model)
-    for name in HEADS:
-        size = getattr(getattr(model, name, None), 'num_classes', None)
-        if isinstance(size, int):
-            return size
-    return None
-
-
-def _classes(dataset: Dataset) -> tuple[str, ...]:
-    return tuple((getattr(dataset, 'metainfo', None) or {}).get('classes', ()))
 
 
 def _some(names: tuple[str, ...]) -> str:

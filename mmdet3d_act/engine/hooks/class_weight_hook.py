@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
 
@@ -22,7 +23,7 @@ class ClassWeightHook(Hook):
     Example:
         >>> custom_hooks = [dict(type='ClassWeightHook')]
 
-    Source: the released semantic segmentation of ACT, which weighs a class
+    Source: the published semantic segmentation of ACT, which weighs a class
     by the cube root of the largest class's share by its own.
     """
 
@@ -32,18 +33,18 @@ class ClassWeightHook(Hook):
         Raises:
             ValueError: If the data set has no class weights.
         """
-        dataset = runner.train_loop.dataloader.dataset
+        whole = runner.train_dataloader.dataset
         # Wrappers that repeat a data set know nothing of its classes.
-        while not hasattr(dataset, 'class_weights'):
-            dataset = getattr(dataset, 'dataset', None)
-            if dataset is None:
-                raise ValueError(
-                    'ClassWeightHook needs a training set with '
-                    'class_weights(), such as S3DISBlocks, got '
-                    f'{type(runner.train_loop.dataloader.dataset).__name__}; '
-                    'remove the hook, or set class_weight of the head'
-                )
-        weights = dataset.class_weights()
+        known = [
+            d for d in iter_datasets(whole) if hasattr(d, 'class_weights')
+        ]
+        if not known:
+            raise ValueError(
+                'ClassWeightHook needs a training set with class_weights(), '
+                f'such as S3DISBlocks, got {type(whole).__name__}; remove the '
+                'hook, or set class_weight of the head'
+            )
+        weights = known[0].class_weights()
         unwrapped(runner.model).decode_head.set_class_weight(weights)
         shown = ', '.join(f'{weight:.3f}' for weight in weights)
         print_log(f'class weights of the loss: {shown}', 'current')

@@ -49,9 +49,8 @@ class IterationSeedHook(Hook):
     resumed ends in the same weights. The start of an epoch is seeded as well,
     for transforms of other packages that draw in this process.
 
-    Args:
-        seed: Seed, >= 0. None takes the runner's, ``randomness.seed`` of the
-            config or what a resumed checkpoint was trained with.
+    The seed is the runner's: ``randomness.seed`` of the config, or what a
+    resumed checkpoint was trained with.
 
     Example:
         >>> custom_hooks = [dict(type='IterationSeedHook')]
@@ -60,16 +59,11 @@ class IterationSeedHook(Hook):
     # After all other hooks, in case one of them draws.
     priority = 'LOWEST'
 
-    def __init__(self, seed: int | None = None) -> None:
-        self.seed = seed
-
-    def _apply(self, runner: Runner, stream: int) -> None:
-        seed = runner.seed if self.seed is None else self.seed
-        seed_everything(seed, runner.iter, get_rank(), stream=stream)
-
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed what is drawn before the first iteration of an epoch."""
-        self._apply(runner, _EPOCH_STREAM)
+        seed_everything(
+            runner.seed, runner.iter, get_rank(), stream=_EPOCH_STREAM
+        )
 
     def before_train_iter(
         self,
@@ -78,4 +72,4 @@ class IterationSeedHook(Hook):
         data_batch: dict | tuple | list | None = None,
     ) -> None:
         """Seed what the model draws in this iteration."""
-        self._apply(runner, _ITERATION_STREAM)
+        seed_everything(runner.seed, runner.iter, get_rank())

@@ -8,19 +8,11 @@ from typing import NamedTuple
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
 
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
 
 LENGTHS, HOLDS = {'num_steps', 'fraction'}, {'hold', 'hold_fraction'}
-INF = float('inf')
-RANGES = {
-    'num_steps': (1, INF),
-    'hold': (0, INF),
-    'fraction': (0, 1),
-    'hold_fraction': (0, 1),
-}
 
 
 class CosineRamp(NamedTuple):
@@ -65,12 +57,10 @@ class ScheduledValueHook(Hook):
             training's iterations, in (0, 1], for trainings of another length
             than the published), and the wait before it: ``hold`` or
             ``hold_fraction`` (default 0).
-        log: Whether the number is added to the training log. The models of
-            this package log theirs themselves.
 
     Raises:
-        ValueError: If the schedule has other keys or numbers out of range; at
-            the start of training, if the model has no such number.
+        ValueError: If the schedule has other keys; at the start of training,
+            if the model has no such number.
 
     Source: temperature and KL weight of the published stage I of ACT.
 
@@ -84,13 +74,9 @@ class ScheduledValueHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(
-        self, attribute: str, schedule: dict, *, log: bool = False
-    ) -> None:
+    def __init__(self, attribute: str, schedule: dict) -> None:
         self.attribute = attribute
         self.schedule = dict(schedule)
-        self.log = log
-        self._ramp: CosineRamp | None = None
         keys = set(self.schedule)
         lengths, holds = keys & LENGTHS, keys & HOLDS
         wrong = keys ^ (lengths | holds | {'start', 'end'})
@@ -100,16 +86,6 @@ class ScheduledValueHook(Hook):
                 'num_steps or fraction, and may have hold or hold_fraction, '
                 f'got {sorted(keys)}'
             )
-        for key in keys & set(RANGES):
-            low, high = RANGES[key]
-            value = self.schedule[key]
-            whole = high < INF or value == int(value)
-            if not (low <= value <= high and whole):
-                raise ValueError(
-                    f'{key} of the schedule of {attribute!r} must be '
-                    f'{low} ... {high}, got {value}; num_steps and hold are '
-                    'iterations, fraction and hold_fraction shares of all'
-                )
 
     def ramp(self, max_iters: int | None = None) -> CosineRamp:
         """Compute the schedule in iterations.
@@ -117,46 +93,39 @@ class ScheduledValueHook(Hook):
         Args:
             max_iters: Iterations of the training; needed for fractions.
         """
-        schedule = self.schedule
-        num_steps, hold = schedule.get('num_steps'), schedule.get('hold', 0)
-        if num_steps is None:
-            num_steps = max(1, round(schedule['fraction'] * max_iters))
-        if 'hold_fraction' in schedule:
-            hold = round(schedule['hold_fraction'] * max_iters)
-        return CosineRamp(
-            float(schedule['start']),
-            float(schedule['end']),
-            int(num_steps),
-            int(hold),
-        )
+        given = self.schedule
+        if 'fraction' in given:
+            num_steps = max(1, round(given['fraction'] * max_iters))
+        else:
+            num_steps = int(given['num_steps'])
+        if 'hold_fraction' in given:
+            hold = round(given['hold_fraction'] * max_iters)
+        else:
+            hold = int(given.get('hold', 0))
+        start, end = float(given['start']), float(given['end'])
+        return CosineRamp(start, end, num_steps, hold)
 
-    def value(self, step: int, max_iters: int | None = None) -> float:
-        """Compute the number at an iteration.
+    def value(self, step: int) -> float:
+        """Compute the number at an iteration of a schedule in iterations.
 
         Args:
             step: Iteration, from 0.
-            max_iters: Iterations of the training; needed for fractions.
         """
-        return self.ramp(max_iters).value(step)
+        return self.ramp().value(step)
 
-    def _owner(self, runner: Runner) -> tuple[nn.Module, str]:
-        """Find the part of the unwrapped model that has the attribute."""
+    def before_train(self, runner: Runner) -> None:
+        """Find the attribute, and turn fractions into iterations."""
+        path, _, self._name = self.attribute.rpartition('.')
         model = unwrapped(runner.model)
-        path, _, name = self.attribute.rpartition('.')
         try:
-            owner = attrgetter(path)(model) if path else model
-            float(getattr(owner, name))
+            self._owner = attrgetter(path)(model) if path else model
+            float(getattr(self._owner, self._name))
         except (AttributeError, TypeError, ValueError):
             raise ValueError(
                 f'ScheduledValueHook: {type(model).__name__} has no number '
                 f'{self.attribute!r}; name one of the model, with dots to '
                 'reach its parts'
             ) from None
-        return owner, name
-
-    def before_train(self, runner: Runner) -> None:
-        """Check the attribute, and turn fractions into iterations."""
-        self._owner(runner)
         self._ramp = self.ramp(runner.max_iters)
 
     def before_train_iter(
@@ -166,10 +135,4 @@ class ScheduledValueHook(Hook):
         data_batch: dict | tuple | list | None = None,
     ) -> None:
         """Write the number of this iteration onto the model."""
-        if self._ramp is None:
-            self._ramp = self.ramp(runner.max_iters)
-        value = self._ramp.value(runner.iter)
-        owner, name = self._owner(runner)
-        setattr(owner, name, value)
-        if self.log:
-            runner.message_hub.update_scalar(f'train/{self.attribute}', value)
+        setattr(self._owner, self._name, self._ramp.value(runner.iter))

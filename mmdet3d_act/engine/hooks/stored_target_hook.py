@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -78,7 +79,7 @@ def fit_to_stores(model: nn.Module, datasets: Iterable[Dataset]) -> None:
                 _fit(dataset, module.target_store)
 
 
-def _fit(dataset: Dataset, store: TargetStore) -> None:
+def _fit(dataset: Any, store: TargetStore) -> None:  # noqa: ANN401
     """Fit a data set of pairs to a store."""
     keys = dataset.pair_keys()
     name = type(dataset).__name__
@@ -89,7 +90,16 @@ def _fit(dataset: Dataset, store: TargetStore) -> None:
             f'targets of {name} are missing; run `{TOOL}` again, it goes on '
             'where it stopped'
         )
-    _compare_folders(dataset, store)
+    stores = store.folder.parent
+    known = store.identity.get('data')
+    if known and os.path.relpath(dataset.data_root, stores) not in known:
+        there = [os.path.normpath(stores / place) for place in known]
+        _warn(
+            f'the targets in {store.folder} were computed of {there}, the '
+            f'data set {name} reads {dataset.data_root}: pairs of the same '
+            'name are taken for the same. Where they are not, run '
+            f'`{TOOL}` and give the new store as path='
+        )
     if not unreadable:
         return
     told = (
@@ -102,24 +112,9 @@ def _fit(dataset: Dataset, store: TargetStore) -> None:
             f'{told}; mend the images and run `{TOOL}` again, or set '
             "on_error='skip' in the data set's config to go on without them"
         )
-    print_log(
-        f'{told}; they are left out', logger='current', level=logging.WARNING
-    )
+    _warn(f'{told}; they are left out')
     dataset.leave_out_pairs(unreadable)
 
 
-def _compare_folders(dataset: Dataset, store: TargetStore) -> None:
-    """Warn of targets of other data, whose pairs may have the same names."""
-    stores = store.folder.parent
-    here = os.path.relpath(dataset.data_root, stores)
-    known = store.identity.get('data')
-    if known and here not in known:
-        there = [os.path.normpath(stores / place) for place in known]
-        print_log(
-            f'the targets in {store.folder} were computed of {there}, the '
-            f'data set {type(dataset).__name__} reads {dataset.data_root}: '
-            'pairs of the same name are taken for the same. Where they are '
-            f'not, run `{TOOL}` and give the new store as path=',
-            logger='current',
-            level=logging.WARNING,
-        )
+def _warn(text: str) -> None:
+    print_log(text, logger='current', level=logging.WARNING)

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.model import BaseTTAModel
 from mmengine.runner import BaseLoop
 from torch import nn
 
@@ -109,19 +108,3 @@ def test_other_data_than_the_pretraining_is_a_warning(said, changes):
     CheckpointFitHook().before_train(runner)
     assert len(said) == len(changes)
     assert all("up_axis='y'" in text and "'z'" in text for text in said)
-
-
-def test_averaged_views_hide_the_model():
-    class Views(BaseTTAModel):
-        def merge_preds(self, samples: list) -> list:
-            return samples
-
-    module = nn.Linear(2, 3)
-    views = Views.__new__(Views)
-    nn.Module.__init__(views)
-    views.module = module
-    state = module.state_dict()
-    CheckpointFitHook().after_load_checkpoint(runner_of(views), state)
-    state.pop('bias')
-    with pytest.raises(CheckpointError, match='bias'):
-        CheckpointFitHook().after_load_checkpoint(runner_of(views), state)

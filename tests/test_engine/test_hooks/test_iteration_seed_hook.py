@@ -54,12 +54,6 @@ def test_seed_and_rank_count(monkeypatch):
         assert len({str(value) for value in part}) == 3
 
 
-def test_own_seed_wins_over_the_runners():
-    hook = IterationSeedHook(seed=5)
-    assert drawn_at(hook, 7, seed=0) == drawn_at(hook, 7, seed=1)
-    assert drawn_at(hook, 7) == drawn_at(IterationSeedHook(), 7, seed=5)
-
-
 def test_epoch_start_is_seeded_apart():
     hook = IterationSeedHook()
     runner = SimpleNamespace(iter=7, seed=0)

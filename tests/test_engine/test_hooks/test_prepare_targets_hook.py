@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from mmdet3d_act.apis import prepare_config, train
-from mmdet3d_act.engine.hooks import PrepareTargetsHook
 from mmdet3d_act.models.autoencoders import DiscreteVAE
-from mmdet3d_act.registry import HOOKS
 from tests.test_engine.distilling import (
     NUM_CLOUDS,
     ROOT,
@@ -84,8 +81,7 @@ def test_targets_of_all_clouds_once_before_training(folder, monkeypatch):
 def test_two_processes_know_the_same(folder):
     alone = run('alone')
     script = str(ROOT / 'tools' / 'dist_train.sh')
-    # With --sync-bn, for running means are each process's own without it.
-    options = ('--work-dir', 'two', '--sync-bn')
+    options = ('--work-dir', 'two')
     done = run_script(folder, 'bash', script, 'distil.py', '2', *options)
     assert done.returncode == 0, done.stderr
     # 8 clouds, 2 a step and process.
@@ -93,7 +89,12 @@ def test_two_processes_know_the_same(folder):
     first, second = (saved(folder / 'two', rank) for rank in range(2))
     assert sorted(first['targets']) == list(range(NUM_CLOUDS))
     for part in ('targets', 'centers', 'weights'):
-        assert same(first[part], second[part]), part
+        # Running statistics are each process's own.
+        one, other = (
+            {k: v for k, v in known[part].items() if 'running' not in str(k)}
+            for known in (first, second)
+        )
+        assert same(one, other), part
     # One process knows the same before it takes other steps.
     assert same(alone['centers'], first['centers'])
     for index, target in alone['targets'].items():
@@ -130,34 +131,6 @@ def test_resumed_run_keeps_the_statistics(folder, monkeypatch):
     assert calls == [3, 3, 2]
     assert sorted(known['targets']) == list(range(NUM_CLOUDS))
     assert same(statistics(known), kept)
-
-
-def test_a_model_that_needs_nothing_is_left_alone():
-    hook = HOOKS.build(
-        dict(
-            type='PrepareTargetsHook',
-            dataloader=dict(dataset=dict(type='Absent')),
-        )
-    )
-    assert type(hook) is PrepareTargetsHook
-    calls = []
-    model = torch.nn.Module()
-    model.needs_preparation = False
-    model.prepare = calls.append
-    hook.before_train(SimpleNamespace(model=model, seed=0))
-    assert calls == []
-    model.needs_preparation = True
-    with pytest.raises(KeyError, match='Absent'):
-        hook.before_train(SimpleNamespace(model=model, seed=0))
-
-
-def test_the_sampler_is_the_hooks_own():
-    loader = dict(batch_size=2, sampler=dict(type='DefaultSampler'))
-    hook = PrepareTargetsHook(loader)
-    assert hook.dataloader['sampler'] == dict(
-        type='EpochSampler', shuffle=False, shared=True
-    )
-    assert loader['sampler'] == dict(type='DefaultSampler')
 
 
 def test_averaged_weights_are_saved_beside_a_frozen_teacher(folder):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,6 @@ import torch
 from PIL import Image
 
 from mmdet3d_act.apis import prepare_config, train
-from mmdet3d_act.engine.hooks import ReconstructionHook
-from mmdet3d_act.registry import HOOKS
 from tests.test_engine.distilling import write_distillation
 from tests.test_engine.toy import write_config
 from tests.test_models import toys
@@ -36,8 +33,7 @@ def run(
 
     def adapt(cfg):
         if hook is not None:
-            given = dict(type='ReconstructionHook', panel=32, **hook)
-            cfg.custom_hooks.append(given)
+            cfg.custom_hooks.append(dict(type='ReconstructionHook', **hook))
 
     cfg = prepare_config(
         'distil.py', work_dir, seed=seed, adapt=adapt, options=options
@@ -57,23 +53,13 @@ def names(work_dir: str) -> list[str]:
     return sorted(path.name for path in found)
 
 
-def test_builds_from_its_config() -> None:
-    hook = HOOKS.build(dict(type='ReconstructionHook', interval=3))
-    assert isinstance(hook, ReconstructionHook)
-
-
 def test_training_with_and_without_it_gives_the_same_weights(folder) -> None:
     plain = run('plain', None)
     epochs = run('epochs', dict(interval=1, num_samples=2))
-    steps = run(
-        'steps', dict(interval=2, by_epoch=False, indices=[1], part='train')
-    )
     assert same(plain, epochs)
-    assert same(plain, steps)
     assert not same(plain, run('other', None, seed=1))
     assert names('plain') == []
     assert names('epochs') == ['epoch_0.png', 'epoch_1.png']
-    assert names('steps') == ['iter_0.png', 'iter_2.png', 'iter_4.png']
 
 
 def test_stage_one_does_not_notice_either(folder) -> None:
@@ -88,7 +74,7 @@ def test_stage_one_does_not_notice_either(folder) -> None:
         )
         return torch.load(train(cfg), weights_only=True)['state_dict']
 
-    hook = dict(type='ReconstructionHook', interval=2, panel=32)
+    hook = dict(type='ReconstructionHook', interval=2)
     assert same(train_it('plain', []), train_it('drawn', [hook]))
     assert names('drawn') == ['epoch_0.png', 'epoch_2.png', 'epoch_3.png']
 
@@ -100,10 +86,9 @@ def test_pictures_show_the_training(folder) -> None:
         for name in names('here')
     )
     # Six columns; the first three do not depend on the weights.
-    known = 6 + 3 * 38
+    known = first.shape[1] // 2
     assert first.shape == last.shape
-    assert first.shape[1] == 6 * 38 + 6
-    assert (first[:100, :known] == last[:100, :known]).all()
+    assert (first[:500, :known] == last[:500, :known]).all()
     assert (first[:, known:] != last[:, known:]).any()
 
 
@@ -131,21 +116,6 @@ def test_tensorboard_gets_the_pictures(folder) -> None:
     assert not list(Path('board').rglob('vis_image/*'))
 
 
-def test_absent_tensorboard_is_an_error_that_says_so(
-    folder, monkeypatch
-) -> None:
-    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', None)
-    monkeypatch.setitem(sys.modules, 'tensorboardX', None)
-    with pytest.raises(ImportError, match=r'install .*tensorboard'):
-        run(
-            'board',
-            dict(interval=1),
-            **{
-                'visualizer.vis_backends': [dict(type='TensorboardVisBackend')]
-            },
-        )
-
-
 def test_a_model_that_cannot_be_drawn_is_refused_at_once(
     tmp_path, monkeypatch
 ) -> None:
@@ -154,9 +124,3 @@ def test_a_model_that_cannot_be_drawn_is_refused_at_once(
     write_config(tmp_path, hook)
     with pytest.raises(ValueError, match='got ToyRegressor'):
         train(prepare_config('toy.py', 'here'))
-
-
-@pytest.mark.parametrize('options', [dict(interval=0), dict(part='all')])
-def test_wrong_options_are_refused(options: dict) -> None:
-    with pytest.raises(ValueError, match=next(iter(options))):
-        ReconstructionHook(**options)

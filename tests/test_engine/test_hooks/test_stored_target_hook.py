@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import ConcatDataset, TensorDataset
 
 from mmdet3d_act.apis.target_caching import cache_targets
-from mmdet3d_act.engine.hooks import StoredTargetHook, stored_target_hook
+from mmdet3d_act.engine.hooks import StoredTargetHook
 from mmdet3d_act.models.target_generators import (
     StoredTarget,
     StoreError,
@@ -92,21 +92,3 @@ def test_pairs_whose_image_could_not_be_read(tmp_path: Path) -> None:
     nothing = Pairs(1, first=1, **broken)
     with pytest.raises(StoreError, match='1 of the 1 pairs'):
         StoredTargetHook().before_train(runner_of(tmp_path, nothing))
-
-
-def test_targets_of_other_data_with_the_same_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(
-        stored_target_hook, 'print_log', lambda text, **_: said.append(text)
-    )
-    own, other = str(tmp_path / 'rooms'), str(tmp_path / 'scans')
-    make(tmp_path / 'targets', count=2, data_root=own)
-    hook, stores = StoredTargetHook(), tmp_path / 'targets'
-    hook.before_train(runner_of(stores, Pairs(2, data_root=own)))
-    assert said == []
-    hook.before_train(runner_of(stores, Pairs(2, data_root=other)))
-    (warning,) = said
-    assert f'were computed of {[own]}' in warning
-    assert f'reads {other}' in warning

@@ -19,16 +19,13 @@ class VotingTestLoop(TestLoop):
 
     The data set gives several random views of every sample, and the model
     merges what it makes of them: one vote. A vote is repeated ``rounds``
-    times with other views. The results of the first round are named
-    ``vote/...``, and that is the figure to report: which round comes first
-    does not depend on the labels. ``best_of_10_votes/...`` (of 10 rounds) is
-    the best round, chosen by the labels of the test set: an optimistic figure
-    that published tables of voted accuracies are made of. ``mean_of_10_votes``
-    and ``std_of_10_votes`` tell how far rounds differ.
+    times with other views. The figure to report is that of the first round,
+    ``vote/...``. ``best_of_10_votes/...`` (of 10 rounds) is the best round,
+    chosen by the labels of the test set, as in published tables;
+    ``mean_of_10_votes`` and ``std_of_10_votes`` tell how far rounds differ.
 
     Args:
         rounds: Number of votes.
-        higher: Whether higher values of the metrics are better.
         **kwargs: Arguments of MMEngine's TestLoop.
 
     Raises:
@@ -37,13 +34,11 @@ class VotingTestLoop(TestLoop):
     Example:
         >>> test_cfg = dict(type='VotingTestLoop', rounds=10)
 
-    Source: the test script of released Point-MAE and ACT, which votes 299
+    Source: the test script of published Point-MAE and ACT, which votes 299
     times over 10 views and reports the best.
     """
 
-    def __init__(
-        self, *args: Any, rounds: int = 1, higher: bool = True, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, rounds: int = 1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         sampler = self.dataloader.sampler
         if rounds > 1 and not isinstance(sampler, EpochSampler):
@@ -53,10 +48,9 @@ class VotingTestLoop(TestLoop):
                 "sampler=dict(type='EpochSampler', shuffle=False)"
             )
         self.rounds = rounds
-        self.higher = higher
 
     def run(self) -> dict[str, float]:
-        """Vote, and return the results of all rounds by name."""
+        """Vote, and give the results of all rounds by name."""
         self.runner.call_hook('before_test')
         self.runner.call_hook('before_test_epoch')
         self.runner.model.eval()
@@ -85,13 +79,12 @@ class VotingTestLoop(TestLoop):
         summary = {f'vote/{name}': value for name, value in first.items()}
         if self.rounds == 1:
             return summary
-        best = max if self.higher else min
         of = f'of_{self.rounds}_votes'
         for name in first:
             values = [score[name] for score in scores]
             summary[f'mean_{of}/{name}'] = float(np.mean(values))
             summary[f'std_{of}/{name}'] = float(np.std(values, ddof=1))
-            summary[f'best_{of}/{name}'] = best(values)
+            summary[f'best_{of}/{name}'] = max(values)
         print_log(
             f'best_{of} is chosen by the labels of the test set; report '
             'vote/..., or say that it is the best of so many',

@@ -1,4 +1,4 @@
-"""GroupedOptimWrapperConstructor, and the decay rules of the schedules."""
+"""Groups of parameters, decay rules of the schedules, bfloat16 on a CPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from mmdet3d_act.engine.optim import layer_scales, merge_param_groups
+from mmdet3d_act.engine import CPUAmpOptimWrapper
+from mmdet3d_act.engine.optim import layer_scales
 from tests.test_engine.toy import ROOT
 
 SCHEDULES = ROOT / 'configs' / '_base_' / 'schedules'
@@ -64,23 +65,6 @@ def test_decay_leaves_out_biases_norms_vectors_and_tokens(name, rate, decay):
     }
 
 
-def test_merges_groups_with_equal_options():
-    merged = merge_param_groups(
-        [
-            dict(params=['a']),
-            dict(params=['b'], lr=1.0, decay_mult=0.5, weight_decay=0.2),
-            dict(params=['c'], lr=0.5, weight_decay=0.2),
-            dict(params=['d'], weight_decay=0.4),
-        ],
-        dict(lr=1.0, weight_decay=0.4),
-    )
-    assert merged == [
-        dict(params=['a', 'd'], lr=1.0, weight_decay=0.4),
-        dict(params=['b'], lr=1.0, weight_decay=0.2),
-        dict(params=['c'], lr=0.5, weight_decay=0.2),
-    ]
-
-
 def test_trains_like_mmengines_constructor():
     after = []
     for constructor in ('Default', 'Grouped'):
@@ -97,20 +81,6 @@ def test_trains_like_mmengines_constructor():
             wrapper.update_params(model(torch.randn(8, 4)).cos().sum())
         after.append(torch.cat([p.flatten() for p in model.parameters()]))
     torch.testing.assert_close(*after, rtol=0, atol=0)
-
-
-def test_frozen_parameters_alone_get_no_group():
-    cfg = dict(
-        type='OptimWrapper',
-        constructor='GroupedOptimWrapperConstructor',
-        optimizer=dict(type='SGD', lr=0.1),
-        paramwise_cfg=dict(bypass_duplicate=True),
-    )
-    model = Student()
-    wrapper = build_optim_wrapper(model, cfg)
-    (group,) = wrapper.optimizer.param_groups
-    assert len(group['params']) == 11
-    assert not any(p is model.teacher.weight for p in group['params'])
 
 
 class Classifier(nn.Module):
@@ -161,12 +131,33 @@ def test_layer_decay_is_one_option():
     assert len(wrapper.optimizer.param_groups) == 2 + 11 + 2
 
 
-@pytest.mark.parametrize('decay', [0, -0.5, 1.5])
-def test_layer_decay_must_be_a_share(decay):
-    with pytest.raises(ValueError, match=r'layer_decay must be in \(0, 1\]'):
-        layer_scales(Classifier(), decay)
+@pytest.mark.parametrize(
+    ('model', 'paramwise', 'offender'),
+    [
+        (Classifier(), dict(layer_decay=1.5), 'got 1.5'),
+        (Student(), dict(layer_decay=0.5), 'got Student'),
+        (Classifier(), dict(layer_decy=0.5), 'layer_decy'),
+    ],
+)
+def test_wrong_rules_are_refused(model, paramwise, offender):
+    cfg = Config.fromfile(SCHEDULES / 'finetune_300e.py').optim_wrapper
+    cfg.paramwise_cfg.update(paramwise)
+    with pytest.raises(ValueError, match=offender):
+        build_optim_wrapper(model, cfg)
 
 
-def test_layer_decay_needs_blocks():
-    with pytest.raises(ValueError, match='whose backbone has blocks, got Stu'):
-        layer_scales(Student(), 0.5)
+def test_mixed_precision_casts_the_forward_pass_only():
+    torch.manual_seed(0)
+    model = nn.Linear(4, 2)
+    before = model.weight.detach().clone()
+    wrapper = CPUAmpOptimWrapper(
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.5)
+    )
+    with wrapper.optim_context(model):
+        out = model(torch.ones(3, 4))
+    assert out.dtype == torch.bfloat16
+    assert model(torch.ones(3, 4)).dtype == torch.float32
+    wrapper.update_params(out.float().sum())
+    assert model.weight.dtype == torch.float32
+    # d(sum over 3 rows of ones)/dw = 3, times the rate 0.5.
+    torch.testing.assert_close(model.weight.detach(), before - 1.5)

@@ -1,4 +1,4 @@
-"""Parameter groups by their options instead of one group a parameter."""
+"""Mixed precision on a CPU; parameter groups by their options."""
 
 from __future__ import annotations
 
@@ -6,36 +6,67 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import torch
 from mmengine.logging import MMLogger, print_log
-from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
+
+from mmdet3d_act.registry import OPTIM_WRAPPERS
 
 # MMEngine leaves these arguments of custom_keys in the groups; they have gone
 # into the learning rate and the decay by then.
 _SPENT_OPTIONS = ('lr_mult', 'decay_mult')
-
-
 # MMEngine's, and what the constructor below adds.
-PARAMWISE_KEYS = frozenset(
-    {
-        'bias_decay_mult',
-        'bias_lr_mult',
-        'bypass_duplicate',
-        'custom_keys',
-        'dcn_offset_lr_mult',
-        'dwconv_decay_mult',
-        'flat_decay_mult',
-        'layer_decay',
-        'norm_decay_mult',
-    }
-)
+PARAMWISE_KEYS = {
+    'bias_decay_mult',
+    'bias_lr_mult',
+    'bypass_duplicate',
+    'custom_keys',
+    'dcn_offset_lr_mult',
+    'dwconv_decay_mult',
+    'flat_decay_mult',
+    'layer_decay',
+    'norm_decay_mult',
+}
+
+
+@OPTIM_WRAPPERS.register_module()
+class CPUAmpOptimWrapper(OptimWrapper):
+    """Runs a train step on CPU under autocast to bfloat16.
+
+    MMEngine's AmpOptimWrapper asserts an accelerator. bfloat16 has the range
+    of float32, so the loss needs no scaling. Parameters, gradients and the
+    optimiser's state stay float32. On CPUs without bfloat16 instructions it
+    is slower than float32.
+
+    Example:
+        >>> optim_wrapper = dict(
+        ...     type='CPUAmpOptimWrapper',
+        ...     optimizer=dict(type='AdamW', lr=1e-3))
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast the forward pass of a train step.
+
+        Args:
+            model: The model that is trained, on CPU.
+
+        Yields:
+            Nothing.
+        """
+        with (
+            super().optim_context(model),
+            torch.autocast('cpu', dtype=torch.bfloat16),
+        ):
+            yield
 
 
 def merge_param_groups(
     groups: Sequence[dict], defaults: dict | None = None
 ) -> list[dict]:
-    """Return groups in which every set of options occurs once.
+    """Merge groups so that every set of options occurs once.
 
     Args:
         groups: Groups with ``params`` (a list) and options.
@@ -58,7 +89,7 @@ def merge_param_groups(
 
 
 def layer_scales(model: nn.Module, decay: float) -> dict[str, float]:
-    """Return the factor of each parameter's learning rate by its depth.
+    """Compute the factor of each parameter's learning rate by its depth.
 
     The backbone has ``blocks``. Their last one has the factor ``decay``, each
     one before it ``decay`` times that of the next, and what the backbone has
@@ -180,7 +211,14 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         params[:] = merge_param_groups(
             params, {k: v for k, v in defaults.items() if v is not None}
         )
-        self._log_summary(params, module)
+        for group in params:
+            size = sum(param.numel() for param in group['params'])
+            options = {k: v for k, v in group.items() if k != 'params'}
+            print_log(
+                f'Trained with {options}: {len(group["params"])} parameters '
+                f'({size / 1e6:.2f} M values)',
+                logger='current',
+            )
 
     def _scale_by_depth(self, params: list[dict], model: nn.Module) -> None:
         scales = layer_scales(model, self.paramwise_cfg['layer_decay'])
@@ -189,25 +227,3 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             (param,) = group['params']
             scale = scales.get(names[id(param)], 1.0)
             group['lr'] = group.get('lr', self.base_lr) * scale
-
-    def _log_summary(self, groups: list[dict], model: nn.Module) -> None:
-        for group in groups:
-            size = sum(param.numel() for param in group['params'])
-            options = ', '.join(
-                f'{name}={value}'
-                for name, value in group.items()
-                if name != 'params'
-            )
-            print_log(
-                f'Trained with {options}: {len(group["params"])} parameters '
-                f'({size / 1e6:.2f} M values)',
-                logger='current',
-            )
-        frozen = [p for p in model.parameters() if not p.requires_grad]
-        if frozen:
-            size = sum(param.numel() for param in frozen)
-            print_log(
-                f'Frozen: {len(frozen)} parameters ({size / 1e6:.2f} M '
-                'values)',
-                logger='current',
-            )

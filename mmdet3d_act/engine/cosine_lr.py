@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from mmengine.optim import BaseOptimWrapper
-from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
+from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from torch.optim import Optimizer
 
 from mmdet3d_act.registry import PARAM_SCHEDULERS
@@ -55,8 +55,8 @@ class _WarmupCosineLR(_ParamScheduler):
         *,
         length: int,
         warmup: int,
-        warmup_lr: float,
-        eta_min: float,
+        warmup_lr: float = 1e-6,
+        eta_min: float = 1e-7,
         **options: Any,
     ) -> None:
         if not 0 <= warmup < length:
@@ -99,19 +99,10 @@ class ReleasedCosineLR(_WarmupCosineLR):
         optimizer: The optimiser or its wrapper.
         num_epochs: See :func:`released_cosine_lr`.
         warmup_epochs: See :func:`released_cosine_lr`.
-        warmup_lr: See :func:`released_cosine_lr`.
-        eta_min: See :func:`released_cosine_lr`.
         delay: Epochs by which the value comes late: 1 as published, 0 for the
             schedule that was meant.
-        begin: First epoch in which rates are set.
-        end: Epoch from which they are kept.
-        last_step: Of MMEngine's schedulers.
-        by_epoch: Must be True; the published loops step once an epoch.
-        verbose: Whether rates are printed.
-
-    Raises:
-        ValueError: If ``by_epoch`` is False, or the warm-up not shorter than
-            the training.
+        **options: ``warmup_lr`` and ``eta_min``, and those of MMEngine's
+            schedulers.
 
     Source: ACT (d580115) ``tools/runner_pretrain.py``.
 
@@ -127,32 +118,12 @@ class ReleasedCosineLR(_WarmupCosineLR):
         *,
         num_epochs: int,
         warmup_epochs: int = 10,
-        warmup_lr: float = 1e-6,
-        eta_min: float = 1e-7,
         delay: int = 1,
-        begin: int = 0,
-        end: int = INF,
-        last_step: int = -1,
-        by_epoch: bool = True,
-        verbose: bool = False,
+        **options: Any,
     ) -> None:
-        if not by_epoch:
-            raise ValueError(
-                'ReleasedCosineLR steps once an epoch, got by_epoch=False; '
-                'use LinearLR and CosineAnnealingLR for rates by iteration'
-            )
         self.delay = delay
         super().__init__(
-            optimizer,
-            length=num_epochs,
-            warmup=warmup_epochs,
-            warmup_lr=warmup_lr,
-            eta_min=eta_min,
-            begin=begin,
-            end=end,
-            last_step=last_step,
-            by_epoch=by_epoch,
-            verbose=verbose,
+            optimizer, length=num_epochs, warmup=warmup_epochs, **options
         )
 
     def _get_value(self) -> list[float]:
@@ -165,22 +136,16 @@ class ProgressCosineLR(_WarmupCosineLR):
 
     Linear from ``warmup_lr`` to the optimiser's rate; then the half period
     of a cosine that began with the training, not with the end of the
-    warm-up, as MMEngine's would.
+    warm-up, as MMEngine's would. With ``convert_to_iter_based=True`` in a
+    config the rate changes with every step, as in the published code.
 
     Args:
         optimizer: The optimiser or its wrapper.
         warmup: Epochs, or steps, of the warm-up.
         end: Those of the training.
-        warmup_lr: Rate at the beginning.
         eta_min: Rate at the end.
-        last_step: Of MMEngine's schedulers.
-        by_epoch: Whether ``warmup`` and ``end`` are epochs. With
-            ``convert_to_iter_based=True`` in a config they are, and the rate
-            changes with every step nevertheless, as in the published code.
-        verbose: Whether rates are printed.
-
-    Raises:
-        ValueError: If the warm-up is not shorter than the training.
+        **options: ``warmup_lr``, the rate at the beginning, and those of
+            MMEngine's schedulers.
 
     Source: Misra et al., 3DETR, ICCV 2021, published code.
 
@@ -201,33 +166,20 @@ class ProgressCosineLR(_WarmupCosineLR):
         *,
         warmup: int,
         end: int,
-        warmup_lr: float = 1e-6,
         eta_min: float = 1e-6,
-        last_step: int = -1,
-        by_epoch: bool = True,
-        verbose: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            optimizer,
-            length=end,
-            warmup=warmup,
-            warmup_lr=warmup_lr,
-            eta_min=eta_min,
-            end=end,
-            last_step=last_step,
-            by_epoch=by_epoch,
-            verbose=verbose,
-        )
+        options.update(length=end, warmup=warmup, eta_min=eta_min, end=end)
+        super().__init__(optimizer, **options)
 
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args: object,
+        *args: Any,
         warmup: int,
         end: int,
         epoch_length: int,
-        by_epoch: bool = True,
-        **kwargs: Any,
+        **options: Any,
     ) -> ProgressCosineLR:
         """Build the scheduler that changes with every step.
 
@@ -236,23 +188,14 @@ class ProgressCosineLR(_WarmupCosineLR):
             warmup: In epochs.
             end: In epochs.
             epoch_length: Steps of an epoch.
-            by_epoch: Must be True.
-            **kwargs: See the class.
-
-        Raises:
-            ValueError: If ``by_epoch`` is False.
+            **options: See the class.
         """
-        if not by_epoch:
-            raise ValueError(
-                'only a schedule in epochs can be converted to steps, got '
-                'by_epoch=False; leave convert_to_iter_based out'
-            )
+        options['by_epoch'] = False
         return cls(
             *args,
             warmup=warmup * epoch_length,
             end=end * epoch_length,
-            by_epoch=False,
-            **kwargs,
+            **options,
         )
 
     def _get_value(self) -> list[float]:

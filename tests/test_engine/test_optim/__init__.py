@@ -1,1 +1,0 @@
-"""Tests of mmdet3d_act.engine.optim."""
