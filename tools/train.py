@@ -55,7 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--sync-bn',
         action='store_true',
-        help='batch statistics over all processes',
+        help='batch statistics over all processes (GPUs)',
     )
     parser.add_argument(
         '--compile',

@@ -198,3 +198,16 @@ def test_scripts_say_how_they_are_used(tmp_path, script):
     result = run_script(tmp_path, 'bash', path)
     assert result.returncode == 2
     assert f'usage: {script}' in result.stderr
+
+
+def test_options_keep_their_blanks(folder):
+    write_config(folder)
+    pairs = [
+        'root=/x/my (old) scans',
+        'classes=[night stand, "bed"]',
+        'n=1, 2',
+    ]
+    args = load_tool('train').parse_args(['toy.py', '--cfg-options', *pairs])
+    assert args.cfg_options == dict(
+        root='/x/my (old) scans', classes=['night stand', 'bed'], n=[1, 2]
+    )
