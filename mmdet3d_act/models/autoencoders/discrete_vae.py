@@ -33,7 +33,7 @@ from mmdet3d_act.models.layers import (
     patches_in_place,
 )
 from mmdet3d_act.models.losses import PatchChamferLoss
-from mmdet3d_act.models.teachers import TokenTeacher, refuse_prompts
+from mmdet3d_act.models.teachers import TokenTeacher
 from mmdet3d_act.registry import MODELS, build_module
 
 
@@ -138,15 +138,6 @@ class DiscreteVAE(PretrainedModel, BaseModel):
             decoder_dims, group_size, *folding_channels
         )
         self.chamfer = PatchChamferLoss(norm='l1')
-
-    @classmethod
-    def check_requirements(cls, cfg: dict) -> list[str]:
-        """Return why the teacher of a config cannot take its patches, if so.
-
-        Args:
-            cfg: The config of this class.
-        """
-        return refuse_prompts(cfg.get('teacher'), cfg.get('num_groups', 64))
 
     @property
     def out_channels(self) -> int:

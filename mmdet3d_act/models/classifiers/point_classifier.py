@@ -45,9 +45,9 @@ class PointClassifier(PretrainedModel, BaseModel):
     statistics, and stochastic depth stays on. ``strict_freezing`` leaves the
     frozen backbone as it is in every respect.
 
-    Source: Dong et al., ACT, ICLR 2023, section 4.1 and its release; Pang et
-    al., Point-MAE, ECCV 2022. BitFit: Ben Zaken et al., ACL 2022.
-    Side-tuning: Zhang et al., ECCV 2020.
+    Source: Dong et al., ACT, ICLR 2023, section 4.1 and its published
+    code; Pang et al., Point-MAE, ECCV 2022. BitFit: Ben Zaken et al.,
+    ACL 2022. Side-tuning: Zhang et al., ECCV 2020.
 
     Example:
         >>> from mmdet3d_act.models.backbones import PointTransformer

@@ -98,7 +98,7 @@ class BoxMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the predictions, (L, B, Q, out), of ``x`` (L, B, Q, C)."""
-        # Batch norm mixes the layers of the decoder, as in the release.
+        # Batch norm mixes the layers of the decoder, as published.
         flat = x.flatten(0, -2)
         flat = self.dropout(F.relu(self.norm1(self.fc1(flat))))
         flat = self.dropout(F.relu(self.norm2(self.fc2(flat))))

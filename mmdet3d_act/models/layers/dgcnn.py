@@ -57,7 +57,8 @@ class PatchDGCNN(nn.Module):
     neighbour) and the same in all layers; it is never recomputed in feature
     space.
 
-    Source: Yu et al., Point-BERT, CVPR 2022, section 3.1, and its release.
+    Source: Yu et al., Point-BERT, CVPR 2022, section 3.1, and its
+    published code.
 
     Args:
         in_channels: Channels of a patch.

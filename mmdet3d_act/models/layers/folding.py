@@ -19,7 +19,7 @@ class FoldingDecoder(nn.Module):
     feature is computed once per patch, which gives the same result.
 
     Source: Yang et al., FoldingNet, CVPR 2018; Yu et al., Point-BERT,
-    CVPR 2022, and its release.
+    CVPR 2022, and its published code.
 
     Args:
         in_channels: Channels C of a patch.

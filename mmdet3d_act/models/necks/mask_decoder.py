@@ -32,7 +32,7 @@ class MaskDecoder(BaseModule):
     patches of an earlier block, mask tokens].
 
     Source: Pang et al., Point-MAE, ECCV 2022, section 3.2; Dong et al., ACT,
-    ICLR 2023, section 3.3 and its release.
+    ICLR 2023, section 3.3 and its published code.
 
     Args:
         embed_dims: Width C, that of the student.

@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,7 +28,8 @@ from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.models.target_generators.image_target import (
     PairedImageTarget,
 )
-from mmdet3d_act.registry import MODELS, build_module, registered_classes
+from mmdet3d_act.models.teachers import FrozenTeacher
+from mmdet3d_act.registry import MODELS, build_module
 
 FORMAT = 2
 INDEX, TARGETS, DONE = 'index.json', 'targets.npy', 'done.npy'
@@ -66,7 +67,7 @@ class TargetStore:
     def __init__(self, folder: str | Path, *, writable: bool = False) -> None:
         self.folder = Path(folder)
         self.identity, self.keys = _read_index(self.folder)
-        mode = 'r+' if writable else 'r'
+        mode: Literal['r', 'r+'] = 'r+' if writable else 'r'
         self._targets = _open_array(self.folder / TARGETS, mode)
         self._done = _open_array(self.folder / DONE, mode)
         if not len(self._targets) == len(self._done) == len(self.keys):
@@ -261,7 +262,6 @@ class StoredTarget(BaseModule):
         prepare: How the images were resized and cropped, as the data set's
             ``image_preparation`` has it, for example ``dict(size=224,
             crop='center')``; None accepts any.
-        verify_weights: Whether the teacher's weights are compared.
 
     Raises:
         TypeError: If ``teacher`` computes no target of an image.
@@ -276,11 +276,9 @@ class StoredTarget(BaseModule):
         teacher: dict | nn.Module | None = None,
         *,
         prepare: Mapping[str, Any] | None = None,
-        verify_weights: bool = True,
     ) -> None:
         super().__init__()
         self.path = Path(path or target_folder())
-        self.verify_weights = verify_weights
         # No member: with a store its weights need not be there.
         self._given = (teacher,)
         with torch.device('meta'):
@@ -321,8 +319,7 @@ class StoredTarget(BaseModule):
         Raises:
             StoreError: If there is none of this teacher, or several.
         """
-        identity = self._identity() if self.verify_weights else {}
-        found = self.find_stores({**self.wanted, **identity})
+        found = self.find_stores({**self.wanted, **self._identity()})
         if len(found) > 1:
             raise StoreError(
                 f'{self.path} has several stores of this teacher, with other '
@@ -358,34 +355,38 @@ class StoredTarget(BaseModule):
                 f'no store of targets at {self.path}; compute it once by '
                 f'`{TOOL}`, or use the teacher itself as target_generator'
             )
-        faults = [differences(store.identity, wanted) for store in stores]
-        if all(faults):
-            shown = '; '.join(
-                f'{store.folder.name}: {fault}'
-                for store, fault in zip(stores, faults, strict=True)
-            )
+        faults = {
+            store.folder.name: differences(store.identity, wanted)
+            for store in stores
+        }
+        fitting = [store for store in stores if not faults[store.folder.name]]
+        if not fitting:
+            shown = '; '.join(f'{name}: {faults[name]}' for name in faults)
             raise StoreError(
                 f'no store at {self.path} is of this teacher and its weights '
                 f'({shown}); compute one by `{TOOL}`, or correct the config'
             )
-        pairs = zip(stores, faults, strict=True)
-        return [store for store, fault in pairs if not fault]
+        return fitting
 
     def _identity(self) -> dict:
         """Identify the teacher's weights; empty where they are not here."""
-        (teacher,) = self._given
-        if isinstance(teacher, Mapping):
-            missing = _missing(teacher)
-            if missing:
-                print_log(
-                    'the weights of the teacher are not on this machine, so '
-                    'that only its settings were compared with those of the '
-                    f'store ({missing[0]})',
-                    logger='current',
-                    level=logging.WARNING,
-                )
-                return {}
-            teacher = build_module(teacher)
+        (given,) = self._given
+        teacher = build_module(given)
+        problems = [
+            part.source.problem(part.weights)
+            for part in teacher.modules()
+            if isinstance(part, FrozenTeacher) and part.frozen.pending
+        ]
+        missing = [problem for problem in problems if problem is not None]
+        if missing:
+            print_log(
+                'the weights of the teacher are not on this machine, so that '
+                'only its settings were compared with those of the store '
+                f'({missing[0]})',
+                logger='current',
+                level=logging.WARNING,
+            )
+            return {}
         teacher.init_weights()
         return as_json(teacher.identity())
 
@@ -433,8 +434,8 @@ class CachedTarget(BaseModule):
     def __init__(self, generator: dict | nn.Module) -> None:
         super().__init__()
         self.generator = build_module(generator)
-        self._targets: dict[int, Tensor] = {}
-        self._centers: dict[int, Tensor] = {}
+        # Target and rows of the patches' centres, by the sample's number.
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def store(
         self, target: Tensor, patches: PointPatches, data_samples: list
@@ -449,9 +450,8 @@ class CachedTarget(BaseModule):
         for row, centers, sample in zip(
             target, patches.center_indices, data_samples, strict=True
         ):
-            index = int(sample.sample_idx)
-            self._targets[index] = row.detach().cpu()
-            self._centers[index] = centers.cpu()
+            kept = row.detach().cpu(), centers.cpu()
+            self._kept[int(sample.sample_idx)] = kept
 
     def forward(
         self,
@@ -471,14 +471,17 @@ class CachedTarget(BaseModule):
                 to other patches than these.
         """
         indices = [int(sample.sample_idx) for sample in data_samples]
-        missing = [index for index in indices if index not in self._targets]
+        missing = [index for index in indices if index not in self._kept]
         if missing:
             raise RuntimeError(
                 f'no target was computed for the samples {missing[:5]} '
-                f'({len(self._targets)} are kept); PrepareTargetsHook must '
+                f'({len(self._kept)} are kept); PrepareTargetsHook must '
                 'run over the same data set as the training'
             )
-        centers = torch.stack([self._centers[index] for index in indices])
+        kept = [self._kept[index] for index in indices]
+        targets, centers = (
+            torch.stack(parts) for parts in zip(*kept, strict=True)
+        )
         if not torch.equal(centers, patches.center_indices.cpu()):
             raise RuntimeError(
                 'the patches of a sample are not those whose targets are '
@@ -486,8 +489,7 @@ class CachedTarget(BaseModule):
                 'GroupPoints before the augmentation, and let '
                 'PrepareTargetsHook read the same data set'
             )
-        rows = torch.stack([self._targets[index] for index in indices])
-        return rows.to(patches.centers.device)
+        return targets.to(patches.centers.device)
 
 
 def as_json(value: dict) -> dict:
@@ -566,7 +568,7 @@ def _read_index(folder: Path) -> tuple[dict, list[str]]:
         ) from error
 
 
-def _open_array(path: Path, mode: str) -> np.memmap:
+def _open_array(path: Path, mode: Literal['r', 'r+']) -> np.memmap:
     try:
         return np.load(path, mmap_mode=mode, allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -592,15 +594,3 @@ def _grow(
     array[:num_known] = known[:num_known]
     array.flush()
     part.replace(path)
-
-
-def _missing(cfg: Mapping) -> list[str]:
-    """List which weights of a teacher are not on this machine."""
-    problems = []
-    for part in (cfg, cfg.get('encoder'), cfg.get('mapping')):
-        if not isinstance(part, Mapping):
-            continue
-        for cls in registered_classes(part.get('type')):
-            check = getattr(cls, 'check_requirements', None)
-            problems += [] if check is None else check(part)
-    return problems

@@ -5,7 +5,6 @@ from mmdet3d_act.models.teachers.base import (
     TeacherSpec,
     TeacherStates,
     TokenTeacher,
-    refuse_prompts,
 )
 from mmdet3d_act.models.teachers.clipcap import ClipCapMapping
 from mmdet3d_act.models.teachers.image_encoder import (
@@ -35,5 +34,4 @@ __all__ = [
     'TimmImageEncoder',
     'TimmTeacher',
     'TokenTeacher',
-    'refuse_prompts',
 ]

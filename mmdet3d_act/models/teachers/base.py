@@ -22,15 +22,12 @@ from mmdet3d_act.models.teachers.pretrained import (
     PretrainedTeacher,
     Weights,
     WeightSource,
-    arguments_of,
 )
 from mmdet3d_act.models.teachers.prompted_blocks import (
     PromptedBlock,
     library_block,
     prompted_block,
-    run_block,
 )
-from mmdet3d_act.registry import registered_classes
 
 POSITIONS = ('every_block', 'once')
 
@@ -241,11 +238,6 @@ class TokenTeacher(PretrainedTeacher):
         with torch.device('meta'):
             return cls.build_encoder(*args, **kwargs).spec()
 
-    @classmethod
-    def check_model(cls, cfg: dict) -> None:
-        """Refuse a model that cannot be a teacher; see the base class."""
-        cls.describe(**arguments_of(cfg, cls.build_encoder))
-
     def check_num_groups(self, num_groups: int) -> None:
         """Refuse a number of patches that the Transformer cannot take.
 
@@ -256,14 +248,20 @@ class TokenTeacher(PretrainedTeacher):
             ValueError: If the Transformer mixes a fixed number of tokens, and
                 prompts and patches are not as many.
         """
-        problem = token_count_problem(
-            type(self).__name__,
-            self.transformer.num_tokens,
-            self.prompts.num_prompts,
-            num_groups,
+        fixed = self.transformer.num_tokens
+        given = self.prompts.num_prompts
+        if fixed is None or given + num_groups == fixed:
+            return
+        right = (
+            f'num_prompts must be {fixed - num_groups}'
+            if num_groups <= fixed
+            else f'num_groups must be at most {fixed}'
         )
-        if problem is not None:
-            raise ValueError(problem)
+        raise ValueError(
+            f'{type(self).__name__} mixes a fixed number of {fixed} tokens, '
+            f'prompts and patches together: {right} for {num_groups} patches, '
+            f'got {given} prompts'
+        )
 
     @property
     def transformer(self) -> TeacherEncoder:
@@ -301,39 +299,9 @@ class TokenTeacher(PretrainedTeacher):
         self._check(tokens, centers)
         with self._gradient_cut():
             x = self._run(self.proj_in(tokens), self.pos_embed(centers))
+            norm = self.transformer.norm
+            x = x if norm is None else norm(x)
         return self.proj_out(x)
-
-    def _run(self, x: Tensor, pos: Tensor) -> Tensor:
-        """Run the tokens through the Transformer.
-
-        What blocks make of prompts is computed only where it is used.
-
-        Args:
-            x: Projected tokens, (B, G, D).
-            pos: Embedded centres, (B, G, D).
-        """
-        blocks = self.transformer.blocks
-        prompts = prompt_pos = None
-        x = self._first_input(x, pos)
-        for index, block in enumerate(blocks):
-            if self.prompts.enters(index):
-                prompts, prompt_pos = self._new_prompts(index, len(x))
-            last = index + 1 == len(blocks)
-            go_on = not (last or self.prompts.enters(index + 1))
-            x = self._with_position(x, pos)
-            if prompts is None:
-                x = self._run_block(block, x)
-                continue
-            prompts = self._with_position(prompts, prompt_pos)
-            fast = self._prompted_block(block)
-            if fast is not None and not go_on:
-                x = fast(block, x, prompts)
-                continue
-            prompts = prompts.expand(len(x), -1, -1)
-            both = self._run_block(block, torch.cat([prompts, x], dim=1))
-            prompts, x = both.split([prompts.shape[1], x.shape[1]], dim=1)
-        norm = self.transformer.norm
-        return x if norm is None else norm(x)
 
     def forward_hidden(self, tokens: Tensor, centers: Tensor) -> TeacherStates:
         """Compute the output, and keep what is computed on the way.
@@ -344,39 +312,65 @@ class TokenTeacher(PretrainedTeacher):
         Args:
             tokens: (B, G, in_channels).
             centers: (B, G, 3).
-
-        Raises:
-            RuntimeError: If the pretrained weights are not loaded.
-            ValueError: If shapes do not fit.
         """
         self._check(tokens, centers)
-        num_tokens = tokens.shape[1]
-        states, first = [], None
+        kept: list[Tensor] = []
         with self._gradient_cut():
             projected, position = self.proj_in(tokens), self.pos_embed(centers)
-            x, pos = self._first_input(projected, position), position
-            for index, block in enumerate(self.transformer.blocks):
-                if self.prompts.enters(index):
-                    x, pos = x[:, -num_tokens:], pos[:, -num_tokens:]
-                    new, new_pos = self._new_prompts(index, len(x))
-                    x = torch.cat([new.expand(len(x), -1, -1), x], dim=1)
-                    new_pos = new_pos.expand(len(x), -1, -1)
-                    pos = torch.cat([new_pos, pos], dim=1)
-                if index == 0 and self.transformer.pre_norm is not None:
-                    first = x
-                x = self._library_block(block, self._with_position(x, pos))
-                states.append(x)
+            self._run(projected, position, kept)
             norm = self.transformer.norm
-            normed = None if norm is None else norm(x)
-            x = (x if norm is None else normed)[:, -num_tokens:]
-        output = self.proj_out(x)
+            normed = None if norm is None else norm(kept[-1])
+        first, *blocks = kept
+        last = blocks[-1] if normed is None else normed
         return TeacherStates(
-            projected, position, tuple(states), normed, output, first
+            projected,
+            position,
+            tuple(blocks),
+            normed,
+            self.proj_out(last[:, -tokens.shape[1] :]),
+            None if self.transformer.pre_norm is None else first,
         )
 
-    def _run_block(self, block: nn.Module, x: Tensor) -> Tensor:
-        """Run a block on (B, L, D), the fast way."""
-        return run_block(block, x)
+    def _run(
+        self, x: Tensor, pos: Tensor, kept: list[Tensor] | None = None
+    ) -> Tensor:
+        """Run the tokens through the blocks.
+
+        What blocks make of prompts is computed only where it is used.
+
+        Args:
+            x: Projected tokens, (B, G, D).
+            pos: Embedded centres, (B, G, D).
+            kept: Gets the input and the output of every block, prompts first.
+        """
+        blocks = self.transformer.blocks
+        prompts = prompt_pos = None
+        x = self._first_input(x, pos)
+        for index, block in enumerate(blocks):
+            if self.prompts.enters(index):
+                prompts, prompt_pos = self._new_prompts(index, len(x))
+            if kept is not None and not kept:
+                kept.append(_join(prompts, x))
+            x = self._with_position(x, pos)
+            if prompts is not None:
+                prompts = self._with_position(prompts, prompt_pos)
+            fast = self._prompted_block(block) if kept is None else None
+            last = index + 1 == len(blocks)
+            if fast is not None and (last or self.prompts.enters(index + 1)):
+                x = fast(block, x, prompts)
+                continue
+            both = _join(prompts, x)
+            both = (
+                self._library_block(block, both)
+                if fast is None
+                else fast(block, both, None)
+            )
+            if kept is not None:
+                kept.append(both)
+            if prompts is not None:
+                prompts = both[:, : prompts.shape[1]]
+            x = both[:, -x.shape[1] :]
+        return x
 
     def _library_block(self, block: nn.Module, x: Tensor) -> Tensor:
         """Run the library's own block on (B, L, D)."""
@@ -458,54 +452,8 @@ class TokenTeacher(PretrainedTeacher):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def token_count_problem(
-    name: str, num_tokens: int | None, num_prompts: int, num_groups: int
-) -> str | None:
-    """Say that a mixer cannot take so many tokens; None where it can.
-
-    Args:
-        name: Of the teacher, for the text.
-        num_tokens: How many it takes; None where any number is fine.
-        num_prompts: Prompts.
-        num_groups: Patches.
-    """
-    if num_tokens is None or num_prompts + num_groups == num_tokens:
-        return None
-    right = (
-        f'num_prompts must be {num_tokens - num_groups}'
-        if num_groups <= num_tokens
-        else f'num_groups must be at most {num_tokens}'
-    )
-    return (
-        f'{name} mixes a fixed number of {num_tokens} tokens, prompts and '
-        f'patches together: {right} for {num_groups} patches, got '
-        f'{num_prompts} prompts'
-    )
-
-
-def refuse_prompts(teacher: dict | None, num_groups: int) -> list[str]:
-    """Say that a teacher's prompts do not fit the patches, if so.
-
-    Args:
-        teacher: Config of a teacher of any kind, or None.
-        num_groups: Patches of a cloud.
-
-    Returns:
-        One reason, or none.
-    """
-    problems = []
-    for kind in registered_classes((teacher or {}).get('type')):
-        if not issubclass(kind, TokenTeacher):
-            continue
-        try:
-            spec = kind.describe(**arguments_of(teacher, kind.build_encoder))
-        except (ImportError, TypeError, ValueError):
-            # The class's own check says so.
-            continue
-        num_prompts = teacher.get('num_prompts', 64)
-        problems.append(
-            token_count_problem(
-                kind.__name__, spec.num_tokens, num_prompts, num_groups
-            )
-        )
-    return [problem for problem in problems if problem is not None]
+def _join(prompts: Tensor | None, x: Tensor) -> Tensor:
+    """Put prompts (B or 1, P, D) before tokens (B, G, D)."""
+    if prompts is None:
+        return x
+    return torch.cat([prompts.expand(len(x), -1, -1), x], dim=1)

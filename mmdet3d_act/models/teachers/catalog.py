@@ -8,7 +8,7 @@ and what differs from the original models.
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmdet3d_act.models.teachers import (
     language_teacher,
@@ -62,14 +62,6 @@ class CatalogEntry(NamedTuple):
             return WeightSource(self.model, names, self.hub_id, files)
         names = (self.model, self.model.partition('.')[0])
         return WeightSource(self.model, names, f'timm/{self.model}')
-
-    def teacher(self) -> dict[str, Any]:
-        """Write its config, but for the channels of the tokens."""
-        name = 'model' if self.type == 'LanguageTeacher' else 'model_name'
-        config = {'type': self.type, name: self.model}
-        if self.tag is not None:
-            config['pretrained_tag'] = self.tag
-        return {**config, 'num_prompts': self.num_prompts}
 
 
 _TIMM = (

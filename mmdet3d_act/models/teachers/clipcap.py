@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,6 @@ from mmdet3d_act.checkpoint import (
 )
 from mmdet3d_act.models.layers import TransformerBlock
 from mmdet3d_act.models.teachers.image_encoder import FrozenTeacher
-from mmdet3d_act.models.teachers.language_teacher import weight_source
 from mmdet3d_act.models.teachers.pretrained import (
     Weights,
     WeightSource,
@@ -33,8 +32,11 @@ from mmdet3d_act.models.teachers.pretrained import (
 )
 from mmdet3d_act.registry import MODELS
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 VARIANTS = ('mlp', 'transformer')
-MAPPING, LANGUAGE = 'clip_project.', 'gpt.'
+MAPPING, LANGUAGE = 'clip_project.', 'gpt.transformer.'
 # The model that was trained on Conceptual Captions.
 PUBLISHED = WeightSource(
     'ClipCap',
@@ -42,7 +44,7 @@ PUBLISHED = WeightSource(
     remedy='fetch conceptual_weights.pt once from the page of the project '
     '(github.com/rmokady/CLIP_prefix_caption) into the folder of teachers',
 )
-GPT2 = 'gpt2'
+GPT2 = 'openai-community/gpt2'
 # Width of a head in all sizes of GPT-2.
 HEAD_DIMS = 64
 
@@ -127,19 +129,20 @@ class ClipCapMapping(FrozenTeacher):
             raise ValueError(
                 f'variant must be one of {VARIANTS}, got {variant!r}'
             )
-        if variant == 'mlp':
-            sizes = MappingSizes(variant, clip_dims, prefix_length, embed_dims)
-            network: nn.Module = mapping_mlp(sizes)
-        else:
-            sizes = MappingSizes(
-                variant,
-                clip_dims,
-                prefix_length,
-                embed_dims,
-                clip_length or prefix_length,
-                num_layers,
+        sizes = MappingSizes(variant, clip_dims, prefix_length, embed_dims)
+        network: nn.Module
+        if variant == 'transformer':
+            sizes = sizes._replace(
+                clip_length=clip_length or prefix_length, num_layers=num_layers
             )
             network = MappingTransformer(sizes, num_heads)
+        else:
+            out_dims = prefix_length * embed_dims
+            network = nn.Sequential(
+                nn.Linear(clip_dims, out_dims // 2),
+                nn.Tanh(),
+                nn.Linear(out_dims // 2, out_dims),
+            )
         super().__init__(network, PUBLISHED, checkpoint, pretrained=pretrained)
         self.sizes = sizes
         self.num_heads = num_heads
@@ -210,23 +213,6 @@ class ClipCapMapping(FrozenTeacher):
         return self.frozen(embedding).float().view(-1, *self.prefix_shape)
 
 
-def mapping_mlp(sizes: MappingSizes) -> nn.Sequential:
-    """Build the MLP: half as many hidden units as outputs, tanh.
-
-    Args:
-        sizes: Of the mapping.
-
-    Returns:
-        A module (B, E) -> (B, n C).
-    """
-    out_dims = sizes.prefix_length * sizes.embed_dims
-    return nn.Sequential(
-        nn.Linear(sizes.clip_dims, out_dims // 2),
-        nn.Tanh(),
-        nn.Linear(out_dims // 2, out_dims),
-    )
-
-
 class MappingTransformer(nn.Module):
     """Learned constants that attend to tokens made of CLIP's embedding.
 
@@ -291,16 +277,6 @@ def _transformer_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-class Tokenizer(Protocol):
-    """What is used of a tokenizer of transformers."""
-
-    def encode(self, text: str) -> list[int]:
-        """Number the words of a text."""
-
-    def decode(self, tokens: list[int]) -> str:
-        """Write the words as a text."""
-
-
 class Captioner(nn.Module):
     """ClipCap's whole captioning model: the mapping, and GPT-2 behind it.
 
@@ -314,11 +290,11 @@ class Captioner(nn.Module):
         self,
         mapping: ClipCapMapping,
         language_model: nn.Module,
-        tokenizer: Tokenizer | None = None,
+        tokenizer: PreTrainedTokenizerBase | None = None,
     ) -> None:
         super().__init__()
         self.mapping = mapping
-        self.language_model = language_model.eval()
+        self.language_model = language_model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
 
     @torch.no_grad()
@@ -377,8 +353,7 @@ class Captioner(nn.Module):
         if self.tokenizer is None:
             raise ValueError(
                 "captions need GPT-2's tokenizer; put vocab.json and "
-                f'merges.txt of {weight_source(GPT2).hub_id} into '
-                f'{teacher_folder() / GPT2}'
+                f'merges.txt of {GPT2} into {teacher_folder() / "gpt2"}'
             )
         prefix = self.mapping(embedding)
         # The captions that it was trained with are sentences.
@@ -392,95 +367,64 @@ class Captioner(nn.Module):
             eos_token_id=stop,
             pad_token_id=stop,
         )
-        return [self._text(row.tolist(), stop) for row in found]
-
-    def _text(self, tokens: list[int], stop: int) -> str:
-        end = tokens.index(stop) + 1 if stop in tokens else len(tokens)
-        return self.tokenizer.decode(tokens[:end]).strip()
+        sentences = []
+        for words in found.tolist():
+            end = words.index(stop) + 1 if stop in words else len(words)
+            sentences.append(self.tokenizer.decode(words[:end]).strip())
+        return sentences
 
 
 def load_captioner(
     mapping: ClipCapMapping,
-    tokenizer: Tokenizer | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
     *,
     num_heads: int | None = None,
 ) -> Captioner:
-    """Load the captioning model of a mapping.
+    """Load the captioning model of a mapping out of the mapping's checkpoint.
 
-    GPT-2 comes from the mapping's own checkpoint, and where that has none,
-    from GPT-2's weights.
+    GPT-2 is sized as its weights there are.
 
     Args:
         mapping: The mapping, with its weights.
         tokenizer: GPT-2's; None to look for it on this machine.
-        num_heads: Heads of the language model; None for GPT-2's.
+        num_heads: Heads of the language model; None for one every 64
+            channels, as GPT-2 has them.
 
     Raises:
-        FileNotFoundError: If GPT-2 is not to be had.
+        CheckpointError: If the checkpoint has no GPT-2, or not all of it.
         ImportError: If transformers is not installed.
-        ValueError: If its weights do not fit.
-    """
-    state, name = mapping.source.read(mapping.weights)
-    own = under_prefix(state, LANGUAGE)
-    if not own:
-        own, name = weight_source(GPT2).read()
-    model = build_gpt2(own, name or 'the state dict', num_heads)
-    if model.config.n_embd != mapping.sizes.embed_dims:
-        raise ValueError(
-            f'the mapping is for a language model of width '
-            f'{mapping.sizes.embed_dims}, {name} has {model.config.n_embd}; '
-            'take the one that it was trained with'
-        )
-    return Captioner(mapping, model, tokenizer or find_tokenizer())
-
-
-def build_gpt2(
-    state: Mapping[str, Tensor], name: str, num_heads: int | None = None
-) -> nn.Module:
-    """Build GPT-2 with its weights, sized as these are.
-
-    Args:
-        state: Its weights, with ``transformer.`` before the names or without.
-        name: What they are called in errors.
-        num_heads: Attention heads; None for one every 64 channels.
-
-    Raises:
-        ImportError: If transformers is not installed.
-        ValueError: If the weights are incomplete.
     """
     library = import_library('transformers', 'demo')
-    state = {
-        key.removeprefix('transformer.'): value for key, value in state.items()
-    }
-    if 'wte.weight' not in state or 'wpe.weight' not in state:
-        raise CheckpointError(
-            f'{name} holds no GPT-2 (transformer.wte.weight)'
-        )
-    words, dims = state['wte.weight'].shape
-    layers = {int(key.split('.')[1]) for key in state if key[:2] == 'h.'}
+    state, name = mapping.source.read(mapping.weights)
+    state = under_prefix(state, LANGUAGE)
+    dims = mapping.sizes.embed_dims
+    words, places = (
+        len(state.get(f'{table}.weight', ())) for table in ('wte', 'wpe')
+    )
     model = library.GPT2LMHeadModel(
         library.GPT2Config(
             vocab_size=words,
-            n_positions=len(state['wpe.weight']),
+            n_positions=places,
             n_embd=dims,
-            n_layer=len(layers),
+            n_layer=len({key.split('.')[1] for key in state if 'h.' in key}),
             n_head=num_heads or max(1, dims // HEAD_DIMS),
         )
     )
-    fill_module(model.transformer, state, name, allow_unused=True)
+    source = f'GPT-2 in {name or "the state dict"}'
+    fill_module(model.transformer, state, source, allow_unused=True)
     # The head is the table of words itself.
     model.tie_weights()
-    return model.eval().requires_grad_(False)
+    return Captioner(mapping, model, tokenizer or find_tokenizer())
 
 
-def find_tokenizer() -> Tokenizer | None:
+def find_tokenizer() -> PreTrainedTokenizerBase | None:
     """Look for GPT-2's tokenizer on this machine; None where it is not here.
 
     It is looked for in ``$ACT_DATA_ROOT/teachers/gpt2`` and in the cache of
     the hub. Nothing is fetched.
     """
     library = import_library('transformers', 'demo')
-    for place in (teacher_folder() / GPT2, weight_source(GPT2).hub_id, GPT2):
+    for place in (teacher_folder() / 'gpt2', GPT2):
         try:
             return library.GPT2Tokenizer.from_pretrained(
                 place, local_files_only=True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from mmdet3d_act.models.teachers.pretrained import (
     Weights,
     WeightSource,
 )
+
+T = TypeVar('T')
 
 
 class FrozenTeacher(PretrainedTeacher):
@@ -140,48 +142,30 @@ class ImageEncoder(FrozenTeacher):
         self.image_size = sides.pop()
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ValueError(
-                'mean and std must have one value for red, green and blue '
-                f'each, std positive, got {self.mean} and {self.std}'
-            )
-        self._measure(build)
-
-    def _measure(self, build: Callable[[], nn.Module]) -> None:
-        """Find out the shapes of the features, without computing them."""
-        with torch.device('meta'):
-            twin = build().eval()
-            image = torch.zeros(1, 3, self.image_size, self.image_size)
-            vector = self._embed(twin, image)
-            try:
-                patches, self._no_patches = self._patches(twin, image), ''
-            except (AssertionError, RuntimeError, ValueError) as error:
-                patches, self._no_patches = None, str(error) or repr(error)
+        self._build = build
+        vector = self._on_meta(self._embed)
         if vector.ndim != 2:
             raise ValueError(
                 'expected an image model that gives one vector for an image, '
                 f'got {tuple(vector.shape)}; take a model with pooling'
             )
         self.embed_dims = vector.shape[1]
-        self._patch_sizes = patches and (patches.tokens.shape[2], patches.grid)
+
+    def _on_meta(self, compute: Callable[[nn.Module, Tensor], T]) -> T:
+        """Run the network without weights, for the shapes of its output."""
+        with torch.device('meta'):
+            image = torch.zeros(1, 3, self.image_size, self.image_size)
+            return compute(self._build().eval(), image)
 
     @property
     def patch_dims(self) -> int:
         """Width of the features of patches."""
-        return self._of_patches()[0]
+        return self._on_meta(self._patches).tokens.shape[2]
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of patches."""
-        return self._of_patches()[1]
-
-    def _of_patches(self) -> tuple[int, tuple[int, int]]:
-        if self._patch_sizes is None:
-            raise ValueError(
-                f'{self.model_name} has no features of patches '
-                f'({self._no_patches}); take a Vision Transformer'
-            )
-        return self._patch_sizes
+        return self._on_meta(self._patches).grid
 
     @abstractmethod
     def _embed(self, network: nn.Module, images: Tensor) -> Tensor:
@@ -213,10 +197,8 @@ class ImageEncoder(FrozenTeacher):
 
         Raises:
             RuntimeError: If the pretrained weights are not loaded.
-            ValueError: If the images are of another kind or size, or the
-                model has no patches.
+            ValueError: If the images are of another kind or size.
         """
-        self._of_patches()
         images = self.normalize(images)
         return self._patches(self.network, images).tokens.float()
 

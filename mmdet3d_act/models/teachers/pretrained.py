@@ -8,11 +8,10 @@ model in the teacher folder, and the cache of Hugging Face's hub.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +21,12 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d_act.checkpoint import fill_module, read_weights, weights_of
+from mmdet3d_act.checkpoint import (
+    fill_module,
+    read_weights,
+    under_prefix,
+    weights_of,
+)
 
 SUFFIXES = ('.safetensors', '.pth', '.pt', '.npz')
 # What models call their weights file, the preferred one first.
@@ -30,6 +34,8 @@ WEIGHT_FILES = ('model.safetensors', 'pytorch_model.bin')
 # What may stand before all names of a state dict.
 WRAPPER_PREFIXES = ('module.', 'model.', 'backbone.')
 REMEDY = 'give the weights of the model that the config names'
+# What the hub's library raises without the file, a network or a valid name.
+NO_DOWNLOAD = (ImportError, OSError, ValueError)
 
 Weights = str | Path | Mapping[str, Tensor] | None
 
@@ -59,7 +65,7 @@ class WeightSource:
     folders: tuple[Path, ...] = ()
     remedy: str | None = None
 
-    def find(self, weights: Weights = None) -> Path | None:
+    def find(self, weights: str | Path | None = None) -> Path | None:
         """Look for the weights file on this machine.
 
         Args:
@@ -69,36 +75,38 @@ class WeightSource:
         Returns:
             The file, or None where there is none.
         """
-        places = self._places() if weights is None else _given_places(weights)
-        found = next((path for path in places if path.is_file()), None)
-        return found or (self._cached() if weights is None else None)
-
-    def _places(self) -> Iterator[Path]:
-        for folder in self.folders:
-            for file in self.files:
-                yield folder / file
-        for name in self.names:
-            for suffix in SUFFIXES:
-                yield teacher_folder() / f'{name}{suffix}'
-
-    def _cached(self) -> Path | None:
-        """Look into the cache of the hub; nothing is fetched."""
-        if self.hub_id is None:
-            return None
-        if importlib.util.find_spec('huggingface_hub') is None:
-            return None
-        from huggingface_hub import try_to_load_from_cache
-
+        if weights is not None:
+            places = _given_places(weights)
+            return next((path for path in places if path.is_file()), None)
+        places = [folder / f for folder in self.folders for f in self.files]
+        places += [
+            teacher_folder() / f'{name}{suffix}'
+            for name in self.names
+            for suffix in SUFFIXES
+        ]
         try:
-            paths = [
-                try_to_load_from_cache(self.hub_id, file)
-                for file in self.files
-            ]
-        except ValueError:
-            # No name that the hub could have.
+            own = (path for path in places if path.is_file())
+            return next(own, None) or self._from_hub(local_files_only=True)
+        except NO_DOWNLOAD:
             return None
-        found = next((path for path in paths if isinstance(path, str)), None)
-        return None if found is None else Path(found)
+
+    def _from_hub(self, *, local_files_only: bool) -> Path:
+        """Find the file in the cache of the hub, or download it."""
+        if self.hub_id is None:
+            raise FileNotFoundError(f'{self.model} is not on the hub')
+        from huggingface_hub import hf_hub_download
+
+        faults = []
+        for file in self.files:
+            try:
+                return Path(
+                    hf_hub_download(
+                        self.hub_id, file, local_files_only=local_files_only
+                    )
+                )
+            except OSError as error:
+                faults.append(error)
+        raise faults[0]
 
     def problem(self, weights: Weights = None) -> str | None:
         """Say that the weights are missing, with the remedy.
@@ -149,30 +157,19 @@ class WeightSource:
         if isinstance(weights, Mapping):
             return without_wrapper(weights_of(weights, 'the state dict')), None
         path = self.find(weights)
-        if path is None and weights is None and self.hub_id is not None:
-            path = self._fetch()
         if path is None:
-            raise FileNotFoundError(self.problem(weights))
+            problem = self.problem(weights)
+            if weights is not None or self.hub_id is None:
+                raise FileNotFoundError(problem)
+            try:
+                path = self._from_hub(local_files_only=False)
+            except NO_DOWNLOAD as error:
+                raise FileNotFoundError(
+                    f'{problem} ({type(error).__name__}: {error})'
+                ) from error
         own = weights is None and path.name in self.files
         state = without_wrapper(read_weights(path))
         return state, self.model if own else path.name
-
-    def _fetch(self) -> Path:
-        """Download the file from the hub."""
-        fault: Exception | None = None
-        try:
-            from huggingface_hub import hf_hub_download
-
-            for file in self.files:
-                try:
-                    return Path(hf_hub_download(self.hub_id, file))
-                except OSError as error:
-                    fault = fault or error
-        except (ImportError, ValueError) as error:
-            fault = error
-        raise FileNotFoundError(
-            f'{self.problem()} ({type(fault).__name__}: {fault})'
-        ) from fault
 
 
 def _given_places(weights: str | Path) -> list[Path]:
@@ -209,18 +206,10 @@ class PretrainedTeacher(BaseModule):
 
         The arguments are those of the class that say which model and which
         weights of it, the name first.
-        """
-
-    @classmethod
-    def check_model(cls, cfg: dict) -> None:
-        """Refuse a model that cannot be a teacher, before it is built.
-
-        Args:
-            cfg: The config of this class.
 
         Raises:
-            ImportError: If its library is not installed.
-            ValueError: If it cannot.
+            ImportError: If the library is not installed.
+            ValueError: If it has no such model or weights.
         """
 
     @classmethod
@@ -231,12 +220,11 @@ class PretrainedTeacher(BaseModule):
             cfg: The config of this class.
         """
         try:
-            cls.check_model(cfg)
-            if not cfg.get('pretrained', True):
-                return []
             source = cls.weight_source(**arguments_of(cfg, cls.weight_source))
         except (ImportError, ValueError) as error:
             return [str(error)]
+        if not cfg.get('pretrained', True):
+            return []
         problem = source.problem(cfg.get('weights', cfg.get('checkpoint')))
         return [] if problem is None else [problem]
 
@@ -266,8 +254,8 @@ class PretrainedTeacher(BaseModule):
             FileNotFoundError: If the weights are neither here nor to be had.
             CheckpointError: If they do not fit.
         """
-        state, name = self.source.read(self.weights)
-        state = self.convert_state(state)
+        read, name = self.source.read(self.weights)
+        state = self.convert_state(read)
         if names is not None:
             state = {k: state[v] for k, v in names.items() if v in state}
         source = name or 'the state dict'
@@ -311,7 +299,8 @@ def import_library(package: str, extra: str) -> ModuleType:
 
 def without_wrapper(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Take off what stands before all names of a state dict."""
+    state = dict(state)
     for prefix in WRAPPER_PREFIXES:
         if all(key.startswith(prefix) for key in state):
-            state = {key[len(prefix) :]: state[key] for key in state}
-    return dict(state)
+            state = under_prefix(state, prefix)
+    return state

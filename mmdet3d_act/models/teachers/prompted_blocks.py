@@ -51,12 +51,6 @@ def library_block(block: nn.Module, x: Tensor) -> Tensor:
     return result[0] if isinstance(result, tuple) else result
 
 
-def run_block(block: nn.Module, x: Tensor) -> Tensor:
-    """Run a block on (B, L, D), the fast way where known."""
-    fast = prompted_block(block)
-    return library_block(block, x) if fast is None else fast(block, x, None)
-
-
 def run_timm_block(
     block: nn.Module, tokens: Tensor, prompts: Tensor | None
 ) -> Tensor:
@@ -81,15 +75,6 @@ def run_gamma_block(
     return tokens + block.drop_path2(updated)
 
 
-def run_post_norm_block(
-    block: nn.Module, tokens: Tensor, prompts: Tensor | None
-) -> Tensor:
-    """Run timm's blocks with norms last; see :func:`prompted_block`."""
-    attended = _attention(block.attn, nn.Identity(), tokens, prompts)
-    tokens = tokens + block.drop_path1(block.norm1(attended))
-    return tokens + block.drop_path2(block.norm2(block.mlp(tokens)))
-
-
 def run_clip_block(
     block: nn.Module, tokens: Tensor, prompts: Tensor | None
 ) -> Tensor:
@@ -100,16 +85,11 @@ def run_clip_block(
 
 
 _VIT = 'timm.models.vision_transformer.'
-_RELPOS = 'timm.models.vision_transformer_relpos.'
 # Which function runs which block, by the full name of its class.
 _IMAGE_BLOCKS: dict[str, PromptedBlock] = {
     f'{_VIT}Block': run_timm_block,
-    f'{_VIT}ResPostBlock': run_post_norm_block,
-    f'{_RELPOS}RelPosBlock': run_timm_block,
-    f'{_RELPOS}ResPostRelPosBlock': run_post_norm_block,
     'timm.models.beit.Block': run_gamma_block,
     'timm.models.eva.EvaBlock': run_gamma_block,
-    'timm.models.eva.EvaBlockPostNorm': run_post_norm_block,
     'open_clip.transformer.ResidualAttentionBlock': run_clip_block,
 }
 # Attentions that _attention() computes, and what each must not have.
@@ -117,7 +97,6 @@ _ATTENTIONS = {
     'timm.layers.attention.Attention': (),
     'timm.layers.attention.AttentionRope': (),
     f'{_VIT}Attention': (),
-    f'{_RELPOS}RelPosAttention': ('rel_pos',),
     'timm.models.beit.Attention': ('relative_position_bias_table',),
     'timm.models.eva.EvaAttention': (),
     'torch.nn.modules.activation.MultiheadAttention': ('bias_k', 'bias_v'),

@@ -10,7 +10,7 @@ import inspect
 import logging
 import math
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -50,8 +50,6 @@ PUBLISHED_NAMES = {
     'mixer_b16_224_miil': 'mixer_b16_224.miil_in21k_ft_in1k',
     'resmlp_24_distilled_224': 'resmlp_24_224.fb_distilled_in1k',
 }
-# What may hold the Transformer in a model: nothing, or an attribute.
-HOLDERS = ('', 'encoder')
 # Final norms, the one for all tokens before the one for pooled features.
 FINAL_NORMS = ('norm', 'fc_norm')
 # Attributes of an attention that hold its table of relative positions.
@@ -65,25 +63,22 @@ def current_name(name: str) -> str:
     return PUBLISHED_NAMES.get(name, name)
 
 
-def build_network(name: str, **model_args: Any) -> nn.Module:
-    """Build a model of timm, its weights random.
+def check_name(name: str) -> None:
+    """Refuse what is no model of timm.
 
     Args:
-        name: Its name in timm 1.0.
-        **model_args: Further arguments of ``timm.create_model``.
+        name: Its name in timm 1.0, perhaps with the tag of its weights.
 
     Raises:
         ImportError: If timm is not installed.
-        ValueError: If timm has no such model.
+        ValueError: If timm has no such model or weights.
     """
     timm = import_library(*LIBRARY)
+    model, _, tag = name.partition('.')
     # A name with a colon is one on a hub, whose config would be fetched.
-    if ':' not in name and timm.is_model(name.partition('.')[0]):
-        try:
-            return timm.create_model(name, **model_args)
-        except RuntimeError as error:
-            if 'pretrained tag' not in str(error):
-                raise
+    known = ':' not in name and timm.is_model(model)
+    if known and (not tag or timm.models.is_model_pretrained(name)):
+        return
     names = {*timm.list_models(), *timm.list_pretrained()}
     alike = difflib.get_close_matches(name, names, 5, 0.5)
     raise ValueError(
@@ -92,12 +87,23 @@ def build_network(name: str, **model_args: Any) -> nn.Module:
     )
 
 
+def build_network(name: str, **model_args: Any) -> nn.Module:
+    """Build a model of timm, its weights random.
+
+    Args:
+        name: See :func:`check_name`.
+        **model_args: Further arguments of ``timm.create_model``.
+    """
+    check_name(name)
+    return import_library(*LIBRARY).create_model(name, **model_args)
+
+
 def weight_source(model_name: str) -> WeightSource:
     """Name the places of a model's weights; see :class:`TimmTeacher`."""
-    import_library(*LIBRARY)
+    name = current_name(model_name)
+    check_name(name)
     from timm.models import get_pretrained_cfg
 
-    name = current_name(model_name)
     cfg = get_pretrained_cfg(name)
     names = dict.fromkeys([name, model_name, name.partition('.')[0]])
     return WeightSource(name, tuple(names), cfg.hf_hub_id if cfg else None)
@@ -159,22 +165,28 @@ def extract_encoder(
     Raises:
         ValueError: If the model cannot be a teacher, or has fewer blocks.
     """
-    transformer = _find_transformer(network, name)
-    blocks = first_blocks(transformer.blocks, num_layers, name)
+    sequence = getattr(network, 'blocks', None)
+    if not isinstance(sequence, nn.Sequential | nn.ModuleList) or not sequence:
+        raise ValueError(
+            f'{name} cannot be a teacher: {type(network).__name__} has no '
+            '`blocks`, one sequence of Transformer blocks of the same width '
+            '(convolutional and hierarchical networks have none); take a '
+            'Vision Transformer'
+        )
+    blocks = first_blocks(sequence, num_layers, name)
     for attn in (getattr(block, 'attn', None) for block in blocks):
         for table in TABLES:
             if getattr(attn, table, None) is not None:
                 setattr(attn, table, None)
-    width = getattr(transformer, 'embed_dim', None)
-    width = width or getattr(transformer, 'num_features', None)
+    width = getattr(network, 'embed_dim', None) or network.num_features
     num_tokens = _fixed_length(blocks[0])
     try_blocks(blocks, width, name, num_tokens)
-    norms = (_norm(transformer, norm) for norm in FINAL_NORMS)
+    norms = (_norm(network, norm) for norm in FINAL_NORMS)
     return TeacherEncoder(
         blocks,
         width,
         next((norm for norm in norms if norm is not None), None),
-        pre_norm=_norm(transformer, 'norm_pre'),
+        pre_norm=_norm(network, 'norm_pre'),
         num_tokens=num_tokens,
         network=whole or network,
     )
@@ -229,20 +241,6 @@ def try_blocks(
                 'Transformer'
             ) from error
         block.train()
-
-
-def _find_transformer(network: nn.Module, name: str) -> nn.Module:
-    for holder in HOLDERS:
-        part = getattr(network, holder, None) if holder else network
-        blocks = getattr(part, 'blocks', None)
-        if isinstance(blocks, nn.Sequential | nn.ModuleList) and len(blocks):
-            return part
-    raise ValueError(
-        f'{name} cannot be a teacher: {type(network).__name__} has no '
-        '`blocks`, one sequence of Transformer blocks of the same width '
-        '(convolutional and hierarchical networks have none); take a Vision '
-        'Transformer'
-    )
 
 
 def _norm(network: nn.Module, name: str) -> nn.Module | None:
@@ -388,8 +386,6 @@ class TimmImageEncoder(ImageEncoder):
         model_name: Name in timm 1.0, or one of ``PUBLISHED_NAMES``.
         checkpoint: See ``weights`` of :class:`TimmTeacher`.
         pretrained: False for a random initialisation.
-        mean: Of each channel; None for the model's own.
-        std: Of each channel; None for the model's own.
         model_args: Further arguments of ``timm.create_model``, such as
             ``img_size``.
 
@@ -406,8 +402,6 @@ class TimmImageEncoder(ImageEncoder):
         checkpoint: Weights = None,
         *,
         pretrained: bool = True,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
         model_args: dict | None = None,
     ) -> None:
         name = current_name(model_name)
@@ -420,8 +414,8 @@ class TimmImageEncoder(ImageEncoder):
             checkpoint,
             model_name=name,
             image_size=model_args.get('img_size', cfg['input_size'][1:]),
-            mean=mean or cfg['mean'],
-            std=std or cfg['std'],
+            mean=cfg['mean'],
+            std=cfg['std'],
             model_args=model_args,
             pretrained=pretrained,
         )

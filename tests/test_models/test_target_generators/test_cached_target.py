@@ -57,16 +57,6 @@ def test_targets_come_back_by_sample() -> None:
     assert not back.requires_grad
 
 
-def test_a_later_target_replaces_the_earlier() -> None:
-    cache, samples = CachedTarget(PatchCoordinates()), toys.samples(2)
-    patches = toys.patches()
-    cache.store(torch.zeros(2, 8, 3), patches, samples)
-    second = type(patches)(*(value[1:] for value in patches))
-    cache.store(torch.ones(1, 8, 3), second, samples[1:])
-    back = cache({}, patches, samples)
-    assert back.flatten(1).mean(dim=1).tolist() == [0.0, 1.0]
-
-
 def test_prepared_once_and_read_ever_after() -> None:
     part = objective()
     assert part.needs_preparation

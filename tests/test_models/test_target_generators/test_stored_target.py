@@ -21,10 +21,13 @@ from tests.paired_images import SIZE, MadeUpPairs, teacher_of, weights
 PREPARE = dict(size=SIZE, crop='center')
 
 
-def make_store(root: Path, seed: int = 0, **settings) -> TargetStore:
+def make_store(
+    root: Path, seed: int = 0, data: str = 'data', **settings
+) -> TargetStore:
     """Make the store of a teacher, as the tool does."""
     generator, pairs = teacher_of(weights(seed), **settings), MadeUpPairs()
-    identity = {**generator.identity(), 'images': pairs.image_preparation}
+    images = pairs.image_preparation
+    identity = {**generator.identity(), 'images': images, 'data': [data]}
     store = TargetStore.create(
         store_folder(root, identity),
         identity,
@@ -60,14 +63,6 @@ def test_gives_what_the_teacher_gives(tmp_path: Path) -> None:
     assert stored.state_dict() == {}
 
 
-def test_store_is_opened_when_it_is_needed(tmp_path: Path) -> None:
-    stored = StoredTarget(tmp_path, teacher_of(weights()))
-    with pytest.raises(StoreError, match=r'cache_teacher\.py'):
-        stored(inputs(), None, samples(0))
-    make_store(tmp_path)
-    assert stored(inputs(), None, samples(0)).shape == (1, 16)
-
-
 def test_stores_are_told_apart(tmp_path: Path) -> None:
     for settings in ({}, dict(seed=1), dict(normalize=True)):
         make_store(tmp_path, **settings)
@@ -100,13 +95,11 @@ def test_other_teachers_are_refused(tmp_path: Path) -> None:
 
 
 def test_several_stores_that_fit(tmp_path: Path) -> None:
-    stores = [make_store(tmp_path), make_store(tmp_path, seed=1)]
+    stores = [make_store(tmp_path), make_store(tmp_path, data='others')]
     teacher = teacher_of(weights())
     with pytest.raises(StoreError, match='give the path of one'):
-        StoredTarget(tmp_path, teacher, verify_weights=False).init_weights()
-    StoredTarget(
-        stores[1].folder, teacher, verify_weights=False
-    ).init_weights()
+        StoredTarget(tmp_path, teacher).init_weights()
+    StoredTarget(stores[1].folder, teacher).init_weights()
 
 
 @pytest.fixture
@@ -143,19 +136,12 @@ def test_weights_that_are_not_here(
     assert stored(inputs(), None, samples(4)).shape == (1, 16)
 
 
-def test_check_before_a_training(tmp_path: Path, config: dict) -> None:
-    cfg = dict(type='StoredTarget', path=str(tmp_path / 'x'), teacher=config)
-    (problem,) = collect_problems(dict(model=cfg))
-    assert 'no store of targets at' in problem
-    (tmp_path / 'teachers' / 'vit.pth').unlink()
-    assert len(collect_problems(dict(model=cfg))) == 1
-    assert 'are missing' in collect_problems(dict(model=config))[0]
-
-
 def test_the_check_compares_settings(tmp_path: Path, config: dict) -> None:
     """Not the weights, which it would have to read."""
-    make_store(tmp_path / 'stores', seed=1)
     cfg = dict(type='StoredTarget', path=tmp_path / 'stores', teacher=config)
+    (problem,) = collect_problems(dict(model=cfg))
+    assert 'no store of targets at' in problem
+    make_store(tmp_path / 'stores', seed=1)
     assert collect_problems(dict(model=cfg)) == []
     other = dict(cfg, teacher=dict(config, normalize=True))
     (problem,) = collect_problems(dict(model=other))

@@ -136,15 +136,6 @@ def test_folder_says_whose_it_is(tmp_path: Path) -> None:
     assert module.list_stores(tmp_path / 'none') == []
 
 
-def test_differences() -> None:
-    found = {'a': 1, 'b': {'c': 2, 'd': 3}}
-    assert module.differences(found, {'b': {'c': 2}}) == ''
-    assert module.differences(found, {'b': {'c': 5}}) == (
-        'b.c is 2 instead of 5'
-    )
-    assert module.differences(found, {'x': 1}) == 'x is None instead of 1'
-
-
 @pytest.mark.parametrize(
     ('values', 'offender'),
     [

@@ -10,12 +10,7 @@ from mmengine.logging import MMLogger
 from timm.models.vision_transformer import Block
 from torch import nn
 
-from mmdet3d_act.models.teachers import (
-    TeacherEncoder,
-    TokenTeacher,
-    refuse_prompts,
-)
-from mmdet3d_act.models.teachers.base import token_count_problem
+from mmdet3d_act.models.teachers import TeacherEncoder, TokenTeacher
 from mmdet3d_act.models.teachers.pretrained import WeightSource
 
 WIDTH, CHANNELS, PATCHES = 16, 8, 5
@@ -173,13 +168,6 @@ def test_published_train_mode_drops_inside() -> None:
     assert all(p.grad is None for p in teacher.encoder.parameters())
 
 
-def test_prompt_dropout_in_training_only() -> None:
-    teacher = ready(prompt_dropout=0.5).train()
-    assert not torch.equal(teacher(*inputs()), teacher(*inputs()))
-    teacher.eval()
-    assert torch.equal(teacher(*inputs()), teacher(*inputs()))
-
-
 @pytest.mark.parametrize('frozen', [True, False])
 def test_unused_before_weights_are_there(frozen: bool) -> None:
     teacher = Toy(frozen=frozen)
@@ -245,40 +233,29 @@ def test_random_weights_are_stored_and_warned_of_once(monkeypatch) -> None:
     assert 'encoder.module.blocks.0.norm1.bias' in teacher.state_dict()
 
 
-def test_refusals() -> None:
-    with pytest.raises(ValueError, match='position must be one of'):
-        Toy(position='twice')
-    teacher = ready()
-    tokens, centers = inputs()
-    with pytest.raises(ValueError, match=r'expected tokens \(B, G, 8\)'):
-        teacher(tokens[..., :4], centers)
-    with pytest.raises(ValueError, match=r'expected centers \(2, 5, 3\)'):
-        teacher(tokens, centers[:, :3])
-
-
 @pytest.mark.parametrize(
-    ('prompts', 'groups', 'said'),
+    ('use', 'offender'),
     [
-        (132, 64, None),
-        (64, 64, 'must be 132 for 64 patches, got 64'),
-        (0, 256, 'num_groups must be at most 196'),
+        (lambda x, xyz: Toy(position='twice'), 'twice'),
+        (lambda x, xyz: ready()(x[..., :4], xyz), r'\(2, 5, 4\)'),
+        (lambda x, xyz: ready()(x, xyz[:, :3]), r'\(2, 3, 3\)'),
+        (lambda x, xyz: mixer(4, 5), 'num_prompts must be 5 .* got 4'),
+        (lambda x, xyz: mixer(0, 11), 'at most 10'),
     ],
 )
-def test_fixed_number_of_tokens(
-    prompts: int, groups: int, said: str | None
-) -> None:
-    problem = token_count_problem('mixer', 196, prompts, groups)
-    assert problem is None if said is None else said in problem
-    assert token_count_problem('vit', None, prompts, groups) is None
+def test_refusals(use, offender: str) -> None:
+    with pytest.raises(ValueError, match=offender):
+        use(*inputs())
 
 
-def test_prompts_of_a_config() -> None:
-    cfg = {'type': 'TimmTeacher', 'model_name': 'resmlp_12_224'}
-    (problem,) = refuse_prompts(cfg, 64)
-    assert 'must be 132' in problem
-    assert refuse_prompts({**cfg, 'num_prompts': 132}, 64) == []
-    assert refuse_prompts({**cfg, 'model_name': 'resnet18'}, 64) == []
-    assert refuse_prompts(None, 64) == []
+def mixer(num_prompts: int, num_groups: int) -> None:
+    teacher = ready(num_prompts=num_prompts)
+    teacher.transformer.num_tokens = 10
+    teacher.check_num_groups(num_groups)
+
+
+def test_fixed_number_of_tokens() -> None:
+    mixer(4, 6)
 
 
 def test_names_in_a_larger_model() -> None:

@@ -11,7 +11,6 @@ import transformers
 from mmdet3d_act.models import teachers
 from mmdet3d_act.models.teachers import catalog as module
 from mmdet3d_act.models.teachers.language_teacher import KNOWN_CONFIGS
-from mmdet3d_act.models.teachers.timm_teacher import PUBLISHED_NAMES
 from tests.small_data import ROOT
 
 ENTRIES = pytest.mark.parametrize(
@@ -72,10 +71,3 @@ def test_row_of_the_docs(entry: module.CatalogEntry) -> None:
     size = f'| {entry.embed_dims} x {entry.num_layers} |'
     for part in (entry.type, f'`{entry.model}`', size, entry.source.hub_id):
         assert part in row
-
-
-def test_published_names_are_there() -> None:
-    models = {entry.model for entry in module.CATALOG}
-    assert set(PUBLISHED_NAMES.values()) <= models
-    keys = [entry.key for entry in module.CATALOG]
-    assert len(set(keys)) == len(keys)

@@ -33,11 +33,6 @@ class Means(ImageEncoder):
         return PatchFeatures(quarters.flatten(2).transpose(1, 2), (2, 2))
 
 
-class NoPatches(Means):
-    def _patches(self, network, images):
-        raise ValueError('it sees the whole')
-
-
 class Maps(Means):
     def _embed(self, network, images):
         return network(images)
@@ -68,39 +63,18 @@ def test_patches_are_row_by_row() -> None:
 
 @pytest.mark.parametrize(
     'bad',
-    [
-        images().float(),
-        images()[:, :, :4],
-        images()[:, :1],
-        images()[0],
-    ],
+    [images().float(), images()[:, :, :4], images()[:, :1]],
 )
 def test_other_images_are_refused(bad: torch.Tensor) -> None:
     with pytest.raises(ValueError, match=r'uint8 images \(B, 3, 8, 8\)'):
         Means()(bad)
 
 
-def test_model_without_patches() -> None:
-    encoder = NoPatches()
-    assert encoder(images()).shape == (2, 3)
-    with pytest.raises(ValueError, match=r'no features of patches \(it sees'):
-        encoder.forward_patches(images())
-    with pytest.raises(ValueError, match='no features of patches'):
-        _ = encoder.grid
-
-
-def test_model_without_a_vector() -> None:
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match='square'):
+        Means(image_size=(8, 4))
     with pytest.raises(ValueError, match='one vector for an image'):
         Maps()
-
-
-@pytest.mark.parametrize(
-    'bad',
-    [{'std': (1, 0, 1)}, {'mean': (0, 0)}, {'image_size': (8, 4)}],
-)
-def test_refusals(bad: dict) -> None:
-    with pytest.raises(ValueError, match=r'red, green and blue|square'):
-        Means(**bad)
 
 
 def test_settings_hold_the_preprocessing() -> None:
@@ -144,11 +118,6 @@ def test_weights_come_with_init_weights() -> None:
     assert torch.equal(toy.network.weight, torch.full((2, 2), 2.0))
     assert not any(p.requires_grad for p in toy.parameters())
     assert not toy.train().network.training
-
-
-def test_weights_are_read_once() -> None:
-    toy = Toy()
-    toy.init_weights()
     toy.value = 5.0
     toy.init_weights()
     assert toy.network.weight[0, 0] == 2

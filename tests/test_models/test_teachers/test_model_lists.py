@@ -50,24 +50,21 @@ def runs(cls: type[TokenTeacher], name: str) -> bool:
     return False
 
 
-def check(cls: type[TokenTeacher], names: list[str]) -> None:
-    """Check models of which some run and some do not."""
+LISTS = [
+    (TimmTeacher, sample(timm.list_models(), 16, seed=3)),
+    (OpenCLIPTeacher, sample(open_clip.list_models(), 8, seed=3)),
+]
+LONG = [
+    (TimmTeacher, sample(timm.list_models(), 200, seed=4)),
+    (OpenCLIPTeacher, open_clip.list_models()),
+]
+
+
+@pytest.mark.parametrize(
+    ('cls', 'names'),
+    [*LISTS, *(pytest.param(*row, marks=pytest.mark.slow) for row in LONG)],
+)
+def test_models_of_which_some_run(
+    cls: type[TokenTeacher], names: list[str]
+) -> None:
     assert len({runs(cls, name) for name in names}) == 2
-
-
-def test_random_timm_models() -> None:
-    check(TimmTeacher, sample(timm.list_models(), 16, seed=3))
-
-
-def test_random_open_clip_models() -> None:
-    check(OpenCLIPTeacher, sample(open_clip.list_models(), 8, seed=3))
-
-
-@pytest.mark.slow
-def test_more_timm_models() -> None:
-    check(TimmTeacher, sample(timm.list_models(), 200, seed=4))
-
-
-@pytest.mark.slow
-def test_every_open_clip_model() -> None:
-    check(OpenCLIPTeacher, open_clip.list_models())

@@ -25,7 +25,6 @@ from mmdet3d_act.models.teachers import (
 from mmdet3d_act.models.teachers.pretrained import (
     WeightSource,
     import_library,
-    teacher_folder,
 )
 from tests.small_data import ROOT
 
@@ -63,8 +62,10 @@ def into_cache(folder: Path, hub_id: str, file: str, state: dict) -> Path:
     return write(path, state)
 
 
-@pytest.mark.parametrize('suffix', ['.pth', '.safetensors', '.npz'])
-@pytest.mark.parametrize('prefix', ['', 'module.', 'backbone.'])
+@pytest.mark.parametrize(
+    ('suffix', 'prefix'),
+    [('.pth', ''), ('.safetensors', 'module.'), ('.npz', 'backbone.')],
+)
 def test_formats(folder: Path, suffix: str, prefix: str) -> None:
     state = {prefix + key: value.half() for key, value in STATE.items()}
     write(folder / f'net{suffix}', state)
@@ -89,10 +90,6 @@ def test_order_of_places(folder: Path) -> None:
     assert own.find() == folder / 'own' / 'model.safetensors'
 
 
-def test_names_that_no_hub_has() -> None:
-    assert WeightSource('a', ('a',), 'some/deep/folder').find() is None
-
-
 def test_named_files(folder: Path) -> None:
     here = write(folder.parent / 'vit.pth', STATE)
     assert SOURCE.find('vit.pth').resolve() == here
@@ -101,11 +98,6 @@ def test_named_files(folder: Path) -> None:
     assert SOURCE.find(here) == here
     assert SOURCE.read('vit.pth')[1] == 'vit.pth'
     assert SOURCE.read(STATE) == (STATE, None)
-
-
-def test_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv('ACT_DATA_ROOT', raising=False)
-    assert teacher_folder() == Path('data/teachers')
 
 
 def test_code_in_files_is_not_run(folder: Path) -> None:
@@ -119,33 +111,22 @@ def test_code_in_files_is_not_run(folder: Path) -> None:
 
 def test_download(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only by ``read``; the first file that the repository has."""
-    asked = []
 
-    def fetch(hub_id: str, file: str) -> str:
-        asked.append((hub_id, file))
-        if file == 'model.safetensors':
-            raise OSError(file)
+    def fetch(hub_id: str, file: str, *, local_files_only: bool) -> str:
+        if local_files_only or file != 'pytorch_model.bin':
+            raise LocalEntryNotFoundError('offline')
         return str(write(folder.parent / file, STATE))
 
     monkeypatch.setattr(huggingface_hub, 'hf_hub_download', fetch)
     assert SOURCE.find() is None
-    assert asked == []
     assert SOURCE.read()[1] == 'net'
-    assert asked == [
-        ('some/net', 'model.safetensors'),
-        ('some/net', 'pytorch_model.bin'),
-    ]
-
-
-def test_no_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fetch(hub_id: str, file: str) -> str:
-        raise LocalEntryNotFoundError('offline')
-
-    monkeypatch.setattr(huggingface_hub, 'hf_hub_download', fetch)
+    other = WeightSource('net', ('net',), 'some/net', files=('x.bin',))
     with pytest.raises(FileNotFoundError, match=r'some/net.*offline'):
-        SOURCE.read()
+        other.read()
     with pytest.raises(FileNotFoundError, match=r'gone\.pth'):
         SOURCE.read('gone.pth')
+    # No name that the hub could have.
+    assert WeightSource('a', ('a',), 'some/deep/folder').find() is None
 
 
 def test_library_that_is_not_installed() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -67,14 +68,8 @@ def test_published_names_are_known_to_timm() -> None:
         'resnet10t',
         'swin_tiny_patch4_window7_224',
         'convit_tiny',
-        'xcit_nano_12_p16_224',
         'hiera_tiny_224',
-        'tnt_s_patch16_224',
-        'samvit_base_patch16',
-        'efficientnet_lite0',
-        'crossvit_9_240',
         'gemma4_vit_167m_enc',
-        'twins_svt_small',
     ],
 )
 def test_models_that_cannot_be_teachers(name: str) -> None:
@@ -100,7 +95,6 @@ def test_what_is_taken_of_a_model() -> None:
         ('vit_base_patch16_224', 'norm'),
         ('vit_base_patch16_reg4_gap_256', 'fc_norm'),
         ('vit_base_patch16_radio_v3', None),
-        ('beit_base_patch16_224', 'fc_norm'),
     ],
 )
 def test_final_norm(name: str, norm: str | None) -> None:
@@ -113,9 +107,7 @@ def test_final_norm(name: str, norm: str | None) -> None:
     'name',
     [
         'beit_base_patch16_224',
-        'beitv2_base_patch16_224',
         'vit_relpos_base_patch16_cls_224',
-        'vit_relpos_base_patch16_rpn_224',
     ],
 )
 def test_tables_are_left_out(name: str) -> None:
@@ -134,47 +126,32 @@ def test_tables_are_left_out(name: str) -> None:
     assert not [n for n in names if 'rel_pos' in n or 'relative' in n]
 
 
-@pytest.mark.parametrize(
-    ('name', 'length'),
-    [
-        ('mixer_s32_224', 49),
-        ('resmlp_12_224', 196),
-        ('gmlp_ti16_224', 196),
-        (NAME, None),
-    ],
-)
-def test_fixed_length(name: str, length: int | None) -> None:
-    assert TimmTeacher.describe(name, num_layers=1).num_tokens == length
-
-
 def test_sizes() -> None:
     block = 4 * 16 * 16 + 4 * 16 + 8 * 16 * 16 + 5 * 16 + 4 * 16
     assert TimmTeacher.describe(NAME, model_args=TINY) == (
         *(16, 3, 3 * block + 32),
         None,
     )
+    gmlp = TimmTeacher.describe('gmlp_ti16_224', num_layers=1)
+    assert gmlp.num_tokens == 196
+    # More than the memory holds.
     large = TimmTeacher.describe('vit_7b_patch16_dinov3')
-    assert large[:2] == (4096, 40)
     assert large.num_parameters > 6e9
 
 
 FAMILIES = {
     'deit_tiny_distilled_patch16_224': TINY,
     'beit_base_patch16_224': TINY,
-    'beitv2_base_patch16_224': TINY,
     'vit_small_patch14_dinov2': {**TINY, 'img_size': 56},
     'vit_small_patch16_dinov3': TINY,
-    'vit_base_patch16_siglip_224': TINY,
     'eva02_tiny_patch14_224': TINY,
-    'vit_base_patch16_clip_224': TINY,
     'mixer_s32_224': {},
     'resmlp_12_224': {},
 }
 
 
 @pytest.mark.parametrize('name', FAMILIES)
-@pytest.mark.parametrize('mode', ['deep', 'shallow'])
-def test_families(name: str, mode: str) -> None:
+def test_families(name: str) -> None:
     """Filled from timm's own state dict; the scales of layers count."""
     args = FAMILIES[name]
     torch.manual_seed(1)
@@ -187,7 +164,6 @@ def test_families(name: str, mode: str) -> None:
         model_args=args,
         num_layers=2,
         num_prompts=45 if 'mixer' in name else 192,
-        prompt_mode=mode,
     ).eval()
     model.init_weights()
     theirs = dict(made.blocks[1].named_parameters())
@@ -224,28 +200,20 @@ def test_norm_before_the_first_block() -> None:
 
 
 def test_mixers_say_the_right_number_of_prompts() -> None:
-    settings = {
-        'model_name': 'resmlp_12_224',
-        'model_args': None,
-        'pretrained': False,
-        'num_layers': 1,
-    }
-    sizes = {'num_codes': 8, 'code_dims': 6, 'decoder_dims': 8}
+    mixer = teacher(
+        model_name='resmlp_12_224',
+        model_args=None,
+        pretrained=False,
+        num_layers=1,
+        num_prompts=64,
+    )
     with pytest.raises(ValueError, match='must be 132 for 64 patches, got 64'):
-        DiscreteVAE(teacher=teacher(num_prompts=64, **settings), **sizes)
-    DiscreteVAE(teacher=teacher(num_prompts=132, **settings), **sizes)
-    with pytest.raises(ValueError, match='must be 192 for 4 patches, got 191'):
-        run(teacher(num_prompts=191, **settings))
+        DiscreteVAE(teacher=mixer, num_codes=8, code_dims=6, decoder_dims=8)
 
 
 @pytest.mark.parametrize(
     ('name', 'old', 'args'),
     [
-        (
-            'deit3_small_patch16_224',
-            {'ls1.gamma': 'gamma_1', 'ls2.gamma': 'gamma_2'},
-            TINY,
-        ),
         (
             'resmlp_12_224',
             {
@@ -352,20 +320,15 @@ def test_classifier_can_stay() -> None:
     [
         ('resnet10t', 512, (6, 6)),
         ('swin_tiny_patch4_window7_224', 768, (7, 7)),
-        ('vit_small_patch14_reg4_dinov2', 384, (37, 37)),
     ],
 )
 def test_patches_of_other_kinds(
     name: str, width: int, grid: tuple[int, int]
 ) -> None:
-    with torch.device('meta'):
-        encoder = TimmImageEncoder(name, pretrained=False)
+    encoder = TimmImageEncoder(name, pretrained=False)
     assert (encoder.patch_dims, encoder.grid) == (width, grid)
-
-
-def test_maps_of_a_convolutional_network() -> None:
-    encoder = TimmImageEncoder('resnet10t', pretrained=False)
     batch = images(encoder.image_size)
     patches = encoder.forward_patches(batch)
-    assert patches.shape == (2, 36, 512)
+    assert patches.shape == (2, math.prod(grid), width)
+    # Row by row or not, their mean is what the model pools.
     torch.testing.assert_close(patches.mean(dim=1), encoder(batch))
