@@ -64,8 +64,11 @@ def browse(args: argparse.Namespace) -> None:
     from mmdet3d_act.engine import launch
     from mmdet3d_act.text import counted
     from mmdet3d_act.visualization import draw_sheet, write_html
-    from mmdet3d_act.visualization.browsing import trace_sample
-    from mmdet3d_act.visualization.traces import TRACE_NOTE, trace_rows
+    from mmdet3d_act.visualization.browsing import (
+        TRACE_NOTE,
+        trace_rows,
+        trace_sample,
+    )
 
     cfg = launch.load_config(args.config, args.cfg_options)
     dataset = build_dataset(cfg, args.config, args.part)

@@ -250,7 +250,7 @@ def draw(cfg: object, checkpoint: str, folder: Path) -> Path:
 
     model = load_model(cfg, checkpoint, STAGE1)
     dataset = build_dataset(cfg, STAGE1)
-    return draw_model(model, dataset, folder.resolve(), mask_ratio=0.8)[0]
+    return draw_model(model, dataset, folder.resolve())[0]
 
 
 def print_table(rows: dict[str, dict[str, float]]) -> None:

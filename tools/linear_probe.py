@@ -122,16 +122,18 @@ def probe(args: argparse.Namespace) -> None:
         few_label_draws=args.draws,
     )
     samples = features(args, encoder, parts)
+    lines = []
     try:
-        lines = probe_features(
+        for line in probe_features(
             samples,
             poolings=args.pooling,
             penalties=args.C,
             seeds=args.seeds,
             knn=args.knn,
-            report=lambda line: print(describe(line), flush=True),
             **options,
-        )
+        ):
+            print(describe(line), flush=True)
+            lines.append(line)
     except ValueError as error:
         raise launch.UsageError(str(error)) from error
     print(table(lines, args.knn, args.labels_per_class))

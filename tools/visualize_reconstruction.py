@@ -48,13 +48,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0, help='of the masks')
     parser.add_argument(
-        '--mask-ratio',
-        type=float,
-        default=0.8,
-        help='of the mask that is shown with a stage-I checkpoint; stage II '
-        'has its own (default: 0.8, 0 for none)',
-    )
-    parser.add_argument(
         '--out',
         metavar='DIR',
         help='folder for everything (default: pictures_NAME beside the '
@@ -73,8 +66,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.num < 1 or args.seed < 0 or args.panel < 16:
         parser.error('--num is >= 1, --seed >= 0, --panel >= 16')
-    if not 0 <= args.mask_ratio < 1:
-        parser.error(f'--mask-ratio is in [0, 1), got {args.mask_ratio}')
     if args.up_axis and not args.data:
         parser.error('--up-axis goes with --data; the config states its own')
     return args
@@ -107,7 +98,6 @@ def visualize(args: argparse.Namespace) -> None:
             num_samples=args.num,
             indices=args.indices,
             seed=args.seed,
-            mask_ratio=args.mask_ratio or None,
             ply=args.ply,
             html=args.html,
             panel=args.panel,

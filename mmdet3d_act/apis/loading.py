@@ -22,12 +22,6 @@ from mmdet3d_act.registry import DATASETS, MODELS
 
 PARTS = ('val', 'train', 'test')
 DEFAULT_POINTS = 1024
-# How the weights of each kind of model are recognised: by a part of a name.
-_KINDS = (
-    ('student.', 'a Distiller (stage II or Point-MAE)'),
-    ('codebook', 'a DiscreteVAE (stage I)'),
-    ('backbone.', 'a network with a backbone'),
-)
 
 
 def load_model(
@@ -62,8 +56,8 @@ def load_model(
         model,
         state,
         path,
-        remedy=f'it looks like {describe_state(state)}; {config} and the '
-        '--cfg-options have to be those that it was trained with',
+        remedy=f'{config} and the --cfg-options have to be those that it was '
+        'trained with',
     )
     return model.to(device).eval()
 
@@ -81,18 +75,6 @@ def initialize(model: nn.Module) -> None:
         model.init_weights()
     finally:
         logger.setLevel(level)
-
-
-def describe_state(state: dict) -> str:
-    """Guess the kind of model from the names of its weights.
-
-    Args:
-        state: A state dict.
-    """
-    for start, kind in _KINDS:
-        if any(key.startswith(start) for key in state):
-            return kind
-    return f'another model (its first weights: {", ".join(list(state)[:3])})'
 
 
 def build_dataset(

@@ -12,8 +12,10 @@ from torch.utils.data import Dataset
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.visualization import draw_sheet, write_html, write_ply_files
 from mmdet3d_act.visualization.browsing import sample_name, spread_indices
-from mmdet3d_act.visualization.reconstructions import reconstruction_stages
-from mmdet3d_act.visualization.stages import stage_rows
+from mmdet3d_act.visualization.reconstructions import (
+    reconstruction_stages,
+    stage_rows,
+)
 
 
 def draw_model(
@@ -24,7 +26,6 @@ def draw_model(
     num_samples: int = 6,
     indices: Sequence[int] | None = None,
     seed: int = 0,
-    mask_ratio: float | None = None,
     ply: bool = False,
     html: bool = False,
     panel: int = 220,
@@ -39,8 +40,6 @@ def draw_model(
         num_samples: Number of samples, evenly spread over the data set.
         indices: Which samples instead, counted from 0.
         seed: Seed of the masks, >= 0.
-        mask_ratio: See :func:`~mmdet3d_act.visualization.reconstructions.
-            reconstruction_stages`.
         ply: Whether to write every cloud as a PLY.
         html: Whether to write a web page.
         panel: Width and height of one cloud's picture.
@@ -56,11 +55,9 @@ def draw_model(
     batch = pseudo_collate([dataset[index] for index in chosen])
     data = model.data_preprocessor(batch, False)
     names = [sample_name(sample) for sample in data['data_samples']]
-    shown = reconstruction_stages(
-        model, data['inputs'], seed=seed, mask_ratio=mask_ratio
-    )
+    stages, note = reconstruction_stages(model, data['inputs'], seed=seed)
     up_axis = getattr(dataset, 'metainfo', {}).get('up_axis', 'y')
-    rows = stage_rows(shown.stages, names, up_axis)
+    rows = stage_rows(stages, names, up_axis)
     folder = Path(folder)
     paths = [
         draw_sheet(
@@ -68,7 +65,7 @@ def draw_model(
             folder / 'reconstruction.png',
             up_axis=up_axis,
             panel=panel,
-            notes=shown.notes,
+            notes=[note],
         )
     ]
     if html:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class ProbeResult(NamedTuple):
     C: float | str
     svm: float
     svm_std: float
-    chosen: list[float]
+    chosen: list[float | str]
     knn: float | None
     few: float | None
     few_std: float | None
@@ -178,9 +178,8 @@ def probe_features(
     penalties: Sequence[float | str] = (0.01,),
     seeds: Sequence[int] = (0,),
     knn: int | None = None,
-    report: Callable[[ProbeResult], None] | None = None,
-    **options: object,
-) -> list[ProbeResult]:
+    **options: Any,
+) -> Iterator[ProbeResult]:
     """Score features by simple classifiers, a line a choice.
 
     Args:
@@ -189,17 +188,15 @@ def probe_features(
         penalties: Each a C of the linear SVM, or 'cv'.
         seeds: Seeds of the solver, the folds and the few labels.
         knn: Number of neighbours that vote; None for no such column.
-        report: Called with each line as soon as it is known.
         **options: Further arguments of the metric.
 
-    Returns:
+    Yields:
         Lines in the order of poolings, then penalties.
 
     Raises:
         ValueError: If an option or the features do not fit, see the metric.
     """
     tally = FitTally()
-    lines = []
     max_iter = 0
     for pooling in poolings:
         voters = knn
@@ -216,17 +213,14 @@ def probe_features(
                 # The neighbours do not depend on C or the seed.
                 voters = None
                 nearest = metrics[-1].get('knn_accuracy', nearest)
-            lines.append(_line(pooling, penalty, metrics, nearest))
-            if report is not None:
-                report(lines[-1])
+            yield _line(pooling, penalty, metrics, nearest)
     tally.report(max_iter)
-    return lines
 
 
 def _line(
     pooling: str,
     penalty: float | str,
-    metrics: list[dict[str, float]],
+    metrics: list[dict[str, Any]],
     nearest: float | None,
 ) -> ProbeResult:
     svm = [one['svm_accuracy'] for one in metrics]

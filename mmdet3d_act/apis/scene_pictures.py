@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -119,7 +118,7 @@ def draw_scenes(
 def predict_scene(
     model: nn.Module | None, data: dict
 ) -> tuple[dict, torch.Tensor]:
-    """Return a data sample as a dict, with predictions, and its points.
+    """Predict a scene: its sample as a dict, and its points.
 
     Args:
         model: A detector or a segmentor; None adds no predictions.
@@ -143,7 +142,7 @@ def scene_panels(
     colors: np.ndarray,
     min_score: float = 0.3,
 ) -> tuple[list[Panel], set[int]]:
-    """Return the panels of a scene, and the classes that are in them.
+    """Make the panels of a scene, and list the classes that are in them.
 
     Args:
         sample: A data sample as a dict.
@@ -179,10 +178,8 @@ def scene_panels(
         seen |= set(best.tolist())
     if len(panels) == 1:
         raise ValueError(
-            f'{panels[0].title} has neither boxes nor classes of points, '
-            f'annotated or predicted; give {SCENE_CONFIG}, whose validation '
-            'data have test_mode=True. What other models read is drawn by '
-            'tools/browse_dataset.py'
+            f'{panels[0].title} has neither boxes nor classes of points; give '
+            f'{SCENE_CONFIG}, whose validation data have test_mode=True'
         )
     return panels, seen
 
@@ -209,40 +206,28 @@ def _add_labels(
     return {int(one) for one in values if 0 <= one < len(colors)}
 
 
-class LikelyBoxes(NamedTuple):
-    """Detections of a scene, each box once, highest scores first.
+def likely_boxes(
+    found: dict, min_score: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Select the likely detections of a scene, highest scores first.
 
-    Attributes:
-        boxes: (n, 7): middle, sizes, yaw.
-        labels: int64 (n,).
-        scores: (n,).
-    """
-
-    boxes: torch.Tensor
-    labels: torch.Tensor
-    scores: torch.Tensor
-
-
-def likely_boxes(found: dict, min_score: float) -> LikelyBoxes:
-    """Return boxes, labels and scores of the likely detections of a scene.
-
-    A box that is detected as several classes is returned once, as that of
-    its highest score.
+    A box that is detected as several classes is kept once, as that of its
+    highest score.
 
     Args:
         found: ``bboxes_3d``, ``scores_3d`` and ``labels_3d``.
         min_score: Lower scores are left out.
+
+    Returns:
+        Boxes (n, 7): middle, sizes, yaw; their labels and scores (n,).
     """
     scores = found['scores_3d'].detach().cpu()
     order = scores.argsort(descending=True, stable=True)
     order = order[scores[order] >= min_score]
     boxes = gravity_boxes(found['bboxes_3d']).detach().cpu()[order]
     labels, scores = found['labels_3d'].cpu()[order], scores[order]
-    if not len(boxes):
-        return LikelyBoxes(boxes, labels, scores)
-    _, group = boxes.unique(dim=0, return_inverse=True)
-    first: dict[int, int] = {}
-    for place, one in enumerate(group.tolist()):
-        first.setdefault(one, place)
-    kept = torch.tensor(sorted(first.values()))
-    return LikelyBoxes(boxes[kept], labels[kept], scores[kept])
+    places: dict[tuple, int] = {}
+    for place, box in enumerate(map(tuple, boxes.tolist())):
+        places.setdefault(box, place)
+    kept = [*places.values()]
+    return boxes[kept], labels[kept], scores[kept]

@@ -6,7 +6,7 @@ Letters: B batch, S side of an image.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -63,7 +63,7 @@ class TargetJob(NamedTuple):
     """
 
     path: str | None
-    teacher: dict
+    teacher: Mapping
 
 
 class _Rows(Dataset):
@@ -122,7 +122,7 @@ def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
     return jobs
 
 
-def _is_a(cfg: dict, kind: type) -> bool:
+def _is_a(cfg: Mapping, kind: type) -> bool:
     return any(issubclass(c, kind) for c in registered_classes(cfg['type']))
 
 
@@ -225,8 +225,7 @@ def cache_targets(
         BadSampleError: If an image cannot be read, and its data set has not
             ``on_error='skip'``.
         StoreError: If ``path`` is a store of other targets.
-        ValueError: If images are prepared in several ways, or names of pairs
-            occur twice in a data set.
+        ValueError: If images are prepared in several ways.
     """
     generator = generator.to(device).eval()
     kind = torch.device(device).type
@@ -260,12 +259,12 @@ def cache_targets(
     rows = np.array_split(pending, world_size)[rank].tolist()
     # Nobody writes before all know what is missing.
     barrier()
-    images = [(row, homes[store.keys[row]], store.keys[row]) for row in rows]
+    pairs = [(row, homes[store.keys[row]], store.keys[row]) for row in rows]
     loader = DataLoader(
-        _Rows(images),
+        _Rows(pairs),
         batch_size=batch_size,
         num_workers=num_workers,
-        collate_fn=_collate,
+        collate_fn=dict,
     )
     faults: list[str] = []
     done = 0
@@ -273,15 +272,18 @@ def cache_targets(
     report(done, len(rows))
     try:
         for index, batch in enumerate(loader, start=1):
-            if batch.rows:
+            images = {k: v for k, v in batch.items() if torch.is_tensor(v)}
+            if images:
+                stacked = torch.stack([*images.values()]).to(device)
                 with torch.no_grad(), torch.autocast(kind, half, amp):
-                    target = generator.compute(batch.images.to(device))
-                store.write(batch.rows, target)
-            store.give_up(list(batch.faults))
-            faults += batch.faults.values()
+                    target = generator.compute(stacked)
+                store.write([*images], target)
+            bad = [row for row in batch if row not in images]
+            store.give_up(bad)
+            faults += [batch[row] for row in bad]
             if index % FLUSH_EVERY == 0:
                 store.flush()
-            done += len(batch.rows) + len(batch.faults)
+            done += len(batch)
             report(done, len(rows))
     finally:
         store.flush()
@@ -289,31 +291,11 @@ def cache_targets(
     return folder, [*chain(*all_gather_object(faults))]
 
 
-class _Batch(NamedTuple):
-    """Rows with their images (B, 3, S, S), and faults by their rows."""
-
-    rows: list[int]
-    images: Tensor | None
-    faults: dict[int, str]
-
-
-def _collate(items: Sequence[tuple[int, Tensor | str]]) -> _Batch:
-    faults = {row: found for row, found in items if isinstance(found, str)}
-    images = {row: found for row, found in items if row not in faults}
-    stacked = torch.stack(list(images.values())) if images else None
-    return _Batch(list(images), stacked, faults)
-
-
 def _homes(datasets: Sequence[PairedImages]) -> dict[str, PairedImages]:
     """Map the names of all pairs to the data set that has each."""
     homes: dict[str, PairedImages] = {}
     for dataset in datasets:
         own = dataset.pair_keys()
-        if len(set(own)) < len(own):
-            raise ValueError(
-                f'names of pairs must be unique, {type(dataset).__name__} has '
-                f'{len(own)} with {len(set(own))} different ones'
-            )
         # The parts of a data set may overlap: the same name is the same pair.
         homes = {**dict.fromkeys(own, dataset), **homes}
     return homes

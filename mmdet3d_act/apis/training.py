@@ -74,7 +74,7 @@ def prepare_config(
     config: str,
     work_dir: str | None = None,
     *,
-    options: Mapping | None = None,
+    options: dict | None = None,
     adapt: Callable[[Config], None] | None = None,
     seed: int | None = None,
     deterministic: bool = False,
@@ -145,7 +145,7 @@ def train(cfg: Config, hooks: Sequence[Hook] = ()) -> str | None:
         f'{runner.log_dir}',
         logger='current',
     )
-    return checkpoint and str(checkpoint)
+    return str(checkpoint) if checkpoint else None
 
 
 def validate(cfg: Config, checkpoint: str | None = None) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,19 @@ from torch.utils.data import Dataset
 from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.datasets.seeding import SampleIndex
 from mmdet3d_act.evaluation.detection_metric import find_true_boxes
+from mmdet3d_act.text import counted
+
+from .arrays import PALETTE, class_colors, height_colors, label_colors
+from .scenes import box_panel, label_panel
+from .sheet import Panel
+
+TRACE_NOTE = (
+    'Numbers: extent of the cloud and middle of its box, along x, y, z; every '
+    'cloud fills its panel. Grouped clouds have a colour per patch (grey: in '
+    'no patch), others are coloured by height; the last column has boxes, or '
+    'points, in the colours of their classes, where the sample has some. A '
+    'dot before a name: static pipeline, the same in every epoch.'
+)
 
 
 class Step(NamedTuple):
@@ -59,37 +72,6 @@ class Trace(NamedTuple):
     steps: list[Step]
 
 
-class _Recorder:
-    """Runs a transform and keeps what a sample is after it."""
-
-    def __init__(self, transform: Callable, static: bool, sink: _Sink) -> None:
-        self.transform = transform
-        self.static = static
-        self.sink = sink
-
-    def __call__(self, results: dict) -> dict:
-        """Run the transform."""
-        title = type(self.transform).__name__
-        try:
-            results = self.transform(results)
-            if results is None:
-                raise ValueError('rejected: the transform returned None')
-        except Exception as error:
-            text = f'{type(error).__name__}: {error}'
-            self.sink.steps.append(Step(title, self.static, None, error=text))
-            raise
-        self.sink.steps.append(_snapshot(title, self.static, results))
-        self.sink.known.update(_identity(results))
-        return results
-
-
-class _Sink(NamedTuple):
-    """The steps of a sample, and what is known of it."""
-
-    steps: list[Step]
-    known: dict
-
-
 def trace_sample(
     dataset: Dataset, index: int, *, epochs: int = 1, seed: int = 0
 ) -> list[Trace]:
@@ -116,8 +98,9 @@ def trace_sample(
         )
     traces: list[Trace] = []
     for epoch in range(epochs):
-        steps, known = sink = _Sink([], dict(sample_idx=index))
-        with _recording(dataset, sink):
+        steps: list[Step] = []
+        known: dict = dict(sample_idx=index)
+        with _recording(dataset, steps, known):
             try:
                 dataset[SampleIndex(index, epoch, seed)]
             except ValueError as error:
@@ -149,37 +132,51 @@ def sample_name(sample: dict | BaseDataElement) -> str:
 
 
 @contextmanager
-def _recording(dataset: Dataset, sink: _Sink) -> Iterator[None]:
-    """Put recorders into the pipelines of the data sets for a while."""
-    changed: list[tuple[object, str, object]] = []
+def _recording(
+    dataset: Dataset, steps: list[Step], known: dict
+) -> Iterator[None]:
+    """Let the transforms of a data set tell what they make, for a while."""
 
-    def change(owner: object, name: str, value: object) -> None:
-        if hasattr(owner, name):
-            changed.append((owner, name, getattr(owner, name)))
-            setattr(owner, name, value)
+    def record(transform: Callable, static: bool) -> Callable:
+        title = type(transform).__name__
 
+        def run(results: dict) -> dict:
+            try:
+                results = transform(results)
+                if results is None:
+                    raise ValueError('rejected: the transform returned None')
+            except Exception as error:
+                text = f'{type(error).__name__}: {error}'
+                steps.append(Step(title, static, None, error=text))
+                raise
+            steps.append(_snapshot(title, static, results))
+            known.update(_identity(results))
+            return results
+
+        return run
+
+    before: list[tuple[object, str, object]] = []
     for leaf in {id(one): one for one in iter_datasets(dataset)}.values():
         if not isinstance(leaf, BaseDataset):
             raise ValueError(
                 f'{type(leaf).__name__} has no pipeline to look into; expected'
                 ' a BaseDataset of MMEngine, or a wrapper around some'
             )
-        for attribute in ('static_pipeline', 'pipeline'):
-            compose = getattr(leaf, attribute, Compose(None))
-            static = attribute == 'static_pipeline'
-            recorders = [
-                _Recorder(transform, static, sink)
-                for transform in compose.transforms
-            ]
-            change(compose, 'transforms', recorders)
         # Another sample would take the place of a bad one, and what is kept
-        # from before would not pass the recorders.
-        change(leaf, 'on_error', 'raise')
-        change(leaf, '_static_cache', {})
+        # from before would not be recorded.
+        changes = [(leaf, 'on_error', 'raise'), (leaf, '_static_cache', {})]
+        for name in ('static_pipeline', 'pipeline'):
+            compose = getattr(leaf, name, Compose(None))
+            static = name == 'static_pipeline'
+            recorded = [record(one, static) for one in compose.transforms]
+            changes.append((compose, 'transforms', recorded))
+        for owner, name, value in changes:
+            before.append((owner, name, getattr(owner, name, None)))
+            setattr(owner, name, value)
     try:
         yield
     finally:
-        for owner, name, value in reversed(changed):
+        for owner, name, value in before:
             setattr(owner, name, value)
 
 
@@ -229,3 +226,82 @@ def _identity(results: dict) -> dict:
         return {key: results[key] for key in keys if key in results}
     label = dict(gt_label=int(sample.gt_label)) if 'gt_label' in sample else {}
     return {**sample.metainfo, **label}
+
+
+def trace_rows(
+    traces: Sequence[Trace],
+    *,
+    classes: Sequence[str] = (),
+    palette: Sequence[Sequence[float]] | None = None,
+    up_axis: str = 'y',
+) -> list[list[Panel]]:
+    """Make the rows of a sheet from what transforms make of samples.
+
+    Args:
+        traces: The rows, see :func:`trace_sample`.
+        classes: Names of the labels.
+        palette: Colours of the classes, RGB from 0 to 255; None takes ours.
+        up_axis: 'x', 'y' or 'z'.
+    """
+    tints = class_colors(len(classes) or len(PALETTE), palette)
+    return [
+        [
+            Panel(message=_describe(trace, classes)),
+            *(_panel(step, up_axis, tints) for step in trace.steps),
+        ]
+        for trace in traces
+    ]
+
+
+def _describe(trace: Trace, classes: Sequence[str]) -> str:
+    """Say what stands at the beginning of a row."""
+    label = 'no label'
+    last = trace.steps[-1] if trace.steps else None
+    if last is not None and last.labels is not None:
+        known = last.labels[last.labels >= 0]
+        if classes:
+            known = known[known < len(classes)]
+        label = counted(len(np.unique(known)), 'class', 'classes')
+        if last.boxes is not None:
+            label = f'{counted(len(last.boxes), "box", "boxes")} of {label}'
+    elif trace.label is not None:
+        label = f'label {trace.label}'
+        if trace.label < len(classes):
+            label += f' ({classes[trace.label]})'
+    return f'{trace.name}\nepoch {trace.epoch}\n{label}'
+
+
+def _panel(step: Step, up_axis: str, tints: np.ndarray) -> Panel:
+    title = f'\u00b7\u00a0{step.title}' if step.static else step.title
+    if step.error:
+        return Panel(title, message=step.error, fault=True)
+    if step.points is None:
+        return Panel(title, message='no points yet')
+    if not np.isfinite(step.points).all():
+        text = 'coordinates that are NaN or infinite'
+        return Panel(title, message=text, fault=True)
+    low, high = step.points.min(axis=0), step.points.max(axis=0)
+    middle = np.round((low + high) / 2, 2)
+    caption = (
+        f'{len(step.points)} points\n'
+        + ' x '.join(f'{value:.3g}' for value in high - low)
+        + '\nat '
+        + ', '.join(f'{value + 0.0:.2f}' for value in middle)
+    )
+    return _painted(step, up_axis, tints)._replace(
+        title=title, caption=caption
+    )
+
+
+def _painted(step: Step, up_axis: str, tints: np.ndarray) -> Panel:
+    """Colour the points of a step; add the edges of its boxes."""
+    points = np.asarray(step.points)
+    if step.boxes is not None:
+        # Of more classes than there are colours, some look alike.
+        labels = np.asarray(step.labels) % len(tints)
+        return box_panel('', points, step.boxes, labels, tints)
+    if step.labels is not None:
+        return label_panel('', points, step.labels, tints)
+    if step.patches is not None:
+        return Panel('', points, label_colors(step.patches))
+    return Panel('', points, height_colors(points, up_axis))

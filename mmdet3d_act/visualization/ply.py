@@ -11,8 +11,6 @@ import numpy as np
 from .arrays import to_numpy, to_points
 from .sheet import Panel
 
-_COLORS = ('red', 'green', 'blue')
-
 
 def write_ply(
     points: Any,  # noqa: ANN401
@@ -29,20 +27,14 @@ def write_ply(
     Raises:
         ValueError: If a coordinate is not finite, or shapes do not fit.
     """
-    from plyfile import PlyData, PlyElement
+    import trimesh
 
-    array = to_points(points)
-    columns = dict(zip('xyz', array.T.astype('<f4'), strict=True))
+    cloud = trimesh.PointCloud(to_points(points))
     if colors is not None:
-        tones = np.round(255 * to_numpy(colors)).astype('u1')
-        columns.update(zip(_COLORS, tones.T, strict=True))
-    rows = np.empty(len(array), [(k, v.dtype) for k, v in columns.items()])
-    for name, column in columns.items():
-        rows[name] = column
-    vertices = PlyElement.describe(rows, 'vertex')
+        cloud.colors = np.round(255 * to_numpy(colors)).astype(np.uint8)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    PlyData([vertices], byte_order='<').write(str(path))
+    cloud.export(path)
     return path
 
 

@@ -56,20 +56,6 @@ def fit_frame(points: np.ndarray, elevation: float = _ELEVATION) -> Frame:
     return Frame(center, max(1.15 * radius, 1e-9), elevation=elevation)
 
 
-def filled_share(points: np.ndarray, frame: Frame) -> float:
-    """Measure how far a cloud reaches from a picture's middle to its edge.
-
-    Args:
-        points: (N, 3), z up.
-        frame: What the picture shows.
-
-    Returns:
-        1 if the farthest point is on the edge, more if it is outside.
-    """
-    places = _project(points, frame, 2)[:, :2]
-    return float(np.abs(places - 1).max())
-
-
 def _project(points: np.ndarray, frame: Frame, size: int) -> np.ndarray:
     """Project to (N, 3): column, row and depth in radii (0 at the centre)."""
     local = (points - frame.center) / frame.radius @ _view_axes(frame).T
@@ -102,9 +88,9 @@ def draw_points(
             number of points.
     """
     frame = fit_frame(points) if frame is None else frame
+    canvas = size * _SAMPLES
     if ball is None:
         ball = float(np.clip(0.42 / np.sqrt(len(points)), 0.005, 0.022))
-    canvas = size * _SAMPLES
     radius = max(ball * canvas, 1.5)
     place = _project(points, frame, canvas)
     haze = 0.45 * np.clip((place[:, 2:] + 1) / 2, 0, 1)

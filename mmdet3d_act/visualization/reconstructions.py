@@ -6,9 +6,9 @@ channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +17,8 @@ from torch import Tensor, nn
 from mmdet3d_act.datasets.seeding import seeded
 from mmdet3d_act.models.autoencoders import DiscreteVAE
 from mmdet3d_act.models.distillers import Distiller, Objective
-from mmdet3d_act.models.heads import CoordinateHead
 from mmdet3d_act.models.layers import (
     PointPatches,
-    RandomPatchMask,
     patches_in_place,
 )
 from mmdet3d_act.models.target_generators import (
@@ -31,7 +29,16 @@ from mmdet3d_act.models.target_generators import (
 )
 from mmdet3d_act.ops import chamfer_distance
 
-from .stages import Stage, spread_labels
+from .arrays import (
+    PALETTE,
+    height_colors,
+    label_colors,
+    to_numpy,
+    to_points,
+    upright,
+)
+from .rasterizer import fit_frame
+from .sheet import Panel
 
 CLOUD_NOTE = (
     'CD: Chamfer-L1 to the input x 1000, as in validation; lower is better. '
@@ -39,29 +46,27 @@ CLOUD_NOTE = (
 )
 MASKED_NOTE = (
     'CD: Chamfer-L1 x 1000 of the masked patches to the true ones; lower is '
-    'better. In the last columns visible patches are grey.'
-)
-CODE_NOTE = (
-    'Codes are decoded by the frozen autoencoder; predictions that are no '
-    'better than the commonest code everywhere have learned nothing.'
-)
-FEATURE_NOTE = (
-    'A prediction is decoded by the frozen autoencoder, in the length that '
-    'fits the targets best; if it is no better than the mean target, it has '
-    'learned nothing that shows.'
+    'better. In the last columns visible patches are grey. What is decoded is '
+    'decoded by the frozen autoencoder; predictions that are no better than '
+    'the mean target, or the commonest code, have learned nothing that shows.'
 )
 
 
-class ReconstructedStages(NamedTuple):
-    """The stages of a batch, and how to read them.
+class Stage(NamedTuple):
+    """One column of a sheet: what a batch of clouds is at one point.
 
     Attributes:
-        stages: The columns of the picture.
-        notes: Lines for below it.
+        title: Name of the stage.
+        points: (B, P, 3), at their place in the cloud.
+        labels: Integers (B, P) that choose colours, -1 for grey; None
+            colours by height.
+        captions: One line per cloud, or none.
     """
 
-    stages: list[Stage]
-    notes: list[str]
+    title: str
+    points: Any
+    labels: Any = None
+    captions: Sequence[str] = ()
 
 
 @contextmanager
@@ -97,12 +102,8 @@ def undisturbed(model: nn.Module, seed: int = 0) -> Iterator[None]:
 
 
 def reconstruction_stages(
-    model: nn.Module,
-    inputs: dict[str, Tensor],
-    *,
-    seed: int = 0,
-    mask_ratio: float | None = None,
-) -> ReconstructedStages:
+    model: nn.Module, inputs: dict[str, Tensor], *, seed: int = 0
+) -> tuple[list[Stage], str]:
     """Show what a model makes of clouds, stage by stage.
 
     An autoencoder: input, patches, patches by code, coarse and dense
@@ -119,8 +120,9 @@ def reconstruction_stages(
             ``center_indices`` and ``neighbor_indices`` where patches are
             known.
         seed: Seed of the mask, >= 0.
-        mask_ratio: Of an autoencoder, shows a mask of this ratio as well; a
-            distiller draws its own.
+
+    Returns:
+        The columns of the picture, and a note for below it.
 
     Raises:
         ValueError: See :func:`check_drawable`.
@@ -128,8 +130,8 @@ def reconstruction_stages(
     check_drawable(model)
     with undisturbed(model, seed):
         if isinstance(model, DiscreteVAE):
-            return _autoencoder_stages(model, inputs, mask_ratio)
-        return _distiller_stages(model, inputs)
+            return _autoencoder_stages(model, inputs), CLOUD_NOTE
+        return _distiller_stages(model, inputs), MASKED_NOTE
 
 
 def check_drawable(model: nn.Module) -> None:
@@ -144,68 +146,54 @@ def check_drawable(model: nn.Module) -> None:
     """
     if isinstance(model, DiscreteVAE):
         return
-    if not isinstance(model, Distiller) or model.mask is None:
+    objectives = getattr(model, 'objectives', {})
+    drawn = [isinstance(_generator(o), _DRAWN) for o in objectives.values()]
+    if getattr(model, 'mask', None) is None or not any(drawn):
         raise ValueError(
-            'expected a DiscreteVAE (stage I) or a Distiller with a mask '
-            f'(stage II, Point-MAE), got {type(model).__name__}; give the '
-            'config and checkpoint of a pretraining'
-        )
-    if not any(map(_decoder, model.objectives.values())):
-        raise ValueError(
-            'expected an objective that predicts PatchCoordinates, '
-            'AutoencoderTarget or AutoencoderCodes, got '
-            f'{list(model.objectives)}; draw the stage-I checkpoint instead'
+            'expected a DiscreteVAE, or a Distiller with a mask and an '
+            'objective that predicts PatchCoordinates, AutoencoderTarget or '
+            f'AutoencoderCodes, got {type(model).__name__} with objectives '
+            f'{[*objectives]}'
         )
 
 
 def _autoencoder_stages(
-    model: DiscreteVAE, inputs: dict[str, Tensor], mask_ratio: float | None
-) -> ReconstructedStages:
+    model: DiscreteVAE, inputs: dict[str, Tensor]
+) -> list[Stage]:
     patches = model.group(**inputs)
     output = model.reconstruct(patches)
     stages = _input_stages(inputs, patches)
-    if mask_ratio is not None:
-        mask = RandomPatchMask(mask_ratio)(patches.centers)
-        stages.append(_visible_stage(patches, mask))
     codes = output.codes
     counts = [f'{len(row.unique())} in use' for row in codes]
     title = f'codes ({len(model.codebook)})'
-    stages.append(
-        Stage(
-            title, stages[1].points, _spread(_ranked(codes), patches), counts
-        )
-    )
+    labels = _spread(_ranked(codes), patches)
+    stages.append(Stage(title, stages[1].points, labels, counts))
     for name, local in (('coarse', output.coarse), ('dense', output.fine)):
         points = patches_in_place(patches.centers, local)
         distances = chamfer_distance(
             points, inputs['points'], reduction='none'
         )
         stages.append(Stage(name, points, None, _captions(distances)))
-    return ReconstructedStages(stages, [CLOUD_NOTE])
+    return stages
 
 
 def _distiller_stages(
     model: Distiller, inputs: dict[str, Tensor]
-) -> ReconstructedStages:
+) -> list[Stage]:
     patches = model.get_patches(inputs)
     mask = model.mask(patches.centers)
     encoded = model.student.encode(patches, mask, model.mask_token)
     stages = [*_input_stages(inputs, patches), _visible_stage(patches, mask)]
-    notes = [MASKED_NOTE]
     for name, objective in model.objectives.items():
-        decode = _decoder(objective)
-        if decode is None:
+        if not isinstance(_generator(objective), _DRAWN):
             continue
         pred = objective.head(objective.neck(encoded, patches, mask))[0]
         prefix = f'{name}: ' if len(model.objectives) > 1 else ''
-        for title, local in decode(objective, patches, mask, pred).items():
+        for title, local in _decoded(objective, patches, mask, pred).items():
             stages.append(
                 _predicted_stage(prefix + title, local, patches, mask)
             )
-        note = _NOTES.get(decode)
-        if note and note not in notes:
-            notes.append(note)
-    return ReconstructedStages(stages, notes)
+    return stages
 
 
 def _input_stages(
@@ -257,18 +245,7 @@ def _predicted_stage(
     )
 
 
-def _decoder(objective: Objective) -> Callable | None:
-    """Choose what decodes an objective's predictions; None if nothing can."""
-    generator = _generator(objective)
-    if isinstance(objective.head, CoordinateHead) and isinstance(
-        generator, PatchCoordinates
-    ):
-        return _decode_points
-    if isinstance(generator, AutoencoderTarget):
-        return _decode_features
-    if isinstance(generator, AutoencoderCodes):
-        return _decode_codes
-    return None
+_DRAWN = (PatchCoordinates, AutoencoderTarget, AutoencoderCodes)
 
 
 def _generator(objective: Objective) -> nn.Module:
@@ -277,32 +254,40 @@ def _generator(objective: Objective) -> nn.Module:
     return generator.generator if cached else generator
 
 
-def _decode_points(
+def _decoded(
     objective: Objective, patches: PointPatches, mask: Tensor, pred: Tensor
 ) -> dict[str, Tensor]:
-    """Put predicted patches in their places; visible ones stay empty."""
-    local = pred.new_zeros(*mask.shape, *pred.shape[2:])
-    local[mask] = pred.flatten(0, 1)
-    return {'prediction': local}
-
-
-def _decode_features(
-    objective: Objective, patches: PointPatches, mask: Tensor, pred: Tensor
-) -> dict[str, Tensor]:
-    """Decode targets, predictions and the mean target."""
+    """Decode predictions at masked patches, beside what bounds them."""
     generator = _generator(objective)
+    pred = pred.float().flatten(0, 1)  # (B * M, ...)
+    if isinstance(generator, PatchCoordinates):
+        local = pred.new_zeros(*mask.shape, *pred.shape[1:])
+        local[mask] = pred
+        return {'prediction': local}
     generator.autoencoder.check_ready()
     autoencoder = generator.autoencoder.module
+
+    if isinstance(generator, AutoencoderCodes):
+        codes = autoencoder.get_codes(patches)
+        wanted = codes[mask]
+
+        def decoded(rows: Tensor) -> Tensor:
+            mixed = codes.clone()
+            mixed[mask] = rows
+            return autoencoder.decode_codes(mixed, patches.centers)[1]
+
+        return {
+            'true codes, decoded': decoded(wanted),
+            'predicted, decoded': decoded(pred.argmax(-1)),
+            'commonest, decoded': decoded(wanted.mode().values),
+        }
     features = autoencoder.encode(patches, noise=False, local=generator.local)
     norm = objective.target_norm
-    target = features if norm is None else norm(features)
-    pred = pred.float().flatten(0, 1)  # (B * M, C)
-    wanted = target[mask]
+    wanted = (features if norm is None else norm(features))[mask]
     # A cosine loss leaves the length of predictions open.
     factor = (pred * wanted).sum() / pred.square().sum().clamp_min(1e-12)
-    mean = wanted.mean(0, keepdim=True).expand_as(wanted)
 
-    def decoded(rows: Tensor) -> Tensor:
+    def decoded_features(rows: Tensor) -> Tensor:
         rows = rows if norm is None else norm.inverse(rows)
         mixed = features.clone()
         mixed[mask] = rows.to(mixed.dtype)
@@ -310,36 +295,12 @@ def _decode_features(
             mixed, patches.centers, local=generator.local
         )[1]
 
+    mean = wanted.mean(0, keepdim=True).expand_as(wanted)
     return {
-        'target, decoded': decoded(wanted),
-        'prediction, decoded': decoded(pred * factor.clamp_min(0)),
-        'mean target, decoded': decoded(mean),
+        'target, decoded': decoded_features(wanted),
+        'prediction, decoded': decoded_features(pred * factor.clamp_min(0)),
+        'mean target, decoded': decoded_features(mean),
     }
-
-
-def _decode_codes(
-    objective: Objective, patches: PointPatches, mask: Tensor, pred: Tensor
-) -> dict[str, Tensor]:
-    """Decode true codes, predicted ones and the commonest one."""
-    generator = _generator(objective)
-    generator.autoencoder.check_ready()
-    autoencoder = generator.autoencoder.module
-    codes = autoencoder.get_codes(patches)
-    wanted = codes[mask]
-
-    def decoded(rows: Tensor) -> Tensor:
-        mixed = codes.clone()
-        mixed[mask] = rows
-        return autoencoder.decode_codes(mixed, patches.centers)[1]
-
-    return {
-        'true codes, decoded': decoded(wanted),
-        'predicted, decoded': decoded(pred.argmax(-1).flatten()),
-        'commonest, decoded': decoded(wanted.mode().values),
-    }
-
-
-_NOTES = {_decode_features: FEATURE_NOTE, _decode_codes: CODE_NOTE}
 
 
 def _placed(patches: PointPatches, local: Tensor) -> Tensor:
@@ -365,3 +326,52 @@ def _ranked(codes: Tensor) -> np.ndarray:
 
 def _captions(distances: Tensor) -> list[str]:
     return [f'CD {1000 * float(value):.1f}' for value in distances]
+
+
+def stage_rows(
+    stages: Sequence[Stage], names: Sequence[str], up_axis: str = 'y'
+) -> list[list[Panel]]:
+    """Make the rows of a sheet from the stages of a batch.
+
+    A row keeps the scale, the view and the colours of its first stage, so
+    that its pictures can be compared.
+
+    Args:
+        stages: The columns, all of one batch.
+        names: One name per cloud, put above the first column.
+        up_axis: 'x', 'y' or 'z'.
+
+    Raises:
+        ValueError: If a coordinate is not finite.
+    """
+    rows = []
+    for index, name in enumerate(names):
+        first = to_points(stages[0].points[index], stages[0].title)
+        frame = fit_frame(upright(first, up_axis))
+        row = []
+        for stage in stages:
+            points = to_points(stage.points[index], stage.title)
+            caption = stage.captions[index] if len(stage.captions) else ''
+            if stage.labels is None:
+                colors = height_colors(points, up_axis, like=first)
+            else:
+                labels = to_numpy(stage.labels[index])
+                # What is coloured lies on top where both hold a point.
+                order = np.argsort(labels >= 0, kind='stable')
+                points, colors = points[order], label_colors(labels[order])
+            row.append(Panel(stage.title, points, colors, caption, frame))
+        described = f'{name} · {row[0].caption}' if row[0].caption else name
+        row[0] = row[0]._replace(caption=described)
+        rows.append(row)
+    return rows
+
+
+def spread_labels(centers: Any) -> np.ndarray:  # noqa: ANN401
+    """Choose a label per patch, (B, G), different ones for neighbours.
+
+    Args:
+        centers: (B, G, 3).
+    """
+    along = to_numpy(centers) @ np.array([1.0, 0.62, 0.38])
+    order = np.argsort(np.argsort(along, axis=-1), axis=-1)
+    return order * 5 % len(PALETTE)

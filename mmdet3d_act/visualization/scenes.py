@@ -18,7 +18,6 @@ from .sheet import Panel, draw_sheet
 
 MAX_POINTS = 40_000  # of a scene that are drawn
 EDGE = 100  # points along an edge of a box
-BESIDE = 1.5  # what is shown, at most, in extents of the scene
 ELEVATION = np.deg2rad(48.0)
 _PALE = 0.8
 _RIGHT, _WRONG = (0.78, 0.82, 0.86), (0.80, 0.20, 0.20)
@@ -160,8 +159,7 @@ def draw_scene_panels(
 ) -> Path:
     """Write a sheet of scenes as a PNG, without a display; return its path.
 
-    The panels of a row have one view: of the first, and of what the others
-    show beside it, such as boxes, within ``BESIDE`` times its extents.
+    The panels of a row have one view, that of the first.
 
     Args:
         rows: One a scene.
@@ -172,14 +170,6 @@ def draw_scene_panels(
     """
     sheet = []
     for row in rows:
-        shown = [
-            upright(one.points, up_axis)
-            for one in row
-            if one.points is not None
-        ]
-        low, high = shown[0].min(axis=0), shown[0].max(axis=0)
-        margin = (BESIDE - 1) / 2 * (high - low)
-        fitted = np.clip(np.concatenate(shown), low - margin, high + margin)
-        frame = fit_frame(fitted, ELEVATION)
+        frame = fit_frame(upright(row[0].points, up_axis), ELEVATION)
         sheet.append([one._replace(frame=frame) for one in row])
     return draw_sheet(sheet, path, up_axis=up_axis, panel=panel, legend=legend)

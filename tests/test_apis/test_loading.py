@@ -34,8 +34,8 @@ def test_all_weights_are_the_checkpoints(capsys) -> None:
 @pytest.mark.parametrize(
     ('config', 'checkpoint', 'message'),
     [
-        ('dvae.py', 'mae.pth', 'DiscreteVAE.*like a Distiller'),
-        ('mae.py', 'dvae.pth', 'Distiller.*like a DiscreteVAE'),
+        ('dvae.py', 'mae.pth', 'DiscreteVAE.*dvae.py'),
+        ('mae.py', 'dvae.pth', 'Distiller.*mae.py'),
         ('mae.py', 'student.pth', 'norm.weight.*extra.*mae.py'),
         ('dvae.py', 'wide.pth', 'shape.*dvae.py'),
         ('dvae.py', 'text.pth', 'cannot be read as a checkpoint'),

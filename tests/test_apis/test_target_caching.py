@@ -125,10 +125,6 @@ def test_other_data_and_precision_have_stores_of_their_own(
 def test_parts_may_overlap(tmp_path: Path) -> None:
     store = cache(tmp_path, [MadeUpPairs(3), MadeUpPairs(3, first=1)])
     assert sorted(store.keys) == [f'scene/{n:03d}' for n in range(4)]
-    twice = MadeUpPairs(2)
-    twice.names = ['scene/000', 'scene/000']
-    with pytest.raises(ValueError, match='must be unique, MadeUpPairs has 2'):
-        cache(tmp_path, [twice])
     with pytest.raises(ValueError, match='prepared alike'):
         cache(tmp_path, [MadeUpPairs(), MadeUpPairs(crop='squash')])
 

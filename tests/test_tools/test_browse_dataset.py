@@ -43,18 +43,6 @@ def test_shows_the_training_data(monkeypatch, capsys) -> None:
     assert f'Written: {path}' in printed
 
 
-def test_shows_several_epochs_and_a_page(monkeypatch) -> None:
-    shared = ['--indices', '3', '--panel', '40', '--out']
-    assert run(monkeypatch, 'mae.py', *shared, 'one.png') == 0
-    more = ['three.png', '--epochs', '3', '--html']
-    assert run(monkeypatch, 'mae.py', *shared, *more) == 0
-    assert len(picture('three.png')) > len(picture('one.png')) + 2 * 40
-    text = Path('three.html').read_text()
-    assert text.count('"positions": "",') == 3  # the names of rows
-    assert text.count('"positions"') == 3 * 6
-    assert 'epoch 2' in text
-
-
 def test_bad_samples_are_named(monkeypatch, capsys) -> None:
     Path('clouds/train/blob/blob1.npy').write_text('no cloud')
     options = ['--indices', '0', '1', '--panel', '40']
@@ -63,15 +51,3 @@ def test_bad_samples_are_named(monkeypatch, capsys) -> None:
     assert re.search(r'bad sample 1.*: BadSampleError', printed)
     assert 'blob1.npy' in printed
     assert 'Written:' in printed
-
-
-@pytest.mark.parametrize(
-    ('args', 'message'),
-    [
-        (['mae.py', '--part', 'test'], 'has no test_dataloader'),
-        (['mae.py', '--indices', '12'], 'samples 0 to 11, got [12]'),
-    ],
-)
-def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
-    assert run(monkeypatch, *args) == 2
-    assert message in capsys.readouterr().err

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.models.target_generators import TargetStore
 from tests.paired_images import ENCODER, weights
 
@@ -82,29 +81,6 @@ def test_config_that_computes_its_targets(
     for name in ('targets', 'mine'):
         (folder,) = (tmp_path / name).iterdir()
         assert len(TargetStore(folder)) == 5
-
-
-def test_images_that_cannot_be_read(
-    config, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    path = config('stored')
-    options = 'train_dataloader.dataset.broken=[scene/001]'
-    assert tool.main([path, '--cfg-options', options]) == 2
-    assert "set on_error='skip'" in capsys.readouterr().err
-    # As it is, so that any process may tell of its own.
-    args = tool.parse_args([path, '--cfg-options', options])
-    with pytest.raises(BadSampleError, match='unreadable'):
-        tool.cache(args)
-    words = [path, '--cfg-options', options]
-    words += ['train_dataloader.dataset.on_error=skip', '--workers', '1']
-    assert tool.main(words) == 0
-    said = capsys.readouterr().out
-    assert '1 images cannot be read and have no target' in said
-    assert 'scene/001: scene/001.jpg: unreadable' in said
-    (folder,) = (tmp_path / 'stores').iterdir()
-    store = TargetStore(folder)
-    assert store.unreadable(store.keys) == ['scene/001']
-    assert len(store.pending()) == 1
 
 
 def write_caption_model(folder: Path) -> None:

@@ -94,7 +94,6 @@ test                  {toy} a.pth --out out.txt            out.txt
 test                  {toy} a.pth --votes 3                --votes
 train                 {toy} --epochs 0                     --epochs
 visualize_reconstruction {toy} a.pth --num 0               --num
-visualize_reconstruction {toy} a.pth --mask-ratio 1        --mask-ratio
 visualize_reconstruction {toy} a.pth --up-axis z           --up-axis
 visualize_reconstruction {toy} a.pth --data x --part val   --part
 visualize_scene       {toy} --num 0                        --num

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from mmengine.config import Config
 from mmdet3d_act.models.backbones import PointTransformer
 from tests.test_converters import published
 
-from .loading import TOOLS, load_tool, run_script
+from .loading import load_tool
 
 tool = load_tool('model_converters.convert_checkpoint')
 HEADS = ['--cfg-options', 'num_heads=4', 'group_size=16']
@@ -63,26 +62,3 @@ def test_unexpected_parameters(
     assert tool.main([*words, '--allow-unexpected']) == 0
     assert '    extra\n' in capsys.readouterr().out
     assert out.exists()
-
-
-@pytest.mark.parametrize(
-    ('words', 'problem'),
-    [
-        (['absent.pth', 'dst.pth'], 'no checkpoint at absent.pth'),
-        (['{src}', '--task=classifier'], 'which holds no classifier; choose'),
-        (['{src}', '--cfg-options', 'student.num_heads=5'], 'num_heads'),
-    ],
-)
-def test_problems_are_named(
-    source: str, words: list[str], problem: str, capsys: pytest.CaptureFixture
-) -> None:
-    assert tool.main([word.format(src=source) for word in words]) == 2
-    assert problem in capsys.readouterr().err
-
-
-def test_script(source: str, tmp_path: Path) -> None:
-    script = str(TOOLS / 'model_converters' / 'convert_checkpoint.py')
-    words = [script, source, 'b.pth', '--task=backbone', *HEADS]
-    run = run_script(tmp_path, sys.executable, *words)
-    assert run.returncode == 0, run.stderr
-    assert (tmp_path / 'b.pth').is_file()

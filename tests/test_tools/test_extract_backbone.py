@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tests.test_converters.test_extraction import save
-from tests.test_models import toys
 
 from .loading import load_tool
 
@@ -39,13 +38,3 @@ def test_the_training_is_not_overwritten(
         assert tool.main([str(checkpoint), str(source)]) == 2
         assert 'DST must be another file' in capsys.readouterr().err
     assert source.read_bytes() == before
-
-
-def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert tool.main([str(tmp_path / 'a'), str(tmp_path / 'b.pth')]) == 2
-    assert 'no checkpoint at' in capsys.readouterr().err
-    torch.save(dict(state_dict=toys.vae().state_dict()), tmp_path / 'v.pth')
-    words = [str(tmp_path / 'v.pth'), str(tmp_path / 'b.pth')]
-    assert tool.main(words) == 2
-    assert 'no whole point Transformer' in capsys.readouterr().err
-    assert not (tmp_path / 'b.pth').exists()

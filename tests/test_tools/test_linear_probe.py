@@ -56,35 +56,3 @@ def test_probes_the_data_of_the_config(monkeypatch, capsys) -> None:
     ]  # fmt: skip
     # Blobs and sticks are told apart by any features of shape.
     assert lines[3]['svm'] > 80
-
-
-def test_probes_untrained_networks_and_autoencoders(
-    monkeypatch, capsys
-) -> None:
-    assert run(monkeypatch, 'untrained', '--config', 'mae.py', *FOLDERS) == 0
-    assert '2 classes: blob, stick' in capsys.readouterr().out
-    assert run(monkeypatch, 'dvae.pth', '--config', 'dvae.py', *FOLDERS) == 0
-    assert 'concat' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ('args', 'message'),
-    [
-        (['dvae.pth', '--config', 'mae.py'], 'dvae.pth'),
-        (
-            ['dvae.pth', '--config', 'dvae.py', '--pooling', 'cls'],
-            "must have ['cls'] for pooling='cls'",
-        ),
-        (
-            [*MAE, '--labels-per-class', '99'],
-            'labels_per_class must be <=',
-        ),
-        (
-            [*MAE, *FOLDERS[2:], '--train-data', 'nowhere'],
-            'no such folder: nowhere',
-        ),
-    ],
-)
-def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
-    assert run(monkeypatch, *args) == 2
-    assert message in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 from huggingface_hub import constants
 
 from mmdet3d_act.models.teachers import catalog, language_teacher
-from tests.test_tools.loading import TOOLS, load_tool, run_script
+from tests.test_tools.loading import load_tool
 
 tool = load_tool('list_teachers')
 
@@ -66,24 +65,3 @@ def test_search(root: Path, capsys: pytest.CaptureFixture) -> None:
     assert sum('runs' in line for line in lines) == 1
     assert tool.main(['--search', 'resnet18', '--available']) == 1
     assert 'with weights on this machine' in capsys.readouterr().out
-
-
-def test_without_the_libraries(
-    root: Path,
-    capsys: pytest.CaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for kind in catalog.LIBRARIES:
-        monkeypatch.setitem(catalog.LIBRARIES, kind, ('none_such', 'teacher'))
-    assert tool.main(['--available']) == 0
-    assert 'cannot run: none_such is not installed' in capsys.readouterr().out
-    assert tool.main(['--search', '*']) == 1
-    assert capsys.readouterr().out.count('none_such is not installed') == 3
-
-
-def test_as_a_script(root: Path) -> None:
-    script = str(TOOLS / 'list_teachers.py')
-    done = run_script(root, sys.executable, script, '--available')
-    assert done.returncode == 0, done.stderr
-    assert 'here    deit-s ' in done.stdout
-    assert 'Traceback' not in done.stderr

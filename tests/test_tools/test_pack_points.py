@@ -67,19 +67,3 @@ def test_unusable_cloud(root: Path, capsys: pytest.CaptureFixture) -> None:
     assert not list(root.glob('*.pack'))
     assert _by_class(root, '--split=train', '--on-error=skip') == 0
     assert '1 of them not packed' in capsys.readouterr().out
-
-
-def test_different_readings_of_one_pack(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    one = f"type='ShapeNet55', data_root={str(root)!r}, split='train'"
-    loads = ["dict(type='LoadPointCloud')"]
-    loads.append("dict(type='LoadPointCloud', npz_key='p')")
-    parts = ', '.join(f'dict({one}, pipeline=[{load}])' for load in loads)
-    config = tmp_path / 'both.py'
-    config.write_text(
-        "train_dataloader = dict(dataset=dict(type='ConcatDataset', "
-        f'datasets=[{parts}]))\nval_dataloader = None\n'
-    )
-    assert tool.main([str(config)]) == 2
-    assert 'pack them one by one' in capsys.readouterr().err

@@ -107,25 +107,3 @@ def test_several_processes_give_the_same(tmp_path: Path, raw: Path) -> None:
     for name in (*(f'{name}.npy' for name in NAMES), tool.REPORT):
         one, two = (tmp_path / part / name for part in ('one', 'two'))
         assert one.read_bytes() == two.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ('options', 'text'),
-    [
-        (('--areas', '2', '5'), 'no rooms of the areas [2], only of [1, 5]'),
-        ((), 'found no room in'),
-    ],
-)
-def test_missing_folders(
-    tmp_path: Path,
-    raw: Path,
-    capsys: pytest.CaptureFixture,
-    options: tuple,
-    text: str,
-) -> None:
-    source = raw if options else tmp_path / 'none'
-    assert _main(source, tmp_path / 'out', *options) == 2
-    error = capsys.readouterr().err
-    assert text in error
-    assert 'goes on' not in error
-    assert not (tmp_path / 'out').exists()

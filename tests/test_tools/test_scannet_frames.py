@@ -82,31 +82,3 @@ def test_the_others_do_not_wait_for_an_unreadable_scene(
     assert 'intrinsic_color.txt: the file does not exist' in printed.err
     assert 'the same command goes on' in printed.err
     assert [folder.name for folder in out.iterdir()] == ['scene0001_00']
-
-
-def test_scenes_of_a_list(
-    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    names = tmp_path / 'scannetv2_val.txt'
-    names.write_text('scene0001_00\n')
-    out = tmp_path / 'out'
-    assert _main(scans, out, '--scene-list', str(names)) == 0
-    assert [path.name for path in out.iterdir()] == ['scene0001_00']
-    names.write_text('scene0001_00\nscene0007_00\n')
-    assert _main(scans, out, '--scene-list', str(names)) == 2
-    assert 'lacks 1 scene (scene0007_00)' in capsys.readouterr().err
-
-
-def test_errors(
-    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    assert _main(tmp_path / 'nowhere', tmp_path / 'out') == 2
-    assert 'nowhere does not exist' in capsys.readouterr().err
-    assert _main(scans, scans) == 2
-    assert 'OUT must be another' in capsys.readouterr().err
-    empty = tmp_path / 'empty'
-    empty.mkdir()
-    assert _main(empty, tmp_path / 'out') == 2
-    assert 'lacks a scene; expected' in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        _main(scans, tmp_path / 'out', '--frame-stride', '0')

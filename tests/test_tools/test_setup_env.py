@@ -38,19 +38,6 @@ def test_lock_is_what_is_installed() -> None:
     assert not other
 
 
-def test_changed_lock_is_set_up_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in setup_env.INPUTS:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text('a==1')
-    monkeypatch.setattr(setup_env, 'ROOT', tmp_path)
-    before = setup_env.fingerprint()
-    assert setup_env.fingerprint() == before
-    (tmp_path / 'requirements' / 'lock.txt').write_text('a==2')
-    assert setup_env.fingerprint() != before
-
-
 def test_complete_needs_every_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,8 +33,8 @@ def test_draws_the_data_of_the_config(monkeypatch, capsys) -> None:
     for name in ('reconstruction.png', 'reconstruction.html', 'ply'):
         assert (out / name).exists()
         assert f'Written: {out / name}' in printed
-    # Input, patches, visible, codes, coarse, dense.
-    assert len(list(out.glob('ply/*.ply'))) == 2 * 6
+    # Input, patches, codes, coarse, dense.
+    assert len(list(out.glob('ply/*.ply'))) == 2 * 5
 
 
 def test_draws_a_folder(monkeypatch) -> None:
@@ -44,17 +44,3 @@ def test_draws_a_folder(monkeypatch) -> None:
     names = {path.name for path in Path('here/ply').iterdir()}
     assert '0_blob0_0_input.ply' in names
     assert '1_stick2_3_prediction.ply' in names
-
-
-@pytest.mark.parametrize(
-    ('args', 'message'),
-    [
-        (['mae.py', 'dvae.pth'], 'does not fit Distiller'),
-        (['mae.py', 'mae.pth', '--part', 'test'], 'has no test_dataloader'),
-        (['mae.py', 'mae.pth', '--data', 'x'], 'no such folder: x'),
-        (['mae.py', 'mae.pth', '--indices', '99'], 'samples 0 to 17'),
-    ],
-)
-def test_faults_are_explained(monkeypatch, capsys, args, message) -> None:
-    assert run(monkeypatch, *args) == 2
-    assert message in capsys.readouterr().err

@@ -72,16 +72,3 @@ def test_draws_annotations_without_a_model(monkeypatch, asked) -> None:
     assert run(monkeypatch, 'config.py', '--out', 'here') == 0
     assert Path('here/scenes.png').is_file()
     assert 'checkpoint' not in asked
-
-
-def test_faults_are_explained(monkeypatch, capsys) -> None:
-    assert run(monkeypatch, 'config.py', 'absent.pth') == 2
-    assert 'no checkpoint at absent.pth' in capsys.readouterr().err
-    assert run(monkeypatch, 'config.py', '--indices', '1') == 2
-    said = capsys.readouterr().err
-    assert 'neither boxes nor classes of points' in said
-    assert 'a config of detection (such as configs/act/' in said
-    Path('config.py').write_text("model = dict(type='PointClassifier')\n")
-    assert run(monkeypatch, 'config.py', 'work/epoch_3.pth') == 2
-    said = capsys.readouterr().err
-    assert 'the model of config.py is a PointClassifier, which' in said

@@ -48,17 +48,6 @@ def test_the_picture_of_a_matrix_shows_shares(tmp_path: Path) -> None:
     assert dark[2] < 0.05 * dark[1]
 
 
-def test_classes_that_do_not_occur_are_left_out(tmp_path: Path) -> None:
-    names = [f'class {index}' for index in range(40)]
-    predicted = np.zeros((40, 40), dtype=int)
-    predicted[0, 1:3] = 1
-    widths = []
-    for counts in (np.eye(40, dtype=int), predicted):
-        path = draw_confusion(counts, names, tmp_path / 'a.png')
-        widths.append(Image.open(path).width)
-    assert widths[0] > 2 * widths[1]
-
-
 def test_curves_are_in_the_picture(tmp_path: Path) -> None:
     act = [CurvePoint(100, 80), CurvePoint(1, 60, 5.0), CurvePoint(10, 70)]
     curves = dict(act=act, scratch=[CurvePoint(1, 20), CurvePoint(10, 50)])
@@ -69,17 +58,3 @@ def test_curves_are_in_the_picture(tmp_path: Path) -> None:
     right = orange[:, 0].max() - 30
     above = blue[np.abs(blue[:, 0] - right) < 3, 1].min()
     assert above > orange[np.abs(orange[:, 0] - right) < 3, 1].max()
-
-
-def test_bars_and_ticks(tmp_path: Path) -> None:
-    def draw(std: float | None, **options: object) -> Path:
-        points = [CurvePoint(x, 1.0, std) for x in (1, 10, 100)]
-        points += [CurvePoint(1000, 0.0), CurvePoint(2000, 2.0)]
-        path = tmp_path / f'{std}{len(options)}.png'
-        return draw_curves(dict(a=points), path, **AXES, **options)
-
-    none, short, long = (draw(std) for std in (None, 0.1, 0.4))
-    assert len(pixels(none, BLUE)) < len(pixels(short, BLUE))
-    assert len(pixels(long, BLUE)) > len(pixels(short, BLUE)) + 50
-    named = draw(None, x_ticks={1: '1 %\n(16)'})
-    assert named.read_bytes() != none.read_bytes()

@@ -18,7 +18,6 @@ from mmdet3d_act.visualization.arrays import (
 from mmdet3d_act.visualization.rasterizer import (
     Frame,
     draw_points,
-    filled_share,
     fit_frame,
 )
 
@@ -115,10 +114,6 @@ def test_fit_frame_shows_all_of_a_cloud_and_fills_the_picture() -> None:
     assert np.ptp(where, axis=0).max() > 75
     frame = fit_frame(cube)
     assert fit_frame(cube - 7).radius == pytest.approx(frame.radius)
-    share = filled_share(cube, frame)
-    assert 0.75 < share < 1
-    wide = filled_share(frame.center + 2 * (cube - frame.center), frame)
-    assert wide > 1.6 * share
 
 
 def test_one_point_and_points_outside_are_no_trouble() -> None:

@@ -7,23 +7,18 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet3d_act.models.heads import FeatureHead
 from mmdet3d_act.models.layers import make_patches, patches_in_place
 from mmdet3d_act.ops import chamfer_distance
 from mmdet3d_act.visualization import reconstructions
 from mmdet3d_act.visualization.reconstructions import (
+    Stage,
     reconstruction_stages,
     undisturbed,
 )
-from mmdet3d_act.visualization.stages import Stage
 from tests.test_models import toys
 from tests.test_visualization.distillers import KINDS, autoencoder, distiller
 
 INPUTS = dict(points=toys.points())
-
-
-def by_title(stages: list[Stage]) -> dict[str, Stage]:
-    return {stage.title: stage for stage in stages}
 
 
 def distance(stage: Stage, row: int) -> float:
@@ -32,10 +27,10 @@ def distance(stage: Stage, row: int) -> float:
 
 def test_autoencoder_gives_its_stages() -> None:
     model = autoencoder()
-    stages, notes = reconstruction_stages(model, INPUTS)
+    stages, note = reconstruction_stages(model, INPUTS)
     titles = ['input', '8 patches', 'codes (16)', 'coarse', 'dense']
     assert [stage.title for stage in stages] == titles
-    assert any('Chamfer' in note for note in notes)
+    assert 'Chamfer' in note
     patches = make_patches(INPUTS['points'], 8, 4)
     model.eval()
     with torch.no_grad():
@@ -64,18 +59,6 @@ def test_patches_have_one_colour_each_and_codes_share_theirs() -> None:
     )
     used = [len(np.unique(row)) for row in codes]
     assert list(stages[2].captions) == [f'{n} in use' for n in used]
-
-
-def test_autoencoder_shows_a_mask_where_asked() -> None:
-    stages = reconstruction_stages(toys.vae(), INPUTS, mask_ratio=0.5)[0]
-    masked = by_title(stages)['visible: 4 of 8'].labels
-    assert ((masked == -1).sum(axis=1) == 4 * 4).all()
-    again = reconstruction_stages(toys.vae(), INPUTS, mask_ratio=0.5)[0]
-    other = reconstruction_stages(toys.vae(), INPUTS, mask_ratio=0.5, seed=1)[
-        0
-    ]
-    np.testing.assert_array_equal(again[2].labels, masked)
-    assert (other[2].labels != masked).any()
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -195,12 +178,6 @@ def test_the_state_is_put_back_after_an_error() -> None:
 
 
 def test_refuses_what_cannot_be_drawn() -> None:
-    mismatched = distiller('points')
-    mismatched.objectives['points'].head = FeatureHead(toys.DIMS, 4)
-    for model, offender in (
-        (toys.student(), 'got PointTransformer'),
-        (distiller('points', ratio=None), 'a Distiller with a mask'),
-        (mismatched, r"got \['points'\]"),
-    ):
-        with pytest.raises(ValueError, match=offender):
+    for model in (toys.student(), distiller('points', ratio=None)):
+        with pytest.raises(ValueError, match=type(model).__name__):
             reconstruction_stages(model, INPUTS)

@@ -58,15 +58,6 @@ def test_text_stands_above_and_titles_of_a_column_once() -> None:
     np.testing.assert_array_equal(render([text])[-66:-6], plain[6:66])
 
 
-def test_long_text_is_wrapped_and_does_not_leave_its_panel() -> None:
-    got = render([RED._replace(title='w' * 40), BLUE])
-    assert (got[:-66, 6:66] < 128).any()
-    assert (got[:-66, 67:] == 255).all()
-    note = render([RED, BLUE], notes=['$many words$ that need lines'] * 2)
-    assert len(note) > 72 + 4 * 15
-    assert (note[72:] < 200).any()
-
-
 def test_messages_are_framed_and_faults_are_red() -> None:
     fine, bad = (
         render([Panel(message='/no/space/in/it.npy', fault=fault)])

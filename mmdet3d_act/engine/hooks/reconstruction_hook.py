@@ -77,18 +77,18 @@ class ReconstructionHook(Hook):
         from mmdet3d_act.visualization.reconstructions import (
             check_drawable,
             reconstruction_stages,
+            stage_rows,
         )
-        from mmdet3d_act.visualization.stages import stage_rows
 
         model = unwrapped(runner.model)
         check_drawable(model)
         names, inputs = self._inputs(runner, model)
-        shown = reconstruction_stages(model, inputs)
+        stages, note = reconstruction_stages(model, inputs)
         picture = render_sheet(
-            stage_rows(shown.stages, names, self._up_axis),
+            stage_rows(stages, names, self._up_axis),
             up_axis=self._up_axis,
             panel=PANEL,
-            notes=shown.notes,
+            notes=[note],
         )
         self._save(runner, picture, runner.epoch + done)
 
