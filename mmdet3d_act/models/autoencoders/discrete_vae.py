@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmdet3d_act.checkpoint import PretrainedModel
 from mmdet3d_act.models.autoencoders.quantization import (
     Reconstruction,
     choose_codes,
@@ -23,7 +21,6 @@ from mmdet3d_act.models.autoencoders.statistics import (
     code_statistics,
     variance_share,
 )
-from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.layers import (
     FoldingDecoder,
     MiniPointNet,
@@ -33,12 +30,13 @@ from mmdet3d_act.models.layers import (
     patches_in_place,
 )
 from mmdet3d_act.models.losses import PatchChamferLoss
+from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.models.teachers import TokenTeacher
 from mmdet3d_act.registry import MODELS, build_module
 
 
 @MODELS.register_module()
-class DiscreteVAE(PretrainedModel, BaseModel):
+class DiscreteVAE(PointModel):
     """Discrete autoencoder of point patches, with or without a teacher.
 
     Patches are embedded, mixed by a DGCNN to logits over a codebook, quantised
@@ -107,10 +105,7 @@ class DiscreteVAE(PretrainedModel, BaseModel):
     ) -> None:
         if chunk_size is not None and chunk_size < 1:
             raise ValueError(f'chunk_size must be >= 1, got {chunk_size}')
-        super().__init__(
-            build_module(data_preprocessor) or PointCloudPreprocessor(),
-            init_cfg,
-        )
+        super().__init__(data_preprocessor, init_cfg)
         self.num_groups = num_groups
         self.group_size = group_size
         self.temperature = temperature
@@ -322,31 +317,9 @@ class DiscreteVAE(PretrainedModel, BaseModel):
             divergence,
         )
 
-    def forward(
-        self,
-        inputs: dict,
-        data_samples: list | None = None,
-        mode: str = 'tensor',
-    ) -> dict | list | Tensor:
-        """Return features, losses or predictions.
-
-        Args:
-            inputs: ``points`` (B, N, 3), and ``center_indices`` and
-                ``neighbor_indices`` where patches are known.
-            data_samples: One a cloud; needed by ``'predict'``.
-            mode: ``'tensor'``: features of the most likely codes (B, G, C);
-                ``'loss'``: see :meth:`loss`; ``'predict'``: see
-                :meth:`predict`.
-        """
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
-        if mode == 'tensor':
-            return self.encode(self.group(**inputs), noise=False)
-        raise ValueError(
-            f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
-        )
+    def _forward(self, inputs: dict) -> Tensor:
+        """Compute the features of the most likely codes, (B, G, C)."""
+        return self.encode(self.group(**inputs), noise=False)
 
     def loss(self, inputs: dict, data_samples: list | None = None) -> dict:
         """Return the losses and what shows a collapse early.

@@ -6,26 +6,21 @@ Letters: B batch, N points, C channels.
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmdet3d_act.checkpoint import PretrainedModel
 from mmdet3d_act.models.classifiers.transfer import (
     freeze_backbone,
     keeps_backbone,
 )
-from mmdet3d_act.models.data_preprocessors import (
-    PointCloudPreprocessor,
-    as_inputs,
-)
 from mmdet3d_act.models.necks import SideTuning
+from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module
 
 POOLINGS = ('cls', 'max')
 
 
 @MODELS.register_module()
-class PointClassifier(PretrainedModel, BaseModel):
+class PointClassifier(PointModel):
     """A point Transformer and a head on [class token, maximum of patches].
 
     ``transfer`` is the one switch of the transfer protocols:
@@ -92,10 +87,7 @@ class PointClassifier(PretrainedModel, BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(
-            build_module(data_preprocessor) or PointCloudPreprocessor(),
-            init_cfg,
-        )
+        super().__init__(data_preprocessor, init_cfg)
         self.backbone = build_module(backbone)
         freeze_backbone(self.backbone, transfer, strict=strict_freezing)
         self.transfer = transfer
@@ -141,33 +133,9 @@ class PointClassifier(PretrainedModel, BaseModel):
             self.backbone.eval()
         return self
 
-    def forward(
-        self,
-        inputs: dict | Tensor,
-        data_samples: list | None = None,
-        mode: str = 'tensor',
-    ) -> Tensor | dict | list:
-        """Return logits, losses or predictions.
-
-        Args:
-            inputs: ``points`` (B, N, 3+F), and ``center_indices`` and
-                ``neighbor_indices`` where patches are known; or the points
-                alone.
-            data_samples: One a cloud.
-            mode: ``'tensor'``: logits (B, num_classes); ``'loss'``: ``loss``
-                and ``accuracy``; ``'predict'``: the data samples with
-                ``pred_logits`` (num_classes,) and ``pred_label`` (1,).
-        """
-        inputs = as_inputs(inputs)
-        if mode == 'tensor':
-            return self.head(self.extract_feat(inputs))
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
-        raise ValueError(
-            f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
-        )
+    def _forward(self, inputs: dict) -> Tensor:
+        """Compute the logits, (B, num_classes)."""
+        return self.head(self.extract_feat(inputs))
 
     def extract_feat(self, inputs: dict) -> Tensor:
         """Features for the head: [class token, maximum], (B, 2C).
@@ -189,10 +157,10 @@ class PointClassifier(PretrainedModel, BaseModel):
         return torch.cat([pooled[k] for k in POOLINGS if k in pooled], dim=1)
 
     def loss(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
-        """Return the head's losses; see :meth:`forward`."""
+        """Compute the head's ``loss`` and ``accuracy``."""
         return self.head.loss(self.extract_feat(inputs), data_samples)
 
     @torch.no_grad()
     def predict(self, inputs: dict, data_samples: list) -> list:
-        """Return the data samples with predictions; see :meth:`forward`."""
+        """Add ``pred_logits`` (num_classes,) and ``pred_label`` (1,)."""
         return self.head.predict(self.extract_feat(inputs), data_samples)

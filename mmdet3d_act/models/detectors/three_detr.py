@@ -8,19 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmdet3d_act.checkpoint import PretrainedModel
-from mmdet3d_act.models.data_preprocessors import (
-    PointCloudPreprocessor,
-    as_inputs,
-)
+from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module
 
 
 @MODELS.register_module()
-class ThreeDETR(PretrainedModel, BaseModel):
+class ThreeDETR(PointModel):
     """A backbone of point patches and 3DETR's head.
 
     Not DETR3D, which detects in camera images. The backbone may be
@@ -58,48 +53,25 @@ class ThreeDETR(PretrainedModel, BaseModel):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(
-            build_module(data_preprocessor) or PointCloudPreprocessor(),
-            init_cfg,
-        )
+        super().__init__(data_preprocessor, init_cfg)
         self.backbone = build_module(backbone)
         self.neck = build_module(neck)
         self.bbox_head = build_module(bbox_head)
 
-    def forward(
-        self,
-        inputs: dict | Tensor,
-        data_samples: list | None = None,
-        mode: str = 'tensor',
-    ) -> dict | list:
-        """Return raw predictions, losses or detections.
+    def _forward(self, inputs: dict) -> dict:
+        """Compute the raw predictions.
 
-        Args:
-            inputs: ``points`` (B, N, 3+F), or a list of (N, 3+F); or the
-                points alone.
-            data_samples: One a scene.
-            mode: ``'tensor'``: see
-                :meth:`~mmdet3d_act.models.heads.ThreeDETRHead.forward`;
-                ``'loss'``: see :meth:`loss`; ``'predict'``: see
-                :meth:`predict`.
+        See :meth:`~mmdet3d_act.models.heads.ThreeDETRHead.forward`.
         """
-        inputs = as_inputs(inputs)
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
-        if mode == 'tensor':
-            return self.bbox_head(self.extract_feat(inputs))
-        raise ValueError(
-            f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
-        )
+        return self.bbox_head(self.extract_feat(inputs))
 
     def extract_feat(self, inputs: dict) -> dict:
         """Encode the scene for the head.
 
         Args:
-            inputs: See :meth:`forward`. Scenes with fewer points than the
-                backbone has patches, or a patch points, repeat their own.
+            inputs: ``points`` (B, N, 3+F), or a list of (N, 3+F). Scenes with
+                fewer points than the backbone has patches, or a patch points,
+                repeat their own.
         """
         least = max(
             getattr(self.backbone, 'num_groups', 1),

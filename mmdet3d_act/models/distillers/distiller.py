@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
-from mmengine.model import BaseModel, ModuleDict
+from mmengine.model import ModuleDict
 from torch import Tensor, nn
 
-from mmdet3d_act.checkpoint import PretrainedModel
 from mmdet3d_act.models.backbones import EncodedPatches
-from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.distillers.objective import Objective
 from mmdet3d_act.models.layers import PointPatches
+from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module
 
 MASK_TOKEN_PLACES = ('decoder', 'input')
@@ -23,7 +22,7 @@ PREDICTIONS = ('features', 'targets', 'losses')
 
 
 @MODELS.register_module()
-class Distiller(PretrainedModel, BaseModel):
+class Distiller(PointModel):
     """Pretrains a point Transformer on one or more objectives.
 
     ACT, Point-MAE and concept distillation are compositions of it, see
@@ -62,10 +61,7 @@ class Distiller(PretrainedModel, BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(
-            build_module(data_preprocessor) or PointCloudPreprocessor(),
-            init_cfg,
-        )
+        super().__init__(data_preprocessor, init_cfg)
         if mask_tokens not in MASK_TOKEN_PLACES:
             raise ValueError(
                 f'mask_tokens must be one of {MASK_TOKEN_PLACES}, got '
@@ -109,31 +105,9 @@ class Distiller(PretrainedModel, BaseModel):
             self.student.eval()
         return self
 
-    def forward(
-        self,
-        inputs: dict,
-        data_samples: list | None = None,
-        mode: str = 'tensor',
-    ) -> dict | list | object:
-        """Return encoded patches, losses or features for probing.
-
-        Args:
-            inputs: ``points`` (B, N, 3+F), and ``center_indices`` and
-                ``neighbor_indices`` where patches are known.
-            data_samples: One a cloud.
-            mode: ``'tensor'``: the encoded patches of the whole cloud;
-                ``'loss'``: see :meth:`loss`; ``'predict'``: see
-                :meth:`predict`.
-        """
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
-        if mode == 'tensor':
-            return self._encode(self.get_patches(inputs))
-        raise ValueError(
-            f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
-        )
+    def _forward(self, inputs: dict) -> EncodedPatches:
+        """Encode the patches of the whole cloud."""
+        return self._encode(self.get_patches(inputs))
 
     def get_patches(self, inputs: dict) -> PointPatches:
         """Return the patches that student and target generators share."""

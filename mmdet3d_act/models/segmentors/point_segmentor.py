@@ -8,15 +8,10 @@ from __future__ import annotations
 import inspect
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmdet3d_act.checkpoint import PretrainedModel
-from mmdet3d_act.models.data_preprocessors import (
-    PointCloudPreprocessor,
-    as_inputs,
-)
 from mmdet3d_act.models.layers import SlidingWindows
+from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module, point_data
 
 MODES = ('whole', 'slide')
@@ -24,7 +19,7 @@ PATCH_KEYS = ('center_indices', 'neighbor_indices')
 
 
 @MODELS.register_module()
-class PointSegmentor(PretrainedModel, BaseModel):
+class PointSegmentor(PointModel):
     """A backbone, perhaps a neck, and a decode head.
 
     MMDetection3D's `EncoderDecoder3D` with two differences: inputs beside the
@@ -77,9 +72,7 @@ class PointSegmentor(PretrainedModel, BaseModel):
     ) -> None:
         windows = _windows(test_cfg)
         super().__init__(
-            build_module(data_preprocessor)
-            or PointCloudPreprocessor(ragged=windows is not None),
-            init_cfg,
+            data_preprocessor, init_cfg, ragged=windows is not None
         )
         self.backbone = build_module(backbone)
         self.neck = build_module(neck)
@@ -88,39 +81,16 @@ class PointSegmentor(PretrainedModel, BaseModel):
         self.test_cfg = test_cfg
         self.windows = windows
 
-    def forward(
-        self,
-        inputs: dict | Tensor,
-        data_samples: list | None = None,
-        mode: str = 'tensor',
-    ) -> Tensor | dict | list:
-        """Return logits, losses or predictions.
-
-        Args:
-            inputs: ``points`` (B, N, 3+F); ``shape_label`` (B,), int64, for
-                part segmentation; ``center_indices`` and
-                ``neighbor_indices`` where patches are known; or the points
-                alone.
-            data_samples: One a cloud.
-            mode: ``'tensor'``: logits (B, C, N); ``'loss'``: see
-                :meth:`loss`; ``'predict'``: see :meth:`predict`.
-        """
-        inputs = as_inputs(inputs)
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
-        if mode == 'tensor':
-            return self.decode_head(self.extract_feat(inputs))
-        raise ValueError(
-            f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
-        )
+    def _forward(self, inputs: dict) -> Tensor:
+        """Compute the logits, (B, C, N)."""
+        return self.decode_head(self.extract_feat(inputs))
 
     def extract_feat(self, inputs: dict) -> dict:
         """Features for the head: the backbone's dict, and other inputs.
 
         Args:
-            inputs: See :meth:`forward`.
+            inputs: See :meth:`forward`; ``shape_label`` (B,), int64, for part
+                segmentation.
         """
         known = {key: inputs[key] for key in PATCH_KEYS if key in inputs}
         feats = self.backbone(inputs['points'], **known)
