@@ -22,8 +22,6 @@ from mmdet3d_act.models.necks import MaskDecoder, MaskedFeatures
 from mmdet3d_act.models.target_generators import (
     AutoencoderCodes,
     AutoencoderTarget,
-    CachedTarget,
-    TargetNorm,
 )
 from tests.test_models import toys
 
@@ -78,13 +76,12 @@ def features(loss: Callable[[], nn.Module]) -> Objective:
     )
 
 
-def codes(form: str = 'decoder', **changes: object) -> Objective:
+def codes(form: str) -> Objective:
     torch.manual_seed(0)
     return Objective(
         AutoencoderCodes(stage_one()),
         FORMS[form][1](),
         CodeHead(32, toys.NUM_CODES),
-        **changes,
     )
 
 
@@ -141,29 +138,3 @@ def test_gradient_reaches_every_trainable_parameter(form: str) -> None:
     frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
     before_norm = {f'student.patch_embed.conv{i}.bias' for i in (1, 3)}
     assert set(toys.without_gradient(model)) - frozen <= before_norm
-
-
-def test_cached_codes_are_the_codes() -> None:
-    plain = codes()
-    cached = Objective(
-        CachedTarget(AutoencoderCodes(stage_one())),
-        plain.neck,
-        plain.head,
-        target_norm=TargetNorm('raw'),
-    )
-    assert cached.needs_preparation
-    model = distiller(cached).eval()
-    model.prepare([toys.data_batch(NUM_CLOUDS)])
-    cached.target_generator.generator = None
-    torch.testing.assert_close(
-        loss_of(model), loss_of(distiller(plain).eval())
-    )
-
-
-def test_codes_cannot_be_whitened() -> None:
-    norm = TargetNorm('whiten', num_channels=32)
-    model = distiller(codes(target_norm=norm))
-    with pytest.raises(ValueError, match='code indices are classes; leave'):
-        model.prepare([toys.data_batch(NUM_CLOUDS)])
-    with pytest.raises(ValueError, match='code indices are classes; leave'):
-        loss_of(model)

@@ -185,20 +185,6 @@ def test_families(name: str) -> None:
     assert (changed > 1e-4) == bool(scales)
 
 
-def test_norm_before_the_first_block() -> None:
-    name = 'vit_base_patch16_clip_224'
-    made = network(name)
-    model = teacher(
-        made.state_dict(), model_name=name, num_prompts=0, num_layers=1
-    ).eval()
-    model.init_weights()
-    tokens, centers = torch.rand(2, 4, 6), torch.rand(2, 4, 3)
-    x = made.norm_pre(model.proj_in(tokens)) + model.pos_embed(centers)
-    want = model.proj_out(made.norm(made.blocks[0](x)))
-    got = model(tokens, centers)
-    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
-
-
 def test_mixers_say_the_right_number_of_prompts() -> None:
     mixer = teacher(
         model_name='resmlp_12_224',
@@ -243,23 +229,6 @@ def test_names_of_the_authors(name: str, old: dict, args: dict) -> None:
     assert set(got) == set(state)
     for key, value in got.items():
         assert torch.equal(value.flatten(), state[key].flatten()), key
-
-
-def test_quick_gelu_weights_in_a_gelu_model_warn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
-    (tmp_path / 'teachers').mkdir()
-    said: list[str] = []
-    monkeypatch.setattr(
-        module, 'print_log', lambda text, **_: said.append(text)
-    )
-    for tag, count in (('laion2b', 0), ('openai', 1)):
-        name = f'vit_base_patch16_clip_224.{tag}'
-        state = timm.create_model(name.partition('.')[0], **TINY).state_dict()
-        torch.save(state, tmp_path / 'teachers' / f'{name}.pth')
-        teacher(model_name=name).init_weights()
-        assert len(said) == count
 
 
 @needs_real
