@@ -20,6 +20,7 @@ from mmdet3d_act.models.layers import (
     PointPatches,
     PositionMLP,
     TransformerEncoder,
+    init_linears,
     make_patches,
     select,
 )
@@ -198,11 +199,7 @@ class PointTransformer(BaseModule):
         self._freeze_stages()
 
     def _reset_parameters(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        init_linears(self)
         if self.cls_token is not None:
             nn.init.trunc_normal_(self.cls_token, std=0.02)
             nn.init.trunc_normal_(self.cls_pos, std=0.02)

@@ -40,11 +40,9 @@ class ClassificationHead(BaseModule):
         hidden_dims: Widths of the hidden layers; none for a linear
             classifier.
         dropout: Probability of dropping an activation of a hidden layer.
-        label_smoothing: Share of the target that all classes divide among
-            them, in [0, 1).
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If there are fewer than two classes.
     """
 
     def __init__(
@@ -54,20 +52,14 @@ class ClassificationHead(BaseModule):
         *,
         hidden_dims: Sequence[int] = HIDDEN_DIMS,
         dropout: float = 0.5,
-        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         if num_classes < 2:
             raise ValueError(
                 f'num_classes must be at least 2, got {num_classes}'
             )
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ValueError(
-                f'label_smoothing must be in [0, 1), got {label_smoothing}'
-            )
         self.num_classes = num_classes
         self.hidden_dims = tuple(hidden_dims)
-        self.label_smoothing = label_smoothing
         layers: list[nn.Module] = []
         for width in self.hidden_dims:
             layers += [
@@ -101,9 +93,7 @@ class ClassificationHead(BaseModule):
         """
         target = self._labels(data_samples).to(feats.device)
         logits = self(feats).float()
-        loss = F.cross_entropy(
-            logits, target, label_smoothing=self.label_smoothing
-        )
+        loss = F.cross_entropy(logits, target)
         correct = logits.detach().argmax(-1) == target
         return {'loss': loss, 'accuracy': correct.float().mean()}
 

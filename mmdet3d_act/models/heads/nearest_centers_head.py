@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmdet3d_act.models.heads.point_decode_head import PointDecodeHead
+from mmdet3d_act.models.layers import init_linears
 from mmdet3d_act.ops import gather_points, three_nn
 from mmdet3d_act.registry import MODELS
 
@@ -97,7 +98,7 @@ class NearestCentersHead(PointDecodeHead):
         self.norm2 = nn.BatchNorm1d(channels[1])
         self.dropout = nn.Dropout(dropout_ratio)
         self.fc3 = nn.Linear(channels[1], num_classes)
-        self._reset_parameters()
+        init_linears(self)
 
     def forward(self, feats: dict) -> Tensor:
         """Return the logits, (B, num_classes, N).

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmdet3d_act.models.heads.point_decode_head import PointDecodeHead
-from mmdet3d_act.models.layers import FeaturePropagation
+from mmdet3d_act.models.layers import FeaturePropagation, init_linears
 from mmdet3d_act.registry import MODELS
 
 
@@ -93,7 +93,7 @@ class SemanticSegHead(PointDecodeHead):
         self.fc2 = nn.Linear(channels[0], channels[1])
         self.norm2 = nn.BatchNorm1d(channels[1])
         self.fc3 = nn.Linear(channels[1], num_classes)
-        self._reset_parameters()
+        init_linears(self)
 
     @property
     def cloud_channels(self) -> int:

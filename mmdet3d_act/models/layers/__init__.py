@@ -43,6 +43,7 @@ from mmdet3d_act.models.layers.transformer import (
     TransformerBlock,
     TransformerEncoder,
     attend,
+    init_linears,
 )
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     'TransformerEncoder',
     'attend',
     'count_values',
+    'init_linears',
     'make_patches',
     'max_pool',
     'patches_in_place',

@@ -45,6 +45,15 @@ class DropPath(nn.Module):
         return x * x.new_empty(shape).bernoulli_(keep).div_(keep)
 
 
+def init_linears(module: nn.Module) -> None:
+    """Draw the weights of all linear layers as ViT does, biases zero."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.trunc_normal_(part.weight, std=0.02)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
 def attend(
     query: Tensor,
     key: Tensor,

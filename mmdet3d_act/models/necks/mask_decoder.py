@@ -14,6 +14,7 @@ from mmdet3d_act.models.layers import (
     PointPatches,
     PositionMLP,
     TransformerEncoder,
+    init_linears,
     select,
 )
 from mmdet3d_act.ops import gather_points
@@ -85,11 +86,7 @@ class MaskDecoder(BaseModule):
         if shallow_index is not None:
             self.cls_pos = nn.Parameter(torch.zeros(1, 1, embed_dims))
             nn.init.trunc_normal_(self.cls_pos, std=0.02)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        init_linears(self)
 
     @staticmethod
     def _check_places(mask_tokens: str, shallow_index: int | None) -> None:

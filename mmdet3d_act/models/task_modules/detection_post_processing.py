@@ -50,8 +50,6 @@ class DetectionPostProcessing:
             see above; ``'best_class'``: the probability of the likeliest
             class alone, one detection for every box; ``'objectness'``:
             that of being an object, likewise.
-        max_detections: Most detections of a scene, the highest scores; None
-            for all.
 
     Raises:
         ValueError: If an option is unknown or out of its range.
@@ -66,7 +64,6 @@ class DetectionPostProcessing:
         overlap_of: str = 'union',
         score_threshold: float = 0.05,
         scoring: str = 'every_class',
-        max_detections: int | None = None,
     ) -> None:
         for name, value, known in (
             ('suppression', suppression, SUPPRESSIONS),
@@ -77,12 +74,8 @@ class DetectionPostProcessing:
                 raise ValueError(
                     f'{name} must be one of {known}, got {value!r}'
                 )
-        too_few = max_detections is not None and max_detections < 1
-        if min_points < 0 or too_few:
-            raise ValueError(
-                'min_points must be >= 0 and max_detections >= 1 or None, got '
-                f'{min_points} and {max_detections}'
-            )
+        if min_points < 0:
+            raise ValueError(f'min_points must be >= 0, got {min_points}')
         for name, share in (
             ('overlap_threshold', overlap_threshold),
             ('score_threshold', score_threshold),
@@ -95,7 +88,6 @@ class DetectionPostProcessing:
         self.overlap_of = overlap_of
         self.score_threshold = score_threshold
         self.scoring = scoring
-        self.max_detections = max_detections
 
     @torch.no_grad()
     def __call__(
@@ -166,12 +158,6 @@ class DetectionPostProcessing:
             scores = best
             if self.scoring == 'objectness':
                 scores = objectness[queries]
-        if self.max_detections and len(scores) > self.max_detections:
-            order = scores.argsort(descending=True, stable=True)
-            order = order[: self.max_detections]
-            queries, labels, scores = (
-                one[order] for one in (queries, labels, scores)
-            )
         return InstanceData(
             bboxes_3d=depth_boxes(boxes[queries], turned=turned),
             scores_3d=scores,

@@ -33,28 +33,6 @@ OBJECTNESS = torch.tensor([0.7, 0.9, 0.8, 0.04, 0.95])
 POINTS = BOXES[:4, None, :3] + torch.linspace(-0.2, 0.2, 6)[:, None]
 
 
-def scene(**options: object) -> list[tuple]:
-    """Return (query, label, score) of the detections."""
-    found = DetectionPostProcessing(**options).scene(
-        BOXES, CLASSES, OBJECTNESS, POINTS.flatten(0, 1)
-    )
-    centers = gravity_boxes(found.bboxes_3d)[:, :3]
-    queries = (centers[:, None] == BOXES[:, :3]).all(-1).int().argmax(1)
-    return [
-        (query, label, round(score, 4))
-        for query, label, score in zip(
-            queries.tolist(),
-            found.labels_3d.tolist(),
-            found.scores_3d.tolist(),
-            strict=True,
-        )
-    ]
-
-
-def test_most_detections() -> None:
-    assert scene(max_detections=2) == [(2, 0, 0.56), (1, 1, 0.45)]
-
-
 def test_the_likeliest_stays_where_all_are_empty() -> None:
     process = DetectionPostProcessing()
     for points in (torch.rand(9, 3) + 50, torch.zeros(0, 3)):
@@ -104,7 +82,7 @@ def test_suppression_prefers_the_last_of_equals() -> None:
     [
         dict(suppression='2d'),
         dict(scoring='all'),
-        dict(max_detections=0),
+        dict(min_points=-1),
         dict(overlap_threshold=25),
         dict(score_threshold=1.1),
     ],
