@@ -62,14 +62,6 @@ def test_encode_draws_and_can_be_made_certain() -> None:
     toys.assert_close(certain, vae.mixer(codes, patches.centers), 1e-4)
 
 
-def test_logit_scale_sharpens() -> None:
-    plain, sharp = randomized(), randomized(logit_scale=3.0)
-    patches = plain.group(toys.points())
-    toys.assert_close(
-        sharp.get_logits(patches), 3 * plain.get_logits(patches), 1e-4
-    )
-
-
 def test_only_what_is_summed_is_called_loss() -> None:
     vae = randomized(kl_weight=0.5)
     losses = vae(dict(points=toys.points()), mode='loss')

@@ -6,7 +6,6 @@ import torch
 from mmengine.structures import BaseDataElement
 
 from mmdet3d_act.models.classifiers import AverageLogitsTTA, PointClassifier
-from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
 
 HEAD = dict(type='ClassificationHead', in_channels=64, num_classes=3)
@@ -24,23 +23,3 @@ def test_logits_are_averaged_not_shares() -> None:
     assert merged.gt_label.tolist() == [1]
     votes = [row.index(max(row)) for row in rows]
     assert max(set(votes), key=votes.count) == 1
-
-
-def test_views_of_a_batch() -> None:
-    model = MODELS.build(
-        dict(
-            type='AverageLogitsTTA',
-            module=PointClassifier(toys.STUDENT, HEAD),
-        )
-    ).eval()
-    views = [toys.points(seed=seed) for seed in range(3)]
-    # What TestTimeAug gives, collated: a list of views, each of the batch.
-    data = dict(
-        inputs=[dict(points=list(view)) for view in views],
-        data_samples=[toys.samples() for _ in views],
-    )
-    got = model.test_step(data)
-    expected = torch.stack([model.module(dict(points=v)) for v in views])
-    assert len(got) == 2
-    for sample, row in zip(got, expected.mean(0), strict=True):
-        assert torch.allclose(sample.pred_logits, row, atol=1e-6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.structures import BaseDataElement
 
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.registry import MODELS
@@ -26,19 +25,6 @@ def test_builds_from_its_config_and_stacks_everything() -> None:
     assert torch.equal(batch['inputs']['points'], toys.points(3, channels=5))
     assert batch['inputs']['center_indices'][2].tolist() == list(range(2, 10))
     assert [sample.sample_idx for sample in batch['data_samples']] == [0, 1, 2]
-
-
-def test_moves_inputs_and_samples_to_the_device() -> None:
-    preprocessor = PointCloudPreprocessor()
-    preprocessor.to(torch.device('meta'))
-    sample = BaseDataElement()
-    sample.label = torch.ones(1)
-    data = dict(
-        inputs=dict(center_indices=[torch.zeros(8)]), data_samples=[sample]
-    )
-    cast = preprocessor.cast_data(data)
-    assert cast['inputs']['center_indices'][0].device.type == 'meta'
-    assert cast['data_samples'][0].label.device.type == 'meta'
 
 
 def test_clouds_of_different_size_are_refused() -> None:

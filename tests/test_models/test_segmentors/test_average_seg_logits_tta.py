@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.registry import DefaultScope
 
 from mmdet3d_act.models.segmentors import AverageSegLogitsTTA
-from mmdet3d_act.registry import MODELS, point_data
+from mmdet3d_act.registry import point_data
 from tests.test_models import toys
 from tests.test_models.test_segmentors import networks
 
@@ -30,32 +29,6 @@ def test_logits_are_averaged_not_votes() -> None:
     assert torch.allclose(merged.pts_seg_logits.pts_seg_logits, expected)
     assert merged.pred_pts_seg.pts_semantic_mask.tolist() == [0, 1]
     assert merged.gt_pts_seg.pts_semantic_mask.tolist() == [1, 0]
-
-
-def test_views_of_a_batch() -> None:
-    config = dict(type='AverageSegLogitsTTA', module=networks.PART)
-    with DefaultScope.overwrite_default_scope('mmdet3d'):
-        model = MODELS.build(config).eval()
-    clouds = [toys.points(seed=seed) for seed in range(3)]
-    labels = torch.tensor([2, 0])
-    # What TestTimeAug gives, collated: a list of views, each of the batch.
-    data = dict(
-        inputs=[
-            dict(points=list(cloud), shape_label=list(labels))
-            for cloud in clouds
-        ],
-        data_samples=[toys.samples() for _ in clouds],
-    )
-    got = model.test_step(data)
-    expected = torch.stack(
-        [model.module(dict(points=c, shape_label=labels)) for c in clouds]
-    ).mean(0)
-    assert len(got) == 2
-    for sample, own in zip(got, expected, strict=True):
-        merged = sample.pts_seg_logits.pts_seg_logits
-        toys.assert_close(merged, own)
-        mask = sample.pred_pts_seg.pts_semantic_mask
-        assert torch.equal(mask, merged.argmax(0))
 
 
 def test_views_of_other_points_are_refused() -> None:

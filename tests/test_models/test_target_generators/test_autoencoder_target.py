@@ -181,18 +181,6 @@ def test_a_config_needs_a_checkpoint(kind: type) -> None:
         kind(toys.VAE)
 
 
-def test_codes_are_those_that_the_features_are_made_of() -> None:
-    vae, patches = toys.vae(seed=1).eval(), toys.patches(4)
-    codes = AutoencoderCodes(vae)({}, patches)
-    assert codes.shape == (4, 8)
-    assert codes.dtype == torch.int64
-    assert len(codes.unique()) > 3
-    assert torch.equal(codes, vae.get_logits(patches).argmax(-1))
-    with torch.no_grad():
-        rows = vae.quantize(vae.get_logits(patches), hard=True, noise=False)
-    assert torch.equal(vae.codebook[codes], rows)
-
-
 @pytest.mark.parametrize('kind', [AutoencoderCodes, AutoencoderTarget])
 def test_codes_can_be_drawn(kind: type) -> None:
     target, patches = kind(stage_one(), noise=True), toys.patches()

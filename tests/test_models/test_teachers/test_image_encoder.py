@@ -130,12 +130,3 @@ def test_identity_tells_weights_apart() -> None:
     assert one.identity() == same.identity()
     assert one.identity()['type'] == 'Toy'
     assert one.identity()['sha256'] != other.identity()['sha256']
-
-
-def test_checkpoints_hold_the_source_alone() -> None:
-    toy = Toy()
-    toy.init_weights()
-    assert list(toy.state_dict()) == ['frozen.frozen_source']
-    unnamed = Toy(source=None)
-    unnamed.init_weights()
-    assert 'frozen.module.weight' in unnamed.state_dict()

@@ -100,15 +100,6 @@ def test_named_files(folder: Path) -> None:
     assert SOURCE.read(STATE) == (STATE, None)
 
 
-def test_code_in_files_is_not_run(folder: Path) -> None:
-    torch.save({'a': Path('x')}, folder / 'net.pth')
-    with pytest.raises(ValueError, match=r'net\.pth'):
-        SOURCE.read()
-    torch.jit.script(torch.nn.Linear(2, 1)).save(folder / 'clip.pt')
-    with pytest.raises(ValueError, match=r'jit\.load\(.*clip\.pt'):
-        SOURCE.read('clip.pt')
-
-
 def test_download(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only by ``read``; the first file that the repository has."""
 
