@@ -6,15 +6,11 @@ here and nowhere else. Nothing of MMCV or MMDetection3D is imported.
 
 from __future__ import annotations
 
-import codecs
 import ctypes
-import pickle
 import platform
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,50 +19,20 @@ from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.hub import hub
 from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
-
-__all__ = [
-    'allow_mmengine_checkpoints',
-    'config_root',
-    'find_config',
-    'load_safely',
-    'register_config_scope',
-    'safe_globals',
-    'tune_allocator',
-]
 
 PACKAGE = 'mmdet3d_act'
 SCOPE_PREFIX = f'{PACKAGE}::'
-
-# The version from which torch.load defaults to weights_only=True, and from
-# which an allowed global may carry another name than its own.
-SAFE_LOAD_VERSION = '2.6.0'
-
 # The number types that log histories and metric values are made of.
-NUMPY_DTYPES = (
-    'bool',
-    'int8',
-    'int16',
-    'int32',
-    'int64',
-    'uint8',
-    'float16',
-    'float32',
-    'float64',
-)
-
+NUMPY_DTYPES = 'bool int8 int16 int32 int64 uint8 float16 float32 float64'
 # Names of mallopt's parameters in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
-
-# Bytes by which the heap grows ahead of demand.
-TOP_PAD_LIMIT = 64 << 20
-
-# The largest M_MMAP_THRESHOLD that older glibc takes: half a heap.
-OLD_GLIBC_LIMIT = 32 << 20
+# Bytes by which the heap grows ahead of demand, and up to which blocks come
+# from it; older glibc takes half a heap.
+TOP_PAD, THRESHOLD, OLD_THRESHOLD = 64 << 20, 1 << 30, 32 << 20
 
 
 def _statistics_method(owner: type, name: str) -> Callable:
-    """Return a statistics method of HistoryBuffer, and nothing else.
+    """Give a statistics method of HistoryBuffer, and nothing else.
 
     Pickle stores ``HistoryBuffer.mean`` as ``getattr(HistoryBuffer, 'mean')``.
     This stands in for ``getattr`` while a checkpoint is read: allowing the
@@ -83,7 +49,7 @@ def _statistics_method(owner: type, name: str) -> Callable:
 
 
 def safe_globals() -> list[Any]:
-    """Types that an MMEngine checkpoint holds beyond tensors.
+    """List the types that an MMEngine checkpoint holds beyond tensors.
 
     A checkpoint of MMEngine's Runner stores its log as ``HistoryBuffer``
     objects, which hold numpy arrays, and metric values as numpy scalars. The
@@ -100,7 +66,7 @@ def safe_globals() -> list[Any]:
     rebuild_array = np.empty(0).__reduce__()[0]
     rebuild_scalar = np.float64(0).__reduce__()[0]
     HistoryBuffer()  # fills the table of statistics methods
-    allowed: list[object] = [
+    allowed: list[Any] = [
         HistoryBuffer,
         # Label maps of MMDetection3D's segmentation data sets.
         ConfigDict,
@@ -112,75 +78,28 @@ def safe_globals() -> list[Any]:
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
         allowed.append((rebuild_array, f'{module}._reconstruct'))
         allowed.append((rebuild_scalar, f'{module}.scalar'))
-    allowed.extend(type(np.dtype(name)) for name in NUMPY_DTYPES)
+    allowed.extend(type(np.dtype(name)) for name in NUMPY_DTYPES.split())
     return allowed
 
 
-def allow_mmengine_checkpoints() -> bool:
+def allow_mmengine_checkpoints() -> None:
     """Let PyTorch read MMEngine's checkpoints without executing code.
 
     MMEngine (up to 0.10.7) calls ``torch.load`` without ``weights_only``, so
-    from PyTorch 2.6 on the safe reading is in force, and refuses MMEngine's
-    own log objects: resuming and testing fail. This adds exactly what a
-    Runner stores (:func:`safe_globals`) to PyTorch's allow-list; any other
-    class is refused as before. Calling it again changes nothing.
-
-    Does nothing with PyTorch before 2.6. What this package and MMEngine load
-    goes through :mod:`mmdet3d_act.checkpoint`, which is safe there too.
-
-    Returns:
-        Whether the allow-list was extended (PyTorch 2.6 or later).
+    the safe reading is in force, and refuses MMEngine's own log objects:
+    resuming and testing fail. This adds exactly what a Runner stores
+    (:func:`safe_globals`) to PyTorch's allow-list; any other class is refused
+    as before. Calling it again changes nothing.
     """
-    if digit_version(torch.__version__) < digit_version(SAFE_LOAD_VERSION):
-        return False
     torch.serialization.add_safe_globals(safe_globals())
-    return True
-
-
-def _allowed_names() -> dict[str, object]:
-    """Names that a checkpoint of MMEngine may use before PyTorch 2.6."""
-    names: dict[str, object] = {
-        '_codecs.encode': codecs.encode,
-        'collections.OrderedDict': OrderedDict,
-        'torch._utils._rebuild_tensor_v2': torch._utils._rebuild_tensor_v2,
-        'torch._utils._rebuild_parameter': torch._utils._rebuild_parameter,
-        'torch.Size': torch.Size,
-        'torch.device': torch.device,
-    }
-    for entry in safe_globals():
-        if isinstance(entry, tuple):
-            names[entry[1]] = entry[0]
-        else:
-            names[f'{entry.__module__}.{entry.__qualname__}'] = entry
-    return names
-
-
-class _ListedUnpickler(pickle.Unpickler):
-    """Reads the classes and functions of the allow-list, and no others."""
-
-    allowed: Sequence[type] = ()
-
-    def find_class(self, module: str, name: str) -> object:
-        """Look up a listed name."""
-        further = {f'{c.__module__}.{c.__qualname__}': c for c in self.allowed}
-        listed = {**_allowed_names(), **further}.get(f'{module}.{name}')
-        if listed is None:
-            raise UnpicklingError(
-                f'expected tensors and the log of a training, got {module}.'
-                f'{name}; do not load the file unless you trust its source'
-            )
-        return listed
 
 
 def load_safely(
     path: str | Path,
     map_location: str | torch.device | None = 'cpu',
     allowed: Sequence[type] = (),
-) -> object:
+) -> Any:  # noqa: ANN401
     """Load a file of ``torch.save`` without executing code of it.
-
-    It is read with ``weights_only=True``, on PyTorch before 2.6 by an
-    unpickler that knows the same names only.
 
     Args:
         path: The file.
@@ -192,24 +111,14 @@ def load_safely(
         pickle.UnpicklingError: If the file holds anything else than tensors,
             the log of a training and what is allowed besides.
     """
-    if allow_mmengine_checkpoints():
-        with torch.serialization.safe_globals(list(allowed)):
-            return torch.load(path, map_location, weights_only=True)
-    unpickler = type('Unpickler', (_ListedUnpickler,), {'allowed': allowed})
-    listed = SimpleNamespace(
-        __name__=__name__,
-        Unpickler=unpickler,
-        load=lambda file, **options: unpickler(file, **options).load(),
-    )
-    # No code of the file runs: before 2.6 True refuses MMEngine's log, and
-    # takes no unpickler of ours; with False ours decides what may be named.
-    return torch.load(
-        path, map_location, pickle_module=listed, weights_only=False
-    )
+    # Its end takes what it was given off the list again.
+    allow_mmengine_checkpoints()
+    with torch.serialization.safe_globals(list(allowed)):
+        return torch.load(path, map_location, weights_only=True)
 
 
 def config_root() -> Path:
-    """Return the folder with the package's configs.
+    """Find the folder with the package's configs.
 
     In an installed package it is ``mmdet3d_act/.mim/configs``, where MM
     packages keep them, in a checkout ``configs/`` beside the package.
@@ -230,7 +139,7 @@ def config_root() -> Path:
 
 
 def find_config(name: str) -> Path:
-    """Return the path of one of the package's configs.
+    """Find the path of one of the package's configs.
 
     Args:
         name: Path below ``configs/``, with or without ``mmdet3d_act::`` in
@@ -285,7 +194,7 @@ def register_config_scope() -> None:
 
 
 def cpu_computes_bfloat16() -> bool:
-    """Return whether this CPU has what makes bfloat16 worth while.
+    """Tell whether this CPU has what makes bfloat16 worth while.
 
     oneDNN computes it with AVX-512 and on Arm. Elsewhere, AVX2 for example,
     a product of matrices takes 80 times as long as in float32. A PyTorch that
@@ -295,7 +204,7 @@ def cpu_computes_bfloat16() -> bool:
     return known is None or bool(known())
 
 
-def tune_allocator(threshold: int = 1 << 30) -> bool:
+def tune_allocator() -> bool:
     """Keep freed memory in the process instead of returning it to the kernel.
 
     On CPU every training step allocates and frees the same large tensors;
@@ -304,33 +213,15 @@ def tune_allocator(threshold: int = 1 << 30) -> bool:
     on two cores), at the price of a larger resident size. Does nothing where
     the C library is not glibc.
 
-    Args:
-        threshold: Bytes up to which blocks come from the reused heap, and
-            bytes of free memory kept at its top.
-
     Returns:
         Whether all settings were accepted.
-
-    Raises:
-        ValueError: If ``threshold`` is not positive or above 2 ** 31 - 1,
-            the largest number that glibc takes.
     """
-    if not 0 < threshold < 2**31:
-        raise ValueError(
-            f'threshold must be in 1 ... 2 ** 31 - 1 bytes, got {threshold}; '
-            'leave it out for 1 GiB'
-        )
     if platform.libc_ver()[0] != 'glibc':
         return False
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is None:
-        return False
-    settings = (
-        (M_MMAP_THRESHOLD, threshold),
-        (M_TRIM_THRESHOLD, threshold),
-        (M_TOP_PAD, min(threshold, TOP_PAD_LIMIT)),
+    mallopt = ctypes.CDLL(None).mallopt
+    mapped = mallopt(M_MMAP_THRESHOLD, THRESHOLD) == 1 or (
+        mallopt(M_MMAP_THRESHOLD, OLD_THRESHOLD) == 1
     )
-    accepted = [mallopt(name, value) == 1 for name, value in settings]
-    if not accepted[0]:
-        accepted[0] = mallopt(M_MMAP_THRESHOLD, OLD_GLIBC_LIMIT) == 1
-    return all(accepted)
+    trimmed = mallopt(M_TRIM_THRESHOLD, THRESHOLD) == 1
+    padded = mallopt(M_TOP_PAD, TOP_PAD) == 1
+    return mapped and trimmed and padded

@@ -27,19 +27,12 @@ from torch.autograd.function import FunctionCtx
 from mmdet3d_act import ops
 
 
-def ball_query_forward(
+def _ball_query(
     centers: Tensor, points: Tensor, idx: Tensor, **sizes: Any
 ) -> None:
-    """Fill ``idx`` (B, S, K), int32, with the first points in each ball.
+    """Fill ``idx`` (B, S, K) with the first of points (B, N, 3) in each ball.
 
-    Args:
-        centers: (B, S, 3).
-        points: (B, N, 3).
-        idx: Written to.
-        **sizes: ``min_radius``, ``max_radius``, ``nsample``, as MMCV says.
-
-    Raises:
-        ValueError: If there is an inner radius.
+    The balls are around centers (B, S, 3).
     """
     if sizes['min_radius'] != 0:
         raise ValueError(
@@ -51,50 +44,29 @@ def ball_query_forward(
     )
 
 
-def gather_forward(
-    features: Tensor, idx: Tensor, output: Tensor, **_: int
-) -> None:
-    """Fill ``output`` with the features at indices.
-
-    Args:
-        features: (B, C, N).
-        idx: (B, ...), int32 or int64.
-        output: (B, C, ...), written to.
-    """
+def _gather(features: Tensor, idx: Tensor, output: Tensor, **_: int) -> None:
+    """Fill ``output`` (B, C, ...) with features (B, C, N) at idx (B, ...)."""
     columns = idx.flatten(1).long().unsqueeze(1)
     taken = features.gather(2, columns.expand(-1, features.shape[1], -1))
     output.copy_(taken.view_as(output))
 
 
-def gather_backward(
+def _gather_backward(
     grad: Tensor, idx: Tensor, grad_features: Tensor, **_: int
 ) -> None:
-    """Add gradients of gathered features to those of the features.
-
-    Args:
-        grad: (B, C, ...).
-        idx: (B, ...), int32 or int64.
-        grad_features: (B, C, N), added to.
-    """
+    """Add gradients (B, C, ...) at idx (B, ...) to the features' (B, C, N)."""
     columns = idx.flatten(1).long().unsqueeze(1)
     grad_features.scatter_add_(
         2, columns.expand(-1, grad.shape[1], -1), grad.flatten(2)
     )
 
 
-def three_nn_forward(
+def _three_nn(
     query: Tensor, source: Tensor, squared: Tensor, idx: Tensor, **_: int
 ) -> None:
-    """Fill squared distances and indices of the three nearest, (B, N, 3).
+    """Fill squared distances and idx (B, N, 3) of the three nearest points.
 
-    Args:
-        query: (B, N, 3).
-        source: (B, S, 3).
-        squared: Written to.
-        idx: int32, written to.
-
-    Raises:
-        ValueError: If there are fewer than three points to choose from.
+    Of query points (B, N, 3) among source points (B, S, 3).
     """
     if source.shape[1] < 3:
         raise ValueError(
@@ -106,47 +78,36 @@ def three_nn_forward(
     idx.copy_(found[1])
 
 
-def three_interpolate_forward(
+def _three_interpolate(
     features: Tensor, idx: Tensor, weight: Tensor, output: Tensor, **_: int
 ) -> None:
-    """Fill ``output`` (B, C, N) with weighted sums of three features.
+    """Fill ``output`` (B, C, N) with weighted sums of features (B, C, S).
 
-    Args:
-        features: (B, C, S).
-        idx: (B, N, 3), int32.
-        weight: (B, N, 3).
-        output: Written to.
+    Each is of three, at idx (B, N, 3) with weights (B, N, 3).
     """
     gathered = features.new_empty((*features.shape[:2], *idx.shape[1:]))
-    gather_forward(features, idx, gathered)
+    _gather(features, idx, gathered)
     output.copy_((gathered * weight.unsqueeze(1)).sum(-1))
 
 
-def three_interpolate_backward(
+def _three_interpolate_backward(
     grad: Tensor, idx: Tensor, weight: Tensor, grad_features: Tensor, **_: int
 ) -> None:
-    """Add gradients of the sums to those of the features, (B, C, S).
-
-    Args:
-        grad: (B, C, N).
-        idx: (B, N, 3), int32.
-        weight: (B, N, 3).
-        grad_features: Added to.
-    """
+    """Add gradients (B, C, N) of the sums to those of the features."""
     shares = grad.unsqueeze(-1) * weight.unsqueeze(1)  # (B, C, N, 3)
-    gather_backward(shares, idx, grad_features)
+    _gather_backward(shares, idx, grad_features)
 
 
 # By their names in MMCV's extension.
 KERNELS: dict[str, Callable] = {
-    'ball_query_forward': ball_query_forward,
-    'gather_points_forward': gather_forward,
-    'gather_points_backward': gather_backward,
-    'group_points_forward': gather_forward,
-    'group_points_backward': gather_backward,
-    'three_nn_forward': three_nn_forward,
-    'three_interpolate_forward': three_interpolate_forward,
-    'three_interpolate_backward': three_interpolate_backward,
+    'ball_query_forward': _ball_query,
+    'gather_points_forward': _gather,
+    'gather_points_backward': _gather_backward,
+    'group_points_forward': _gather,
+    'group_points_backward': _gather_backward,
+    'three_nn_forward': _three_nn,
+    'three_interpolate_forward': _three_interpolate,
+    'three_interpolate_backward': _three_interpolate_backward,
 }
 
 

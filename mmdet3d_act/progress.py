@@ -1,4 +1,4 @@
-"""How far a tool is: a bar on a terminal, a few lines in a log file."""
+"""Progress of tools: a line on a terminal, a few lines in a log file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import sys
 import time
 from types import TracebackType
 
-from mmengine.utils import ProgressBar
-
-BAR_WIDTH = 30
-# Shortest time between two states of the bar, in seconds.
+# Shortest time between two states of the line on a terminal, in seconds.
 REFRESH = 0.2
 # Without a terminal there is a line for every tenth, and an early one, which
 # tells how long all of it will take.
@@ -20,8 +17,8 @@ STEP, FIRST = 0.1, 0.01
 class ProgressDisplay:
     """Shows the progress that a function reports, with the time left.
 
-    On a terminal it is MMEngine's bar. Elsewhere a bar would become one long
-    line: there, a line is printed for every tenth of the work.
+    On a terminal one line is written anew. Elsewhere a line is printed for
+    every tenth of the work.
 
     Example:
         >>> with ProgressDisplay('scenes') as progress:
@@ -31,14 +28,15 @@ class ProgressDisplay:
           2 of 2 scenes (100%), took 0 s
 
     Args:
-        what: What is counted, for the lines.
+        what: What is counted.
     """
 
     def __init__(self, what: str) -> None:
         self.what = what
         self._begun: tuple[int, float] | None = None
-        self._bar: ProgressBar | None = None
-        self._shown = 0.0
+        # The state that was shown last, and when.
+        self._shown, self._time = 0.0, 0.0
+        self._open = False
 
     def __enter__(self) -> ProgressDisplay:
         """Return the display."""
@@ -50,8 +48,9 @@ class ProgressDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the line of a bar that was left."""
-        self._end_bar()
+        """End a line that was left."""
+        if self._open:
+            print(flush=True)  # noqa: T201
 
     def __call__(self, done: int, total: int) -> None:
         """Show the state, not too often.
@@ -64,64 +63,38 @@ class ProgressDisplay:
         now = time.monotonic()
         if self._begun is None:
             self._begun = done, now
-            self._begin(done, total)
-        elif sys.stdout.isatty():
-            self._refresh(done, total, now)
-        else:
-            self._print(done, total, now)
-
-    def _begin(self, done: int, total: int) -> None:
-        if done >= total:
+            self._shown = done / total if total else 1.0
+            self._before = self._shown
             return
-        if done:
-            there = f'{done} of {total} {self.what} are there'
-            print(there, flush=True)  # noqa: T201
-        if sys.stdout.isatty():
-            self._bar = ProgressBar(total - done, BAR_WIDTH, file=sys.stdout)
-
-    def _refresh(self, done: int, total: int, now: float) -> None:
-        if self._bar is None or (done < total and now - self._shown < REFRESH):
-            return
-        news = done - self._begun[0] - self._bar.completed
-        if news > 0:
-            self._shown = now
-            self._bar.update(news)
-        if done >= total:
-            self._end_bar()
-
-    def _end_bar(self) -> None:
-        if self._bar is not None:
-            self._bar = None
-            print(flush=True)  # noqa: T201
-
-    def _print(self, done: int, total: int, now: float) -> None:
         before, start = self._begun
         fresh = done - before
-        share = done / total if total else 1.0
-        if fresh < 1 or share < self._next_share(before / max(total, 1)):
+        if fresh < 1 or not self._is_time(done / total, now):
             return
-        self._shown = share
+        self._shown, self._time = done / total, now
         spent = now - start
-        time_left = spent / fresh * (total - done)
         told = (
-            f'{duration(time_left)} left'
+            f'{duration(spent / fresh * (total - done))} left'
             if done < total
             else f'took {duration(spent)}'
         )
-        print(  # noqa: T201
-            f'  {done} of {total} {self.what} ({share:.0%}), {told}',
-            flush=True,
-        )
+        text = f'  {done} of {total} {self.what} ({done / total:.0%}), {told}'
+        if sys.stdout.isatty():
+            # Over the last state, which may be longer.
+            text = f'\r{text:<72}'
+            self._open = done < total
+        print(text, end='' if self._open else '\n', flush=True)  # noqa: T201
 
-    def _next_share(self, before: float) -> float:
-        """Return which share the next line is for."""
-        last = max(self._shown, before)
-        tenth = (math.floor(last / STEP + 1e-9) + 1) * STEP - 1e-9
-        return tenth if self._shown else min(tenth, last + FIRST)
+    def _is_time(self, share: float, now: float) -> bool:
+        """Tell whether the next state is to be shown."""
+        if sys.stdout.isatty():
+            return share == 1 or now - self._time >= REFRESH
+        tenth = (math.floor(self._shown / STEP + 1e-9) + 1) * STEP - 1e-9
+        first = self._shown == self._before
+        return share >= (min(tenth, self._shown + FIRST) if first else tenth)
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people write it.
+    """Format a duration as people write it.
 
     Args:
         seconds: The duration.

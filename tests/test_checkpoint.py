@@ -8,37 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.model.weight_init import PretrainedInit
-from mmengine.runner import load_checkpoint, save_checkpoint
+from mmengine.runner import load_checkpoint
 from torch import nn
 
-from mmdet3d_act import checkpoint, compat
+from mmdet3d_act import checkpoint
 from mmdet3d_act.checkpoint import (
     CheckpointError,
     MissingCheckpointError,
     fill_module,
     find_checkpoint,
-    find_prefix,
     load_matching,
     pretrained_part,
     read_checkpoint,
     read_weights,
     resolve_checkpoint,
-    under_prefix,
 )
 
 STATE = {'weight': torch.arange(6.0).view(3, 2), 'bias': torch.ones(3)}
-
-
-@pytest.fixture(params=['this PyTorch', 'before 2.6'])
-def any_torch(request, monkeypatch):
-    """Load as with this PyTorch, and as before one had an allow-list."""
-    if request.param == 'before 2.6':
-        monkeypatch.setattr(
-            compat, 'allow_mmengine_checkpoints', lambda: False
-        )
 
 
 def test_a_file_or_the_last_of_a_work_directory(tmp_path: Path) -> None:
@@ -88,18 +76,6 @@ def test_every_format_is_told_by_its_contents(tmp_path: Path) -> None:
         assert all(torch.equal(found[key], STATE[key]) for key in STATE)
 
 
-@pytest.mark.usefixtures('any_torch')
-def test_the_log_of_a_training_is_read(tmp_path: Path) -> None:
-    history = HistoryBuffer([1.0, 2.0], [1, 1])
-    hub = dict(log_scalars={'train/loss': history})
-    members = dict(state_dict=STATE, message_hub=hub, score=np.float64(2))
-    save_checkpoint(members, str(tmp_path / 'a.pth'))
-    found = read_checkpoint(tmp_path / 'a.pth')
-    scalars = found['message_hub']['log_scalars']
-    assert scalars['train/loss'].mean() == 1.5
-    assert found['score'] == 2
-
-
 class Evil:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,7 +84,6 @@ class Evil:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.usefixtures('any_torch')
 def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
     mark = tmp_path / 'mark'
     torch.save(dict(state_dict=STATE, a=Evil(mark)), tmp_path / 'a.pth')
@@ -117,7 +92,6 @@ def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-@pytest.mark.usefixtures('any_torch')
 def test_a_class_may_be_allowed_for_one_file(tmp_path: Path) -> None:
     torch.save(dict(args=Namespace(a=1)), tmp_path / 'a.pth')
     found = read_checkpoint(tmp_path / 'a.pth', allowed=[Namespace])
@@ -169,14 +143,6 @@ def test_what_is_no_checkpoint_is_told(
         content(path)
     with pytest.raises(CheckpointError, match=rf'(?s)a\.pth.*{said}'):
         read_weights(path)
-
-
-def test_prefixes() -> None:
-    state = {'a.weight': 1, 'a.b.weight': 2, 'c': 3}
-    assert under_prefix(state, 'a.') == {'weight': 1, 'b.weight': 2}
-    assert find_prefix(state, ['weight'], ['', 'b.', 'a.']) == 'a.'
-    assert find_prefix(state, ['c'], ['', 'a.']) == ''
-    assert find_prefix(state, ['d'], ['', 'a.']) is None
 
 
 def test_what_fits_is_filled_and_the_rest_told() -> None:

@@ -7,12 +7,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-import mmcv.ops
 import pytest
 import torch
 from mmcv.ops import (
     PointsSampler,
-    QueryAndGroup,
     ball_query,
     furthest_point_sample,
     gather_points,
@@ -22,7 +20,7 @@ from mmcv.ops import (
 )
 from mmdet3d.structures import DepthInstance3DBoxes
 
-from mmdet3d_act import mmcv_cpu, ops
+from mmdet3d_act import ops
 
 REPO = Path(__file__).resolve().parents[1]
 WITHOUT = """
@@ -88,12 +86,6 @@ def test_mmcv_has_none_of_them_and_importing_supplies_all() -> None:
     assert after.split() == ['after', *names, 'boxes']
 
 
-def test_a_second_time_changes_nothing() -> None:
-    kept = mmcv.ops.points_in_boxes_all
-    assert mmcv_cpu.provide_cpu_kernels() == []
-    assert mmcv.ops.points_in_boxes_all is kept
-
-
 def test_farthest_points() -> None:
     points = cloud()
     idx = furthest_point_sample(points, 8)
@@ -151,18 +143,6 @@ def test_three_nearest_and_their_mean() -> None:
     assert torch.allclose(own, other, atol=1e-4)
     with pytest.raises(ValueError, match='three points to choose from, got 2'):
         three_nn(query, source[:, :2])
-
-
-def test_grouping_as_set_abstraction_does_it() -> None:
-    points, features = cloud(), values(2, 5, 60)
-    centers = points[:, :7].contiguous()
-    group = QueryAndGroup(0.4, 6, normalize_xyz=True)
-    grouped = group(points, centers, features)
-    idx = ball_query(0, 0.4, 6, points, centers)
-    relative = taken(points.transpose(1, 2), idx)
-    relative = (relative - centers.transpose(1, 2).unsqueeze(-1)) / 0.4
-    expected = torch.cat([relative, taken(features, idx)], dim=1)
-    assert torch.allclose(grouped, expected, atol=1e-6)
 
 
 def test_points_in_boxes() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from mmdet3d_act.converters.formats import (
 )
 from mmdet3d_act.converters.keys import (
     AUTOENCODER,
+    Rules,
     convert,
     convert_teacher,
     teacher_names,
@@ -30,7 +31,6 @@ from mmdet3d_act.converters.keys import (
 )
 from mmdet3d_act.converters.model_configs import (
     build_on_meta,
-    merge_options,
     model_config,
 )
 from mmdet3d_act.converters.reading import PublishedFile, read_published
@@ -41,7 +41,7 @@ from mmdet3d_act.version import __version__
 HEAD = 'cls_head_finetune.'
 ANCHOR = 'patch_embed.conv1.weight'
 POSITION_CODE = 'position_code'
-# ScanObjectNN's classes: the only released classifiers with twice as many
+# ScanObjectNN's classes: the only published classifiers with twice as many
 # patches, and with clouds as they are stored.
 SCANOBJECTNN_CLASSES = 15
 SCANOBJECTNN = (128, {'up_axis': 'y', 'normalization': 'none'})
@@ -58,7 +58,6 @@ class Conversion(NamedTuple):
         ignored: Other published names, and why they are not needed.
         missing: Our names that the file does not fill.
         unexpected: Published names that nothing explains.
-        entries: What the file holds beside the weights, with its type.
         config: Of the network that the weights fill.
         meta: Where they are from, and what they were trained with.
     """
@@ -70,32 +69,18 @@ class Conversion(NamedTuple):
     ignored: dict[str, str]
     missing: list[str]
     unexpected: list[str]
-    entries: dict[str, str]
     config: dict[str, Any]
     meta: dict[str, Any]
 
-    def report(self, *, names: bool = False) -> str:
-        """Report what became of the parameters, as text.
-
-        Args:
-            names: Whether all names are listed, or only those of problems.
-        """
+    def report(self) -> str:
+        """Report what became of the parameters, as text."""
         lines = [
             f'{self.meta["converted"]["source"]}: '
             f'{FORMATS[self.format].title}; {self.task} taken',
             f'  used        {len(self.used)} tensors',
         ]
-        lines += [f'    {name}' for name in self.used if names]
         for reason, count in Counter(self.ignored.values()).items():
             lines.append(f'  ignored     {count}: {reason}')
-            lines += [
-                f'    {name}'
-                for name, why in self.ignored.items()
-                if names and why == reason
-            ]
-        if self.entries:
-            beside = ', '.join(self.entries)
-            lines.append(f'  ignored     {beside}: beside the weights')
         for kind in ('missing', 'unexpected'):
             found = getattr(self, kind)
             lines.append(f'  {kind:<12}{len(found)}')
@@ -140,10 +125,10 @@ def plan_conversion(
         path: The published file.
         task: What is taken out of it; None for all that it holds.
         options: Settings of the network that shapes do not tell, such as
-            ``num_heads``, where they are not the released ones; dots between
+            ``num_heads``, where they are not the published ones; dots between
             levels.
         dataset_meta: ``up_axis`` and ``normalization`` of the training data
-            where they are not the released ones.
+            where they are not the published ones.
         checkpoint: Where it will be written, for the config.
 
     Raises:
@@ -166,7 +151,9 @@ def plan_conversion(
         residual=known.residual,
         checkpoint=checkpoint or path,
     )
-    merge_options(config, options)
+    changed = Config(config)
+    changed.merge_from_dict(dict(options or {}))
+    config = changed.to_dict()
     _add_position_codes(state)
     missing, extra = _compare(state, config)
     ignored, unexpected = _explain(file, known, task, set(used))
@@ -181,7 +168,6 @@ def plan_conversion(
         ignored=ignored,
         missing=missing,
         unexpected=unexpected + [sources.get(own, own) for own in extra],
-        entries=file.entries,
         config=config,
         meta=_meta(file, name, task, config, {**data, **(dataset_meta or {})}),
     )
@@ -213,7 +199,7 @@ def write_checkpoint(
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """Return a network's config as the text of a config file.
+    """Format a network's config as the text of a config file.
 
     Args:
         config: Of the network.
@@ -221,33 +207,31 @@ def config_text(config: Mapping[str, Any]) -> str:
     return Config({'model': dict(config)}).pretty_text
 
 
-def backbone_settings(config: object) -> dict[str, Any]:
-    """Return the settings of the point Transformer in a config.
-
-    Args:
-        config: Of a network, or a part of one.
-    """
+def _backbone_settings(config: object) -> dict[str, Any]:
+    """Find the settings of the point Transformer in a network's config."""
     if not isinstance(config, Mapping):
         return {}
     if config.get('type') == 'PointTransformer':
         return {key: config[key] for key in SETTINGS if key in config}
-    found = (backbone_settings(value) for value in config.values())
+    found = (_backbone_settings(value) for value in config.values())
     return next((one for one in found if one), {})
+
+
+def _known_names(names: Iterable[str], rules: Rules) -> dict[str, str]:
+    """Look up our names of the published ones that have one."""
+    found = {name: translate(name, rules)[1] for name in names}
+    return {name: new for name, new in found.items() if new is not None}
 
 
 def _rename(
     state: Mapping[str, Tensor], part: Part
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors of a part, and published name to ours.
+    """Give the tensors of a part, and published name to ours.
 
     Several prompts of a teacher become one tensor of ours.
     """
     renamed, unknown = convert(state, part.rules)
-    used = {}
-    for name in state:
-        new = translate(name, part.rules)[1]
-        if new is not None:
-            used[name] = new
+    used = _known_names(state, part.rules)
     if part.autoencoder is None:
         return renamed, used
     source, target = part.autoencoder
@@ -255,19 +239,19 @@ def _rename(
     teacher, rest = convert_teacher(inner, prefix=f'{target}teacher.')
     plain, _ = convert(rest, AUTOENCODER)
     renamed |= teacher | {target + name: v for name, v in plain.items()}
-    for name, new in teacher_names(inner, prefix=f'{target}teacher.').items():
-        used[source + name] = new if isinstance(new, str) else new[0]
-    for name in rest:
-        new = translate(name, AUTOENCODER)[1]
-        if new is not None:
-            used[source + name] = target + new
+    for name, place in teacher_names(
+        inner, prefix=f'{target}teacher.'
+    ).items():
+        used[source + name] = place if isinstance(place, str) else place[0]
+    for name, new in _known_names(rest, AUTOENCODER).items():
+        used[source + name] = target + new
     return renamed, used
 
 
 def _explain(
     file: PublishedFile, known: Format, task: str, used: set[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return why names were not used, and those without a reason."""
+    """Tell why names were not used, and those without a reason."""
     others = {
         other: set(_rename(file.state, part)[1])
         for other, part in known.parts.items()
@@ -317,7 +301,7 @@ def _compare(
 
 
 def _add_position_codes(state: dict[str, Tensor]) -> None:
-    """Say that positions are added before the blocks, as all releases do."""
+    """Say that positions are added before the blocks, as in all of them."""
     for name in list(state):
         prefix = name.removesuffix(ANCHOR)
         if name != prefix and f'{prefix}norm.weight' in state:
@@ -339,8 +323,8 @@ def _meta(
     config: dict[str, Any],
     dataset_meta: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the provenance that the converted file keeps."""
-    settings = backbone_settings(config)
+    """Describe the provenance that the converted file keeps."""
+    settings = _backbone_settings(config)
     patches = settings or {
         key: config[key] for key in SETTINGS if key in config
     }

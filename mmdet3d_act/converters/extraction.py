@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,7 +52,7 @@ class Extraction(NamedTuple):
 def extract_backbone(
     path: str | Path, prefix: str | None = None
 ) -> Extraction:
-    """Return the point Transformer of a checkpoint.
+    """Take the point Transformer out of a checkpoint.
 
     Args:
         path: A checkpoint of a pretraining, a classifier, a segmentor or a
@@ -77,7 +76,14 @@ def extract_backbone(
             'checkpoint of a pretraining (stage II, Point-MAE) or of what was '
             'trained from one'
         ) from error
-    config = _config(sizes, checkpoint_settings(loaded), state)
+    settings = checkpoint_settings(loaded)
+    code = int(state.get(POSITION_CODE, torch.tensor(0)))
+    config = {
+        'type': 'PointTransformer',
+        **sizes,
+        **{key: settings[key] for key in SETTINGS if key in settings},
+        'position': POSITION_MODES[code],
+    }
     # Heads have no weights of their own.
     own = build_on_meta({**config, 'num_heads': 1}).state_dict()
     missing = sorted(set(own) - set(state))
@@ -86,31 +92,8 @@ def extract_backbone(
             f'{path} holds no whole point Transformer: {missing[:5]} are '
             f'missing ({len(missing)}); it is damaged'
         )
-    return Extraction(
-        {name: state[name] for name in own},
-        config,
-        _meta(loaded.get('meta'), path, config),
-        len(loaded.get('state_dict', loaded)) - len(own),
-    )
-
-
-def _config(
-    sizes: dict[str, Any], settings: dict[str, Any], state: dict[str, Tensor]
-) -> dict[str, Any]:
-    """Return the backbone's config: sizes, settings, and nothing of a run."""
-    code = int(state.get(POSITION_CODE, torch.tensor(0)))
-    told = {key: settings[key] for key in SETTINGS if key in settings}
-    return {
-        'type': 'PointTransformer',
-        **sizes,
-        **told,
-        'position': POSITION_MODES[code],
-    }
-
-
-def _meta(meta: object, path: str, config: dict[str, Any]) -> dict[str, Any]:
-    known = meta if isinstance(meta, Mapping) else {}
-    return {
+    known = loaded.get('meta') or {}
+    meta = {
         'mmdet3d_act_version': __version__,
         'extracted': {
             'source': Path(path).name,
@@ -121,3 +104,9 @@ def _meta(meta: object, path: str, config: dict[str, Any]) -> dict[str, Any]:
         'backbone': {key: config[key] for key in SETTINGS if key in config},
         'cfg': config_text(config),
     }
+    return Extraction(
+        {name: state[name] for name in own},
+        config,
+        meta,
+        len(loaded.get('state_dict', loaded)) - len(own),
+    )

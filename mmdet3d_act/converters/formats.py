@@ -28,15 +28,6 @@ from mmdet3d_act.converters.keys import (
     nest,
 )
 
-TASKS = (
-    'backbone',
-    'autoencoder',
-    'distiller',
-    'classifier',
-    'part_seg',
-    'semantic_seg',
-    'detector',
-)
 OBJECTS = {'up_axis': 'y', 'normalization': 'unit_sphere'}
 SCENES = {'up_axis': 'z', 'normalization': 'none'}
 IN_DISTILLER = 'objectives.act.target_generator.autoencoder.module.'
@@ -273,7 +264,7 @@ FORMATS: dict[str, Format] = {
 
 
 def recognize(state: Mapping[str, Tensor]) -> str:
-    """Return the name of the format of published weights.
+    """Find the name of the format of published weights.
 
     Args:
         state: Published name to tensor, without ``module.`` in front.
@@ -298,18 +289,17 @@ def recognize(state: Mapping[str, Tensor]) -> str:
 
 
 def choose_task(name: str, task: str | None) -> str:
-    """Return the model that is taken out of a format.
+    """Choose the model that is taken out of a format.
 
     Args:
         name: Of the format.
-        task: One of ``TASKS``; None for all that the format holds.
+        task: Its name; None for all that the format holds.
 
     Raises:
         ValueError: If the format does not hold the model.
     """
     parts = FORMATS[name].parts
-    if task is None:
-        return next(iter(parts))
+    task = task or next(iter(parts))
     if task not in parts:
         raise ValueError(
             f'this is {FORMATS[name].title}, which holds no {task}; choose '

@@ -244,14 +244,13 @@ MASKPOINT_ENCODER: Rules = [
     *nest(SET_ABSTRACTION, 'transformer_q.encoder.', 'set_abstraction.'),
     *_layers(_ENCODER_LAYER, 'transformer_q.blocks.layers.', 'layers.'),
 ]
-# What the published code keeps apart from the prompts of the first block.
-LATER_PROMPTS = {
-    'deep_prompt_tokens': 'prompts.tokens',
-    'deep_prompt_pos': 'prompts.pos',
-}
-FIRST_PROMPTS = {
-    'visual_prompt_token': 'prompts.tokens',
-    'visual_prompt_pos': 'prompts.pos',
+# What the published code keeps apart: prompts of the first block, which are
+# the first row of ours, and those of the later ones.
+PROMPTS = {
+    'visual_prompt_token': ('prompts.tokens', slice(0, 1)),
+    'visual_prompt_pos': ('prompts.pos', slice(0, 1)),
+    'deep_prompt_tokens': ('prompts.tokens', slice(1, None)),
+    'deep_prompt_pos': ('prompts.pos', slice(1, None)),
 }
 
 
@@ -295,27 +294,6 @@ def _linear_weight(value: Tensor) -> Tensor:
     return value
 
 
-def teacher_rules(*, frozen: bool = True) -> Rules:
-    """List the rules for all but the prompts.
-
-    Args:
-        frozen: Whether the teacher's Transformer is frozen here.
-    """
-    encoder = 'encoder.module.' if frozen else 'encoder.'
-    return [
-        (r'proj_pre\.(.+)', r'proj_in.\1'),
-        (r'proj_post\.(.+)', r'proj_out.\1'),
-        *nest(POSITION, 'visual_pos_embed.', 'pos_embed.'),
-        (r'visual_embed\.0\.layer\.(\d+\..+)', rf'{encoder}blocks.\1'),
-        (r'visual_embed\.0\.(\d+\..+)', rf'{encoder}blocks.\1'),
-        (r'visual_embed\.1\.(weight|bias)', rf'{encoder}norm.\1'),
-        # CLIP's: norm, blocks, norm.
-        (r'visual_embed\.0\.(weight|bias)', rf'{encoder}pre_norm.\1'),
-        (r'visual_embed\.1\.(\d+\..+)', rf'{encoder}blocks.\1'),
-        (r'visual_embed\.2\.(weight|bias)', rf'{encoder}norm.\1'),
-    ]
-
-
 def teacher_names(
     names: Iterable[str], *, frozen: bool = True, prefix: str = 'teacher.'
 ) -> dict[str, str | tuple[str, slice]]:
@@ -330,17 +308,26 @@ def teacher_names(
         Our name, or for prompts, of which ours hold all blocks in one, the
         name and the rows.
     """
-    rules = teacher_rules(frozen=frozen)
+    encoder = 'encoder.module.' if frozen else 'encoder.'
+    rules: Rules = [
+        (r'proj_pre\.(.+)', r'proj_in.\1'),
+        (r'proj_post\.(.+)', r'proj_out.\1'),
+        *nest(POSITION, 'visual_pos_embed.', 'pos_embed.'),
+        (r'visual_embed\.0\.layer\.(\d+\..+)', rf'{encoder}blocks.\1'),
+        (r'visual_embed\.0\.(\d+\..+)', rf'{encoder}blocks.\1'),
+        (r'visual_embed\.1\.(weight|bias)', rf'{encoder}norm.\1'),
+        # CLIP's: norm, blocks, norm.
+        (r'visual_embed\.0\.(weight|bias)', rf'{encoder}pre_norm.\1'),
+        (r'visual_embed\.1\.(\d+\..+)', rf'{encoder}blocks.\1'),
+        (r'visual_embed\.2\.(weight|bias)', rf'{encoder}norm.\1'),
+    ]
     found: dict[str, str | tuple[str, slice]] = {}
     for name in names:
-        if name in FIRST_PROMPTS:
-            found[name] = (prefix + FIRST_PROMPTS[name], slice(0, 1))
-        elif name in LATER_PROMPTS:
-            found[name] = (prefix + LATER_PROMPTS[name], slice(1, None))
-        else:
-            new = translate(name, rules)[1]
-            if new is not None:
-                found[name] = prefix + new
+        if name in PROMPTS:
+            new, rows = PROMPTS[name]
+            found[name] = (prefix + new, rows)
+        elif (own := translate(name, rules)[1]) is not None:
+            found[name] = prefix + own
     return found
 
 
@@ -363,14 +350,13 @@ def convert_teacher(
     """
     names = teacher_names(state, frozen=frozen, prefix=prefix)
     renamed: dict[str, Tensor] = {}
-    rows: dict[str, list[tuple[int, Tensor]]] = {}
-    for name, new in names.items():
-        if isinstance(new, tuple):
-            rows.setdefault(new[0], []).append((new[1].start, state[name]))
-        else:
-            renamed[new] = state[name]
-    for new, parts in rows.items():
-        ordered = [value for _, value in sorted(parts, key=lambda p: p[0])]
-        renamed[new] = torch.cat(ordered)
+    # Of prompts those of the first block come first.
+    for name in [*PROMPTS, *(n for n in names if n not in PROMPTS)]:
+        place = names.get(name)
+        if isinstance(place, str):
+            renamed[place] = state[name]
+        elif place is not None:
+            first = [renamed[place[0]]] if place[0] in renamed else []
+            renamed[place[0]] = torch.cat([*first, state[name]])
     rest = {name: state[name] for name in state if name not in names}
     return renamed, rest

@@ -1,6 +1,6 @@
 """Configs of the networks that converted weights fill.
 
-Sizes come from the shapes. What shapes do not tell is that of the released
+Sizes come from the shapes. What shapes do not tell is that of the published
 configs, and can be given.
 """
 
@@ -17,9 +17,9 @@ from mmdet3d_act.models.backbones.pretrained import backbone_sizes
 from mmdet3d_act.registry import registered_classes
 
 State = Mapping[str, Tensor]
-# Channels of an attention head in all released networks.
+# Channels of an attention head in all published networks.
 HEAD_CHANNELS = 64
-# timm's plain Transformers by width, as the released configs name them.
+# timm's plain Transformers by width, as the published configs name them.
 VISION_MODELS = {
     192: 'vit_tiny_patch16_384',
     384: 'vit_small_patch16_384',
@@ -31,7 +31,7 @@ MIXERS = {
     'mlp_tokens.': 'mixer_b16_224_in21k',
     'linear_tokens.': 'resmlp_24_distilled_224',
 }
-# What weights do not tell is that of the released command lines.
+# What weights do not tell is that of the published command lines.
 NUM_HEADS = 4
 NUM_GROUPS = 2048
 NUM_QUERIES = {'scannet': 256, 'sunrgbd': 128}
@@ -40,11 +40,11 @@ DOWNSAMPLE_RADIUS = 0.4
 
 
 def model_config(state: State, task: str, **known: Any) -> dict[str, Any]:
-    """Return the config of a network by its weights.
+    """Describe a network by its weights.
 
     Args:
         state: Our name to tensor.
-        task: What it is, one of ``formats.TASKS``.
+        task: What it is, a part of a format.
         **known: ``num_groups`` and ``residual``, which weights do not tell,
             and ``checkpoint``, where the weights will be.
 
@@ -69,23 +69,8 @@ def model_config(state: State, task: str, **known: Any) -> dict[str, Any]:
         ) from error
 
 
-def merge_options(config: dict[str, Any], options: Mapping | None) -> None:
-    """Replace settings of a config.
-
-    Args:
-        config: Changed in place.
-        options: Names, with dots between levels, and values.
-    """
-    for name, value in (options or {}).items():
-        *path, last = name.split('.')
-        node = config
-        for key in path:
-            node = node.setdefault(key, {})
-        node[last] = value
-
-
 def build_on_meta(config: Mapping[str, Any]) -> nn.Module:
-    """Return the network of a config without memory for its weights.
+    """Build the network of a config without memory for its weights.
 
     Args:
         config: Of this module.
@@ -94,16 +79,11 @@ def build_on_meta(config: Mapping[str, Any]) -> nn.Module:
         return build_network(config)
 
 
-def build_network(node: object) -> object:
-    """Return the network of a config, and what it consists of.
-
-    Unlike the registry it does not import all models of the host first.
+def build_network(node: Any) -> Any:  # noqa: ANN401
+    """Build the network of a config, and what it consists of.
 
     Args:
         node: A config with ``type``, or a value in one.
-
-    Raises:
-        ValueError: If there is no such network in this package.
     """
     if not isinstance(node, Mapping):
         return node
@@ -113,16 +93,13 @@ def build_network(node: object) -> object:
     }
     if 'type' not in arguments:
         return arguments
-    name = arguments.pop('type')
     # Not by the registry, which would import all models of the host.
-    classes = [
+    (network,) = (
         cls
-        for cls in registered_classes(name)
+        for cls in registered_classes(arguments.pop('type'))
         if cls.__module__.startswith('mmdet3d_act.')
-    ]
-    if not classes:
-        raise ValueError(f'there is no network of the type {name!r} here')
-    return classes[0](**arguments)
+    )
+    return network(**arguments)
 
 
 def _backbone(
@@ -215,18 +192,15 @@ def _vision_model(blocks: State, width: int, depth: int) -> dict[str, Any]:
     for part, name in MIXERS.items():
         if any(key.partition('.')[2].startswith(part) for key in blocks):
             return dict(type='TimmTeacher', model_name=name)
-    name = VISION_MODELS.get(width, VISION_MODELS[192])
-    usual = width in VISION_MODELS and depth == (24 if width == 1024 else 12)
-    sizes = (
-        {}
-        if usual
-        else dict(embed_dim=width, depth=depth, num_heads=_heads(width))
-    )
-    return dict(
+    config: dict[str, Any] = dict(
         type='TimmTeacher',
-        model_name=name,
-        **({'model_args': sizes} if sizes else {}),
+        model_name=VISION_MODELS.get(width, VISION_MODELS[192]),
     )
+    if width not in VISION_MODELS or depth != (24 if width == 1024 else 12):
+        config['model_args'] = dict(
+            embed_dim=width, depth=depth, num_heads=_heads(width)
+        )
+    return config
 
 
 def _language_model(blocks: State, width: int, depth: int) -> dict[str, Any]:
@@ -277,8 +251,8 @@ def _distiller(state: State, **known: Any) -> dict[str, Any]:
             loss=dict(type='CosineFeatureLoss'),
             published_branch_loss=True,
         )
-        ratio = 0.8
     else:
+        student['group_size'] = rows // 3
         target = dict(type='PatchCoordinates')
         head = dict(
             type='CoordinateHead',
@@ -286,15 +260,12 @@ def _distiller(state: State, **known: Any) -> dict[str, Any]:
             group_size=rows // 3,
             loss=dict(type='PatchChamferLoss', norm='l2'),
         )
-        ratio = 0.6
-        student['group_size'] = rows // 3
+    parts = dict(target_generator=target, neck=decoder, head=head)
     return dict(
         type='Distiller',
         student=student,
-        mask=dict(type='RandomPatchMask', ratio=ratio),
-        objectives={
-            name: dict(target_generator=target, neck=decoder, head=head)
-        },
+        mask=dict(type='RandomPatchMask', ratio=0.8 if name == 'act' else 0.6),
+        objectives={name: parts},
     )
 
 
@@ -359,15 +330,11 @@ def _heads(width: int) -> int:
 def encoder_config(
     state: State, num_groups: int = NUM_GROUPS, **_: Any
 ) -> dict[str, Any]:
-    """Return the config of an encoder of 3DETR.
+    """Describe an encoder of 3DETR.
 
     Args:
         state: Our name to tensor.
         num_groups: Of the published training.
-
-    Raises:
-        ValueError: If it is masked and has another number of layers than the
-            release has radii.
     """
     widths = _widths(state, 'set_abstraction.fcs.')
     layers = {key.split('.')[1] for key in state if key.startswith('layers.')}
@@ -387,7 +354,7 @@ def encoder_config(
     if 'downsample.fcs.0.weight' in state:
         if len(layers) != len(MASKING_RADII):
             raise ValueError(
-                f'expected the {len(MASKING_RADII)} layers of released '
+                f'expected the {len(MASKING_RADII)} layers of published '
                 f'3DETR-m, got {len(layers)}; which radii these have is not '
                 'in the file'
             )
@@ -401,7 +368,7 @@ def encoder_config(
 
 
 def detector_config(state: State, **known: Any) -> dict[str, Any]:
-    """Return the config of a 3DETR detector.
+    """Describe a 3DETR detector.
 
     Args:
         state: Our name to tensor.
@@ -434,7 +401,7 @@ def detector_config(state: State, **known: Any) -> dict[str, Any]:
 
 
 def _sunrgbd(num_classes: int) -> dict[str, Any]:
-    """Return assignment and loss of the release's training on SUN RGB-D."""
+    """Describe assignment and loss of the published training on SUN RGB-D."""
     return dict(
         assigner=dict(
             type='HungarianSetAssigner',
@@ -455,6 +422,6 @@ def _sunrgbd(num_classes: int) -> dict[str, Any]:
 
 
 def _widths(state: State, prefix: str) -> list[int]:
-    """Return the widths of numbered layers."""
+    """List the widths of numbered layers."""
     layers = under_prefix(state, prefix)
     return [len(layers[f'{index}.weight']) for index in range(len(layers))]

@@ -33,21 +33,19 @@ class PublishedFile(NamedTuple):
         sha256: Of the file.
         state: Its tensors by published name, without ``module.`` in front.
         odd: What stands among the tensors and is none, with its type.
-        entries: What else the file holds, beside the weights, with its type.
     """
 
     source: str
     sha256: str
     state: dict[str, Tensor]
     odd: dict[str, str]
-    entries: dict[str, str]
 
 
 def read_published(path: str | Path) -> PublishedFile:
     """Read a published checkpoint.
 
     Besides tensors a file may have numpy's scalars and arrays and
-    ``argparse.Namespace``, as released ones do; any other object is refused,
+    ``argparse.Namespace``, as published ones do; any other object is refused,
     because building it would run code that the file names.
 
     Args:
@@ -62,7 +60,6 @@ def read_published(path: str | Path) -> PublishedFile:
     wrapper = _wrapper(loaded)
     weights = loaded if wrapper is None else loaded[wrapper]
     state = weights_of(weights, str(path), wrappers=())
-    kinds = {str(k): type(v).__name__ for k, v in loaded.items()}
     return PublishedFile(
         path.name,
         file_hash(path),
@@ -72,14 +69,11 @@ def read_published(path: str | Path) -> PublishedFile:
             for name, value in weights.items()
             if name not in state
         },
-        {}
-        if wrapper is None
-        else {name: kind for name, kind in kinds.items() if name != wrapper},
     )
 
 
 def _wrapper(loaded: Mapping) -> str | None:
-    """Return under which name a file keeps its weights; None at the top."""
+    """Find under which name a file keeps its weights; None at the top."""
     for name in WRAPPERS:
         inner = loaded.get(name)
         if isinstance(inner, Mapping) and any(

@@ -62,13 +62,6 @@ def test_it_is_taken_out_and_loads(tmp_path: Path, prefix: str) -> None:
     assert again.pretrained_meta == DATA
 
 
-def test_a_work_directory_means_its_last_checkpoint(tmp_path: Path) -> None:
-    save(tmp_path / 'epoch_7.pth')
-    (tmp_path / 'last_checkpoint').write_text('/elsewhere/epoch_7.pth')
-    found = extract_backbone(tmp_path)
-    assert found.meta['extracted']['source'] == 'epoch_7.pth'
-
-
 def test_heads_are_not_guessed(tmp_path: Path) -> None:
     save(tmp_path / 'a.pth')
     found = extract_backbone(tmp_path / 'a.pth')
@@ -94,9 +87,4 @@ def test_a_damaged_checkpoint(tmp_path: Path) -> None:
     del loaded['state_dict']['student.blocks.1.norm1.bias']
     torch.save(loaded, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match=r'blocks.1.norm1.bias.*damaged'):
-        extract_backbone(tmp_path / 'a.pth')
-
-
-def test_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match='no checkpoint at'):
         extract_backbone(tmp_path / 'a.pth')

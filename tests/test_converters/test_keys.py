@@ -35,23 +35,19 @@ NAMES = {
         'encoder.first_conv.0.weight': 'patch_embed.conv1.weight',
         'encoder.second_conv.1.running_var': 'patch_embed.norm2.running_var',
         'encoder.second_conv.3.bias': 'patch_embed.conv4.bias',
-        'dgcnn_1.input_trans.weight': 'to_logits.proj.weight',
         'dgcnn_1.layer1.0.weight': 'to_logits.layers.0.conv.weight',
         'dgcnn_2.layer4.1.bias': 'mixer.layers.3.norm.bias',
         'dgcnn_2.layer5.0.weight': 'mixer.fuse.weight',
-        'decoder.mlp.4.weight': 'decoder.coarse.4.weight',
         'decoder.final_conv.4.running_mean': 'decoder.norm2.running_mean',
         'codebook': 'codebook',
     },
     'ACT_PRETRAINING': {
         'ACT_encoder.cls_token': 'student.cls_token',
-        'ACT_encoder.cls_pos': 'student.cls_pos',
         'ACT_encoder.reduce_dim.weight': 'student.reduce_dim.weight',
         'ACT_encoder.pos_embed.0.weight': 'student.pos_embed.fc1.weight',
         'ACT_encoder.blocks.blocks.11.mlp.fc2.bias': (
             'student.blocks.11.mlp.fc2.bias'
         ),
-        'ACT_encoder.norm.bias': 'student.norm.bias',
         'ACT_encoder.lm_head.weight': None,
         'mask_token': 'objectives.act.neck.mask_token',
         'cls_pos': 'objectives.act.neck.cls_pos',
@@ -67,10 +63,8 @@ NAMES = {
         'increase_dim.0.bias': 'objectives.point_mae.head.proj.bias',
     },
     'QUERY_NETWORK': {
-        'transformer_q.cls_token': 'cls_token',
         'transformer_q.reduce_dim.weight': 'reduce_dim.weight',
         'transformer_q.blocks.blocks.3.norm1.bias': 'blocks.3.norm1.bias',
-        'transformer_q.norm.weight': 'norm.weight',
     },
     'RECON': {
         'blocks.blocks.3.attn.qkv.weight': 'blocks.3.attn.qkv.weight',
@@ -79,14 +73,11 @@ NAMES = {
     'RECON_PRETRAINING': {'MAE_encoder.norm.bias': 'norm.bias'},
     'CLASSIFIER': {
         'cls_token': 'backbone.cls_token',
-        'cls_pos': 'backbone.cls_pos',
         'encoder.first_conv.0.weight': 'backbone.patch_embed.conv1.weight',
-        'reduce_dim.bias': 'backbone.reduce_dim.bias',
         'pos_embed.2.bias': 'backbone.pos_embed.fc2.bias',
         'blocks.blocks.11.attn.qkv.weight': (
             'backbone.blocks.11.attn.qkv.weight'
         ),
-        'norm.weight': 'backbone.norm.weight',
         'cls_head_finetune.0.weight': 'head.layers.0.weight',
         'cls_head_finetune.5.running_mean': 'head.layers.5.running_mean',
         'cls_head_finetune.8.bias': 'head.layers.8.bias',
@@ -128,15 +119,6 @@ NAMES = {
         ),
     },
     'PART_SEGMENTOR': {
-        'encoder.first_conv.1.running_var': (
-            'backbone.patch_embed.norm1.running_var'
-        ),
-        'encoder.second_conv.0.weight': 'backbone.patch_embed.conv3.weight',
-        'pos_embed.2.bias': 'backbone.pos_embed.fc2.bias',
-        'blocks.blocks.11.attn.qkv.weight': (
-            'backbone.blocks.11.attn.qkv.weight'
-        ),
-        'norm.weight': 'backbone.norm.weight',
         'propagation_0.mlp_convs.0.weight': (
             'decode_head.propagation.fcs.0.weight'
         ),
@@ -204,6 +186,9 @@ def test_unknown_names_are_reported_and_never_dropped() -> None:
 
 
 def test_pointwise_convolutions_become_linear() -> None:
+    wide = {'encoder.first_conv.0.weight': torch.rand(8, 3, 3)}
+    renamed, _ = keys.convert(wide, keys.AUTOENCODER)
+    assert renamed['patch_embed.conv1.weight'].shape == (8, 3, 3)
     state = {
         'encoder.first_conv.0.weight': torch.rand(8, 3, 1),
         'dgcnn_1.layer1.0.weight': torch.rand(8, 6, 1, 1),
@@ -222,12 +207,6 @@ def test_pointwise_convolutions_become_linear() -> None:
         renamed['patch_embed.conv1.weight'],
         state['encoder.first_conv.0.weight'][..., 0],
     )
-
-
-def test_wider_convolutions_keep_their_shape() -> None:
-    state = {'encoder.first_conv.0.weight': torch.rand(8, 3, 3)}
-    renamed, _ = keys.convert(state, keys.AUTOENCODER)
-    assert renamed['patch_embed.conv1.weight'].shape == (8, 3, 3)
 
 
 def test_nested_rules_take_prefixes_literally() -> None:
@@ -266,22 +245,6 @@ def test_every_published_detector_is_filled(name: str) -> None:
     assert len(head['projection_channels']) == (1 if '_m_' in name else 2)
     rotation = head.get('loss', {}).get('rotation', 'exact')
     assert rotation == ('released' if turned else 'exact')
-
-
-@pytest.mark.parametrize('layers', [3, 12])
-def test_encoder_of_maskpoint(layers: int) -> None:
-    state, unknown = convert(
-        published.hollow(f'maskpoint_pretrain_scannet_enc{layers}'),
-        MASKPOINT_ENCODER,
-    )
-    config = encoder_config(state)
-    assert config['num_layers'] == layers
-    own = build_on_meta(config).state_dict()
-    assert {k: v.shape for k, v in own.items()} == {
-        k: v.shape for k, v in state.items()
-    }
-    layer = 'transformer_q.blocks.layers.'
-    assert not any(name.startswith(layer) for name in unknown)
 
 
 def test_maskpoint_fills_what_the_release_fills() -> None:
@@ -368,6 +331,10 @@ def test_names_and_values() -> None:
     pos = renamed.pop('teacher.prompts.pos')
     assert tokens[:, 0, 0].tolist() == [1, 3, 3]
     assert pos[:, 0, 0].tolist() == [2, 4, 4]
+    # Shallow prompts have one row.
+    only = {'visual_prompt_token': STATE['visual_prompt_token']}
+    shallow, _ = convert_teacher(only, prefix='t.')
+    assert shallow['t.prompts.tokens'].shape == (1, 2, 3)
     assert {key: v.flatten()[0].item() for key, v in renamed.items()} == {
         'teacher.proj_in.weight': 5,
         'teacher.pos_embed.fc2.bias': 6,
@@ -381,14 +348,6 @@ def test_bert_and_unfrozen() -> None:
     assert teacher_names([name, 'other'], frozen=False, prefix='') == {
         name: 'encoder.blocks.2.output.dense.weight'
     }
-
-
-def test_shallow_prompts_have_one_row() -> None:
-    state = {'visual_prompt_token': STATE['visual_prompt_token']}
-    renamed, _ = convert_teacher(state, prefix='t.')
-    assert renamed['t.prompts.tokens'].shape == (1, 2, 3)
-    names = teacher_names(STATE, prefix='')
-    assert names['deep_prompt_pos'] == ('prompts.pos', slice(1, None))
 
 
 def test_norm_before_the_first_block() -> None:

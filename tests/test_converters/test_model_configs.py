@@ -80,18 +80,6 @@ def test_teachers(
         assert teacher['published_batch_attention'] == (rows == 12)
 
 
-def test_options_replace_settings() -> None:
-    config = {'type': 'A', 'head': {'type': 'B', 'x': 1}}
-    model_configs.merge_options(config, {'head.x': 2, 'neck.y': 3, 'z': 4})
-    assert config == {
-        'type': 'A',
-        'head': {'type': 'B', 'x': 2},
-        'neck': {'y': 3},
-        'z': 4,
-    }
-    model_configs.merge_options(config, None)
-
-
 def test_too_incomplete() -> None:
     state = toys.vae().state_dict()
     del state['mixer.fuse.weight']
@@ -99,14 +87,6 @@ def test_too_incomplete() -> None:
         model_configs.model_config(state, 'autoencoder')
     with pytest.raises(ValueError, match='only a patch embedding'):
         model_configs.model_config(state, 'backbone')
-
-
-def test_meta_has_no_values() -> None:
-    config = {**toys.STUDENT}
-    model = model_configs.build_on_meta(config)
-    assert model.norm.weight.is_meta
-    with pytest.raises(ValueError, match="no network of the type 'VoteNet'"):
-        model_configs.build_network({'type': 'VoteNet'})
 
 
 @pytest.mark.parametrize('masked', [False, True])

@@ -27,13 +27,12 @@ def test_backbone(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     out, config = str(tmp_path / 'dst.pth'), str(tmp_path / 'sub/model.py')
-    words = [source, out, '--task=backbone', '--up-axis=z', '--names']
+    words = [source, out, '--task=backbone', '--up-axis=z']
     words += ['--model-config', config, *HEADS]
     assert tool.main(words) == 0
     text = capsys.readouterr().out
     assert 'Point-MAE, pretraining; backbone taken' in text
     assert 'part of the distiller: --task distiller takes it' in text
-    assert '    MAE_decoder.norm.bias\n' in text
     assert 'sha256: ' in text
     assert 'up_axis: z' in text
     assert f'Written: {out}' in text

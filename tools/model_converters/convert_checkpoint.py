@@ -57,7 +57,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='FILE.py',
         help="write the network's config, with the published options",
     )
-    add('--names', action='store_true', help='list the names of parameters')
     args = parser.parse_args(argv)
     if args.model_config and Path(args.model_config).suffix != '.py':
         parser.error(f'--model-config must end in .py: {args.model_config}')
@@ -85,7 +84,7 @@ def convert(args: argparse.Namespace) -> None:
             dataset_meta={k: v for k, v in data.items() if v is not None},
             checkpoint=args.dst,
         )
-        print(result.report(names=args.names))
+        print(result.report())
         result.check(allow_unexpected=args.allow_unexpected)
     except (OSError, ValueError) as error:
         raise UsageError(str(error)) from error
