@@ -12,8 +12,8 @@ from mmengine.structures import InstanceData
 
 from mmdet3d_act import mmcv_cpu
 from mmdet3d_act.models.backbones import PointTransformer
-from mmdet3d_act.registry import DATASETS, MODELS, point_data
-from tests.mini_scannet import room, write_scannet
+from mmdet3d_act.registry import MODELS, point_data
+from tests.mini_scannet import room
 
 PAGE = Path(__file__).resolve().parents[1] / 'docs' / 'plugin.md'
 BLOCKS = [
@@ -74,31 +74,6 @@ def rooms(channels: int, num_points: int = 1024) -> dict:
         )
         samples.append(sample)
     return dict(inputs=dict(points=points), data_samples=samples)
-
-
-@pytest.mark.parametrize('block', BLOCKS, ids=['votenet', 'pointnet2'])
-def test_its_data_are_read(
-    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_scannet(tmp_path / 'data')
-    monkeypatch.chdir(tmp_path)
-    cfg = config_of(block, tmp_path)
-    for split in ('train', 'val', 'test'):
-        loader = cfg[f'{split}_dataloader']
-        data = DATASETS.build(loader.dataset)
-        sample = data[0]
-        points = sample['inputs']['points']
-        assert len(points) > 1000
-        if 'votenet' in block:
-            assert points.shape[1] == 4
-            continue
-        assert points.shape[1] == 3
-        if split == 'train':
-            mask = sample['data_samples'].gt_pts_seg.pts_semantic_mask
-        else:
-            mask = sample['data_samples'].eval_ann_info['pts_semantic_mask']
-        # Wall, floor, bed, chair, table: classes, not NYU40 ids.
-        assert set(mask.tolist()) <= {0, 1, 3, 4, 6}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmdet3d_act.apis import prepare_config, train
@@ -166,48 +165,6 @@ def test_objects(data_root: Path) -> None:
     *steps, last = run('concept/concept_pretrain_shapenet_tiny.py', 3)
     assert (last['chance_1'], last['recall_5']) == (50.0, 100.0)
     assert all('concept.constant_baseline' in step for step in steps)
-
-
-@pytest.mark.parametrize('size', ['_tiny', ''])
-def test_stage_2_finds_stage_1(
-    size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The default work directory, an environment variable, an option."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv('ACT_AUTOENCODER', raising=False)
-    stage1 = f'act_dvae_shapenet{size}'
-    path = CONFIGS / 'act' / f'act_pretrain_shapenet{size}.py'
-    (absent,) = stage_1_problems(Config.fromfile(path))
-    assert f'tools/train.py configs/act/{stage1}.py' in absent
-    for folder in (f'work_dirs/{stage1}', 'other', 'third'):
-        Path(folder).mkdir(parents=True)
-        (Path(folder) / 'epoch_1.pth').touch()
-    (tmp_path / 'work_dirs' / stage1 / 'last_checkpoint').write_text(
-        f'work_dirs/{stage1}/epoch_1.pth'
-    )
-    assert stage_1_problems(Config.fromfile(path)) == []
-    monkeypatch.setenv('ACT_AUTOENCODER', 'nowhere')
-    (absent,) = stage_1_problems(Config.fromfile(path))
-    assert "no checkpoint at 'nowhere'" in absent
-    monkeypatch.setenv('ACT_AUTOENCODER', 'other/epoch_1.pth')
-    cfg = Config.fromfile(path)
-    assert stage_1_problems(cfg) == []
-    key = 'model.objectives.act.target_generator.'
-    key += 'generator.checkpoint' if size else 'checkpoint'
-    cfg.merge_from_dict({key: 'gone/epoch_1.pth'})
-    (absent,) = stage_1_problems(cfg)
-    assert "no checkpoint at 'gone/epoch_1.pth'" in absent
-    cfg.merge_from_dict({key: 'third/epoch_1.pth'})
-    assert stage_1_problems(cfg) == []
-
-
-def stage_1_problems(cfg: Config) -> list[str]:
-    (target,) = (
-        part
-        for part in iter_typed(cfg.model)
-        if part['type'] == 'AutoencoderTarget'
-    )
-    return MODELS.get('AutoencoderTarget').check_requirements(target)
 
 
 @pytest.mark.parametrize('position', ['after', 'before'])

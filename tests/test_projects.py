@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import mmdet3d
 import pytest
 import torch
 import yaml
@@ -20,11 +17,9 @@ from mmengine.runner import Runner
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.registry import MODELS
 from tests.mini_scannet import write_scannet
-from tests.test_packaging import REPO, run, source, wheel
+from tests.small_data import ROOT
 
-__all__ = ['source', 'wheel']
-
-PROJECT = REPO / 'projects' / 'ACT'
+PROJECT = ROOT / 'projects' / 'ACT'
 CONFIGS = sorted((PROJECT / 'configs').glob('*.py'))
 TINY = [path for path in CONFIGS if path.stem.endswith('_tiny')]
 STOCK = dict(
@@ -32,7 +27,6 @@ STOCK = dict(
     pointnet2='pointnet2/'
     'pointnet2_ssg_2xb16-cosine-200e_scannet-seg-xyz-only.py',
 )
-STOCK_ROOT = Path(mmdet3d.__file__).parent / '.mim'
 # What may differ from the stock config: backbone, neck, channel numbers of
 # heads, the import, and what mends two faults of the stock data config.
 CHANGES = (
@@ -146,9 +140,9 @@ def test_the_pages_name_every_config() -> None:
     assert all(path.name in page for path in CONFIGS)
     metafile = yaml.safe_load((PROJECT / 'metafile.yml').read_text())
     (collection,) = metafile['Collections']
-    assert (REPO / collection['README']).is_file()
+    assert (ROOT / collection['README']).is_file()
     named = {model['Config']: model for model in metafile['Models']}
-    assert set(named) == {p.relative_to(REPO).as_posix() for p in CONFIGS}
+    assert set(named) == {p.relative_to(ROOT).as_posix() for p in CONFIGS}
     for config, model in named.items():
         assert model['In Collection'] == collection['Name']
         assert model['Name'] == Path(config).stem
@@ -181,7 +175,7 @@ def test_only_backbone_neck_and_channels_are_changed(
 
 @pytest.mark.parametrize('path', TINY, ids=lambda path: path.stem)
 def test_trains_and_validates(path: Path, bare: Path, student: Path) -> None:
-    cfg = Config.fromfile(bare / path.relative_to(REPO))
+    cfg = Config.fromfile(bare / path.relative_to(ROOT))
     cfg.merge_from_dict(options_of(path.stem))
     cfg.work_dir = str(bare / 'work')
     # MMDetection3D's visualizer wants open3d.
@@ -206,41 +200,3 @@ def test_trains_and_validates(path: Path, bare: Path, student: Path) -> None:
     assert torch.isfinite(torch.tensor(losses)).all()
     key = 'miou' if 'pointnet2' in path.stem else 'mAP_0.25'
     assert f'val/{key}' in scalars
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('path', TINY, ids=lambda path: path.stem)
-def test_in_a_bare_tree_with_the_wheel(
-    path: Path, bare: Path, wheel: Path, student: Path
-) -> None:
-    """MMDetection3D's own tools, and the package from its wheel."""
-    target = bare / 'site'
-    run(
-        sys.executable,
-        *('-m', 'pip', 'install', '--no-deps', '--no-index', '--quiet'),
-        *('--target', target, wheel),
-        cwd=bare,
-    )
-    options = [f'{k}={v}' for k, v in options_of(path.stem).items()]
-    environment = dict(PYTHONPATH=str(target), ACT_PRETRAINED=str(student))
-    where = 'import mmdet3d_act; print(mmdet3d_act.__file__)'
-    imported = run(sys.executable, '-c', where, cwd=bare, **environment)
-    assert Path(imported.strip()).is_relative_to(target)
-    config = path.relative_to(REPO)
-    run(
-        *(sys.executable, STOCK_ROOT / 'tools' / 'train.py', config),
-        *('--work-dir', 'work', '--cfg-options', *options),
-        cwd=bare,
-        **environment,
-    )
-    assert (bare / 'work' / 'epoch_1.pth').is_file()
-    output = run(
-        *(sys.executable, STOCK_ROOT / 'tools' / 'test.py', config),
-        *('work/epoch_1.pth', '--work-dir', 'test'),
-        *('--cfg-options', *options),
-        cwd=bare,
-        **environment,
-    )
-    assert 'miou' in output or 'mAP_0.25' in output
-    (scores,) = (bare / 'test').glob('*/*.json')
-    assert json.loads(scores.read_text())

@@ -11,7 +11,6 @@ import torch
 from mmengine.registry import DefaultScope
 
 from mmdet3d_act.apis import prepare_config, train
-from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import MODELS
 from tests.config_files import CONFIGS, RUN, load
 from tests.test_tools.test_train import run_here
@@ -23,29 +22,6 @@ TINY = 'act/act_cls_real-shapes_tiny.py'
 def _scope(_no_global_instances: None) -> Iterator[None]:
     with DefaultScope.overwrite_default_scope('mmdet3d'):
         yield
-
-
-def test_missing_weights_are_named_with_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv('ACT_PRETRAINED', raising=False)
-    cfg = load(TINY)
-    (problem,) = collect_problems(cfg, ['model'])
-    command = 'tools/train.py configs/act/act_pretrain_shapenet_tiny.py'
-    assert command in problem
-    folder = tmp_path / 'work_dirs' / 'act_pretrain_shapenet_tiny'
-    folder.mkdir(parents=True)
-    (folder / 'epoch_1.pth').touch()
-    (folder / 'last_checkpoint').write_text('epoch_1.pth')
-    assert collect_problems(cfg, ['model']) == []
-    monkeypatch.setenv('ACT_PRETRAINED', 'nowhere')
-    cfg = load(TINY)
-    (problem,) = collect_problems(cfg, ['model'])
-    assert "no checkpoint at 'nowhere'" in problem
-    # From scratch.
-    cfg.merge_from_dict({'model.backbone.init_cfg': None})
-    assert collect_problems(cfg, ['model']) == []
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import json
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 import mmdet3d_act  # noqa: F401 (registers the networks)
 from mmdet3d_act.converters import keys
@@ -23,7 +21,6 @@ from mmdet3d_act.converters.keys import (
 from mmdet3d_act.converters.model_configs import (
     build_on_meta,
     detector_config,
-    encoder_config,
 )
 from tests.test_converters import published
 from tests.test_models import toys
@@ -259,55 +256,6 @@ def test_maskpoint_fills_what_the_release_fills() -> None:
         assert translate(source, MASKPOINT_ENCODER) == ours
     for source in known['unused_source_keys']:
         assert translate(source, MASKPOINT_ENCODER) == (False, None)
-
-
-def test_masked_encoders_have_three_layers() -> None:
-    state, _ = convert(published.hollow('3detr_m_scannet'), ENCODER)
-    state = {k: v for k, v in state.items() if not k.startswith('layers.2.')}
-    with pytest.raises(ValueError, match='expected the 3 layers'):
-        encoder_config(state)
-
-
-def recon_patches(state: dict, x: Tensor, pos: Tensor, heads: int) -> Tensor:
-    """Return ReCon's patch features, written out from its description."""
-
-    def norm(name: str, x: Tensor) -> Tensor:
-        weight, bias = state[f'{name}.weight'], state[f'{name}.bias']
-        return F.layer_norm(x, x.shape[-1:], weight, bias)
-
-    for index in range(2):
-        block = f'blocks.{index}'
-        x = norm(f'{block}.norm1', x + pos)
-        qkv = x @ state[f'{block}.attn.qkv.weight'].T
-        parts = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
-        weights = (parts[0] @ parts[1].transpose(-2, -1)) * (
-            parts.shape[-1] ** -0.5
-        )
-        attended = (weights.softmax(-1) @ parts[2]).transpose(1, 2).flatten(2)
-        proj = f'{block}.attn.proj'
-        x = x + attended @ state[f'{proj}.weight'].T + state[f'{proj}.bias']
-        x = norm(f'{block}.norm2', x)
-        mlp = f'{block}.mlp.fc'
-        hidden = F.gelu(x @ state[f'{mlp}1.weight'].T + state[f'{mlp}1.bias'])
-        x = x + hidden @ state[f'{mlp}2.weight'].T + state[f'{mlp}2.bias']
-    return norm('norm', x)
-
-
-def test_recon_adds_to_the_normed_tokens() -> None:
-    """Its residuals begin after the norm, unlike in all other releases."""
-    student = toys.randomize(
-        toys.student(with_cls_token=False, residual='normed')
-    ).eval()
-    patches = student.group(toys.points())
-    with torch.no_grad():
-        tokens = student.patch_embed(patches.neighborhoods)
-        pos = student.pos_embed(patches.centers)
-        want = recon_patches(student.state_dict(), tokens, pos, heads=4)
-        toys.assert_close(student.encode(patches).features, want, 1e-4)
-        plain = toys.student(with_cls_token=False).eval()
-        plain.load_state_dict(student.state_dict())
-        other = plain.encode(patches).features
-    assert (other - want).abs().max() > 0.1
 
 
 # A teacher.

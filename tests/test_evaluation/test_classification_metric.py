@@ -84,15 +84,6 @@ def test_single_classes_are_an_option() -> None:
     }
 
 
-def test_samples_that_padding_repeats_are_left_out() -> None:
-    metric, _ = evaluate(TRUE, PREDICTED)
-    pairs = list(zip(TRUE, PREDICTED, strict=True))
-    metric.results = [*pairs, pairs[0]]
-    assert metric.evaluate(size=6)['overall_accuracy'] == pytest.approx(
-        100 * 4 / 6
-    )
-
-
 @pytest.mark.parametrize(
     ('true', 'guess', 'allow_foreign'), [(0, 4, False), (4, 4, True)]
 )

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -54,13 +52,6 @@ def test_accuracy_by_hand() -> None:
     test = line('test', (-3, 0), (3, 1), (4, 0), (5, 0))
     got = evaluate(LinearProbeMetric('max', C=1.0, knn=1), TRAIN + test)
     assert got == {'svm_accuracy': 50.0, 'knn_accuracy': 50.0}
-
-
-def test_padding_of_the_sampler_is_dropped() -> None:
-    metric = LinearProbeMetric('max', C=1.0)
-    test = line('test', (-3, 0), (3, 0))
-    metric.process(None, TRAIN + test + TRAIN[:1] + test[1:])
-    assert metric.evaluate(6)['svm_accuracy'] == 50
 
 
 @pytest.mark.parametrize(
@@ -117,27 +108,3 @@ def test_choice_of_penalty_and_few_labels_are_reported() -> None:
     assert 45 < got['svm_accuracy'] < 100
     assert got['few_label_std'] > 0
     assert evaluate(metric, samples) == got
-
-
-def _evaluate_rank(rank: int, folder: str) -> None:
-    torch.distributed.init_process_group(
-        'gloo', f'file://{folder}/store', rank=rank, world_size=2
-    )
-    # The sampler deals samples out in turn and repeats the first to fill up.
-    samples = TRAIN + line('test', (-3, 0), (3, 1), (4, 0))
-    dealt = (samples + samples)[rank : len(samples) + 1 : 2]
-    metric = LinearProbeMetric('max', C=1.0, collect_dir=f'{folder}/parts')
-    metric.process(None, dealt)
-    got = metric.evaluate(len(samples))
-    with open(f'{folder}/rank{rank}.txt', 'w', encoding='utf-8') as file:
-        file.write(f'{len(dealt)} {got["svm_accuracy"]:.2f}')
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.slow
-def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(
-        _evaluate_rank, args=(str(tmp_path),), nprocs=2
-    )
-    for rank in (0, 1):
-        assert (tmp_path / f'rank{rank}.txt').read_text() == '4 66.67'

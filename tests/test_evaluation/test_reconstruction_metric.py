@@ -81,9 +81,3 @@ def test_mean_is_over_clouds_and_categories_are_listed() -> None:
     assert got['chamfer_l1'] == pytest.approx(300, rel=1e-5)
     assert got['chamfer_l1/cup'] == pytest.approx(150, rel=1e-5)
     assert got['chamfer_l2/chair'] == pytest.approx(720, rel=1e-5)
-
-
-def test_padding_of_the_sampler_is_dropped() -> None:
-    metric = ReconstructionMetric()
-    metric.process(None, [sample(SQUARE), sample(lifted(1.0))])
-    assert metric.evaluate(1)['chamfer_l1'] == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -81,13 +80,6 @@ def test_metrics_that_come_and_go_are_left_out():
 def test_what_cannot_be_summed_up_is_refused(runs, metrics, offender):
     with pytest.raises(ValueError, match=offender):
         summarize(runs, metrics)
-
-
-def test_outcomes_go_into_json():
-    (found,) = summarize([validations(70.0, 90.0)], ['accuracy'])
-    loaded = json.loads(json.dumps(found.to_dict()))
-    assert loaded['best'] == dict(mean=90.0, std=None)
-    assert loaded['values_last'] == [90.0]
 
 
 def test_table_in_markdown():

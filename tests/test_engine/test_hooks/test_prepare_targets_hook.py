@@ -103,13 +103,6 @@ def test_two_processes_know_the_same(folder):
     assert not same(alone['weights'], first['weights'])
 
 
-def test_other_seeds_have_other_patches_and_train(folder):
-    # CachedTarget refuses a batch whose patches are not the kept ones.
-    known = [run(f'seed{seed}', seed) for seed in (0, 7)]
-    assert not same(known[0]['centers'], known[1]['centers'])
-    assert not same(known[0]['targets'], known[1]['targets'])
-
-
 def test_resumed_run_keeps_the_statistics(folder, monkeypatch):
     run('one')
     path = folder / 'one' / 'epoch_1.pth'
