@@ -267,15 +267,6 @@ def test_a_whole_model_is_filled(
     assert not network.head.bias.any()
 
 
-def test_a_whole_model_under_a_prefix(tmp_path: Path, whole: Network) -> None:
-    path = str(tmp_path / 'a.pth')
-    torch.save({f'net.{k}': v for k, v in whole.state_dict().items()}, path)
-    cfg = dict(type='Pretrained', checkpoint=path, prefix='net.')
-    network = Network('gone.pth', cfg)
-    network.init_weights()
-    assert torch.equal(network.head.weight, whole.head.weight)
-
-
 def test_an_incomplete_whole_model_is_an_error(
     tmp_path: Path, whole: Network
 ) -> None:

@@ -304,21 +304,6 @@ def test_a_protocol_is_one_switch_and_its_rate(
 
 
 @pytest.mark.parametrize(
-    ('name', 'expected'),
-    [
-        ('act/act_cls_scanobjectnn-hardest.py', 'Rotation'),
-        ('act/act_cls_scanobjectnn-hardest_noaug.py', None),
-        ('point-mae/point-mae_cls_scanobjectnn-objonly.py', 'ScaleShift'),
-        ('act/act_cls_modelnet40.py', 'ScaleShift'),
-    ],
-)
-def test_augmentation(name: str, expected: str | None) -> None:
-    pipeline = peek(name).train_dataloader.dataset.pipeline
-    found = [s.type for s in pipeline if s.type.startswith('RandomPoint')]
-    assert found == ([f'RandomPoint{expected}'] if expected else [])
-
-
-@pytest.mark.parametrize(
     'name',
     [
         name

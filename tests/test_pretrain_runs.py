@@ -14,8 +14,7 @@ from mmengine.registry import DefaultScope
 from mmdet3d_act.apis import prepare_config, train
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.engine.preflight import iter_typed
-from mmdet3d_act.registry import MODELS
-from tests.config_files import CONFIGS, RUN, load
+from tests.config_files import CONFIGS, RUN
 from tests.mini_scannet import write_scannet
 from tests.official_data import write_renders
 from tests.rgbd_files import write_frames
@@ -165,27 +164,3 @@ def test_objects(data_root: Path) -> None:
     *steps, last = run('concept/concept_pretrain_shapenet_tiny.py', 3)
     assert (last['chance_1'], last['recall_5']) == (50.0, 100.0)
     assert all('concept.constant_baseline' in step for step in steps)
-
-
-@pytest.mark.parametrize('position', ['after', 'before'])
-def test_a_concept_student_goes_into_a_detector(
-    position: str, tmp_path: Path
-) -> None:
-    """The checkpoint says where its student adds the positions."""
-    cfg = load('concept/concept_pretrain_shapenet_tiny.py')
-    model = MODELS.build(cfg.model)
-    path = tmp_path / 'epoch_1.pth'
-    meta = dict(cfg=cfg.pretty_text, dataset_meta={})
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
-    backbone = load('concept/concept_3detr_scannet_tiny.py').model.backbone
-    backbone.init_cfg.checkpoint = str(path)
-    backbone.position = position
-    built = MODELS.build(backbone)
-    if position == 'before':
-        with pytest.raises(ValueError, match="trained with position='after'"):
-            built.init_weights()
-        return
-    built.init_weights()
-    own, student = built.state_dict(), model.student.state_dict()
-    assert own.keys() == student.keys()
-    assert all(torch.equal(own[key], student[key]) for key in student)

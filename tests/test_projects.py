@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -130,22 +128,6 @@ def flat(node: object, name: str = '') -> dict[str, object]:
             found.update(flat(value, f'{name}.{key}' if name else key))
         return found
     return {name: node}
-
-
-def test_the_pages_name_every_config() -> None:
-    page = (PROJECT / 'README.md').read_text()
-    # Links work where the folder is copied.
-    targets = re.findall(r'\]\(([^)]+)\)', page)
-    assert all(target.startswith('https://') for target in targets)
-    assert all(path.name in page for path in CONFIGS)
-    metafile = yaml.safe_load((PROJECT / 'metafile.yml').read_text())
-    (collection,) = metafile['Collections']
-    assert (ROOT / collection['README']).is_file()
-    named = {model['Config']: model for model in metafile['Models']}
-    assert set(named) == {p.relative_to(ROOT).as_posix() for p in CONFIGS}
-    for config, model in named.items():
-        assert model['In Collection'] == collection['Name']
-        assert model['Name'] == Path(config).stem
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)

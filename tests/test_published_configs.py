@@ -153,12 +153,3 @@ def test_the_control_sees_the_same_clouds() -> None:
     assert control.train_dataloader.to_dict() == theirs
     assert control.param_scheduler == cfg.param_scheduler
     assert control.optim_wrapper == cfg.optim_wrapper
-
-
-def test_both_readings_of_scannet_segmentation() -> None:
-    scenes = peek('act/act_semseg_scannet_scenes.py')
-    blocks = peek('act/act_semseg_scannet.py')
-    kinds = [s.type for s in scenes.train_dataloader.dataset.pipeline[-3:]]
-    assert kinds == ['CenterOnGround', 'SamplePoints', 'PackPointInputs']
-    assert scenes.model.test_cfg.block_size is None
-    assert scenes.model.decode_head == blocks.model.decode_head

@@ -77,43 +77,6 @@ def test_same_problem_at_greater_length_is_left_out():
     assert collect_problems(dict(val=val))[0].endswith('do without it.')
 
 
-def test_finds_nothing_where_all_is_there(tmp_path):
-    (tmp_path / 'file').touch()
-    (tmp_path / 'a.pth').touch()
-    cfg = Config(
-        dict(
-            model=needs(
-                str(tmp_path / 'file'),
-                init_cfg=dict(
-                    type='Pretrained', checkpoint=str(tmp_path / 'a.pth')
-                ),
-            ),
-            load_from='https://example.org/a.pth',
-        )
-    )
-    assert collect_problems(cfg) == []
-
-
-def test_checkpoints_that_do_not_exist():
-    cfg = Config(
-        dict(
-            load_from='absent/start.pth',
-            model=dict(
-                type='Anything',
-                init_cfg=[
-                    dict(type='Normal'),
-                    dict(type='Pretrained', checkpoint='absent/a.pth'),
-                ],
-            ),
-        )
-    )
-    start, init = collect_problems(cfg)
-    assert '--cfg-options load_from=PATH' in start
-    assert 'absent/start.pth' in start
-    assert 'Anything' in init
-    assert 'absent/a.pth' in init
-
-
 def test_a_misspelt_setting_is_named():
     model = dict(type='Distiller', student=dict(type='PointTransformer'))
     cfg = Config(dict(train_cfg=dict(), dvae_root='a', model=model))
@@ -136,7 +99,7 @@ def test_checkpoints_of_a_pretraining(tmp_path):
         pretrain_config='configs/act/a.py',
     )
     cfg = dict(model=dict(type='Anything', backbone=dict(type='B')))
-    cfg['model']['backbone']['init_cfg'] = init
+    cfg['model']['backbone']['init_cfg'] = [dict(type='Normal'), init]
     (problem,) = collect_problems(cfg)
     assert 'the pretrained weights of B are missing' in problem
     assert '`python tools/train.py configs/act/a.py`' in problem
@@ -146,6 +109,11 @@ def test_checkpoints_of_a_pretraining(tmp_path):
     # A work directory means its last checkpoint.
     (tmp_path / 'run' / 'last_checkpoint').write_text('epoch_1.pth')
     assert collect_problems(cfg) == []
+    cfg['load_from'] = 'https://example.org/a.pth'
+    assert collect_problems(cfg) == []
+    cfg['load_from'] = 'absent/start.pth'
+    (problem,) = collect_problems(cfg)
+    assert 'absent/start.pth' in problem
 
 
 @pytest.mark.parametrize(

@@ -111,10 +111,3 @@ def test_another_length_has_its_own_schedule(tmp_path, batch_size, steps):
     assert rates == pytest.approx(whole[len(whole) // 2 :], rel=1e-6)
     assert runner.iter == whole_runner.iter
     assert runner.model.temperature == whole_runner.model.temperature
-
-
-def test_each_training_writes_scalars_into_its_own_folder(tmp_path):
-    for name in ('first', 'second'):
-        run(config(tmp_path, name))
-        (scalars,) = (tmp_path / name).glob('*/vis_data/scalars.json')
-        assert '"loss"' in scalars.read_text()

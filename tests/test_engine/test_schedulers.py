@@ -34,16 +34,6 @@ def rates(optimizer, scheduler, steps: int) -> list[list[float]]:
     return found
 
 
-def test_values_by_hand():
-    assert released_cosine_lr(0, 1.1, **ARGS) == 0.1
-    assert released_cosine_lr(2, 1.1, **ARGS) == pytest.approx(0.6)
-    # The cosine counts from epoch 0, not from the end of the warm-up.
-    expected = 0.2 + 0.9 * (1 + math.cos(math.pi * 4 / 20)) / 2
-    assert released_cosine_lr(4, 1.1, **ARGS) == pytest.approx(expected)
-    assert released_cosine_lr(20, 1.1, **ARGS) == pytest.approx(0.2)
-    assert released_cosine_lr(25, 1.1, **ARGS) == pytest.approx(0.2)
-
-
 @pytest.mark.parametrize('delay', [0, 1, 2])
 def test_every_group_follows_its_own_base_late(delay):
     optimizer = optimizer_of(1.1, 0.6)
@@ -66,14 +56,6 @@ def test_line_then_the_rest_of_a_cosine():
     without = optimizer_of(1e-2)
     ProgressCosineLR(without, warmup=0, end=9)
     assert without.param_groups[0]['lr'] == pytest.approx(1e-2)
-
-
-def test_epochs_become_steps():
-    made = ProgressCosineLR.build_iter_from_epoch(
-        optimizer_of(1e-2), warmup=2, end=6, epoch_length=5
-    )
-    assert (made.warmup, made.length, made.end) == (10, 30, 30)
-    assert not made.by_epoch
 
 
 @pytest.mark.parametrize(

@@ -124,19 +124,3 @@ def test_resumed_run_keeps_the_statistics(folder, monkeypatch):
     assert calls == [3, 3, 2]
     assert sorted(known['targets']) == list(range(NUM_CLOUDS))
     assert same(statistics(known), kept)
-
-
-def test_averaged_weights_are_saved_beside_a_frozen_teacher(folder):
-    """EMAHook copies the model before its teacher has weights."""
-    cfg = prepare_config('distil.py', 'work', seed=0)
-    cfg.custom_hooks = [*cfg.custom_hooks, dict(type='EMAHook')]
-    train(cfg)
-    checkpoint = torch.load('work/epoch_1.pth', weights_only=True)
-    names = set(checkpoint['state_dict'])
-    averaged = {
-        name.removeprefix('module.')
-        for name in checkpoint['ema_state_dict']
-        if name.startswith('module.')
-    }
-    assert averaged == names
-    assert any('frozen_source' in name for name in names)
