@@ -208,8 +208,11 @@ def _finish(
         _fit_batch(cfg, run.config)
         if resumed:
             launch.set_resume(cfg, 'auto')
-        progress = RunProgress(_tell(title, report), REPORT_SECONDS)
-        train(cfg, [history, progress])
+
+        def tell(share: float, left: float, values: dict) -> None:
+            report(f'{title}: {share:.0%}, {left:.0f} s left')
+
+        train(cfg, [history, RunProgress(tell, REPORT_SECONDS)])
     seconds = time.monotonic() - begin
     report(f'{title}: done in {seconds:.0f} s')
     record = dict(
@@ -224,16 +227,6 @@ def _finish(
     )
     write_json(folder / RECORD_FILE, record)
     return record
-
-
-def _tell(
-    title: str, report: Callable[[str], None]
-) -> Callable[[float, float, dict], None]:
-    def tell(share: float, left: float, values: dict) -> None:
-        loss = f', loss {values["loss"]:.3g}' if 'loss' in values else ''
-        report(f'{title}: {share:.0%}{loss}, {left:.0f} s left')
-
-    return tell
 
 
 @contextmanager

@@ -43,24 +43,19 @@ class Camera(NamedTuple):
         return local @ self.pose[:3, :3].T
 
 
-def look_at(
-    eye: np.ndarray, target: np.ndarray, up: int = 2, roll: float = 0.0
-) -> np.ndarray:
+def look_at(eye: np.ndarray, target: np.ndarray, up: int = 2) -> np.ndarray:
     """Compute the (4, 4) pose of a camera that looks at a point.
 
     Args:
         eye: (3,) place of the camera.
         target: (3,) middle of the picture, not straight above or below.
         up: Number of the axis that points up.
-        roll: Turn about the view, radians.
     """
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, np.eye(3)[up])
     right /= np.linalg.norm(right)
-    down = np.cross(forward, right)
-    cos, sin = np.cos(roll), np.sin(roll)
     pose = np.eye(4)
-    axes = [cos * right + sin * down, cos * down - sin * right, forward, eye]
+    axes = [right, np.cross(forward, right), forward, eye]
     pose[:3] = np.stack(axes, axis=1)
     return pose
 

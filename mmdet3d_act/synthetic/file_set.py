@@ -56,10 +56,6 @@ class FileSet(ABC):
         """Make the files of a task below a folder."""
 
     @abstractmethod
-    def lists(self) -> list[str]:
-        """List the files that depend on all tasks."""
-
-    @abstractmethod
     def make_lists(self, root: Path) -> None:
         """Make the files that depend on all tasks."""
 
@@ -93,22 +89,21 @@ class FileSet(ABC):
                 f'num_workers must be at least 1, got {num_workers}'
             )
         root, tasks = Path(out_dir), self.tasks()
-        self._check_manifest(root)
+        complete = self._check_manifest(root)
         missing = [
             task for task in tasks if not _exist(root, self.files(task))
         ]
-        if not missing and _exist(root, self.lists()):
+        if complete and not missing:
             return False
-        write_json(root / self.manifest, self._options())
-        # The lists are written last: where they are, the set is complete.
-        for name in self.lists():
-            (root / name).unlink(missing_ok=True)
+        state = self._options()
+        write_json(root / self.manifest, {**state, 'complete': False})
         done = len(tasks) - len(missing)
         progress(done, len(tasks))
         make = partial(self.make, root)
         for step, _ in enumerate(work_off(make, missing, num_workers), 1):
             progress(done + step, len(tasks))
         self.make_lists(root)
+        write_json(root / self.manifest, {**state, 'complete': True})
         return True
 
     def _options(self) -> dict[str, Any]:
@@ -117,8 +112,8 @@ class FileSet(ABC):
         scan = options.pop('scan')
         return {'version': self.version, **options, **scan}
 
-    def _check_manifest(self, root: Path) -> None:
-        """Refuse a folder with files that are not of this set."""
+    def _check_manifest(self, root: Path) -> bool:
+        """Tell whether this very set is complete; refuse another one."""
         path = root / self.manifest
         if not path.exists():
             for folder in (root / name for name in self.folders):
@@ -127,8 +122,9 @@ class FileSet(ABC):
                         f'{folder} holds files that this tool did not write; '
                         'choose another folder'
                     )
-            return
+            return False
         old, new = json.loads(path.read_text('utf-8')), self._options()
+        complete = old.pop('complete', False)
         changed = [
             f'{name}: {old.get(name)} there, {new.get(name)} now'
             for name in {**old, **new}
@@ -141,6 +137,7 @@ class FileSet(ABC):
                 f'{", ".join(changed)}. A set can only grow; choose another '
                 'folder, or remove this one'
             )
+        return complete and old == new
 
 
 def work_off(

@@ -116,7 +116,7 @@ class Item(NamedTuple):
         return np.ptp(self.vertices, axis=0)
 
     def placed(
-        self, yaw: float = 0.0, place: Sequence[float] = (0, 0, 0)
+        self, yaw: float = 0.0, place: Sequence[float] | np.ndarray = (0, 0, 0)
     ) -> Item:
         """Turn it by a yaw about the origin, then move it to a place (3,)."""
         vertices = self.vertices @ rotation('z', yaw).T + np.asarray(place)

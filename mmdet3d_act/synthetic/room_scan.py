@@ -222,7 +222,7 @@ def _pose(
     cost = 0.7 * np.abs(away - distance) + hidden
     cost = cost + 10.0 * inside + 5.0 * (away < 0.7)
     aim = target + rng.normal(0, 0.12, 3)
-    return look_at(eyes[np.argmin(cost)], aim, roll=rng.normal(0, 0.05))
+    return look_at(eyes[np.argmin(cost)], aim)
 
 
 def _within(

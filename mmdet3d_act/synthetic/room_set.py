@@ -99,14 +99,6 @@ class RoomSet(FileSet):
                   for name in ('color', 'depth')]  # fmt: skip
         return files
 
-    def lists(self) -> list[str]:
-        """List the files that list and describe the rooms."""
-        return [
-            f'{SCENES_ROOT}/{name.format(split)}'
-            for split in ('train', 'val')
-            for name in _LISTS
-        ]
-
     def room_scan(self, task: RoomTask) -> RoomScan:
         """Make the scan of a room; the same on every call."""
         rng = stream(self.seed, task.split, 'room', task.number)

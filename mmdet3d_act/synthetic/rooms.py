@@ -101,10 +101,10 @@ class Layout:
     def _wall_pose(self, wall: int, start: float) -> tuple[float, np.ndarray]:
         """Compute yaw and place of a local origin along a wall's face."""
         width, depth, _ = self.size
-        corner = ((width, 0), (width, depth), (0, depth), (0, 0))[wall]
+        x, y = ((width, 0), (width, depth), (0, depth), (0, 0))[wall]
         yaw = _YAWS[wall]
         along = rotation('z', yaw) @ [start, 0.0, 0.0]
-        return yaw, along + np.array([*corner, 0.0])
+        return yaw, along + np.array([x, y, 0.0])
 
     def _place(self, group: list[Item], poses: Callable, free: float) -> bool:
         """Place as many items of a group as there is room for."""

@@ -123,14 +123,6 @@ class ShapeSet(FileSet):
         with_parts = self.parts and task.split in _LABELLED
         return [task.path, task.parts_path] if with_parts else [task.path]
 
-    def lists(self) -> list[str]:
-        """List the files that list and describe the clouds."""
-        lists = [*_LISTS.values(), 'categories.json']
-        if self.parts:
-            lists.append(f'{PARTS_ROOT}/synsetoffset2category.txt')
-            lists += [_PART_LIST.format(split) for split in _LABELLED]
-        return lists
-
     def cloud(self, task: CloudTask) -> Cloud:
         """Make a cloud; the same on every call."""
         rng = stream(self.seed, *task)

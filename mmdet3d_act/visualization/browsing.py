@@ -164,7 +164,10 @@ def _recording(
             )
         # Another sample would take the place of a bad one, and what is kept
         # from before would not be recorded.
-        changes = [(leaf, 'on_error', 'raise'), (leaf, '_static_cache', {})]
+        changes: list[tuple[object, str, object]] = [
+            (leaf, 'on_error', 'raise'),
+            (leaf, '_static_cache', {}),
+        ]
         for name in ('static_pipeline', 'pipeline'):
             compose = getattr(leaf, name, Compose(None))
             static = name == 'static_pipeline'

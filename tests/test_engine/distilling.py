@@ -28,8 +28,8 @@ class DumpTargets(Hook):
         cache = model.objectives['act'].target_generator
         torch.save(
             dict(
-                targets=cache._targets,
-                centers=cache._centers,
+                targets={i: kept[0] for i, kept in cache._kept.items()},
+                centers={i: kept[1] for i, kept in cache._kept.items()},
                 weights=model.state_dict(),
             ),
             Path(runner.work_dir) / f'rank{get_rank()}.pth',
