@@ -94,7 +94,7 @@ class Layout:
                 yaw = self.rng.integers(4) * np.pi / 2
                 yaw += self.rng.normal(0, spread)
                 place = self.rng.uniform(0.3, self.size[:2] - 0.3)
-                yield yaw, np.array([*place, 0.0])
+                yield yaw, np.append(place, 0.0)
 
         return self._place(group, poses, 0.0)
 

@@ -80,18 +80,6 @@ def test_features_are_those_that_validation_uses(encoder) -> None:
         assert int(samples[index]['gt_label']) == int(sample.gt_label)
 
 
-@pytest.mark.usefixtures('pretrained')
-def test_untrained_networks_follow_their_seed() -> None:
-    cfg = load_config('mae.py')
-    first, again, other = (
-        load_encoder(cfg, 'untrained', 'mae.py', seed=seed).state_dict()
-        for seed in (0, 0, 1)
-    )
-    key = 'blocks.0.attn.qkv.weight'
-    assert torch.equal(first[key], again[key])
-    assert not torch.equal(first[key], other[key])
-
-
 def test_autoencoders_are_probed_too(pretrained) -> None:
     cfg = load_config('dvae.py')
     encoder = load_encoder(cfg, 'dvae.pth', 'dvae.py')

@@ -129,14 +129,6 @@ def test_parts_may_overlap(tmp_path: Path) -> None:
         cache(tmp_path, [MadeUpPairs(), MadeUpPairs(crop='squash')])
 
 
-def test_mixed_precision(tmp_path: Path) -> None:
-    full = cache(tmp_path / 'a', [MadeUpPairs()])
-    half = cache(tmp_path / 'b', [MadeUpPairs()], amp=True, dtype='float16')
-    a, b = full.read(full.keys), half.read(half.keys)
-    assert 0 < (a - b).abs().max() < 0.1 * a.abs().max()
-    assert half.dtype == 'float16'
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
 def test_on_a_gpu(tmp_path: Path) -> None:

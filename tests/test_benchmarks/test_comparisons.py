@@ -134,15 +134,6 @@ def test_a_fold_trains_on_the_others():
         assert loader.dataset.split == 'all'
 
 
-def test_rows_of_the_retrieval():
-    act = retrieval.ACT_FORM
-    frozen = {**act, 'model.frozen_student': True}
-    assert retrieval.row_overrides('concept') == {}
-    assert retrieval.row_overrides('frozen-random') == frozen
-    assert retrieval.row_overrides('frozen-act') == frozen
-    assert retrieval.row_overrides('concept-from-act') == act
-
-
 def test_means_over_seeds_by_fold():
     def record(seed: int, fold: int, value: float) -> dict:
         metrics = dict(recall_1=value)

@@ -71,18 +71,6 @@ def test_store_that_the_config_reads(
     assert f'5 targets in {folder}' in said
 
 
-def test_config_that_computes_its_targets(
-    config, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    path = config('teacher')
-    assert tool.main([path]) == 0
-    assert f"StoredTarget(path='{tmp_path}/targets" in capsys.readouterr().out
-    assert tool.main([path, '--out', str(tmp_path / 'mine')]) == 0
-    for name in ('targets', 'mine'):
-        (folder,) = (tmp_path / name).iterdir()
-        assert len(TargetStore(folder)) == 5
-
-
 def write_caption_model(folder: Path) -> None:
     """Write a captioning model that says "a cat.", and its tokenizer."""
     transformers = pytest.importorskip('transformers')
@@ -124,14 +112,6 @@ def test_captions_are_printed(
         assert said.count('scene/000: a cat.\nscene/001: a cat.\n') == 1
         # Before the hours of computing; what cannot be read has none.
         assert said.index('a cat') < said.index('targets of shape (2, 64)')
-    broken = 'train_dataloader.dataset.broken=[scene/000]'
-    words = [config('caption'), '--captions', '2', '--cfg-options', broken]
-    assert tool.main(words) == 2
-    assert 'scene/000.jpg: unreadable' in capsys.readouterr().err
-    words += ['train_dataloader.dataset.on_error=skip']
-    assert tool.main(words) == 0
-    said = capsys.readouterr().out
-    assert 'scene/001: a cat.\nscene/002: a cat.\n' in said
 
 
 def test_what_is_missing_is_said(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmdet3d_act.engine.launch import UsageError
 from tests.test_tools.loading import load_tool
 
 demo = load_tool('demo')
@@ -27,22 +26,3 @@ def test_broken_clouds_are_named_and_not_counted(
     printed = capsys.readouterr().out
     assert 'broken.npy' in printed
     assert '3 clouds in' in printed
-
-
-def test_an_empty_folder_is_an_error(tmp_path) -> None:
-    with pytest.raises(UsageError, match='holds no cloud'):
-        demo.count_clouds(str(tmp_path))
-
-
-def test_progress_shows_loss_and_baseline(
-    capsys: pytest.CaptureFixture,
-) -> None:
-    console = demo.Console(2)
-    console.step('first')
-    console.progress(
-        1.0, 0.0, {'loss': 0.5, 'act.loss': 0.5, 'act.constant_baseline': 0.9}
-    )
-    printed = capsys.readouterr().out
-    assert '[1/2] first' in printed
-    assert 'loss 0.5  (of the constant prediction 0.9)' in printed
-    assert printed.count('0.5') == 1

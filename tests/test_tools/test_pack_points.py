@@ -39,26 +39,6 @@ def test_config(root: Path, capsys: pytest.CaptureFixture) -> None:
     assert data.get_data_info(10)['raw_points'].shape == (32, 3)
 
 
-def test_missing_data_set_does_not_stop_the_others(
-    root: Path, capsys: pytest.CaptureFixture
-) -> None:
-    config = str(TOOLS.parent / 'configs/act/act_pretrain_shapenet.py')
-    assert tool.main([config, '--workers=1']) == 2
-    assert 'ModelNet40 needs the list' in capsys.readouterr().err
-    assert (root / 'ShapeNet55_trainval.pack').is_dir()
-
-
-def test_class_and_options(root: Path, tmp_path: Path) -> None:
-    packs = tmp_path / 'packs'
-    assert _by_class(root, '--split', 'train', 'test', f'--out={packs}') == 0
-    assert len(list(packs.glob('*.pack'))) == 2
-    words = ['--dataset', 'PointFolder']
-    words += ['--data-root', str(root / 'shapenet_pc')]
-    words += ['--options', 'split_seed=3', '--load-options', 'npz_key=p']
-    assert tool.main(words) == 0
-    assert (root / 'shapenet_pc' / 'PointFolder_all.pack').is_dir()
-
-
 def test_unusable_cloud(root: Path, capsys: pytest.CaptureFixture) -> None:
     path = root / 'shapenet_pc' / 'x-m3.npy'
     np.save(path, np.ones((3, 2)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -36,26 +35,6 @@ def test_lock_is_what_is_installed() -> None:
     if len(other) > 20:
         pytest.skip('this environment was not made from the lock')
     assert not other
-
-
-def test_complete_needs_every_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = tmp_path / 'lib' / 'python3.11' / 'site-packages'
-    for name in ('torch', 'mmcv', 'mmdet3d_act'):
-        info = site / f'{name}-1.dist-info'
-        info.mkdir(parents=True)
-        (info / 'METADATA').write_text(f'Name: {name}\nVersion: 1\n')
-    state = tmp_path / 'state.json'
-    state.write_text(json.dumps({'done': setup_env.fingerprint()}))
-    monkeypatch.setattr(setup_env, 'VENV', tmp_path)
-    monkeypatch.setattr(setup_env, 'STATE', state)
-    monkeypatch.setattr(setup_env, 'pins', lambda: {'torch': '1'})
-    assert setup_env.is_complete()
-    monkeypatch.setattr(setup_env, 'pins', lambda: {'torch': '1', 'x': '1'})
-    assert not setup_env.is_complete()
-    state.write_text(json.dumps({'began': True}))
-    assert not setup_env.is_complete()
 
 
 def test_compiler_precompiles_the_header_once(tmp_path: Path) -> None:

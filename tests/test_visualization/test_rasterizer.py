@@ -114,12 +114,3 @@ def test_fit_frame_shows_all_of_a_cloud_and_fills_the_picture() -> None:
     assert np.ptp(where, axis=0).max() > 75
     frame = fit_frame(cube)
     assert fit_frame(cube - 7).radius == pytest.approx(frame.radius)
-
-
-def test_one_point_and_points_outside_are_no_trouble() -> None:
-    single = draw_points(np.ones((1, 3)), np.zeros((1, 3)), 32)
-    assert len(ink(single)) > 0
-    # The eye is at 5 radii; what is behind it is not seen.
-    assert len(ink(draw([[4.9, 0, 0]], [RED]))) > 0
-    for outside in ([0, 9.0, 9.0], [0, 1e12, -1e12], [5.0, 0, 0], [90, 0, 0]):
-        assert len(ink(draw([outside], [RED]))) == 0
