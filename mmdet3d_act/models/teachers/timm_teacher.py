@@ -6,8 +6,6 @@ Letters: B batch, L tokens, D width.
 from __future__ import annotations
 
 import difflib
-import inspect
-import logging
 import math
 import sys
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
@@ -137,9 +134,8 @@ def convert_names(
     rename = getattr(module, 'checkpoint_filter_fn', None)
     if rename is None:
         return state
-    options = {'adapt_layer_scale'} & set(inspect.signature(rename).parameters)
     try:
-        return rename(dict(state), network, **dict.fromkeys(options, True))
+        return rename(dict(state), network)
     except (KeyError, RuntimeError, ValueError, AttributeError):
         # Not a file of this model: the names are compared, and reported.
         return state
@@ -343,25 +339,9 @@ class TimmTeacher(TokenTeacher):
         return import_library(*LIBRARY).list_models()
 
     def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
-        """Rename as timm does; warn of another activation."""
-        if self.weights is None:
-            _warn_of_activation(self.model_name)
+        """Rename as timm does."""
         needed = self.transformer.names.values()
         return convert_names(state, needed, self.model_name, self.model_args)
-
-
-def _warn_of_activation(name: str) -> None:
-    from timm.models import get_pretrained_cfg
-
-    cfg = get_pretrained_cfg(name)
-    notes = ' '.join(cfg.notes or ()) if cfg else ''
-    if 'quickgelu' in notes.lower() and 'quickgelu' not in name:
-        print_log(
-            f'the weights of {name} were trained with quick-GELU, this model '
-            'has GELU; put clip_quickgelu for clip into model_name',
-            logger='current',
-            level=logging.WARNING,
-        )
 
 
 @MODELS.register_module()
