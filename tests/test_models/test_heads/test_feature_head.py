@@ -57,7 +57,7 @@ def test_every_loss_counts_the_shallow_branch(kind: type) -> None:
 
 
 @pytest.mark.parametrize('kind', LOSSES)
-def test_released_code_forgets_it_where_elements_are_averaged(
+def test_published_code_forgets_it_where_elements_are_averaged(
     kind: type,
 ) -> None:
     preds, target, mask = case(2)

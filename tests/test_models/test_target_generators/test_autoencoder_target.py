@@ -115,31 +115,6 @@ def test_published_loop_lets_the_statistics_drift() -> None:
     assert not module.training
 
 
-def test_weights_are_not_stored_again(checkpoint: Path) -> None:
-    model = distiller(AutoencoderTarget(toys.vae(), str(checkpoint)))
-    model.init_weights()
-    prefix = 'objectives.act.target_generator.'
-    stored = [name for name in model.state_dict() if name.startswith(prefix)]
-    assert stored == [prefix + 'autoencoder.frozen_source']
-    model.load_state_dict(model.state_dict())
-
-
-def test_resuming_with_another_autoencoder_is_an_error(
-    checkpoint: Path, tmp_path: Path
-) -> None:
-    first = distiller(AutoencoderTarget(toys.vae(), str(checkpoint)))
-    first.init_weights()
-    state = toys.randomize(toys.vae(), seed=6).state_dict()
-    torch.save(state, tmp_path / 'other.pth')
-    second = distiller(
-        AutoencoderTarget(toys.vae(), str(tmp_path / 'other.pth'))
-    )
-    second.init_weights()
-    state = first.state_dict()
-    with pytest.raises(ValueError, match=r'weights of epoch_3.pth'):
-        second.load_state_dict(state)
-
-
 def test_a_missing_checkpoint_names_the_command(tmp_path: Path) -> None:
     config = dict(
         type='AutoencoderTarget',

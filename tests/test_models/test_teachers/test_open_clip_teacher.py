@@ -102,11 +102,6 @@ def test_refusals(settings: dict, said: str) -> None:
         OpenCLIPTeacher.describe(**settings)
 
 
-def test_published_attention_goes_with_deep_prompts() -> None:
-    with pytest.raises(ValueError, match='shallow'):
-        teacher(published_batch_attention=True, prompt_mode='shallow')
-
-
 @pytest.mark.parametrize('name', ['ViT-B/16', 'CLIP:ViT-B/16'])
 def test_names_of_openai(name: str) -> None:
     assert OpenCLIPTeacher.describe(name)[:2] == (768, 12)
