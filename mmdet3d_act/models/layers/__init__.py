@@ -6,7 +6,6 @@ from mmdet3d_act.models.layers.cross_attention import (
 )
 from mmdet3d_act.models.layers.dgcnn import EdgeConv, PatchDGCNN
 from mmdet3d_act.models.layers.folding import FoldingDecoder
-from mmdet3d_act.models.layers.fourier import FourierPosition
 from mmdet3d_act.models.layers.masking import (
     BlockPatchMask,
     RandomPatchMask,
@@ -20,7 +19,7 @@ from mmdet3d_act.models.layers.point_patches import (
     patches_in_place,
 )
 from mmdet3d_act.models.layers.pooling import max_pool
-from mmdet3d_act.models.layers.positional import PositionMLP
+from mmdet3d_act.models.layers.positional import FourierPosition, PositionMLP
 from mmdet3d_act.models.layers.propagation import FeaturePropagation
 from mmdet3d_act.models.layers.set_abstraction import (
     AbstractedPoints,

@@ -4,14 +4,15 @@ from mmdet3d_act.models.target_generators.autoencoder_target import (
     AutoencoderCodes,
     AutoencoderTarget,
 )
+from mmdet3d_act.models.target_generators.batch_target import (
+    PatchCoordinates,
+    VectorTarget,
+)
 from mmdet3d_act.models.target_generators.image_target import (
     CaptionPrefixTarget,
     ImageEmbeddingTarget,
     ImagePatchTarget,
     PairedImageTarget,
-)
-from mmdet3d_act.models.target_generators.patch_coordinates import (
-    PatchCoordinates,
 )
 from mmdet3d_act.models.target_generators.stored_target import (
     CachedTarget,
@@ -20,7 +21,6 @@ from mmdet3d_act.models.target_generators.stored_target import (
     TargetStore,
 )
 from mmdet3d_act.models.target_generators.target_norm import TargetNorm
-from mmdet3d_act.models.target_generators.vector_target import VectorTarget
 
 __all__ = [
     'AutoencoderCodes',
