@@ -12,10 +12,9 @@ from mmdet3d_act.datasets.base import check_least, read_lines
 from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
-    FrameEntry,
-    find_scene,
+    is_scene,
+    list_frames,
     list_scenes,
-    open_scene,
 )
 from mmdet3d_act.datasets.transforms import LoadFrame, NormalizeToUnitSphere
 from mmdet3d_act.datasets.transforms.images import COORDINATES
@@ -29,9 +28,9 @@ _LIST_FOLDERS = ('', 'meta_data', os.path.join('..', 'scannet', 'meta_data'))
 class ScanNetFrames(PairedDataset):
     """Every k-th frame of ScanNet's videos, as a cloud with its image.
 
-    Exported folders and `.sens` files may stand side by side. Frames whose
-    pose is invalid are left out, and counted in the log and in ``skipped``.
-    A pair's name is ``<scene>/<number of six digits>``, the same from both.
+    Scenes are folders as ScanNet's exporter writes them. Frames whose pose is
+    invalid are left out, and counted in the log and in ``skipped``. A pair's
+    name is ``<scene>/<number of six digits>``.
 
     Args:
         data_root: Folder of the scenes.
@@ -40,7 +39,6 @@ class ScanNetFrames(PairedDataset):
             its ``meta_data/`` and ``../scannet/meta_data/``; ``'all'``: all
             scenes there are.
         frame_stride: Frames are taken whose number is a multiple of it.
-        scene_list: Path of the list of scenes, in the place of those.
         holdout: Where no list is found: the share of each scene's frames,
             its last ones, that are ``'val'``, the others ``'train'``. None
             makes the missing list an error.
@@ -69,8 +67,7 @@ class ScanNetFrames(PairedDataset):
     METAINFO: ClassVar[dict] = {}
     LAYOUT = (
         '<scene>/{color/I.jpg, depth/I.png, pose/I.txt, intrinsic/'
-        'intrinsic_{color,depth}.txt} as ScanNet exports it, or '
-        '<scene>/<scene>.sens'
+        'intrinsic_{color,depth}.txt} as ScanNet exports it'
     )
     REMEDY = (
         'To prepare frames from .sens files: python '
@@ -85,7 +82,6 @@ class ScanNetFrames(PairedDataset):
         split: str = 'train',
         *,
         frame_stride: int = 25,
-        scene_list: str | None = None,
         holdout: float | None = None,
         **kwargs: object,
     ) -> None:
@@ -93,7 +89,6 @@ class ScanNetFrames(PairedDataset):
         if holdout is not None and not 0 < holdout < 1:
             raise ValueError(f'holdout must be in (0, 1), got {holdout}')
         self.frame_stride = frame_stride
-        self.scene_list = scene_list
         self.holdout = holdout
         self.skipped: Counter = Counter()
         super().__init__(data_root, split, **kwargs)
@@ -121,9 +116,7 @@ class ScanNetFrames(PairedDataset):
         lists = self._find_lists()
         missing = [part for part, path in lists.items() if path is None]
         if missing and not self._holds_out():
-            path = self.scene_list or os.path.join(
-                root, f'scannetv2_{missing[0]}.txt'
-            )
+            path = os.path.join(root, f'scannetv2_{missing[0]}.txt')
             text = self.describe_missing(
                 f'the list of {missing[0]} scenes (a scene per line)', path
             )
@@ -136,7 +129,7 @@ class ScanNetFrames(PairedDataset):
             for path in filter(None, lists.values())
             for n in read_lines(path)
         ]
-        absent = [n for n in names if find_scene(root, n) is None]
+        absent = [n for n in names if not is_scene(root, n)]
         some_left = len(absent) < len(names)
         if not absent or (self.on_error == 'skip' and some_left):
             return []
@@ -164,37 +157,33 @@ class ScanNetFrames(PairedDataset):
                 else list_scenes(self.data_root)
             )
             for scene in scenes:
-                path = find_scene(self.data_root, scene)
-                if path is None:
+                if not is_scene(self.data_root, scene):
                     self.skipped['scenes that are not there'] += 1
                     continue
-                entries = self._entries(path)
+                frames = self._frames(scene)
                 if not listed and part in ('train', 'val'):
-                    held_out = max(1, round(self.holdout * len(entries)))
-                    first = len(entries) - held_out
+                    held_out = max(1, round(self.holdout * len(frames)))
+                    first = len(frames) - held_out
                     train = part == 'train'
-                    entries = entries[:first] if train else entries[first:]
+                    frames = frames[:first] if train else frames[first:]
                 samples += [
                     dict(
-                        pair_key=f'{scene}/{entry.number:06d}',
-                        scene_path=path,
-                        frame_place=entry.place,
-                        lidar_path=path,
+                        pair_key=f'{scene}/{_number(color):06d}',
+                        scene_path=os.path.join(self.data_root, scene),
+                        img_path=color,
+                        lidar_path=color,
                         split=part,
                     )
-                    for entry in entries
+                    for color in frames
                 ]
         self._report(samples)
         return samples
 
-    def _entries(self, path: str) -> list[FrameEntry]:
-        """List a scene's frames; of a damaged one those before the fault."""
-        entries = []
+    def _frames(self, scene: str) -> list[str]:
+        """List a scene's frames; none of a damaged one."""
+        path = os.path.join(self.data_root, scene)
         try:
-            for entry in open_scene(path).entries(
-                self.frame_stride, self.skipped
-            ):
-                entries.append(entry)
+            return list_frames(path, self.frame_stride, self.skipped)
         except BadSampleError as error:
             if self.on_error == 'raise':
                 raise BadSampleError(
@@ -202,20 +191,13 @@ class ScanNetFrames(PairedDataset):
                     f"{error.fault}; or set on_error='skip' in the data "
                     "set's config to go on without it",
                 ) from error
-            print_log(
-                f'{type(self).__name__}: only {len(entries)} frames of '
-                f'{path}: {error}',
-                logger='current',
-            )
-        return entries
+            self.skipped['scenes that cannot be read'] += 1
+            return []
 
     def _find_lists(self) -> dict[str, str | None]:
         """Find the list of scenes of each part; None where there is none."""
         if self.split == 'all':
             return {}
-        if self.scene_list is not None:
-            there = os.path.isfile(self.scene_list)
-            return {self.split: self.scene_list if there else None}
         return {part: self._find_list(part) for part in self.parts}
 
     def _find_list(self, part: str) -> str | None:
@@ -230,7 +212,6 @@ class ScanNetFrames(PairedDataset):
         """Tell whether frames are held out, as no list divides the scenes."""
         return (
             self.holdout is not None
-            and self.scene_list is None
             and self.split != 'test'
             and not any(map(self._find_list, ('train', 'val')))
         )
@@ -246,3 +227,7 @@ class ScanNetFrames(PairedDataset):
             f'{scenes} scenes; left out: {left_out or "none"}',
             logger='current',
         )
+
+
+def _number(path: str) -> int:
+    return int(os.path.splitext(os.path.basename(path))[0])

@@ -3,13 +3,12 @@
 
     python tools/dataset_converters/scannet_frames.py scans data/scannet_frames
 
-SCANS holds <scene>/<scene>.sens as ScanNet's download does, or exported
-folders <scene>/color, depth, pose, intrinsic. Every 25th frame is written to
-OUT/<scene>/ in the layout of ScanNet's exporter; images stay as they are
-compressed, depth becomes millimetres. Frames with an invalid pose, next to no
-depth or damage are left out and counted, in OUT/<scene>/frames.json and in
-the last lines of the output. Scenes that are done are left alone, so an
-interrupted call is continued by the same command.
+SCANS holds <scene>/<scene>.sens as ScanNet's download does. Every 25th frame
+is written to OUT/<scene>/ in the layout of ScanNet's exporter; images stay as
+they are compressed, depth becomes millimetres. Frames with an invalid pose,
+next to no depth or damage are left out and counted, in
+OUT/<scene>/frames.json and in the last lines of the output. Scenes that are
+done are left alone, so an interrupted call is continued by the same command.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmdet3d_act.datasets.readers.frame_export import FrameExport
+    from mmdet3d_act.datasets.readers.sens import FrameExport
 
 ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'mmdet3d_act').is_dir():
@@ -90,8 +89,7 @@ def plan(args: argparse.Namespace) -> list[FrameExport]:
         UsageError: If there are none, or listed ones are missing.
     """
     from mmdet3d_act.datasets.base import read_lines
-    from mmdet3d_act.datasets.readers.frame_export import FrameExport
-    from mmdet3d_act.datasets.readers.frames import find_scene, list_scenes
+    from mmdet3d_act.datasets.readers.sens import FrameExport, find_videos
     from mmdet3d_act.engine.launch import UsageError
     from mmdet3d_act.text import counted
 
@@ -100,26 +98,27 @@ def plan(args: argparse.Namespace) -> list[FrameExport]:
             raise UsageError(f'{path} does not exist')
     if args.scans.resolve() == args.out.resolve():
         raise UsageError(f'OUT must be another folder than SCANS: {args.out}')
-    scans = str(args.scans)
-    if args.scene_list is None:
-        names = list_scenes(scans)
-    else:
+    videos = find_videos(str(args.scans))
+    names = list(videos)
+    if args.scene_list is not None:
         names = read_lines(str(args.scene_list))
-    sources = {name: find_scene(scans, name) for name in names}
-    missing = [name for name, source in sources.items() if source is None]
+    missing = [name for name in names if name not in videos]
     if missing or not names:
         what = 'a scene'
         if names:
             what = f'{counted(len(missing), "scene")} ({missing[0]})'
         raise UsageError(
-            f'{scans} lacks {what}; expected <scene>/<scene>.sens or '
-            '<scene>/{color,depth,pose,intrinsic} as ScanNet exports them'
+            f'{args.scans} lacks {what}; expected <scene>/<scene>.sens as '
+            'ScanNet distributes them'
         )
     return [
         FrameExport(
-            source, str(args.out / name), args.frame_stride, args.min_points
+            videos[name],
+            str(args.out / name),
+            args.frame_stride,
+            args.min_points,
         )
-        for name, source in sources.items()
+        for name in names
     ]
 
 

@@ -16,21 +16,17 @@ from mmdet3d_act.datasets.readers.errors import (
 )
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
-WHITE = (255, 255, 255)
 # Pillow's names of grey images that hold 16 bits.
 _DEEP_MODES = ('I;16', 'I;16B', 'I;16L', 'I;16N', 'I')
 _PIXEL_BYTES = 4
 
 
-def read_image(
-    source: str | bytes, name: str, background: tuple[int, ...] = WHITE
-) -> np.ndarray:
-    """Read a colour image; transparent parts show the background.
+def read_image(source: str | bytes, name: str) -> np.ndarray:
+    """Read a colour image; transparent parts become white.
 
     Args:
         source: The file, or what is in it.
         name: Name of the image for messages.
-        background: Red, green and blue, 0 to 255.
 
     Returns:
         (H, W, 3), uint8, red, green, blue.
@@ -38,7 +34,7 @@ def read_image(
     with _opened(source, name) as image:
         if 'A' in image.getbands() or 'transparency' in image.info:
             image = image.convert('RGBA')
-            canvas = Image.new('RGBA', image.size, (*background, 255))
+            canvas = Image.new('RGBA', image.size, 'white')
             image = Image.alpha_composite(canvas, image)
         return np.array(image.convert('RGB'))
 
@@ -70,8 +66,9 @@ def read_depth_image(source: str | bytes, name: str) -> np.ndarray:
 def _opened(source: str | bytes, name: str) -> Iterator[Image.Image]:
     """Open an image of a size that its bytes can hold."""
     is_file = isinstance(source, str)
-    with reading(source if is_file else name, 'a picture'):
+    with reading(str(source) if is_file else name, 'a picture'):
         size = os.path.getsize(source) if is_file else len(source)
-        with Image.open(source if is_file else io.BytesIO(source)) as image:
+        file = source if isinstance(source, str) else io.BytesIO(source)
+        with Image.open(file) as image:
             check_expansion(image.width * image.height * _PIXEL_BYTES, size)
             yield image

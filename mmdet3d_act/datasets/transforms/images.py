@@ -9,8 +9,16 @@ from PIL import Image
 
 from mmdet3d_act.datasets.base import check_choice, check_least
 from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.datasets.readers.frames import VideoFrame, open_scene
-from mmdet3d_act.datasets.readers.images import read_image
+from mmdet3d_act.datasets.readers.frames import (
+    depth_and_pose,
+    read_calibration,
+    read_matrix,
+)
+from mmdet3d_act.datasets.readers.images import (
+    read_depth_image,
+    read_image,
+    read_image_size,
+)
 from mmdet3d_act.datasets.readers.projection import (
     back_project,
     check_intrinsic,
@@ -25,10 +33,6 @@ CROPS = ('center', 'squash')
 _USE_DIMS = (3, 6)
 # From x right, y down, z forward to x right, y up, z towards the viewer.
 _Y_UP = np.diag([1.0, -1.0, -1.0, 1.0])
-
-
-def _open_frame(results: dict) -> VideoFrame:
-    return open_scene(results['scene_path']).frame(results['frame_place'])
 
 
 @TRANSFORMS.register_module()
@@ -94,12 +98,12 @@ class LoadFrame(BaseTransform):
                 'LoadFrame came after PrepareImage, which has to know the '
                 'pixels of the points; put it before'
             )
-        frame = _open_frame(results)
-        shape = frame.color_shape()
-        coords, pixels = self._back_project(frame, shape)
+        image_path = results['img_path']
+        shape = read_image_size(image_path, image_path)
+        coords, pixels = self._back_project(results, shape)
         color = None
         if self.use_dim == 6:
-            results['image'] = frame.color()
+            results['image'] = read_image(image_path, image_path)
             columns, rows = (pixels * (shape[1], shape[0])).astype(int).T
             coords = np.concatenate(
                 [coords, results['image'][rows, columns]], axis=1
@@ -115,32 +119,35 @@ class LoadFrame(BaseTransform):
         return results
 
     def _back_project(
-        self, frame: VideoFrame, shape: tuple[int, int]
+        self, results: dict, shape: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find points in the wanted coordinates, and their pixels."""
-        depth, calibration = frame.depth(), frame.calibration
+        calibration = read_calibration(results['scene_path'])
+        name = results['img_path']
+        depth_path, pose_path = depth_and_pose(name)
+        depth = read_depth_image(depth_path, depth_path)
         check_intrinsic(
-            calibration.color_intrinsic, shape, frame.name, 'colour image'
+            calibration.color_intrinsic, shape, name, 'colour image'
         )
         check_intrinsic(
-            calibration.depth_intrinsic, depth.shape, frame.name, 'depth image'
+            calibration.depth_intrinsic, depth.shape, name, 'depth image'
         )
         points, pixels = back_project(
             depth, calibration, shape, self.depth_range
         )
         if len(points) < self.min_points:
             raise BadSampleError(
-                frame.name,
+                name,
                 f'expected at least {self.min_points} points from '
                 f'{self.depth_range[0]} to {self.depth_range[1]} m that its '
                 f'colour image shows, got {len(points)}',
             )
         to_wanted = _Y_UP
         if self.coordinates == 'world':
-            to_wanted = frame.pose()
+            to_wanted = read_matrix(pose_path)
             if not is_rigid(to_wanted):
                 raise BadSampleError(
-                    frame.name,
+                    pose_path,
                     'expected a pose that is a rotation and a translation, '
                     f'got {to_wanted.round(3).tolist()}',
                 )
@@ -162,24 +169,20 @@ class LoadImage(BaseTransform):
         """Add the image to a sample.
 
         Args:
-            results: With ``scene_path`` and ``frame_place``, or with
-                ``img_path``.
+            results: With ``img_path``.
 
         Returns:
             The sample with ``image`` (H, W, 3), uint8, red, green, blue.
         """
         if 'image' in results:
             return results
-        if 'scene_path' in results:
-            results['image'] = _open_frame(results).color()
-        elif 'img_path' in results:
-            path = results['img_path']
-            results['image'] = read_image(path, path)
-        else:
+        if 'img_path' not in results:
             raise KeyError(
-                "LoadImage needs results['img_path'] or a frame; use a data "
-                'set of pairs, ScanNetFrames or ObjectRenders with images'
+                "LoadImage needs results['img_path']; use a data set of "
+                'pairs, ScanNetFrames or ObjectRenders with images'
             )
+        path = results['img_path']
+        results['image'] = read_image(path, path)
         return results
 
 

@@ -27,6 +27,11 @@ from tests.rgbd_files import (
 SHAPES = [(30, 40), (40, 30), (24, 24), (17, 61), (9, 11)]
 
 
+def frame(scene: Path, number: int) -> dict:
+    image = scene / 'color' / f'{number}.png'
+    return dict(scene_path=str(scene), img_path=str(image))
+
+
 def noise(shape: tuple[int, int]) -> np.ndarray:
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
@@ -114,7 +119,7 @@ def video() -> Video:
 def info(tmp_path: Path, video: Video) -> dict:
     """Where the first frame is."""
     path = write_exported(tmp_path / 'scene', video, [0, 1])
-    return dict(scene_path=str(path), frame_place='0', rng_key=(0, 0, 0))
+    return frame(path, 0) | dict(rng_key=(0, 0, 0))
 
 
 def test_world_is_the_pose_of_the_camera(info: dict, video: Video) -> None:
@@ -160,21 +165,21 @@ def test_pixels_go_with_their_points(info: dict) -> None:
 @pytest.mark.parametrize(
     ('place', 'options'),
     [
-        ('0', dict(coordinates='world')),
-        ('0', dict(min_depth=5)),
-        ('1', {}),
+        (0, dict(coordinates='world')),
+        (0, dict(min_depth=5)),
+        (1, {}),
     ],
 )
 def test_frames_that_cannot_be_used(
-    tmp_path: Path, video: Video, place: str, options: dict
+    tmp_path: Path, video: Video, place: int, options: dict
 ) -> None:
     """No pose, nothing beyond 5 m, no depth."""
     video.poses[0] = LOST
     video.depths[1][:] = 0
-    path = str(write_exported(tmp_path / 'a', video, [0, 1]))
-    with pytest.raises(BadSampleError, match=f'color/{place}: expected'):
-        LoadFrame(**options)(dict(scene_path=path, frame_place=place))
-    LoadFrame()(dict(scene_path=path, frame_place='0'))
+    path = write_exported(tmp_path / 'a', video, [0, 1])
+    with pytest.raises(BadSampleError, match=rf'{place}\.(png|txt): expected'):
+        LoadFrame(**options)(frame(path, place))
+    LoadFrame()(frame(path, 0))
 
 
 def test_the_image_comes_after_the_points(info: dict) -> None:
