@@ -9,12 +9,14 @@ the number of points, 0 where the cloud stays with its file, and of columns.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from mmengine.logging import print_log
@@ -32,51 +34,30 @@ _POINTS, _INDEX = 'points.npy', 'index.json'
 _PLACE = '_pack_place'
 
 
-class Pack:
-    """Reads the clouds of a pack through a memory map.
-
-    Pickled or copied it takes no cloud along.
-
-    Args:
-        path: The folder.
+def read_index(path: str) -> dict[str, dict]:
+    """Read ``read_options`` and ``clouds`` of a pack.
 
     Raises:
         ValueError: If it is no pack.
-
-    Example:
-        >>> write_pack('one.pack', {}, {'a.npy': (96, 0)}, [np.ones((8, 3))])
-        >>> pack = Pack('one.pack')
-        >>> size, time, *place = pack.index['a.npy']
-        >>> pack.read(*place).shape
-        (8, 3)
     """
+    try:
+        with open(os.path.join(path, _INDEX), encoding='utf-8') as file:
+            content = json.load(file)
+        _map_points(path, _stamp(os.path.join(path, _POINTS)))
+        return dict(
+            read_options=content['read_options'], clouds=content['clouds']
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f'{path} is damaged or of an earlier version: {error}; pack '
+            f'again with {TOOL}, or set packed=None'
+        ) from error
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        try:
-            with open(os.path.join(path, _INDEX), encoding='utf-8') as file:
-                content = json.load(file)
-            self.read_options: dict = content['read_options']
-            self.index: dict[str, list[int]] = content['clouds']
-            self._points = np.load(os.path.join(path, _POINTS), mmap_mode='r')
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(
-                f'{path} is damaged or of an earlier version: {error}; pack '
-                f'again with {TOOL}, or set packed=None'
-            ) from error
 
-    def __reduce__(self) -> tuple:
-        """Open the pack again in another process."""
-        return Pack, (self.path,)
-
-    def __deepcopy__(self, memo: dict) -> Pack:
-        """Return the pack itself: it does not change."""
-        return self
-
-    def read(self, offset: int, rows: int, columns: int) -> np.ndarray:
-        """Give a cloud, (rows, columns), a view that cannot be written to."""
-        numbers = self._points[offset : offset + rows * columns]
-        return np.asarray(numbers).reshape(rows, columns)
+@functools.lru_cache
+def _map_points(path: str, stamp: tuple[int, int]) -> np.ndarray:
+    """Map the numbers of a pack that was written at a time."""
+    return np.load(os.path.join(path, _POINTS), mmap_mode='r')
 
 
 def write_pack(
@@ -116,7 +97,7 @@ def write_pack(
     part.rename(place)
 
 
-def _write_npy_header(file: object, count: int) -> None:
+def _write_npy_header(file: BinaryIO, count: int) -> None:
     # NumPy leaves room for the length to grow: both headers are as long.
     header = dict(descr='<f4', fortran_order=False, shape=(count,))
     np.lib.format.write_array_header_1_0(file, header)
@@ -152,10 +133,9 @@ class PackableDataset(PointCloudDataset):
         split: str | None = None,
         *,
         packed: str | None = AUTO,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         self.packed = packed
-        self._packs: list[Pack] = []
         super().__init__(data_root, split, **kwargs)
 
     def pack_name(self) -> str:
@@ -174,41 +154,35 @@ class PackableDataset(PointCloudDataset):
         """List all samples, and note where each is packed.
 
         Raises:
-            FileNotFoundError: If the data set is not complete, or no pack in
-                the folder ``packed``.
+            FileNotFoundError: If the data set is not complete.
             ValueError: If a pack is damaged.
         """
         samples = super().load_samples()
         loader = self.loader()
         if self.packed is None or self.archive or loader is None:
             return samples
-        packs = self._open_packs()
-        known = {name for pack in packs for name in pack.index}
-        self._packs = [
-            pack for pack in packs if pack.read_options == loader.read_options
-        ]
-        places = {
-            (name, size, time): (number, *place)
-            for number, pack in enumerate(self._packs)
-            for name, (size, time, *place) in pack.index.items()
-        }
-        names = [self.packed_name(sample['lidar_path']) for sample in samples]
+        known, places = set(), {}
+        for folder in sorted(Path(self.pack_folder()).glob(f'[!.]*{SUFFIX}')):
+            pack = read_index(str(folder))
+            known |= pack['clouds'].keys()
+            if pack['read_options'] == loader.read_options:
+                stamp = _stamp(str(folder / _POINTS))
+                for name, (size, time, *place) in pack['clouds'].items():
+                    places[name, size, time] = str(folder), stamp, *place
         left = []
-        for name, sample in zip(names, samples, strict=True):
+        for sample in samples:
+            name = self.packed_name(sample['lidar_path'])
             place = places.get((name, *_stamp(sample['lidar_path'])))
             if place is None:
-                left.append(name)
-                continue
-            number, offset, rows, columns = place
-            if rows > 0:
-                sample[_PLACE] = number, offset, rows, columns
-        if left and not known.isdisjoint(names):
+                left += [name] if name in known else []
+            elif place[3] > 0:
+                sample[_PLACE] = place
+        if left:
             print_log(
                 f'{type(self).__name__}: {len(left)} of {len(samples)} clouds '
-                'have changed since they were packed, are in no pack, or were '
-                'packed with other options of LoadPointCloud, and are read '
-                f'from their files, for example {left[0]}. Pack again with '
-                f'{TOOL}.',
+                'have changed since they were packed, or were packed with '
+                'other options of LoadPointCloud, and are read from their '
+                f'files, for example {left[0]}. Pack again with {TOOL}.',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -218,21 +192,15 @@ class PackableDataset(PointCloudDataset):
         """Name a file as packs do, from the data root."""
         return path.removeprefix(os.path.join(self.data_root, ''))
 
-    def _open_packs(self) -> list[Pack]:
-        packs = sorted(Path(self.pack_folder()).glob(f'[!.]*{SUFFIX}'))
-        if not packs and self.packed != AUTO:
-            raise FileNotFoundError(
-                f'{type(self).__name__}: {self.packed} has no pack; make '
-                f"it with {TOOL} --out, or set packed='auto'"
-            )
-        return [Pack(str(path)) for path in packs]
-
     def get_data_info(self, idx: int) -> dict:
         """Give a sample's information, with its cloud where it is packed."""
         info = super().get_data_info(idx)
         if _PLACE in info:
-            number, *place = info.pop(_PLACE)
-            info['raw_points'] = self._packs[number].read(*place)
+            path, stamp, offset, rows, columns = info.pop(_PLACE)
+            numbers = _map_points(path, stamp)[
+                offset : offset + rows * columns
+            ]
+            info['raw_points'] = np.asarray(numbers).reshape(rows, columns)
         return info
 
 
@@ -242,17 +210,19 @@ class PackableDataset(PointCloudDataset):
 class _Clouds(Dataset):
     """The cloud of each sample, or why it cannot be packed."""
 
-    def __init__(self, dataset: PackableDataset) -> None:
+    def __init__(
+        self, dataset: PackableDataset, loader: LoadPointCloud
+    ) -> None:
         self.dataset = dataset
+        self.loader = loader
 
     def __getitem__(self, idx: int) -> np.ndarray | str | None:
         try:
-            info = self.dataset.get_data_info(idx)
-            arrays = self.dataset.loader().read_arrays(info)
+            points, offset = self.loader.read(self.dataset.get_data_info(idx))
         except BadSampleError as error:
             return error.fault
         # A pack has no place for the offset of geo-referenced clouds.
-        return None if arrays['offset'].any() else arrays['raw_points']
+        return None if offset.any() else points
 
 
 def plan_pack(cfg: dict, out: str | None = None) -> tuple[str, dict] | None:
@@ -308,14 +278,14 @@ def pack_dataset(
     """
     dataset = DATASETS.build(cfg | dict(on_error=on_error))
     dataset.full_init()
-    options = dataset.loader().read_options
+    (loader,) = cfg['pipeline']
     files = [sample['lidar_path'] for sample in dataset.data_list]
     places = {dataset.packed_name(file): n for n, file in enumerate(files)}
     stamps = {name: _stamp(files[n]) for name, n in places.items()}
-    if _is_done(path, options, stamps):
+    if _is_done(path, loader.read_options, stamps):
         return False
     reads = DataLoader(
-        _Clouds(dataset),
+        _Clouds(dataset, loader),
         batch_size=None,
         sampler=list(places.values()),
         num_workers=num_workers,
@@ -325,16 +295,13 @@ def pack_dataset(
         for done, (place, cloud) in enumerate(
             zip(places.values(), reads, strict=True), start=1
         ):
-            if not isinstance(cloud, str):
-                yield cloud
-            elif on_error == 'skip':
-                yield None
-            else:
+            if isinstance(cloud, str) and on_error == 'raise':
                 raise BadSampleError(files[place], cloud)
+            yield None if isinstance(cloud, str) else cloud
             if progress is not None:
                 progress(done, len(places))
 
-    write_pack(path, options, stamps, clouds())
+    write_pack(path, loader.read_options, stamps, clouds())
     return True
 
 
@@ -342,8 +309,8 @@ def _is_done(
     path: str, options: dict, stamps: dict[str, tuple[int, int]]
 ) -> bool:
     try:
-        pack = Pack(path)
+        pack = read_index(path)
     except ValueError:
         return False
-    packed = {name: tuple(place[:2]) for name, place in pack.index.items()}
-    return (pack.read_options, packed) == (options, stamps)
+    packed = {name: tuple(place[:2]) for name, place in pack['clouds'].items()}
+    return (pack['read_options'], packed) == (options, stamps)

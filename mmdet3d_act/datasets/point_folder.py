@@ -37,7 +37,7 @@ from mmdet3d_act.registry import DATASETS
 AUTO = 'auto'
 SPLIT_NAMES = ('train', 'val', 'test')
 LIST_SUFFIXES = ('.txt', '.csv', '.json')
-_COMMON_LIST = 'splits'
+_LISTS = (*SPLIT_NAMES, 'splits')
 _PATH_COLUMNS = ('path', 'file', 'filename', 'file_name', 'lidar_path')
 _LABEL_COLUMNS = ('label', 'class', 'category', 'gt_label', 'class_name')
 _SUFFIX = '|'.join(re.escape(suffix) for suffix in POINT_FILE_SUFFIXES)
@@ -149,8 +149,6 @@ class PointFolder(PackableDataset):
             check_choice('classes', classes, _CLASS_SOURCES)
         for suffix in suffixes or ():
             check_choice('each of suffixes', suffix, POINT_FILE_SUFFIXES)
-        if split_list is not None and split_ratio is not None:
-            raise ValueError('give split_list or split_ratio, not both')
         self.classes = classes
         self.split_list = split_list
         self.split_ratio = split_ratio
@@ -192,22 +190,21 @@ class PointFolder(PackableDataset):
 
     def find_problems(self) -> list[str]:
         """Say what of the layout is missing."""
-        parts = self.parts
-        if not any(map(self._has_split, parts)):
-            path, what = self.data_root, 'a folder'
-            if self.split not in (None, 'trainval'):
-                path = os.path.join(path, self.split)
-            if self.split_list is not None:
-                path, what = self._find_list(self.split), 'a list'
-            text = self.describe_missing(what, path)
-            if self.split is not None and self.files:
-                text += (
-                    f' {self.data_root} has clouds without a split: leave '
-                    'split out to take them all, or draw splits by '
-                    'split_ratio=(0.8, 0.1, 0.1).'
-                )
-            return [text]
-        return super().find_problems()
+        if any(map(self._has_split, self.parts)):
+            return super().find_problems()
+        path, what = self.data_root, 'a folder'
+        if self.split_list is not None:
+            path, what = self._find_list(self.split), 'a list'
+        elif self.split not in (None, 'trainval'):
+            path = os.path.join(path, self.split)
+        text = self.describe_missing(what, path)
+        if self.split is not None and self.files:
+            text += (
+                f' {self.data_root} has clouds without a split: leave split '
+                'out to take them all, or draw splits by '
+                'split_ratio=(0.8, 0.1, 0.1).'
+            )
+        return [text]
 
     def listed_files(self) -> tuple[str, list[str]]:
         """Name the files of the lists."""
@@ -245,15 +242,10 @@ class PointFolder(PackableDataset):
     def files(self) -> list[str]:
         """The point files of the folder, relative to it, sorted.
 
-        Hidden files, packs and lists are left out, and texts that are none
-        of many in their folder and begin with a word: lists of names,
-        license, read-me.
+        Hidden files, packs and lists are left out, and texts that begin with
+        a word (names, license, read-me), unless they are among many.
         """
-        lists = {
-            f'{stem}{suffix}'
-            for stem in (*SPLIT_NAMES, _COMMON_LIST)
-            for suffix in LIST_SUFFIXES
-        }
+        lists = {stem + suffix for stem in _LISTS for suffix in LIST_SUFFIXES}
         named = (self._find_list(split) for split in (None, *SPLIT_NAMES))
         lists |= {os.path.relpath(p, self.data_root) for p in named if p}
         found, others = [], []
@@ -266,22 +258,19 @@ class PointFolder(PackableDataset):
                 if name[0] != '.' and not name.endswith(PACK_SUFFIX)
             ]
             place = os.path.relpath(parent, self.data_root)
-            paths = {
-                os.path.normpath(os.path.join(place, name))
-                for name in names
-                if name[0] != '.'
-            }
-            paths -= lists
-            clouds = {path for path in paths if _suffix(path) in self.suffixes}
-            texts = {p for p in clouds if _suffix(p) in TEXT_FILE_SUFFIXES}
-            if folders or len(texts) < _MANY_TEXTS:
-                clouds -= {
-                    path
-                    for path in texts
-                    if is_document(os.path.join(self.data_root, path))
-                }
-            found += clouds
-            others += paths - clouds
+            names = [name for name in names if name[0] != '.']
+            texts = [n for n in names if _suffix(n) in TEXT_FILE_SUFFIXES]
+            opens = folders or len(texts) < _MANY_TEXTS
+            for name in names:
+                path = os.path.normpath(os.path.join(place, name))
+                if path in lists:
+                    continue
+                is_cloud = _suffix(name) in self.suffixes and not (
+                    opens
+                    and name in texts
+                    and is_document(os.path.join(parent, name))
+                )
+                (found if is_cloud else others).append(path)
         if others:
             kinds = Counter(_suffix(path) or 'others' for path in others)
             self._left_out = ', '.join(
@@ -306,7 +295,7 @@ class PointFolder(PackableDataset):
             return None
         paths = [
             os.path.join(self.data_root, stem + suffix)
-            for stem in (split, _COMMON_LIST)
+            for stem in (split, _LISTS[-1])
             for suffix in LIST_SUFFIXES
         ]
         return next(filter(os.path.isfile, paths), None)
@@ -360,55 +349,35 @@ class PointFolder(PackableDataset):
             self.split_list is not None and '{split}' in self.split_list
         )
         if split is not None and not names_split:
-            if entries and not any(entry.split for entry in entries):
-                raise ValueError(
-                    f'{path} does not say which files belong to {split!r}; '
-                    "name the lists with split_list='{split}.txt', or add a "
-                    'column split'
-                )
             entries = [entry for entry in entries if entry.split == split]
-        if not all(_suffix(e.path) in POINT_FILE_SUFFIXES for e in entries):
-            entries = [self._add_suffix(entry, path) for entry in entries]
-        return [self._locate(entry, split) for entry in entries]
-
-    def _add_suffix(self, entry: FolderEntry, list_file: str) -> FolderEntry:
-        """Find the file that a list's name without suffix stands for."""
-        if _suffix(entry.path) in POINT_FILE_SUFFIXES:
-            return entry
-        files = self._files_by_stem.get(entry.path, [entry.path])
-        if len(files) > 1:
-            raise ValueError(
-                f'{entry.path} in {list_file} may be any of {files[:4]}; '
-                'write the path with its suffix, or choose by suffixes=['
-                "'.npy']"
+        return [
+            self._locate(
+                entry._replace(path=self._with_suffix(entry.path)), split
             )
-        return entry._replace(path=files[0])
+            for entry in entries
+        ]
+
+    def _with_suffix(self, name: str) -> str:
+        """Find the file that a list's name without suffix stands for."""
+        if _suffix(name) in POINT_FILE_SUFFIXES:
+            return name
+        path = os.path.join(self.data_root, name)
+        stem = os.path.relpath(path, self.data_root)
+        return self._files_by_stem.get(stem, name)
 
     @functools.cached_property
-    def _files_by_stem(self) -> dict[str, list[str]]:
-        """Files by path without suffix, else by such a name alone."""
-        stems: dict[str, list[str]] = {}
-        names: dict[str, list[str]] = {}
-        for path in self.files:
-            stem = os.path.splitext(path)[0]
-            full = os.path.abspath(os.path.join(self.data_root, stem))
-            stems.setdefault(stem, []).append(path)
-            stems.setdefault(full, []).append(path)
-            names.setdefault(os.path.basename(stem), []).append(path)
+    def _files_by_stem(self) -> dict[str, str]:
+        """Files by path without suffix, and by name where this is unique."""
+        stems = {os.path.splitext(path)[0]: path for path in self.files}
+        counts = Counter(map(os.path.basename, stems))
+        names = {
+            os.path.basename(stem): path
+            for stem, path in stems.items()
+            if counts[os.path.basename(stem)] == 1
+        }
         return names | stems
 
     def _draw(self, split: str) -> list[str]:
-        there = [
-            name
-            for name in SPLIT_NAMES
-            if os.path.isdir(os.path.join(self.data_root, name))
-        ]
-        if there:
-            raise ValueError(
-                'split_ratio divides a folder at random, '
-                f'{self.data_root} is divided into {there}; leave split_ratio '
-                'out, or name one of these as data_root'
-            )
         groups: dict[str | None, list[str]] = {}
         for name in self.files:
             folder = self._locate(FolderEntry(name), None).folder
@@ -438,19 +407,17 @@ class PointFolder(PackableDataset):
     def _name_class(self, entry: FolderEntry) -> str:
         """Name the class of a cloud, or refuse it by name."""
         classes = self._metainfo['classes']
-        if self.classes == 'folders':
-            name, source = entry.folder, 'folder'
-        elif self.classes == 'lists' or entry.label is not None:
-            name, source = entry.label, 'label in its list'
-        else:
-            name, source = entry.folder, 'folder'
+        name = entry.folder
+        if self.classes == 'lists' or (
+            self.classes != 'folders' and entry.label is not None
+        ):
+            name = entry.label
         if name not in classes and str(name).isdecimal():
             name = dict(enumerate(classes)).get(int(name), name)
         if name not in classes:
             raise ValueError(
-                f'{entry.path} is in no class: its {source} is {name!r}, '
-                f'expected one of {list(classes)} (folders count from '
-                f'{self.data_root})'
+                f'{entry.path} is of the class {name!r} by its list, or its '
+                f'folder in {self.data_root}; expected one of {list(classes)}'
             )
         return name
 
@@ -506,13 +473,15 @@ class PointFolder(PackableDataset):
                 f'state {keys} as options of PointFolder:\n'
                 + '\n'.join(faults[:3])
             )
-        guesses = {}
-        if 'up_axis' in keys:
-            guesses['up_axis'] = guess_up_axis(clouds)
-        if 'normalization' in keys:
-            guesses['normalization'] = guess_normalization(clouds)
-            if guesses['normalization'].value == 'none':
-                guesses['unit'] = guess_unit(clouds)
+        guessers = dict(
+            up_axis=guess_up_axis, normalization=guess_normalization
+        )
+        guesses = {key: guessers[key](clouds) for key in keys}
+        if (
+            'normalization' in keys
+            and guesses['normalization'].value == 'none'
+        ):
+            guesses['unit'] = guess_unit(clouds)
         return guesses
 
 

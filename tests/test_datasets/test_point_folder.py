@@ -194,8 +194,6 @@ def test_guesses_without_a_cloud(tmp_path: Path) -> None:
         (dict(classes='folders', split=None), r"\['test', 'train'\]"),
         (dict(split='Train'), "'Train'; did you mean 'train'"),
         (dict(suffixes=['.bin']), r"'\.bin'"),
-        (dict(split_ratio=(1, 0, 0), split_list='a'), 'split_ratio'),
-        (dict(split_ratio=(1, 0, 0)), r"\['train', 'test'\]"),
     ],
 )
 def test_wrong_options(root: Path, options: dict, offender: str) -> None:
@@ -288,6 +286,7 @@ def test_common_list(tmp_path: Path) -> None:
 def test_named_lists_of_stems(tmp_path: Path) -> None:
     """As ModelNet40's: names without folder and suffix."""
     fill(tmp_path, 'cup/cup_1.txt', 'jar/jar_1.npy', 'x/a.npy', 'y/a.npy')
+    # Which one is unclear.
     meta = tmp_path / 'meta'
     meta.mkdir()
     (meta / 'set_test.txt').write_text('jar_1\ncup/cup_1\nb\n')
@@ -298,8 +297,8 @@ def test_named_lists_of_stems(tmp_path: Path) -> None:
         'cup/cup_1.txt',
         'b',
     ]
-    with pytest.raises(ValueError, match=r"a in .* any of \['x/a.npy', 'y/a"):
-        listed(tmp_path, 'val', **options)
+    names = [name for name, _ in listed(tmp_path, 'val', **options)]
+    assert names == ['jar/jar_1.npy', 'a']
     with pytest.raises(FileNotFoundError, match=r'set_train\.txt'):
         listed(tmp_path, 'train', **options)
 
@@ -309,7 +308,7 @@ def test_one_list_without_splits(tmp_path: Path) -> None:
     (tmp_path / 'all.csv').write_text('a.npy,cup\n')
     options = dict(split_list='all.csv', classes='lists')
     assert listed(tmp_path, **options) == [('a.npy', 'cup')]
-    with pytest.raises(ValueError, match="which files belong to 'train'"):
+    with pytest.raises(ValueError, match='found no sample'):
         listed(tmp_path, 'train', **options)
 
 

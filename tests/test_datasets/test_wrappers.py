@@ -16,7 +16,7 @@ from mmdet3d_act.registry import DATASETS
 from tests.test_datasets.test_orientation import table
 
 LOAD = [dict(type='LoadPointCloud')]
-DRAW = [*LOAD, dict(type='RandomPointJitter')]
+DRAW = [*LOAD, dict(type='RandomPointScaleShift')]
 
 
 @pytest.fixture

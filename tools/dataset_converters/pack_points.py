@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UsageError: If something is missing, damaged or cannot be written.
     """
-    from mmdet3d_act.datasets.packs import Pack, pack_dataset
+    from mmdet3d_act.datasets.packs import pack_dataset, read_index
     from mmdet3d_act.engine.launch import UsageError
     from mmdet3d_act.progress import ProgressDisplay
 
@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> None:
                 missing.append(str(error))
                 print('  not there, see below')
                 continue
-            places = Pack(path).index.values()
+            places = read_index(path)['clouds'].values()
             faults = sum(rows == 0 for *_, rows, _ in places)
             print(
                 f'  {len(places)} clouds'

@@ -31,9 +31,7 @@ _NO_SURFACE, _TRIANGLES, _STRIP = (0, 1, 2, 3), 4, 5
 _FREE_FORM = ('curv', 'curv2', 'surf', 'bzp', 'bsp')
 
 
-def read_mesh(
-    path: str, mesh_points: int, rng: int | np.random.Generator
-) -> np.ndarray:
+def read_mesh(path: str, mesh_points: int) -> np.ndarray:
     """Sample points on the surface of a mesh file.
 
     All meshes of the file, each as often and where its scene places it, are
@@ -44,7 +42,6 @@ def read_mesh(
         path: An ``.obj``, ``.off``, ``.stl``, ``.glb``, ``.gltf`` or
             ``.ply`` file.
         mesh_points: Number of points on the surface, M.
-        rng: A generator, or an int: the same file gives the same points.
 
     Returns:
         (M, 3), or (V, 3) where there are no faces; float64, in the file's
@@ -58,16 +55,17 @@ def read_mesh(
         vertices = np.asarray(vertices, np.float64).reshape(-1, 3)
         triangles = vertices[triangulate(vertices, faces)]
     if len(triangles):
-        return sample_triangles(triangles, mesh_points, rng)
+        return sample_triangles(triangles, mesh_points)
     if not len(vertices):
         raise ValueError('it has neither faces nor vertices')
     return vertices
 
 
-def sample_triangles(
-    triangles: np.ndarray, num_points: int, rng: int | np.random.Generator
-) -> np.ndarray:
-    """Draw points (M, 3) uniformly from the area of triangles (F, 3, 3)."""
+def sample_triangles(triangles: np.ndarray, num_points: int) -> np.ndarray:
+    """Draw points (M, 3) uniformly from the area of triangles (F, 3, 3).
+
+    The same triangles give the same points.
+    """
     from trimesh import Trimesh
     from trimesh.sample import sample_surface
 
@@ -82,8 +80,7 @@ def sample_triangles(
             f'its {len(triangles)} faces have an area of {area}, nothing to '
             'sample; export its vertices as a point cloud'
         )
-    if not isinstance(rng, np.random.Generator):
-        rng = np.random.default_rng((rng, zlib.crc32(corners)))
+    rng = np.random.default_rng((0, zlib.crc32(corners)))
     return np.asarray(sample_surface(mesh, num_points, seed=rng)[0])
 
 

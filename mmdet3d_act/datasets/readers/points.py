@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.logging import print_log
@@ -50,7 +50,7 @@ class PointCloud(NamedTuple):
 
 
 def read_points(
-    path: str, npz_key: str | None = None, **options: object
+    path: str, npz_key: str | None = None, **options: Any
 ) -> np.ndarray:
     """Read the points of a file as `read_cloud` does, (N, 3 + F), float32."""
     return read_cloud(path, npz_key, **options).points
@@ -63,7 +63,6 @@ def read_cloud(
     use_dim: int = 3,
     mesh_points: int = 8192,
     ply_faces: bool = False,
-    rng: int | np.random.Generator = 0,
 ) -> PointCloud:
     """Read the points of a file by its suffix and by what its header says.
 
@@ -80,8 +79,6 @@ def read_cloud(
         mesh_points: Number of points on a mesh.
         ply_faces: Whether ``.ply`` files are meshes. False takes their
             vertices.
-        rng: Source of the points on a mesh. An int: the same file gives the
-            same points. A generator is drawn from.
 
     Raises:
         BadSampleError: If the file is missing, unreadable, empty, or holds
@@ -96,7 +93,7 @@ def read_cloud(
         )
     with reading(path, _KINDS[suffix]):
         if suffix in MESH_KINDS or (suffix == '.ply' and ply_faces):
-            points = read_mesh(path, mesh_points, rng)
+            points = read_mesh(path, mesh_points)
         elif suffix == '.npz':
             points = read_npz(path, npz_key)
         else:

@@ -75,9 +75,6 @@ class LoadPointCloud(BaseTransform):
         mesh_points: Number of points drawn on the surface of a mesh.
         ply_faces: Whether ``.ply`` files are meshes. False takes their
             vertices.
-        mesh_per_epoch: Whether the points on a mesh are drawn anew in each
-            epoch. False draws the same ones each time. Clouds that are read
-            so cannot be packed.
         label_column: Column with a label per point, counted from 0. None
             reads no labels. What labels may be is up to the data set, which
             lists them in ``allowed_labels`` of a sample.
@@ -96,7 +93,6 @@ class LoadPointCloud(BaseTransform):
         npz_key: str | None = None,
         mesh_points: int = 8192,
         ply_faces: bool = False,
-        mesh_per_epoch: bool = False,
         label_column: int | None = None,
     ) -> None:
         check_least('use_dim', use_dim, 3)
@@ -110,7 +106,6 @@ class LoadPointCloud(BaseTransform):
         self.npz_key = npz_key
         self.mesh_points = mesh_points
         self.ply_faces = ply_faces
-        self.mesh_per_epoch = mesh_per_epoch
         self.label_column = label_column
 
     @property
@@ -120,46 +115,27 @@ class LoadPointCloud(BaseTransform):
             npz_key=self.npz_key,
             mesh_points=self.mesh_points,
             ply_faces=self.ply_faces,
-            mesh_per_epoch=self.mesh_per_epoch,
         )
 
-    def read_arrays(self, results: dict) -> dict[str, np.ndarray]:
-        """Read what a pack has to hold so that no file is opened.
+    def read(self, results: dict) -> PointCloud:
+        """Read all columns of a sample's cloud.
 
         Args:
-            results: With ``lidar_path``, or ``raw_points`` (N, 3 + F).
-
-        Returns:
-            ``raw_points`` (N, 3 + F), float32, and ``offset`` (3,), float64,
-            which is 0 but for coordinates that are too large for float32.
+            results: With ``lidar_path``, ``raw_points`` or ``points``, see
+                `transform`.
         """
-        if self.mesh_per_epoch:
-            raise ValueError(
-                'mesh_per_epoch=True draws other points on a mesh in each '
-                'epoch, a pack holds one draw; set it to False to pack'
-            )
-        points, offset = self._read(results)
-        return dict(raw_points=points, offset=offset)
-
-    def _read(self, results: dict) -> PointCloud:
         path = file_of(results)
         if 'raw_points' in results:
             return check_cloud(results['raw_points'], path, self.use_dim)
         if 'lidar_path' not in results:
             given = _rows_of(results['points'])
             return check_cloud(given, path, self.use_dim)
-        rng: int | np.random.Generator = 0
-        if self.mesh_per_epoch:
-            # The data set seeds NumPy from (seed, epoch, index).
-            seed = np.random.randint(2**32, size=4, dtype=np.uint32)
-            rng = np.random.default_rng(seed)
         return read_cloud(
             path,
             self.npz_key,
             use_dim=self.use_dim,
             mesh_points=self.mesh_points,
             ply_faces=self.ply_faces,
-            rng=rng,
         )
 
     def transform(self, results: dict) -> dict:
@@ -178,7 +154,7 @@ class LoadPointCloud(BaseTransform):
         """
         from mmdet3d.structures.points import get_points_type
 
-        points, offset = self._read(results)
+        points, offset = self.read(results)
         results.pop('raw_points', None)
         if offset.any():
             results['offset'] = offset
