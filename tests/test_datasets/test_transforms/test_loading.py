@@ -40,9 +40,9 @@ def test_load(path: str, use_dim: int) -> None:
     assert isinstance(points, DepthPoints)
     expected = np.arange(20).reshape(5, 4)[:, :use_dim]
     np.testing.assert_array_equal(points.tensor, expected)
-    arrays = load.read_arrays(dict(lidar_path=path))
-    assert arrays['raw_points'].shape == (5, 4)
-    packed = load(dict(lidar_path='gone', **arrays))
+    whole, _ = load.read(dict(lidar_path=path))
+    assert whole.shape == (5, 4)
+    packed = load(dict(lidar_path='gone', raw_points=whole))
     assert torch.equal(packed['points'].tensor, points.tensor)
     camera = LoadPointCloud(coord_type='CAMERA')(dict(lidar_path=path))
     assert isinstance(camera['points'], CameraPoints)
