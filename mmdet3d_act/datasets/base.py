@@ -10,8 +10,9 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from mmdet3d_act.registry import TRANSFORMS
 
 ON_ERROR = ('raise', 'skip')
 UP_AXES = ('x', 'y', 'z')
+Kind = TypeVar('Kind')
 
 
 def check_choice(name: str, value: object, allowed: Sequence) -> None:
@@ -52,15 +54,10 @@ def check_choice(name: str, value: object, allowed: Sequence) -> None:
 
 
 def check_least(name: str, value: float, least: float) -> None:
-    """Refuse an option's value that is too small.
-
-    Args:
-        name: The option.
-        value: Its value.
-        least: The smallest value that it may have.
+    """Refuse an option's value that is smaller than ``least``, or no number.
 
     Raises:
-        ValueError: If it is smaller, or no number.
+        ValueError: If it is.
     """
     if isinstance(value, str | None) or not value >= least:
         raise ValueError(f'{name} must be >= {least}, got {value!r}')
@@ -79,11 +76,7 @@ def build_transforms(
 
 
 def iter_dataset_cfgs(cfg: dict) -> Iterator[dict]:
-    """Yield the configs of the data sets that samples come from.
-
-    Yields:
-        Configs of the innermost data sets.
-    """
+    """Yield the configs of the innermost data sets of a config."""
     inner = [*cfg.get('datasets', ())]
     if 'dataset' in cfg:
         inner.append(cfg['dataset'])
@@ -94,11 +87,7 @@ def iter_dataset_cfgs(cfg: dict) -> Iterator[dict]:
 
 
 def iter_datasets(dataset: Dataset) -> Iterator[Dataset]:
-    """Yield the data sets inside wrappers that repeat or join.
-
-    Yields:
-        The innermost data sets.
-    """
+    """Yield the data sets inside wrappers that repeat or join."""
     inner = getattr(dataset, 'datasets', None)
     if inner is None:
         inner = [dataset.dataset] if hasattr(dataset, 'dataset') else []
@@ -115,7 +104,7 @@ class PointCloudDataset(BaseDataset):
     'test'), ``sample_idx``, and where known ``gt_label`` and ``category``. The
     meta information states ``classes``, ``up_axis`` and ``normalization``,
     what the clouds are after the pipeline. A subclass lists its samples in
-    `list_samples`, and says by `required` and `listed_files` what is missing.
+    `list_samples`, and says by `required` what has to be there.
 
     The index comes from `EpochSampler` as a `SampleIndex`; a plain int stands
     for epoch 0 and seed 0, which is right for validation. Transforms find
@@ -157,8 +146,9 @@ class PointCloudDataset(BaseDataset):
     TRAINVAL: tuple[str, ...] = ('train', 'val')
     LAYOUT = ''
     REMEDY = ''
-    LABELS_OF_EVERY_CLASS = True
-    archive: str | None = None  # The file that all clouds are in.
+    # Keys of a sample's information that name files, looked for in advance.
+    FILES: tuple[str, ...] = ('lidar_path',)
+    _metainfo: dict
 
     def __init__(
         self,
@@ -172,7 +162,7 @@ class PointCloudDataset(BaseDataset):
         normalization: str | None = None,
         label_fraction: float = 1.0,
         label_seed: int = 0,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         check_choice('on_error', on_error, ON_ERROR)
         check_choice('up_axis', up_axis, (None, *UP_AXES))
@@ -245,12 +235,7 @@ class PointCloudDataset(BaseDataset):
                 f'samples, {path} has no label; give the data set classes, '
                 'or leave label_fraction out'
             )
-        kept = draw_label_subset(
-            labels,
-            self.label_fraction,
-            self.label_seed,
-            every_class=self.LABELS_OF_EVERY_CLASS,
-        )
+        kept = draw_label_subset(labels, self.label_fraction, self.label_seed)
         print_log(
             f'{type(self).__name__} ({self.split}): label_fraction='
             f'{self.label_fraction} keeps {len(kept)} of {len(samples)}',
@@ -327,15 +312,16 @@ class PointCloudDataset(BaseDataset):
         """Give the class of a sample, as `ClassBalancedDataset` wants it."""
         return [self.get_data_info(idx)['gt_label']]
 
+    @property
+    def archive(self) -> str | None:
+        """Name the file that all clouds are in, if they are in one."""
+        return None
+
     # What is missing.
 
     def required(self) -> list[tuple[str, str]]:
         """Name what has to be there: what it is, and its path."""
         return []
-
-    def listed_files(self) -> tuple[str, Iterable[str]]:
-        """Name a folder, and what lists say is in it, '/' between folders."""
-        return self.data_root, ()
 
     def find_problems(self) -> list[str]:
         """Say what keeps the data set from being read.
@@ -347,27 +333,25 @@ class PointCloudDataset(BaseDataset):
         for what, path in self.required():
             if not os.path.exists(path):
                 return [self.describe_missing(what, path)]
-        if self.on_error == 'skip':
+        if self.on_error == 'skip' or self.archive is not None:
             return []
-        folder, wanted = self.listed_files()
-        wanted = list(wanted)
+        listed = [s[k] for s in self.list_samples() for k in self.FILES]
         present: dict[str, set[str]] = {}
         missing = []
-        for name in wanted:
-            parent, _, file = name.rpartition('/')
-            if parent not in present:
-                path = os.path.join(folder, parent)
-                found = os.listdir(path) if os.path.isdir(path) else ()
-                present[parent] = set(found)
-            if file not in present[parent]:
-                missing.append(name)
+        for path in dict.fromkeys(listed):
+            folder, name = os.path.split(path)
+            if folder not in present:
+                there = os.path.isdir(folder)
+                present[folder] = set(os.listdir(folder) if there else ())
+            if name not in present[folder]:
+                missing.append(path)
         if not missing:
             return []
         return [
-            f'{type(self).__name__}: {len(missing)} of {len(wanted)} listed '
-            f'files are missing in {folder}, for example {missing[0]}. '
-            "Complete the data, or set on_error='skip' in the data set's "
-            'config to go on without them.'
+            f'{type(self).__name__}: {len(missing)} of {len(listed)} listed '
+            f'files are missing, for example {missing[0]}. Complete the data, '
+            "or set on_error='skip' in the data set's config to go on without "
+            'them.'
         ]
 
     def explain_nothing(self) -> str:
@@ -413,7 +397,7 @@ class PointCloudDataset(BaseDataset):
 
     # One sample.
 
-    def first_transform(self, kind: type) -> Callable | None:
+    def first_transform(self, kind: type[Kind]) -> Kind | None:
         """Find the first transform of a kind in the pipelines."""
         chain = (*self.static_pipeline.transforms, *self.pipeline.transforms)
         return next((one for one in chain if isinstance(one, kind)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -17,11 +17,7 @@ SPLITS = ('train', 'test')
 
 
 def draw_label_subset(
-    labels: Sequence[Hashable],
-    fraction: float,
-    seed: int = 0,
-    *,
-    every_class: bool = True,
+    labels: Sequence[Hashable], fraction: float, seed: int = 0
 ) -> list[int]:
     """Draw a share of the samples of every class.
 
@@ -29,18 +25,11 @@ def draw_label_subset(
     its samples, not on other classes. A larger share holds the smaller ones
     of the same seed.
 
-    Where samples are few and large, such as rooms, one of each class may be
-    far more than the share. With ``every_class=False`` the number of all
-    samples is right instead: the classes get their seats by the method of
-    Sainte-Lague, for which too a larger share holds the smaller ones.
-
     Args:
         labels: The class of each sample: numbers or names.
         fraction: Share of each class, in (0, 1], rounded to the nearest
             number of samples, at least one.
         seed: Seed of the draw.
-        every_class: Whether the rounding is that of each class; otherwise it
-            is that of all samples, and small classes may get none.
 
     Returns:
         Indices into ``labels``, ascending.
@@ -53,27 +42,14 @@ def draw_label_subset(
     for index, label in enumerate(labels):
         members.setdefault(label, []).append(index)
     kept: list[int] = []
-    seats: list[tuple[float, float, int]] = []
     for label, indices in members.items():
         generator = np.random.default_rng(
             (seed, zlib.crc32(str(label).encode()))
         )
         order = generator.permutation(len(indices))
-        kept += [indices[i] for i in order[: _count(fraction, len(indices))]]
-        # Classes of one size take turns in a random order.
-        turn = generator.random()
-        seats += [
-            ((position + 0.5) / len(indices), turn, indices[i])
-            for position, i in enumerate(order)
-        ]
-    if not every_class:
-        count = _count(fraction, len(labels))
-        kept = [index for _, _, index in sorted(seats)[:count]]
+        count = max(1, math.floor(fraction * len(indices) + 0.5))
+        kept += [indices[i] for i in order[:count]]
     return sorted(kept)
-
-
-def _count(fraction: float, number: int) -> int:
-    return max(1, math.floor(fraction * number + 0.5))
 
 
 class Episode(NamedTuple):
@@ -124,9 +100,6 @@ def draw_episode(
 
     Returns:
         The fold. Its indices are sorted by its labels.
-
-    Raises:
-        ValueError: If there are not enough such classes.
 
     Example:
         >>> labels = [0] * 30 + [1] * 30 + [2] * 30
@@ -183,10 +156,6 @@ class FewShotDraw(Dataset):
         num_queries: Number of test clouds of each class.
         lazy_init: Whether lists are read at the first access only.
 
-    Raises:
-        ValueError: If the config has no such split or takes some of the
-            clouds itself, or a number is too small.
-
     Example:
         >>> shapes = dict(
         ...     type='PointFolder', data_root='data/real_shapes',
@@ -214,14 +183,8 @@ class FewShotDraw(Dataset):
                 f'FewShotDraw needs a data set with a split of {SPLITS}, got '
                 f'{cfg.get("split")!r}'
             )
-        for key, least in (('label_fraction', 1), ('indices', None)):
-            if cfg.get(key, least) != least:
-                raise ValueError(
-                    'FewShotDraw draws from all clouds of the data set, got '
-                    f'{key}={cfg[key]} there; leave it out'
-                )
         self.split = cfg['split']
-        self.draw = dict(
+        self.draw: dict[str, Any] = dict(
             way=way, shot=shot, fold=fold, seed=seed, num_queries=num_queries
         )
         self._cfg = cfg
@@ -243,12 +206,12 @@ class FewShotDraw(Dataset):
             return
         own = self.dataset
         own.full_init()
-        labels = {
-            split: _labels(
-                own if split == self.split else self._list_of(split)
-            )
-            for split in SPLITS
-        }
+        parts = {self.split: own}
+        for split in SPLITS:
+            if split != self.split:
+                other = dict(split=split, serialize_data=False)
+                parts[split] = DATASETS.build(self._cfg | other)
+        labels = {split: _labels(parts[split]) for split in SPLITS}
         episode = draw_episode(*labels.values(), **self.draw)
         names = own.metainfo['classes']
         samples = []
@@ -259,11 +222,6 @@ class FewShotDraw(Dataset):
         own.data_list = samples
         own._metainfo['classes'] = tuple(names[c] for c in episode.classes)
         self._is_ready = True
-
-    def _list_of(self, split: str) -> BaseDataset:
-        return DATASETS.build(
-            self._cfg | dict(split=split, serialize_data=False)
-        )
 
     def get_data_info(self, idx: int) -> dict:
         """Give a sample's information, see `PointCloudDataset`."""

@@ -1,10 +1,10 @@
-"""ModelNet40 and ModelNet10, and the published few-shot folds of them."""
+"""ModelNet40, and the published few-shot folds of it."""
 
 from __future__ import annotations
 
 import operator
 import os
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,13 +27,7 @@ _CLASSES = (
     'laptop mantel monitor night_stand person piano plant radio range_hood '
     'sink sofa stairs stool table tent toilet tv_stand vase wardrobe xbox'
 )
-_CLASSES_10 = (
-    'bathtub bed chair desk dresser monitor night_stand sofa table toilet'
-)
-VARIANTS = {
-    'modelnet40': tuple(_CLASSES.split()),
-    'modelnet10': tuple(_CLASSES_10.split()),
-}
+CLASSES = tuple(_CLASSES.split())
 
 
 @DATASETS.register_module()
@@ -48,16 +42,9 @@ class ModelNet40(PackableDataset):
     Args:
         data_root: ``modelnet40_normal_resampled`` or the folder around it.
         split: ``'train'`` or ``'test'``.
-        variant: ``'modelnet40'`` or ``'modelnet10'``, whose 10 classes have
-            lists and files of their own in the same folder.
         source: ``'txt'``, ``'dat'``, or ``'auto'``: the ``.dat`` where it
             exists, as in the published code.
-        dat_points: Number in the name of the ``.dat``.
         **kwargs: Arguments of `PackableDataset`.
-
-    Raises:
-        ValueError: If ``variant`` or ``source`` is unknown, or the folder has
-            other classes.
 
     Example:
         >>> pipeline = [dict(type='LoadPointCloud')]
@@ -67,7 +54,7 @@ class ModelNet40(PackableDataset):
     """
 
     METAINFO: ClassVar[dict] = dict(
-        classes=VARIANTS['modelnet40'],
+        classes=CLASSES,
         up_axis='y',
         normalization='unit_sphere',
     )
@@ -87,19 +74,12 @@ class ModelNet40(PackableDataset):
         data_root: str,
         split: str,
         *,
-        variant: str = 'modelnet40',
         source: str = 'auto',
-        dat_points: int = 8192,
-        metainfo: dict | None = None,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
-        check_choice('variant', variant, tuple(VARIANTS))
         check_choice('source', source, SOURCES)
-        self.variant = variant
         self.source = source
-        self.dat_points = dat_points
-        metainfo = dict(classes=VARIANTS[variant]) | (metainfo or {})
-        super().__init__(data_root, split, metainfo=metainfo, **kwargs)
+        super().__init__(data_root, split, **kwargs)
 
     @property
     def folder(self) -> str:
@@ -109,25 +89,20 @@ class ModelNet40(PackableDataset):
     @property
     def list_file(self) -> str:
         """Name the file with the names of the split's clouds."""
-        return os.path.join(self.folder, f'{self.variant}_{self.split}.txt')
-
-    @property
-    def class_file(self) -> str:
-        """Name the file with the classes."""
-        return os.path.join(self.folder, f'{self.variant}_shape_names.txt')
+        return os.path.join(self.folder, f'modelnet40_{self.split}.txt')
 
     @property
     def archive(self) -> str | None:
         """Name the ``.dat`` with all clouds; None where texts are read."""
-        name = f'{self.variant}_{self.split}_{self.dat_points}pts_fps.dat'
+        name = f'modelnet40_{self.split}_8192pts_fps.dat'
         path = os.path.join(self.folder, name)
         if self.source == 'auto':
             return path if os.path.isfile(path) else None
         return path if self.source == 'dat' else None
 
     def pack_name(self) -> str:
-        """Name the pack; each variant has its own."""
-        return f'{self.variant}_{self.split}'
+        """Name the pack, without suffix."""
+        return f'modelnet40_{self.split}'
 
     def required(self) -> list[tuple[str, str]]:
         """Name the list of the split, or its ``.dat``."""
@@ -135,22 +110,9 @@ class ModelNet40(PackableDataset):
             return [(f'the clouds of the {self.split} split', self.archive)]
         return [(f'the list of the {self.split} split', self.list_file)]
 
-    def listed_files(self) -> tuple[str, list[str]]:
-        """Name the files of the list; none where a ``.dat`` is read."""
-        names = [] if self.archive else read_lines(self.list_file)
-        return self.folder, [f'{_class_of(n)}/{n}.txt' for n in names]
-
     def list_samples(self) -> list[dict]:
         """List file, split and class of every cloud."""
         classes = list(self._metainfo['classes'])
-        if os.path.isfile(self.class_file):
-            found = read_lines(self.class_file)
-            if found != classes:
-                raise ValueError(
-                    f'{self.class_file} has {len(found)} classes that are not '
-                    f'the {len(classes)} of {self.variant} in their order; '
-                    'use PointFolder for another set of classes'
-                )
         if self.archive is not None:
             clouds, labels = read_dat(self.archive)
             return self.list_archive(clouds, labels, fps_ordered=True)
@@ -158,8 +120,8 @@ class ModelNet40(PackableDataset):
         unknown = [name for name in names if _class_of(name) not in classes]
         if unknown:
             raise ValueError(
-                f'{self.list_file}: {unknown[0]!r} is of no class of '
-                f'{self.variant}'
+                f'{self.list_file}: {unknown[0]!r} is of none of the 40 '
+                'classes; use PointFolder for others'
             )
         return [
             dict(
@@ -187,13 +149,11 @@ def read_dat(path: str) -> tuple[list[np.ndarray], list[int]]:
     Raises:
         ValueError: If the file is something else.
     """
-    content = read_arrays_pickle(path)
-    with reading(path, 'a Python pickle'):
+    content: Any = read_arrays_pickle(path)
+    with reading(path, 'a Python pickle of [arrays, labels]'):
         clouds, labels = content
         if len(clouds) != len(labels):
             raise ValueError(f'{len(clouds)} clouds, {len(labels)} labels')
-        if not all(isinstance(cloud, np.ndarray) for cloud in clouds):
-            raise ValueError('expected a pickled [arrays, labels]')
         labels = [int(np.asarray(label).item()) for label in labels]
         return [np.asarray(cloud) for cloud in clouds], labels
 
@@ -217,9 +177,6 @@ class ModelNetFewShot(PointCloudDataset):
         shot: Number of training clouds of each class.
         fold: Number of the fold, from 0; there are 10.
         **kwargs: Arguments of `PointCloudDataset`.
-
-    Raises:
-        ValueError: If one of these numbers is too small.
 
     Example:
         >>> pipeline = [dict(type='LoadPointCloud')]
@@ -255,7 +212,7 @@ class ModelNetFewShot(PointCloudDataset):
         way: int = 5,
         shot: int = 10,
         fold: int = 0,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         check_episode(way, shot, fold)
         self.way = way
@@ -282,63 +239,56 @@ class ModelNetFewShot(PointCloudDataset):
 
     def list_samples(self) -> list[dict]:
         """List number in the fold, split and class of every cloud."""
-        parts = read_fold(self.archive, self.way)
-        self._metainfo['classes'] = _class_names(self.archive, parts, self.way)
-        clouds, labels, _ = parts[self.split]
+        clouds, labels, names = read_fold(self.archive, self.way, self.split)
+        self._metainfo['classes'] = names
         return self.list_archive(clouds, labels)
 
 
 def read_fold(
-    path: str, way: int
-) -> dict[str, tuple[list[np.ndarray], list[int], list[int | None]]]:
-    """Read a fold such as ``5way_10shot/0.pkl``, by split.
+    path: str, way: int, split: str
+) -> tuple[list[np.ndarray], list[int], tuple[str, ...]]:
+    """Read a split of a fold such as ``5way_10shot/0.pkl``.
 
     Args:
         path: The file.
         way: Number of classes.
+        split: ``'train'`` or ``'test'``.
 
     Returns:
-        For 'train' and 'test': arrays (N, 3 + F), labels, and the classes'
-        numbers in ModelNet40, None where the file does not tell.
+        Arrays (N, 3 + F), as many labels, and the name of each label's class,
+        'class 0' and so on where the file does not tell.
 
     Raises:
         ValueError: If the file is not a fold of so many classes.
     """
-    content = read_arrays_pickle(path)
-    parts = {}
-    with reading(path, "a dict 'train' and 'test' of (points, label, class)"):
-        for split in ModelNetFewShot.SPLITS:
-            clouds, labels, numbers = [], [], []
-            for points, label, *number in content[split]:
-                clouds.append(np.asarray(points, np.float32))
-                labels.append(_to_int(label))
-                numbers.append(_to_int(*number) if number else None)
-            if set(labels) != set(range(way)):
-                raise ValueError(
-                    f'its {split} clouds have the labels {sorted(set(labels))}'
-                )
-            parts[split] = clouds, labels, numbers
-    return parts
+    content: Any = read_arrays_pickle(path)
+    clouds, labels = [], []
+    with reading(path, 'a Python pickle of (points, label, class) by split'):
+        for points, label, *_ in content[split]:
+            clouds.append(np.asarray(points, np.float32))
+            labels.append(_to_int(label))
+        # Both splits number the same classes.
+        pairs = {
+            (_to_int(label), _to_int(*number) if number else None)
+            for part in ModelNetFewShot.SPLITS
+            for _, label, *number in content[part]
+        }
+        wanted = list(range(way))
+        if wanted != sorted(set(labels)) or wanted != sorted(
+            label for label, _ in pairs
+        ):
+            raise ValueError(
+                f'expected the labels {wanted}, each of one class in train '
+                f'and test, got (label, class) {sorted(pairs, key=str)}'
+            )
+    names = dict(enumerate(CLASSES))
+    return (
+        clouds,
+        labels,
+        tuple(names.get(n, f'class {label}') for label, n in sorted(pairs)),
+    )
 
 
 def _to_int(value: object) -> int:
     # Published files have NumPy's integers; 0.5 and 'a' are refused.
     return operator.index(np.asarray(value).item())
-
-
-def _class_names(path: str, parts: dict, way: int) -> tuple[str, ...]:
-    """Name the class of each label, the same in both splits."""
-    pairs = {
-        pair
-        for _, labels, numbers in parts.values()
-        for pair in zip(labels, numbers, strict=True)
-    }
-    if len(pairs) != way:
-        raise ValueError(
-            f'{path}: expected one class per label, the same in train and '
-            f'test, got (label, class) {sorted(pairs, key=str)}'
-        )
-    known = dict(enumerate(VARIANTS['modelnet40']))
-    return tuple(
-        known.get(number, f'class {label}') for label, number in sorted(pairs)
-    )

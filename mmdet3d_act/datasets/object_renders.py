@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmdet3d_act.datasets.base import (
-    build_transforms,
-    check_choice,
-    read_lines,
-)
+from mmdet3d_act.datasets.base import build_transforms, read_lines
 from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import POINT_FILE_SUFFIXES
-from mmdet3d_act.datasets.readers.arrays import VECTOR_KINDS, read_vectors
+from mmdet3d_act.datasets.readers.arrays import read_vectors
 from mmdet3d_act.datasets.readers.images import IMAGE_SUFFIXES
 from mmdet3d_act.datasets.transforms import LoadImage
 from mmdet3d_act.registry import DATASETS
@@ -40,9 +36,7 @@ class _ChooseView(BaseTransform):
         if 'img_path' in view:
             results['img_path'] = view['img_path']
         if 'vectors' in view:
-            rows = view['vectors']
-            row = np.random.randint(len(rows)) if self.draw else 0
-            results['vectors'] = rows[row]
+            results['vectors'] = view['vectors']
         return results
 
 
@@ -57,17 +51,10 @@ class ObjectRenders(PairedDataset):
         data_root: The folder, such as ``object_renders``.
         split: ``'train'``, ``'test'``, or ``'trainval'``, both lists in this
             order (each sample keeps the split of its list).
-        vectors: Name of a file in ``vectors/``, ``azure`` for
-            ``azure.npz``: its vectors are the samples' ``vectors`` (D,).
-        vector_kind: ``'image'``: the vector of the view. ``'caption'``: that
-            of one of the view's captions, drawn as views are. ``'query'``:
-            that of the text about the object.
+        vectors: Name of a file in ``vectors/``, ``azure`` for ``azure.npz``:
+            its vectors of the views are the samples' ``vectors`` (D,).
         pipeline: Transforms of each access.
         **kwargs: Arguments of `PointCloudDataset`.
-
-    Raises:
-        ValueError: If ``vector_kind`` is unknown, or the pipeline that runs
-            once reads images.
 
     Example:
         >>> pipeline = [
@@ -94,15 +81,11 @@ class ObjectRenders(PairedDataset):
         split: str = 'train',
         *,
         vectors: str | None = None,
-        vector_kind: str = 'image',
         pipeline: Sequence[dict | Callable] | None = None,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
-        check_choice('vector_kind', vector_kind, VECTOR_KINDS)
         self.vectors = vectors
-        self.vector_kind = vector_kind
         self._rows: dict[str, np.ndarray] = {}
-        self._row_names: dict[str, list[str]] = {}
         choose = _ChooseView(draw=not kwargs.get('test_mode', False))
         super().__init__(
             data_root,
@@ -128,27 +111,21 @@ class ObjectRenders(PairedDataset):
             needed.append(('its vectors', self._vector_file()))
         return needed
 
-    def listed_files(self) -> tuple[str, list[str]]:
-        """Name the points of the listed objects."""
-        return os.path.join(self.data_root, 'points'), [
-            self._point_file(name)
-            for path in self._list_files().values()
-            for name in read_lines(path)
-        ]
-
     def list_samples(self) -> list[dict]:
         """List every object.
 
         Raises:
-            FileNotFoundError: If an object has neither.
+            FileNotFoundError: If an object has no view.
         """
         if self.vectors is not None:
-            self._rows = read_vectors(self._vector_file(), self.vector_kind)
-            self._row_names = _by_object(self._rows)
+            self._rows = read_vectors(self._vector_file(), 'image')
+        of_object: dict[str, list[str]] = {}
+        for key in sorted(self._rows):
+            of_object.setdefault(key.split('/', 1)[0], []).append(key)
         samples, without = [], []
         for part, path in self._list_files().items():
             for name in read_lines(path):
-                views = self._find_views(name)
+                views = self._find_views(name, of_object.get(name, []))
                 if not views:
                     without.append(name)
                     continue
@@ -180,45 +157,33 @@ class ObjectRenders(PairedDataset):
             if view['pair_key'] not in self._without
         ]
         for view in info['views']:
-            if 'vector_names' in view:
-                rows = [self._rows[name] for name in view['vector_names']]
-                view['vectors'] = rows
+            if view['pair_key'] in self._rows:
+                view['vectors'] = self._rows[view['pair_key']]
         return info
 
     def pairs_of(self, info: dict) -> list[dict]:
         """List the views of an object."""
         return info['views']
 
-    def _find_views(self, name: str) -> list[dict]:
-        """List the views of an object, by their names."""
+    def _find_views(self, name: str, keys: list[str]) -> list[dict]:
+        """List the views of an object, by their names.
+
+        Args:
+            name: The object.
+            keys: The views that have vectors.
+        """
         folder = os.path.join(self.data_root, 'images', name)
         files = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-        views = {}
+        views = []
         for file in files:
             stem, suffix = os.path.splitext(file)
             if suffix.lower() in IMAGE_SUFFIXES:
-                views[stem] = dict(
-                    pair_key=f'{name}/{stem}',
-                    img_path=os.path.join(folder, file),
-                )
+                path = os.path.join(folder, file)
+                views.append(dict(pair_key=f'{name}/{stem}', img_path=path))
         if self.vectors is None:
-            return list(views.values())
-        if self.vector_kind == 'image' and not views:
-            keys = self._row_names.get(name, [])
-            stems = [key.split('/', 1)[1] for key in keys]
-            views = {s: dict(pair_key=f'{name}/{s}') for s in sorted(stems)}
-        views = views or {'': dict(pair_key=name)}
-        for stem, view in views.items():
-            view['vector_names'] = self._vector_names(name, stem)
-        return [view for view in views.values() if view['vector_names']]
-
-    def _vector_names(self, name: str, stem: str) -> list[str]:
-        """Name the vectors of a view."""
-        keys = self._row_names.get(name, [])
-        if self.vector_kind == 'image':
-            return [key for key in keys if key == f'{name}/{stem}']
-        own = [key for key in keys if key.startswith(f'{name}/view{stem}_')]
-        return own or keys
+            return views
+        views = views or [dict(pair_key=key) for key in keys]
+        return [view for view in views if view['pair_key'] in self._rows]
 
     def _list_files(self) -> dict[str, str]:
         return {
@@ -236,11 +201,3 @@ class ObjectRenders(PairedDataset):
             if os.path.isfile(os.path.join(folder, name + suffix)):
                 return name + suffix
         return f'{name}.npy'
-
-
-def _by_object(names: Iterable[str]) -> dict[str, list[str]]:
-    """Sort names of vectors by their object."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(name.split('/', 1)[0], []).append(name)
-    return groups

@@ -161,7 +161,8 @@ class PackableDataset(PointCloudDataset):
         loader = self.loader()
         if self.packed is None or self.archive or loader is None:
             return samples
-        known, places = set(), {}
+        known: set[str] = set()
+        places: dict[tuple, tuple] = {}
         for folder in sorted(Path(self.pack_folder()).glob(f'[!.]*{SUFFIX}')):
             pack = read_index(str(folder))
             known |= pack['clouds'].keys()

@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, NamedTuple, TextIO
+from typing import Any, ClassVar, NamedTuple, TextIO
 
 import numpy as np
 from mmengine.logging import print_log
@@ -98,10 +98,6 @@ class PointFolder(PackableDataset):
         metainfo: See `BaseDataset`.
         **kwargs: Arguments of `PackableDataset`.
 
-    Raises:
-        ValueError: If the split is unknown, or a file, list or folder does
-            not fit the classes.
-
     Example:
         >>> pipeline = [dict(type='LoadPointCloud')]
         >>> data = PointFolder(
@@ -141,7 +137,7 @@ class PointFolder(PackableDataset):
         up_axis: str | None = None,
         normalization: str | None = None,
         metainfo: dict | None = None,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         if classes is None:
             classes = (metainfo or {}).get('classes') or None
@@ -206,15 +202,6 @@ class PointFolder(PackableDataset):
             )
         return [text]
 
-    def listed_files(self) -> tuple[str, list[str]]:
-        """Name the files of the lists."""
-        return self.data_root, [
-            os.path.relpath(entry.path, self.data_root)
-            for part in self.parts
-            if self._find_list(part) is not None
-            for entry in self._list_entries(part)
-        ]
-
     def explain_nothing(self) -> str:
         """Say what the folder has instead of clouds."""
         if not self._left_out:
@@ -248,7 +235,8 @@ class PointFolder(PackableDataset):
         lists = {stem + suffix for stem in _LISTS for suffix in LIST_SUFFIXES}
         named = (self._find_list(split) for split in (None, *SPLIT_NAMES))
         lists |= {os.path.relpath(p, self.data_root) for p in named if p}
-        found, others = [], []
+        found: list[str] = []
+        others: list[str] = []
         for parent, folders, names in os.walk(
             self.data_root, followlinks=True
         ):

@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.logging import print_log
@@ -60,11 +60,7 @@ class S3DISBlocks(PointCloudDataset):
         num_points: Points of a block, on which the number of blocks depends.
         sample_rate: Share of the points that an epoch of blocks has.
         **kwargs: Arguments of `PointCloudDataset`; a ``label_fraction`` is
-            one of the rooms, spread over their kinds.
-
-    Raises:
-        ValueError: If an area or ``samples`` is unknown, or a number is not
-            positive.
+            one of the rooms.
 
     Example:
         >>> pipeline = [dict(type='LoadRoomBlock', num_points=2048)]
@@ -84,8 +80,6 @@ class S3DISBlocks(PointCloudDataset):
         normalization='none',
     )
     SPLITS = ('train', 'test')
-    # One room of each of 11 kinds is 5 % of them.
-    LABELS_OF_EVERY_CLASS = False
     LAYOUT = (
         f'{_FOLDER}/Area_<1-6>_<room>.npy with rows x, y, z, red, green, '
         'blue, label'
@@ -104,7 +98,7 @@ class S3DISBlocks(PointCloudDataset):
         samples: str = 'blocks',
         num_points: int = 2048,
         sample_rate: float = 1.0,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         check_choice('samples', samples, SAMPLES)
         check_least('num_points', num_points, 1)
@@ -127,14 +121,9 @@ class S3DISBlocks(PointCloudDataset):
 
     def find_problems(self) -> list[str]:
         """Say what of the layout is missing."""
-        if not self.areas:
-            return [
-                f'S3DISBlocks has no area for the split {self.split!r}: '
-                f'test_areas is {self.test_areas}'
-            ]
         found = {area for area, _, _ in self._list_rooms()}
         missing = [area for area in self.areas if area not in found]
-        if not found or (missing and self.on_error == 'raise'):
+        if (missing and not found) or (missing and self.on_error == 'raise'):
             path = os.path.join(self.folder, f'Area_{missing[0]}_*.npy')
             what = f'the rooms of area {missing[0]}'
             return [self.describe_missing(what, path)]
@@ -170,7 +159,9 @@ class S3DISBlocks(PointCloudDataset):
         if self.samples == 'rooms':
             return rooms
         sizes = [room['num_points'] for room in rooms]
-        counts = _count_blocks(sizes, self.num_points, self.sample_rate)
+        # An epoch has that share of all points, whole blocks of each room.
+        blocks = int(sum(sizes) * self.sample_rate / self.num_points)
+        counts = [round(size / sum(sizes) * blocks) for size in sizes]
         if not any(counts):
             raise ValueError(
                 f'{self.folder}: {sum(sizes)} points make no block of '
@@ -183,8 +174,8 @@ class S3DISBlocks(PointCloudDataset):
         ]
 
     def label_of(self, sample: dict) -> str:
-        """Name the kind of a room, by which ``label_fraction`` divides."""
-        return sample['room_type']
+        """Name the kind by which ``label_fraction`` divides: one of all."""
+        return 'room'
 
     def class_weights(self) -> list[float]:
         """Weigh the classes, larger for rarer ones.
@@ -244,21 +235,6 @@ def _read_areas(value: int | str | Sequence[int]) -> tuple[int, ...]:
             f'test_areas must be some of {list(ROOM_COUNTS)}, got {value!r}'
         )
     return tuple(sorted({known[str(part)] for part in parts}))
-
-
-def _count_blocks(
-    sizes: Sequence[int], num_points: int, sample_rate: float
-) -> list[int]:
-    """Count the blocks of each room in an epoch.
-
-    Args:
-        sizes: Points of each room.
-        num_points: Points of a block.
-        sample_rate: Share of all points.
-    """
-    total = sum(sizes)
-    blocks = int(total * sample_rate / num_points)
-    return [round(size / total * blocks) for size in sizes]
 
 
 def _log_warning(text: str) -> None:

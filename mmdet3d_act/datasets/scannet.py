@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import glob
 import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -26,9 +25,8 @@ from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 from mmdet3d_act.datasets.readers.scenes import read_scene_infos
 from mmdet3d_act.registry import DATASETS
 
-# Names, order and colours are those of MMDetection3D's data sets, misspellings
-# included, so that predictions and its tools agree. Ids are those of the NYU40
-# label set, which is what the mask files of scenes hold.
+# Names and order are those of MMDetection3D's data sets, misspellings
+# included. Ids are those of the NYU40 label set, which mask files hold.
 # Of the boxes, in the order of their labels.
 _DETECTION = (
     'cabinet bed chair sofa table door window bookshelf picture counter '
@@ -40,25 +38,8 @@ DETECTION_IDS = (
     3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39,
 )  # fmt: skip
 
-# Of the points: walls and floors are no boxes, and the last box class gives
-# way to all other furniture.
-SEGMENTATION_CLASSES = (
-    'wall',
-    'floor',
-    *DETECTION_CLASSES[:-1],
-    'otherfurniture',
-)
+# Of the points: walls, floors, and other furniture for the last box class.
 SEGMENTATION_IDS = (1, 2, *DETECTION_IDS)
-
-# RGB, 0 to 255, one colour for each class.
-DETECTION_PALETTE = (
-    (31, 119, 180), (255, 187, 120), (188, 189, 34), (140, 86, 75),
-    (255, 152, 150), (214, 39, 40), (197, 176, 213), (148, 103, 189),
-    (196, 156, 148), (23, 190, 207), (247, 182, 210), (219, 219, 141),
-    (255, 127, 14), (158, 218, 229), (44, 160, 44), (112, 128, 144),
-    (227, 119, 194), (82, 84, 163),
-)  # fmt: skip
-SEGMENTATION_PALETTE = ((174, 199, 232), (152, 223, 138), *DETECTION_PALETTE)
 
 # The data set of MMDetection3D that says what a task's annotations are.
 SOURCES = dict(detection='ScanNetDataset', segmentation='ScanNetSegDataset')
@@ -100,9 +81,6 @@ class ScanNetScenes(PointCloudDataset):
         **kwargs: Arguments of `PointCloudDataset`; a ``label_fraction`` is
             one of the scenes.
 
-    Raises:
-        ValueError: If ``task`` is unknown or ``samples_per_scene`` below 1.
-
     Example:
         >>> pipeline = [
         ...     dict(type='LoadScene', with_boxes=True),
@@ -119,7 +97,6 @@ class ScanNetScenes(PointCloudDataset):
 
     METAINFO: ClassVar[dict] = dict(up_axis='z', normalization='none')
     SPLITS = ('train', 'val')
-    LABELS_OF_EVERY_CLASS = False
     LAYOUT = (
         'scannet_infos_<train|val>.pkl, points/<scene>.bin and, for '
         'segmentation, semantic_mask/<scene>.bin'
@@ -141,12 +118,14 @@ class ScanNetScenes(PointCloudDataset):
         scene_idxs: str | Sequence[int] | None = None,
         metainfo: dict | None = None,
         box_type_3d: str = BOX_TYPE,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         check_choice('box_type_3d', box_type_3d, (BOX_TYPE,))
         check_choice('task', task, tuple(SOURCES))
         check_least('samples_per_scene', samples_per_scene, 1)
         self.task = task
+        if task == 'segmentation':
+            self.FILES = ('lidar_path', 'pts_semantic_mask_path')
         self.samples_per_scene = samples_per_scene
         self.scene_idxs = scene_idxs
         self._num_listed = 0
@@ -186,49 +165,6 @@ class ScanNetScenes(PointCloudDataset):
             path = os.path.join(self.data_root, self.scene_idxs)
             needed.append(('the list scene_idxs', path))
         return needed
-
-    @classmethod
-    def check_requirements(cls, cfg: dict) -> list[str]:
-        """Say what is missing, also files of single scenes."""
-        problems = super().check_requirements(cfg)
-        if problems:
-            return problems
-        return cls.without_pipelines(cfg).find_missing_files()
-
-    @classmethod
-    def count_samples(cls, cfg: dict) -> int:
-        """Count the samples of a configured data set; no scene is read."""
-        return len(cls.without_pipelines(cfg))
-
-    def find_missing_files(self) -> list[str]:
-        """Say which files of the scenes in use are absent.
-
-        With ``on_error='skip'`` scenes without them are left out, so that it
-        is a fault only if none is left.
-        """
-        scenes = {one['scene']: one for one in self.load_data_list()}
-        kinds = [('points', 'lidar_path')]
-        if self.task == 'segmentation':
-            kinds.append(('classes of the points', 'pts_semantic_mask_path'))
-        problems = []
-        for what, key in kinds:
-            paths = [scene[key] for scene in scenes.values()]
-            absent = [path for path in paths if not os.path.isfile(path)]
-            if not absent or (self.on_error == 'skip' and absent != paths):
-                continue
-            text = self.describe_missing(
-                f'the {what} of {len(absent)} of {len(paths)} scenes in '
-                f'{self.ann_file}, the first',
-                absent[0],
-            )
-            pattern = os.path.join(self.data_root, 'scannet*_infos_*.pkl')
-            lists = ', '.join(map(os.path.basename, glob.glob(pattern)))
-            text += f' ann_file names the list; there are {lists}.'
-            if absent != paths and not self.test_mode:
-                # In testing another scene would count twice instead.
-                text += " on_error='skip' of the data set takes others."
-            problems.append(text)
-        return problems
 
     def list_samples(self) -> list[dict]:
         """List every scene as MMDetection3D does."""
@@ -315,7 +251,7 @@ class ScanNetScenes(PointCloudDataset):
         infos = read_scene_infos(self.ann_file, len(categories))
         names = {number: name for name, number in categories.items()}
         numbers = {name: number for number, name in enumerate(known)}
-        unknown = Counter()
+        unknown: Counter = Counter()
         for box in (box for info in infos for box in info['instances']):
             name = names.get(box['bbox_label_3d'])
             box['bbox_label_3d'] = numbers.get(name, -1)
@@ -340,12 +276,11 @@ class ScanNetScenes(PointCloudDataset):
 
     def _read_scene_idxs(self) -> list[int]:
         """Read the number of the scene of every sample."""
-        values, path = self.scene_idxs, 'scene_idxs'
-        if isinstance(values, str):
-            path = os.path.join(self.data_root, values)
+        numbers, path = np.asarray(self.scene_idxs), 'scene_idxs'
+        if isinstance(self.scene_idxs, str):
+            path = os.path.join(self.data_root, self.scene_idxs)
             with reading(path, 'a NumPy array'):
-                values = read_npy(path)
-        numbers = np.asarray(values)
+                numbers = read_npy(path)
         count = self._num_listed
         sound = numbers.ndim == 1 and numbers.dtype.kind in 'iu'
         if not sound or not np.isin(numbers, range(count)).all():

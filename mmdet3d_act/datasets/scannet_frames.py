@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmengine.logging import print_log
 
@@ -44,9 +44,6 @@ class ScanNetFrames(PairedDataset):
             makes the missing list an error.
         **kwargs: Arguments of `PointCloudDataset`.
 
-    Raises:
-        ValueError: If ``frame_stride`` or ``holdout`` is out of range.
-
     Example:
         >>> pipeline = [
         ...     dict(type='LoadFrame'),
@@ -83,7 +80,7 @@ class ScanNetFrames(PairedDataset):
         *,
         frame_stride: int = 25,
         holdout: float | None = None,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         check_least('frame_stride', frame_stride, 1)
         if holdout is not None and not 0 < holdout < 1:

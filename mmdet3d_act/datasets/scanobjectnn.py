@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,9 +43,6 @@ class ScanObjectNN(PointCloudDataset):
             moved by up to half of their size, turned and scaled (PB_T50_RS).
         **kwargs: Arguments of `PointCloudDataset`.
 
-    Raises:
-        ValueError: If ``variant`` is unknown.
-
     Example:
         >>> pipeline = [dict(type='LoadPointCloud')]
         >>> data = ScanObjectNN('data/ScanObjectNN', 'test', pipeline=pipeline)
@@ -76,7 +73,7 @@ class ScanObjectNN(PointCloudDataset):
         split: str,
         *,
         variant: str = 'hardest',
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         check_choice('variant', variant, tuple(VARIANTS))
         self.variant = variant
@@ -97,7 +94,7 @@ class ScanObjectNN(PointCloudDataset):
     def list_samples(self) -> list[dict]:
         """List number in the file, split and class of every cloud."""
         clouds, labels = read_h5_clouds(self.archive)
-        return self.list_archive(clouds, labels)
+        return self.list_archive(list(clouds), labels)
 
 
 def read_h5_clouds(path: str) -> tuple[np.ndarray, list[int]]:

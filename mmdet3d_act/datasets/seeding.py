@@ -33,7 +33,7 @@ class RngKey(NamedTuple):
 
     seed: int
     epoch: int
-    index: int
+    index: int  # type: ignore[assignment]
 
 
 class SampleIndex(int):
@@ -127,7 +127,9 @@ class EpochSampler(Sampler):
         round_up: bool = True,
         shared: bool = False,
     ) -> None:
-        self.rank, self.world_size = (0, 1) if shared else get_dist_info()
+        self.rank, self.world_size = 0, 1
+        if not shared:
+            self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else seed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from mmdet3d_act.datasets.base import check_choice, read_lines
+from mmdet3d_act.datasets.base import check_choice
 from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.registry import DATASETS
 
@@ -35,7 +35,6 @@ _CATEGORIES = {
 }
 _BY_SYNSET = {synset: name for name, (synset, _) in _CATEGORIES.items()}
 _FOLDER = 'shapenetcore_partanno_segmentation_benchmark_v0_normal'
-_CATEGORY_FILE = 'synsetoffset2category.txt'
 
 
 def _number_parts() -> dict[str, tuple[int, ...]]:
@@ -67,9 +66,6 @@ class ShapeNetPart(PackableDataset):
             numbers stay the same.
         **kwargs: Arguments of `PackableDataset`.
 
-    Raises:
-        ValueError: If a category is unknown, or a list is damaged.
-
     Example:
         >>> pipeline = [dict(type='LoadPointCloud', label_column=6)]
         >>> data = ShapeNetPart('data', 'test', pipeline=pipeline)
@@ -94,7 +90,7 @@ class ShapeNetPart(PackableDataset):
     )
     SPLITS = ('train', 'val', 'test', 'trainval')
     LAYOUT = (
-        f'{_CATEGORY_FILE}, train_test_split/shuffled_{{train,val,test}}_file_'
+        'train_test_split/shuffled_{train,val,test}_file_'
         'list.json ("shape_data/<synset>/<id>" each), and <synset>/<id>.txt '
         'with rows "x y z nx ny nz part"'
     )
@@ -109,7 +105,7 @@ class ShapeNetPart(PackableDataset):
         split: str,
         *,
         categories: Sequence[str] | None = None,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         for category in categories or ():
             check_choice('each of categories', category, tuple(_CATEGORIES))
@@ -125,11 +121,6 @@ class ShapeNetPart(PackableDataset):
         """Name the folder that holds lists and points."""
         return self.inner_folder(_FOLDER)
 
-    @property
-    def category_file(self) -> str:
-        """Name the file with the categories."""
-        return os.path.join(self.folder, _CATEGORY_FILE)
-
     def _list_file(self, split: str) -> str:
         name = f'shuffled_{split}_file_list.json'
         return os.path.join(self.folder, 'train_test_split', name)
@@ -141,18 +132,8 @@ class ShapeNetPart(PackableDataset):
             for part in self.parts
         ]
 
-    def listed_files(self) -> tuple[str, list[str]]:
-        """Name the listed files of the categories."""
-        return self.folder, [
-            f'{synset}/{name}.txt'
-            for part in self.parts
-            for synset, name in read_part_list(self._list_file(part))
-            if _BY_SYNSET[synset] in self.categories
-        ]
-
     def list_samples(self) -> list[dict]:
         """List file, split, category and possible labels of every cloud."""
-        self._check_categories()
         samples = []
         for part in self.parts:
             for synset, name in sorted(read_part_list(self._list_file(part))):
@@ -176,22 +157,6 @@ class ShapeNetPart(PackableDataset):
     def label_of(self, sample: dict) -> str:
         """Name the category, by which ``label_fraction`` divides."""
         return sample['shape_category']
-
-    def _check_categories(self) -> None:
-        """Refuse a folder whose categories are others."""
-        path = self.category_file
-        if not os.path.isfile(path):
-            return
-        found = [tuple(line.split()) for line in read_lines(path)]
-        expected = [(name, s) for name, (s, _) in _CATEGORIES.items()]
-        if found != expected:
-            odd = [line for line in found if line not in expected]
-            raise ValueError(
-                f'{path}: expected the 16 categories of ShapeNetPart with '
-                'their synsets, in the order of their names, got '
-                f'{odd[:1] or f"{len(found)} lines"}; restore the file of the '
-                'archive'
-            )
 
 
 def read_part_list(path: str) -> list[tuple[str, str]]:

@@ -17,14 +17,8 @@ from mmdet3d_act.apis.scene_inference import (
     open_scenes,
     summarize_result,
 )
-from mmdet3d_act.datasets.scannet import (
-    DETECTION_CLASSES,
-    DETECTION_PALETTE,
-    SEGMENTATION_CLASSES,
-    SEGMENTATION_PALETTE,
-)
 from mmdet3d_act.engine.launch import UsageError
-from mmdet3d_act.registry import point_data
+from mmdet3d_act.registry import DATASETS, point_data
 from tests.test_apis.test_scene_pictures import BOXES, FOUND, Network
 
 pytest.importorskip('mmdet3d')
@@ -153,13 +147,15 @@ def test_a_bad_file_does_not_keep_from_the_others(
 def test_colours_are_those_of_the_data_set(scan: Path) -> None:
     known = open_scenes(config(), [scan], 'config.py').metainfo
     assert known['classes'] == CLASSES
-    places = [DETECTION_CLASSES.index(one) for one in CLASSES]
-    colors = [DETECTION_PALETTE[place] for place in places]
+    meta = DATASETS.get('ScanNetDataset').METAINFO
+    places = [meta['classes'].index(one) for one in CLASSES]
+    colors = [meta['palette'][place] for place in places]
     assert list(known['palette']) == colors
     points = config(task='segmentation', metainfo=dict())
     known = open_scenes(points, [scan], 'config.py').metainfo
-    assert known['classes'] == SEGMENTATION_CLASSES
-    assert np.array_equal(known['palette'], SEGMENTATION_PALETTE)
+    meta = DATASETS.get('ScanNetSegDataset').METAINFO
+    assert known['classes'] == meta['classes']
+    assert np.array_equal(known['palette'], meta['palette'])
 
 
 def test_files_of_one_name_do_not_overwrite_each_other(

@@ -28,7 +28,6 @@ def tree(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True)
         np.savetxt(path, _rows(index), fmt='%.6f', delimiter=',')
     (folder / 'modelnet40_train.txt').write_text('\n'.join(NAMES))
-    (folder / 'modelnet10_train.txt').write_text(NAMES[1])
     return tmp_path / 'ModelNet'
 
 
@@ -76,31 +75,15 @@ def test_dat_is_preferred(tree: Path) -> None:
         ModelNet40(str(tree), 'train')
 
 
-def test_modelnet10(tree: Path) -> None:
-    dataset = ModelNet40(str(tree), 'train', variant='modelnet10')
-    assert len(dataset.metainfo['classes']) == 10
-    info = dataset.get_data_info(0)
-    assert (info['category'], info['gt_label']) == ('night_stand', 6)
-
-
-@pytest.mark.parametrize(
-    ('name', 'content', 'offender'),
-    [
-        ('modelnet40_shape_names', 'bed\nairplane\n', '2 classes .* the 40'),
-        ('modelnet40_train', 'dragon_0001\n', 'dragon_0001'),
-    ],
-)
-def test_other_classes(
-    tree: Path, name: str, content: str, offender: str
-) -> None:
+def test_other_classes(tree: Path) -> None:
     folder = tree / 'modelnet40_normal_resampled'
-    (folder / f'{name}.txt').write_text(content)
-    with pytest.raises(ValueError, match=offender):
+    (folder / 'modelnet40_train.txt').write_text('dragon_0001\n')
+    with pytest.raises(ValueError, match='dragon_0001'):
         ModelNet40(str(tree), 'train', on_error='skip')
 
 
 @pytest.mark.parametrize(
-    'content', [{}, [[np.ones((5, 6))], [1, 2]], [[1, 2], [1, 2]]]
+    'content', [{}, [[np.ones((5, 6))], [1, 2]], [[np.ones((5, 6))], ['a']]]
 )
 def test_other_content(tmp_path: Path, content: object) -> None:
     path = tmp_path / 'a.dat'
@@ -204,25 +187,19 @@ def _changed(split: str, index: int, row: object) -> dict:
 
 
 @pytest.mark.parametrize(
-    ('fold', 'text'),
+    'fold',
     [
-        ([_cloud(0)], 'expected a dict'),
-        (dict(train=[]), "'train'"),
-        (dict(train=[], test=[]), "'train'"),
-        (
-            _changed('train', 0, (_cloud(0), 2, 8)),
-            r'train clouds have the labels \[0, 1, 2\]',
-        ),
-        (_changed('test', 1, _cloud(0)), 'points, label, class'),
-        (_changed('train', 1, (_cloud(0), 0.5, 8)), 'integer'),
-        (_changed('train', 1, (_cloud(0), 'a', 8)), 'integer'),
-        (
-            _changed('test', 0, (_cloud(0), 0, 9)),
-            'expected one class per label',
-        ),
+        [_cloud(0)],
+        dict(train=[]),
+        dict(train=[], test=[]),
+        _changed('train', 0, (_cloud(0), 2, 8)),
+        _changed('test', 1, _cloud(0)),
+        _changed('train', 1, (_cloud(0), 0.5, 8)),
+        _changed('train', 1, (_cloud(0), 'a', 8)),
+        _changed('test', 0, (_cloud(0), 0, 9)),
     ],
 )
-def test_other_folds(tmp_path: Path, fold: object, text: str) -> None:
+def test_other_folds(tmp_path: Path, fold: object) -> None:
     write_fold(tmp_path, fold)
-    with pytest.raises(ValueError, match=rf'2way_3shot/0\.pkl: .*{text}'):
+    with pytest.raises(ValueError, match=r'2way_3shot/0\.pkl: '):
         _fold_data(tmp_path, 'train')

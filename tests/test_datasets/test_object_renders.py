@@ -30,16 +30,13 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / 'object_renders'
     (root / 'points').mkdir(parents=True)
     (root / 'vectors').mkdir()
-    rows = {kind: {} for kind in ('image', 'caption', 'query')}
+    rows = {kind: {} for kind in ('image', 'query')}
     for number, name in enumerate(TRAIN + TEST):
         np.save(root / 'points' / name, rng.normal(size=(40, 3)))
         rows['query'][name] = [number, 0, 0]
         (root / 'images' / name).mkdir(parents=True)
         for view in (1, 2, 3):
             rows['image'][f'{name}/{view}'] = [number, view, 0]
-            for writer in (1, 2):
-                key = f'{name}/view{view}_writer{writer}'
-                rows['caption'][key] = [number, view, writer]
             image = np.full((10, 12, 3), 10 * number + view, np.uint8)
             path = root / 'images' / name / f'{view}.png'
             path.write_bytes(encode(image, 'PNG'))
@@ -110,26 +107,6 @@ def test_the_vector_is_that_of_the_view(
     assert seen == {1, 2, 3}
 
 
-def test_captions_of_the_view_and_texts_of_the_object(root: Path) -> None:
-    dataset = ObjectRenders(
-        str(root),
-        vectors='small',
-        vector_kind='caption',
-        pipeline=[*CLOUD, *PACK],
-    )
-    writers = set()
-    for epoch in range(20):
-        sample = dataset[SampleIndex(0, epoch)]
-        number, view, writer = sample['inputs']['vectors'].tolist()
-        assert (number, view) == (0, int(sample['data_samples'].pair_key[-1]))
-        writers.add(writer)
-    assert writers == {1, 2}
-    dataset = ObjectRenders(
-        str(root), vectors='small', vector_kind='query', pipeline=CLOUD + PACK
-    )
-    assert dataset[1]['inputs']['vectors'].tolist() == [1, 0, 0]
-
-
 def test_vectors_without_images(root: Path) -> None:
     shutil.rmtree(root / 'images')
     options = dict(vectors='small', pipeline=[*CLOUD, *PACK])
@@ -137,8 +114,6 @@ def test_vectors_without_images(root: Path) -> None:
     assert dataset.pair_keys()[:3] == ['cup/1', 'cup/2', 'cup/3']
     view = int(dataset[0]['data_samples'].pair_key[-1])
     assert dataset[0]['inputs']['vectors'].tolist() == [0, view, 0]
-    dataset = ObjectRenders(str(root), vector_kind='query', **options)
-    assert dataset.pair_keys() == TRAIN
     with pytest.raises(FileNotFoundError, match=r'3 objects .* an image, for'):
         ObjectRenders(str(root))
 

@@ -17,7 +17,6 @@ from mmdet3d_act.registry import DATASETS
         ('ShapeNet55', dict(label_fraction=0), 'label_fraction .* got 0'),
         ('ShapeNet55', dict(label_fraction=20), 'label_fraction .* got 20'),
         ('ShapeNetPart', dict(categories=['Mugg']), "mean 'Mug'"),
-        ('ModelNet40', dict(variant='modelnet30'), "'modelnet30'"),
         ('ModelNet40', dict(source='h5'), "'h5'"),
         ('ModelNetFewShot', dict(way=1), 'way=1'),
         ('ModelNetFewShot', dict(shot=0), 'shot=0'),
@@ -32,7 +31,6 @@ from mmdet3d_act.registry import DATASETS
         ('ScanNetScenes', dict(samples_per_scene=0), 'got 0'),
         ('ScanNetFrames', dict(frame_stride=0), 'frame_stride'),
         ('ScanNetFrames', dict(holdout=1.0), 'holdout'),
-        ('ObjectRenders', dict(vector_kind='text'), "'text'"),
         (
             'ObjectRenders',
             dict(static_pipeline=[dict(type='LoadImage')]),
@@ -51,8 +49,6 @@ def test_wrong_options(kind: str, options: dict, offender: str) -> None:
     [
         (dict(way=1), {}, 'way=1'),
         ({}, dict(split='trainval'), "'trainval'"),
-        ({}, dict(label_fraction=0.5), 'label_fraction=0.5'),
-        ({}, dict(indices=3), 'indices=3'),
     ],
 )
 def test_no_fold(options: dict, inner: dict, offender: str) -> None:

@@ -61,11 +61,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'holds the same to a few micrometres in half the space)',
     )
     add(
-        '--drop-bad-rows',
-        action='store_true',
-        help='leave out, and list, rows that cannot be mended',
-    )
-    add(
         '--workers',
         type=int,
         default=0,
@@ -115,7 +110,7 @@ def iter_converted(
     from mmdet3d_act.datasets.readers.s3dis_raw import convert_room
     from mmdet3d_act.processes import end_workers, ignore_interrupt
 
-    options = dict(dtype=args.dtype, drop_bad_rows=args.drop_bad_rows)
+    options = dict(dtype=args.dtype)
     if args.workers == 0:
         for room in rooms:
             yield room.name, convert_room(room, args.out, **options)
@@ -172,10 +167,9 @@ def summarize(rooms: dict[str, dict]) -> str:
     lines = [f'{len(rooms)} rooms, {points} points']
     for name, room in sorted(rooms.items()):
         for repair in room['repairs']:
-            done = f'-> {repair["after"]!r}' if repair['after'] else 'dropped'
             lines.append(
                 f'  {name}/{repair["file"]} row {repair["line"]}: '
-                f"'{repair['before']}' {done}"
+                f"'{repair['before']}' -> '{repair['after']}'"
             )
         lines += [
             f'  {name}/{file}: left out, a copy' for file in room['copies']

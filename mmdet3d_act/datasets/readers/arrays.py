@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import zipfile
 from collections.abc import Sequence
-from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -16,48 +14,13 @@ from mmdet3d_act.datasets.readers.errors import (
     reading,
 )
 
-_HEADERS = {
-    (1, 0): npy.read_array_header_1_0,
-    (2, 0): npy.read_array_header_2_0,
-}
-VECTOR_KINDS = ('image', 'caption', 'query')
-
-
-def read_array(file: BinaryIO, size: int) -> np.ndarray:
-    """Read the array of an opened ``.npy`` file.
-
-    A structured array with fields x, y and z becomes (N, 3 + F).
-
-    Args:
-        file: The file, at its beginning.
-        size: Its length in bytes; an array that the header says is longer
-            is refused before memory is asked for.
-    """
-    version = npy.read_magic(file)
-    shape, is_fortran, dtype = _HEADERS[version](file)
-    if dtype.hasobject:
-        raise ValueError(
-            'it holds pickled Python objects, which are not opened '
-            '(allow_pickle=False); save an array of numbers'
-        )
-    promised = math.prod(shape) * dtype.itemsize
-    left = size - file.tell()
-    if min(shape, default=0) < 0 or promised > left:
-        raise ValueError(
-            f'truncated: its header promises {dtype} of shape {shape}, '
-            f'{promised} bytes, and {left} follow'
-        )
-    array = np.frombuffer(bytearray(file.read(promised)), dtype)
-    array = array.reshape(shape, order='F' if is_fortran else 'C')
-    return array if dtype.names is None else stack_fields(array.reshape(-1))
-
 
 def stack_fields(table: np.ndarray) -> np.ndarray:
     """Stack the columns of a structured array, (N, 3 + F), x, y, z first.
 
     Fields that are no numbers, or several in one, are left out.
     """
-    kinds = table.dtype
+    table, kinds = table.reshape(-1), table.dtype
     names = [n for n in kinds.names if kinds[n].kind in 'fiu']
     found = {n.lower(): n for n in names if n.lower() in ('x', 'y', 'z')}
     missing = [axis for axis in 'xyz' if axis not in found]
@@ -70,8 +33,8 @@ def stack_fields(table: np.ndarray) -> np.ndarray:
 
 def read_npy(path: str) -> np.ndarray:
     """Read the array of a ``.npy`` file."""
-    with open(path, 'rb') as file:
-        return read_array(file, os.path.getsize(path))
+    # A map is never longer than the file.
+    return _plain(np.array(npy.open_memmap(path, mode='r')))
 
 
 def read_npz(path: str, key: str | None) -> np.ndarray:
@@ -95,7 +58,12 @@ def read_npz(path: str, key: str | None) -> np.ndarray:
         member = members[key]
         check_expansion(member.file_size, os.path.getsize(path))
         with archive.open(member) as file:
-            return read_array(file, member.file_size)
+            return _plain(npy.read_array(file, allow_pickle=False))
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Give a structured array's fields as columns, (N, 3 + F)."""
+    return array if array.dtype.names is None else stack_fields(array)
 
 
 def read_hdf5(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:

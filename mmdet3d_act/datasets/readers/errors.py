@@ -6,35 +6,23 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+_OTHER = 'give it the suffix of what it is, or convert it'
+# What a file begins with, what that is, and what helps.
 _SIGNATURES = (
-    (b'\xff\xd8\xff', 'a picture'),
-    (b'\x89PNG', 'a picture'),
-    (b'%PDF', 'a PDF document'),
-    (b'PK\x03\x04', 'a ZIP archive (.npz)'),
-    (b'PK\x05\x06', 'an empty ZIP archive'),
-    (b'\x1f\x8b', 'gzip-compressed data'),
-    (b'\x89HDF', 'an HDF5 file'),
-    (b'\x93NUMPY', 'a NumPy array'),
-    (b'LASF', 'a LAS or LAZ file'),
-    (b'glTF', 'a binary glTF file'),
-    (b'ply\n', 'a PLY file'),
-    (b'ply\r', 'a PLY file'),
-    (b'# .PCD', 'a PCD file'),
-    (b'OFF', 'an OFF file'),
-    (b'version https://git-lfs', 'a Git LFS pointer'),
-    (b'<!DOCTYPE', 'a web page'),
-    (b'<!doctype', 'a web page'),
-    (b'<html', 'a web page'),
-    (b'\x80', 'a Python pickle'),
+    (b'version https://git-lfs', 'a Git LFS pointer', 'run: git lfs pull'),
+    (b'<!DOCTYPE', 'a web page', 'the download failed, get the file again'),
+    (b'<!doctype', 'a web page', 'the download failed, get the file again'),
+    (b'<html', 'a web page', 'the download failed, get the file again'),
+    (b'\x80', 'a Python pickle', 'convert it to .npy; pickles can run code'),
+    (b'PK', 'a ZIP archive', 'PyTorch: np.save(path, points.numpy())'),
+    (b'\xff\xd8\xff', 'a picture', _OTHER),
+    (b'\x89PNG', 'a picture', _OTHER),
+    (b'\x89HDF', 'an HDF5 file', _OTHER),
+    (b'\x93NUMPY', 'a NumPy array', _OTHER),
+    (b'glTF', 'a binary glTF file', _OTHER),
+    (b'ply', 'a PLY file', _OTHER),
+    (b'# .PCD', 'a PCD file', _OTHER),
 )
-_REMEDIES = {
-    'a Git LFS pointer': 'fetch the file itself with: git lfs pull',
-    'a web page': 'the download failed, get the file again',
-    'a Python pickle': 'convert it to .npy; pickles can run code',
-    'a PyTorch file': 'save its points as .npy: np.save(path, points.numpy())',
-}
-# Suffixes of files that should be pickles.
-_PICKLES = ('.pkl', '.dat')
 # Control characters that text does not have.
 _BINARY = frozenset(range(32)) - frozenset(b'\t\n\r\f\v\x1b')
 # What a small file may unpack to, and how many times its size a large one.
@@ -98,18 +86,6 @@ def looks_binary(head: bytes) -> bool:
     return sum(byte in _BINARY for byte in head) > len(head) // 100
 
 
-def describe_content(head: bytes) -> str:
-    """Say what a file is by its first bytes: 'a picture', 'text'."""
-    if not head.strip(b'\x00'):
-        return 'zero bytes' if head else 'an empty file'
-    if head.startswith(b'PK') and b'data.pkl' in head[:128]:
-        return 'a PyTorch file'
-    for signature, kind in _SIGNATURES:
-        if head.lstrip().startswith(signature):
-            return kind
-    return 'binary data' if looks_binary(head) else 'text'
-
-
 def check_expansion(unpacked: int, packed: int) -> None:
     """Refuse content that says it is far larger than its file.
 
@@ -129,20 +105,15 @@ def _describe_fault(path: str, expected: str, error: Exception) -> str:
     """Say what was expected, what arrived, and what to do."""
     if isinstance(error, PermissionError):
         return f'unreadable: {error.strerror}'
-    arrived = expected
-    if os.path.isfile(path):
-        with open(path, 'rb') as file:
-            arrived = describe_content(file.read(1024))
-    if arrived == 'a Python pickle' and path.endswith(_PICKLES):
-        arrived = expected
     reason = ' '.join(str(error).split())[:300] or type(error).__name__
     if isinstance(error, KeyError):
         reason = f'it has no {reason}'
-    if arrived in (expected, 'text', 'binary data', 'an empty file'):
-        remedy = 'if it is damaged, copy or export it again'
-    else:
-        remedy = _REMEDIES.get(
-            arrived, 'give it the suffix of what it is, or convert it'
-        )
-    seen = '' if arrived == expected else f', got {arrived}'
+    head = b''
+    if os.path.isfile(path):
+        with open(path, 'rb') as file:
+            head = file.read(64).lstrip()
+    seen, remedy = '', 'if it is damaged, copy or export it again'
+    for signature, kind, advice in _SIGNATURES:
+        if head.startswith(signature) and kind not in expected:
+            seen, remedy = f', got {kind}', advice
     return f'unreadable: expected {expected}{seen}: {reason}; {remedy}'

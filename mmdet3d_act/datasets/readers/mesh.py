@@ -6,8 +6,9 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -51,8 +52,8 @@ def read_mesh(path: str, mesh_points: int) -> np.ndarray:
     if suffix in ('.stl', '.glb', '.gltf'):
         triangles, vertices = _read_with_trimesh(path, suffix)
     else:
-        vertices, faces = _READERS[suffix](path)
-        vertices = np.asarray(vertices, np.float64).reshape(-1, 3)
+        found, faces = _READERS[suffix](path)
+        vertices = np.asarray(found, np.float64).reshape(-1, 3)
         triangles = vertices[triangulate(vertices, faces)]
     if len(triangles):
         return sample_triangles(triangles, mesh_points)
@@ -148,7 +149,11 @@ def _read_off(path: str) -> tuple[np.ndarray, list]:
     ]
 
 
-_READERS = {'.obj': _read_obj, '.off': _read_off, '.ply': read_ply_mesh}
+_READERS: dict[str, Callable[[str], tuple[Any, Any]]] = {
+    '.obj': _read_obj,
+    '.off': _read_off,
+    '.ply': read_ply_mesh,
+}
 
 
 def _read_with_trimesh(

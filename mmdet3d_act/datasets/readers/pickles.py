@@ -6,7 +6,6 @@ are let through, each as a function of ours that takes plain types alone.
 
 from __future__ import annotations
 
-import mmap
 import os
 import pickle
 import pickletools
@@ -94,18 +93,7 @@ class ArrayUnpickler(pickle.Unpickler):
     """
 
     def find_class(self, module: str, name: str) -> object:
-        """Give what stands for an allowed name.
-
-        Args:
-            module: Module that the pickle asks for.
-            name: Name in that module.
-
-        Returns:
-            The class or function.
-
-        Raises:
-            pickle.UnpicklingError: If the name is not allowed.
-        """
+        """Give what stands for an allowed name; refuse others."""
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(
                 f'refused to load {module}.{name}: only NumPy arrays, '
@@ -117,26 +105,17 @@ class ArrayUnpickler(pickle.Unpickler):
 def read_arrays_pickle(path: str | os.PathLike) -> object:
     """Read a pickle of containers, numbers and NumPy arrays.
 
-    Args:
-        path: The file.
-
-    Returns:
-        Its content.
-
     Raises:
         BadSampleError: If the file is missing or not a pickle, holds types
             that are not allowed, or asks for more memory than it fills.
     """
     path = os.fspath(path)
-    with (
-        reading(path, 'a Python pickle'),
-        open(path, 'rb') as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
+    with reading(path, 'a Python pickle'), open(path, 'rb') as file:
+        size = os.path.getsize(path)
         # Also reads each length against what is there.
-        for opcode, argument, _ in pickletools.genops(content):
-            if opcode.name in _PUTS and argument > len(content):
+        for opcode, argument, _ in pickletools.genops(file):
+            if opcode.name in _PUTS and argument > size:
                 raise ValueError(f'it asks for {argument} entries of memory')
-        content.seek(0)
+        file.seek(0)
         # Pickles of Python 2 keep array bytes as latin-1 strings.
-        return ArrayUnpickler(content, encoding='latin1').load()
+        return ArrayUnpickler(file, encoding='latin1').load()

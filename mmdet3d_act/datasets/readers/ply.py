@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from plyfile import PlyData, PlyParseError
 
 from mmdet3d_act.datasets.readers.arrays import stack_fields
 from mmdet3d_act.datasets.readers.text import read_table
@@ -38,7 +39,7 @@ class PlyElement(NamedTuple):
     """An element of a PLY header; a list's type is that of its length."""
 
     name: str
-    count: int
+    count: int  # type: ignore[assignment]
     fields: list[tuple[str, str]]
     lists: list[str]
 
@@ -65,8 +66,6 @@ def read_ply(path: str) -> np.ndarray:
 
 def read_ply_mesh(path: str) -> tuple[np.ndarray, Sequence[np.ndarray]]:
     """Read vertices (V, 3), and for each face the indices of its vertices."""
-    from plyfile import PlyParseError
-
     vertices = read_ply(path)[:, :3]
     with open(path, 'rb') as file:
         elements = _read_header(file, os.path.getsize(path))[1]
@@ -128,9 +127,7 @@ def _read_header(file: BinaryIO, size: int) -> tuple[str, list[PlyElement]]:
     return order, elements
 
 
-def _read_with_plyfile(path: str, **options: object) -> object:
-    from plyfile import PlyData
-
+def _read_with_plyfile(path: str, **options: Any) -> PlyData:
     with open(path, 'rb') as file:
         content = PlyData.read(file, **options)
         # plyfile closes what it has read as text.

@@ -103,7 +103,7 @@ def _clip_ears(
         before, after = left[ear - 1], left[(ear + 1) % len(left)]
         pieces.append((before, left[ear], after))
         del left[ear]
-    pieces.append(tuple(left[:3]))
+    pieces.append((left[0], left[1], left[2]))
     a, b, c = plane[np.array(pieces)].transpose(1, 0, 2)
     covered = np.abs(_cross(b - a, c - a)).sum()
     turns_once = abs(_turning(plane) - 2 * np.pi) < 1

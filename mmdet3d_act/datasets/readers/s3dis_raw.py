@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.s3dis import CLASSES
 
 RAW_FOLDER = 'Stanford3dDataset_v1.2_Aligned_Version'
@@ -41,7 +42,7 @@ class Repair(NamedTuple):
         file: The file, from the room's folder.
         line: Number of the row, from 1.
         before: The row as it was; what is not printable is escaped.
-        after: The row as it was taken; '' where it was dropped.
+        after: The row as it was taken.
     """
 
     file: str
@@ -80,9 +81,7 @@ def list_raw_rooms(root: str | os.PathLike) -> list[RawRoom]:
     return rooms
 
 
-def read_raw_room(
-    room: RawRoom, *, drop_bad_rows: bool = False
-) -> tuple[np.ndarray, dict]:
+def read_raw_room(room: RawRoom) -> tuple[np.ndarray, dict]:
     """Read a room as the published code prepares it.
 
     Its objects follow each other by the names of their files. Each takes its
@@ -91,7 +90,6 @@ def read_raw_room(
 
     Args:
         room: The room.
-        drop_bad_rows: Whether a row that cannot be mended is left out.
 
     Returns:
         Rows (N, 7), float64: x, y, z in metres from the smallest one, red,
@@ -113,7 +111,7 @@ def read_raw_room(
         if kind not in CLASSES:
             clutter.append(name)
             kind = 'clutter'
-        table, mended = read_object(path, drop_bad_rows=drop_bad_rows)
+        table, mended = read_object(path)
         repairs += [repair._replace(file=name) for repair in mended]
         label = np.full((len(table), 1), CLASSES.index(kind), np.float64)
         parts.append(np.concatenate([table, label], axis=1))
@@ -127,11 +125,7 @@ def read_raw_room(
 
 
 def convert_room(
-    room: RawRoom,
-    out: str | os.PathLike,
-    *,
-    dtype: str = 'float32',
-    drop_bad_rows: bool = False,
+    room: RawRoom, out: str | os.PathLike, *, dtype: str = 'float32'
 ) -> dict:
     """Write ``<out>/<name>.npy``, whole or not at all.
 
@@ -139,7 +133,6 @@ def convert_room(
         room: The room.
         out: A folder that exists.
         dtype: 'float32', or 'float64' as the published files have it.
-        drop_bad_rows: Whether a row that cannot be mended is left out.
 
     Returns:
         ``dtype``, ``num_points``, ``label_counts`` by class, and ``repairs``,
@@ -148,7 +141,7 @@ def convert_room(
     Raises:
         BadSampleError: If a row cannot be mended, or there are no points.
     """
-    rows, report = read_raw_room(room, drop_bad_rows=drop_bad_rows)
+    rows, report = read_raw_room(room)
     path = Path(out) / f'{room.name}.npy'
     partial = path.with_suffix('.partial')
     with open(partial, 'wb') as file:
@@ -165,120 +158,48 @@ def convert_room(
 
 
 def read_object(
-    path: str | os.PathLike, *, drop_bad_rows: bool = False
+    path: str | os.PathLike,
 ) -> tuple[np.ndarray, list[Repair]]:
     """Read an object's points, and the rows that were mended.
 
+    Characters that are not printable get the bit 0x20 back.
+
     Args:
         path: A file of rows "x y z red green blue".
-        drop_bad_rows: Whether a row that cannot be mended is left out.
 
     Returns:
-        (N, 6), float64, N may be 0, and one entry per bad row.
+        (N, 6), float64, N may be 0, and one entry per mended row.
 
     Raises:
-        BadSampleError: If a row cannot be mended.
+        BadSampleError: If something is no such row.
     """
-    table = _read_sound(path)
-    if table is not None:
-        return table, []
-    good, repairs = [], []
-    # Only a line feed ends a row: a damaged character may be any other one.
-    with open(path, encoding='latin-1', newline='\n') as file:
-        rows = list(enumerate(file, start=1))
-    for number, row in rows:
-        values = _parse(row)
-        if values is None and row.strip(' \t\r\n'):
-            mended = mend_row(row)
-            before = row.rstrip('\r\n').encode('unicode_escape').decode()
-            if mended is None and not drop_bad_rows:
-                raise BadSampleError(
-                    path,
-                    f'row {number}: expected "x y z red green blue" with '
-                    f'colours from 0 to 255, got {before[:80]!r}, which '
-                    'cannot be mended; correct it, or leave such rows out '
-                    'with --drop-bad-rows',
-                )
-            repairs.append(Repair('', number, before, mended or ''))
-            values = _parse(mended or '')
-        if values is not None:
-            good.append(values)
-    return np.array(good, np.float64).reshape(-1, 6), repairs
+    with reading(str(path), 'rows "x y z red green blue"'):
+        # Only a line feed ends a row: a damaged character may be any other.
+        text = Path(path).read_bytes().decode('latin-1').replace('\r\n', '\n')
+        rows, repairs = text.split('\n'), []
+        for at, row in enumerate(rows):
+            if _CONTROL.search(row):
+                rows[at] = _CONTROL.sub(_restore, row)
+                before = row.encode('unicode_escape').decode()
+                repairs.append(Repair('', at + 1, before, rows[at]))
+        if not text.strip():
+            return np.empty((0, 6)), repairs
+        table = np.loadtxt(rows, comments=None, ndmin=2)
+        colors = table[:, 3:]
+        good = np.isfinite(table).all(1) & (
+            (colors >= 0) & (colors <= 255)
+        ).all(1)
+        if table.shape[1] != 6 or not good.all():
+            wrong = table[~good][:1] if table.shape[1] == 6 else table[:1]
+            raise ValueError(
+                f'expected finite numbers and colours from 0 to 255, got '
+                f'{wrong.tolist()}; correct the row'
+            )
+    return table, repairs
 
 
-def mend_row(line: str) -> str | None:
-    r"""Mend the damaged characters of a row.
-
-    In this order: the bit 0x20 is put back; what is not printable becomes a
-    blank; it is left out; two colours without a blank between them are
-    divided, where there is one way to do so. The first of these that gives
-    six numbers, the last three from 0 to 255, is taken.
-
-    Args:
-        line: A row that is not six such numbers.
-
-    Returns:
-        The row, or None where it cannot be mended.
-
-    Example:
-        >>> mend_row('22.350 6.692 3.048 185\x00187 182')
-        '22.350 6.692 3.048 185 187 182'
-        >>> mend_row('19.302 -9.1\x160 1.785 146 137 106')
-        '19.302 -9.160 1.785 146 137 106'
-    """
-    text = line.strip('\r\n')
-
-    def restore(match: re.Match) -> str:
-        return chr((ord(match[0]) | _LOST_BIT) & 0x7F)
-
-    candidates = [_CONTROL.sub(new, text) for new in (restore, ' ', '')]
-    for candidate in candidates:
-        if _parse(candidate) is not None:
-            return ' '.join(candidate.split())
-    return _divide_colors(candidates[-1].split())
-
-
-def _divide_colors(fields: list[str]) -> str | None:
-    """Make five fields six, None if it is unclear how."""
-    found = []
-    for position in range(3, len(fields)):
-        word = fields[position]
-        for cut in range(1, len(word)):
-            halves = [word[:cut], word[cut:]]
-            if all(half.isdecimal() and half[0] != '0' for half in halves):
-                text = ' '.join(
-                    [*fields[:position], *halves, *fields[position + 1 :]]
-                )
-                found += [] if _parse(text) is None else [text]
-    return found[0] if len(found) == 1 else None
-
-
-def _read_sound(path: str | os.PathLike) -> np.ndarray | None:
-    """Read a file at once; None where it has a bad row."""
-    if os.path.getsize(path) == 0:
-        return np.empty((0, 6))
-    try:
-        table = np.loadtxt(path, comments=None, encoding='latin-1', ndmin=2)
-    except ValueError:
-        return None
-    colors = table[:, 3:]
-    in_range = ((colors >= 0) & (colors <= 255)).all()
-    if table.shape[1] != 6 or not in_range or not np.isfinite(table).all():
-        return None
-    return table
-
-
-def _parse(text: str) -> list[float] | None:
-    """Give the six numbers of a row, None where these are not what it is."""
-    if '_' in text or _CONTROL.search(text.rstrip('\r\n')):
-        return None
-    try:
-        values = [float(field) for field in text.split()]
-    except ValueError:
-        return None
-    if len(values) != 6 or not np.isfinite(values).all():
-        return None
-    return values if all(0 <= value <= 255 for value in values[3:]) else None
+def _restore(match: re.Match) -> str:
+    return chr((ord(match[0]) | _LOST_BIT) & 0x7F)
 
 
 def _is_copy(path: Path) -> bool:

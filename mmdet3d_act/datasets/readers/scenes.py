@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,11 +37,10 @@ def read_scene_infos(path: str, num_classes: int) -> list[dict]:
         ``pts_semantic_mask_path`` and ``pts_instance_mask_path``, empty
         where the file names none.
     """
-    content = read_arrays_pickle(path)
+    content: Any = read_arrays_pickle(path)
     if not isinstance(content, dict) or 'data_list' not in content:
-        got = type(content)
-        if isinstance(content, dict):
-            got = list(content)[:8]
+        is_dict = isinstance(content, dict)
+        got = str(list(content)[:8] if is_dict else type(content))
         raise BadSampleError(
             path,
             "expected a dict with a list 'data_list', one dict per scene, got "
@@ -49,7 +49,7 @@ def read_scene_infos(path: str, num_classes: int) -> list[dict]:
             'update_infos_to_v2.py',
         )
     checked = []
-    with reading(path, f'what {_PREPARE} writes'):
+    with reading(path, f'a Python pickle of {_PREPARE}'):
         for number, info in enumerate(content['data_list']):
             try:
                 checked.append(_check_info(info, num_classes))

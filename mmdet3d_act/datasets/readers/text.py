@@ -42,8 +42,7 @@ def read_text(path: str) -> np.ndarray:
     without one they are the first three. The other columns follow in their
     order; those that are no numbers in the first row are left out, and cells
     that are none later become NaN. A line with one whole number before the
-    rows is their count, which must be right; several such blocks are put
-    together.
+    rows is their count, which must be right.
     """
     with open(path, 'rb') as file:
         head = file.read(_SNIFFED)
@@ -61,8 +60,10 @@ def read_text(path: str) -> np.ndarray:
         if not line.lstrip().startswith(_COMMENTS)
     ]
     layout = _find_layout(rows[0], names)
-    if count is not None:
-        rows = _take_blocks(rows, count)
+    if count is not None and count != len(rows):
+        raise ValueError(
+            f'its count promises {count} points, {len(rows)} follow'
+        )
     return parse_rows(rows, layout)
 
 
@@ -78,14 +79,12 @@ def is_document(path: str) -> bool:
             head = file.read(1024)
     except OSError:
         return False
-    if looks_binary(head):
+    lines = head.decode('utf-8', errors='replace').splitlines()
+    texts = (line.strip() for line in lines)
+    first = next((t for t in texts if t and not t.startswith(_COMMENTS)), '')
+    if not first or looks_binary(head):
         return False
-    for line in head.decode('utf-8', errors='replace').splitlines():
-        text = line.strip()
-        if text and not text.startswith(_COMMENTS):
-            words = _split(text)[1]
-            return not (_is_number(words[0]) or _find_names(text))
-    return False
+    return not (_is_number(_split(first)[1][0]) or _find_names(first))
 
 
 def parse_rows(lines: list[str], layout: TableLayout) -> np.ndarray:
@@ -168,20 +167,6 @@ def _read_preamble(lines: list[str]) -> tuple[int | None, list[str], int]:
                 f'names of columns with x, y and z, got {_quote(text)}'
             )
     raise ValueError('it has no rows of numbers')
-
-
-def _take_blocks(rows: list[str], count: int) -> list[str]:
-    """Put blocks together, each of them after the number of its rows."""
-    taken, start = [], 0
-    # Behind a block there is the number of the next one's rows, or nothing.
-    while (end := start + count) < len(rows) and rows[end].strip().isdecimal():
-        taken += rows[start:end]
-        start, count = end + 1, int(rows[end])
-    if len(rows) - start != count:
-        raise ValueError(
-            f'its count promises {count} points, {len(rows) - start} follow'
-        )
-    return taken + rows[start:]
 
 
 def _find_layout(row: str, names: list[str]) -> TableLayout:

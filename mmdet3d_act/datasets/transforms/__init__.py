@@ -2,7 +2,6 @@
 
 from mmdet3d_act.datasets.transforms.augment import (
     RandomPointDropout,
-    RandomPointJitter,
     RandomPointRotation,
     RandomPointScaleShift,
     drop_points,
@@ -48,7 +47,6 @@ __all__ = [
     'PrepareImage',
     'RandomCuboidCrop',
     'RandomPointDropout',
-    'RandomPointJitter',
     'RandomPointRotation',
     'RandomPointScaleShift',
     'SamplePoints',

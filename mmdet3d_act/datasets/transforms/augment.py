@@ -7,6 +7,7 @@ after the three coordinates stay as they are.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,9 +41,6 @@ def scale_and_shift(
         points: (N, 3 + F).
         scale: (3,) or one number.
         shift: (3,) or one number, in the unit of the points.
-
-    Returns:
-        (N, 3 + F).
     """
     scale, shift = (
         torch.as_tensor(value, dtype=points.dtype) for value in (scale, shift)
@@ -57,9 +55,6 @@ def rotate(points: Tensor, axis: Sequence[float], angle: float) -> Tensor:
         points: (N, 3 + F).
         axis: (3,), the direction of the axis, any length but 0.
         angle: Radians, counter-clockwise as seen from the tip of the axis.
-
-    Returns:
-        (N, 3 + F).
     """
     x, y, z = np.asarray(axis, dtype=np.float64) / np.linalg.norm(axis)
     # Rodrigues' formula, R = I + sin(a) W + (1 - cos(a)) W W
@@ -79,9 +74,6 @@ def drop_points(points: Tensor, dropped: np.ndarray | Tensor) -> Tensor:
     Args:
         points: (N, 3 + F).
         dropped: (N,), bool, True = dropped.
-
-    Returns:
-        (N, 3 + F).
     """
     dropped = torch.as_tensor(dropped, dtype=torch.bool)
     return torch.where(dropped[:, None], points[:1], points)
@@ -90,21 +82,12 @@ def drop_points(points: Tensor, dropped: np.ndarray | Tensor) -> Tensor:
 class _PointAugmentation(BaseTransform):
     """Applies `augment` to the tensor of ``results['points']``."""
 
+    @abstractmethod
     def augment(self, points: Tensor) -> Tensor:
         """Change points (N, 3 + F)."""
-        raise NotImplementedError(
-            f'{type(self).__name__} must implement augment'
-        )
 
     def transform(self, results: dict) -> dict:
-        """Change the points of a sample.
-
-        Args:
-            results: With ``points`` (N, 3 + F).
-
-        Returns:
-            The sample with new ``points``.
-        """
+        """Change the ``points`` (N, 3 + F) of a sample."""
         results['points'].tensor = self.augment(results['points'].tensor)
         return results
 
@@ -182,33 +165,6 @@ class RandomPointRotation(_PointAugmentation):
 
 
 @TRANSFORMS.register_module()
-class RandomPointJitter(_PointAugmentation):
-    """Adds clipped normal noise to every coordinate.
-
-    Args:
-        sigma: Standard deviation, in the unit of the points.
-        clip: Largest absolute value of the noise.
-
-    Example:
-        >>> results = RandomPointJitter(sigma=0.01, clip=0.05)(results)
-    """
-
-    def __init__(self, sigma: float = 0.01, clip: float = 0.05) -> None:
-        if sigma < 0 or clip < 0:
-            raise ValueError(
-                f'sigma and clip must be >= 0, got {sigma} and {clip}'
-            )
-        self.sigma = sigma
-        self.clip = clip
-
-    def augment(self, points: Tensor) -> Tensor:
-        """Change points (N, 3 + F)."""
-        noise = self.sigma * np.random.standard_normal((len(points), 3))
-        noise = noise.clip(-self.clip, self.clip)
-        return scale_and_shift(points, 1.0, noise)
-
-
-@TRANSFORMS.register_module()
 class RandomPointDropout(_PointAugmentation):
     """Turns a random share of the points into copies of point 0.
 
@@ -234,15 +190,7 @@ class RandomPointDropout(_PointAugmentation):
         return drop_points(points, self._draw(len(points)))
 
     def transform(self, results: dict) -> dict:
-        """Replace points of a sample by copies of its first one.
-
-        Args:
-            results: With ``points`` (N, 3 + F), and where known masks per
-                point, (N,).
-
-        Returns:
-            The sample; a copy has the label of the first point.
-        """
+        """Replace points of a sample; a copy has the first one's labels."""
         count = len(results['points'])
         kept = np.where(self._draw(count), 0, np.arange(count))
         take_points(results, kept)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from mmcv.transforms import BaseTransform
+from mmengine.structures import InstanceData
+from torch import Tensor
 
 from mmdet3d_act.datasets.transforms.loading import file_of
 from mmdet3d_act.datasets.transforms.sampling import (
@@ -15,9 +16,6 @@ from mmdet3d_act.datasets.transforms.sampling import (
     check_per_point,
 )
 from mmdet3d_act.registry import TRANSFORMS
-
-if TYPE_CHECKING:
-    from mmdet3d.structures import Det3DDataSample
 
 INPUT_KEYS = (
     'points',
@@ -93,29 +91,20 @@ class PackPointInputs(BaseTransform):
             ``eval_ann_info``, each where known.
 
         Raises:
-            KeyError: If the sample has no points.
             ValueError: If points are not finite, or a mask or the pixels have
                 not as many entries as there are points.
         """
-        from mmdet3d.structures import Det3DDataSample
-        from mmdet3d.structures.points import BasePoints
+        from mmdet3d.structures import Det3DDataSample, PointData
 
-        if 'points' not in results:
-            raise KeyError(
-                "PackPointInputs needs results['points']; put LoadPointCloud "
-                'before it'
-            )
         file_of(results)
         for key in PER_POINT_KEYS:
             if key in results:
                 check_per_point(results, key)
-        inputs = {}
-        for key in self.input_keys:
-            if key in results:
-                value = results[key]
-                if isinstance(value, BasePoints):
-                    value = value.tensor
-                inputs[key] = torch.as_tensor(value).contiguous()
+        inputs = {
+            key: _to_tensor(results[key])
+            for key in self.input_keys
+            if key in results
+        }
         # The one look at the numbers: on the CPU, with the file's name.
         if not inputs['points'].isfinite().all():
             raise ValueError(
@@ -129,27 +118,11 @@ class PackPointInputs(BaseTransform):
             sample.gt_label = torch.tensor(
                 [results['gt_label']], dtype=torch.int64
             )
-        self._pack_masks(results, sample)
-        self._pack_boxes(results, sample)
-        return dict(inputs=inputs, data_samples=sample)
-
-    @staticmethod
-    def _pack_masks(results: dict, sample: Det3DDataSample) -> None:
-        """Add the labels per point, where the sample has some."""
-        from mmdet3d.structures import PointData
-
-        masks = {}
-        for key in MASK_KEYS:
-            if key in results:
-                masks[key] = torch.as_tensor(results[key], dtype=torch.int64)
+        masks = [key for key in MASK_KEYS if key in results]
         if masks:
-            sample.gt_pts_seg = PointData(**masks)
-
-    @staticmethod
-    def _pack_boxes(results: dict, sample: Det3DDataSample) -> None:
-        """Add boxes, and the annotations for the metric, where known."""
-        from mmengine.structures import InstanceData
-
+            sample.gt_pts_seg = PointData(
+                **{k: torch.as_tensor(results[k]).long() for k in masks}
+            )
         if 'gt_bboxes_3d' in results:
             labels = torch.as_tensor(
                 results['gt_labels_3d'], dtype=torch.int64
@@ -159,3 +132,9 @@ class PackPointInputs(BaseTransform):
             )
         if 'eval_ann_info' in results:
             sample.eval_ann_info = results['eval_ann_info']
+        return dict(inputs=inputs, data_samples=sample)
+
+
+def _to_tensor(value: object) -> Tensor:
+    # Points are MMDetection3D's.
+    return torch.as_tensor(getattr(value, 'tensor', value)).contiguous()

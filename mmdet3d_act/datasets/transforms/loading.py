@@ -120,9 +120,7 @@ class LoadPointCloud(BaseTransform):
     def read(self, results: dict) -> PointCloud:
         """Read all columns of a sample's cloud.
 
-        Args:
-            results: With ``lidar_path``, ``raw_points`` or ``points``, see
-                `transform`.
+        It is in ``lidar_path``, ``raw_points`` or ``points``, see `transform`.
         """
         path = file_of(results)
         if 'raw_points' in results:

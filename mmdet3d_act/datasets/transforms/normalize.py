@@ -47,14 +47,7 @@ class NormalizeToUnitSphere(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Bring the cloud of a sample into the unit sphere.
-
-        Args:
-            results: With ``points`` (N, 3 + F).
-
-        Returns:
-            The sample with new ``points``.
-        """
+        """Bring the ``points`` (N, 3 + F) of a sample into the unit sphere."""
         points = results['points']
         try:
             points.tensor = normalize_to_unit_sphere(points.tensor)
@@ -80,24 +73,14 @@ class CenterOnGround(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Move the cloud of a sample over the origin.
-
-        Args:
-            results: With ``points`` (N, 3 + F), metres, z up, and no boxes,
-                which would stay where they were.
-
-        Returns:
-            The sample with new ``points``.
-        """
+        """Move the ``points`` (N, 3 + F) of a sample over the origin."""
         if 'gt_bboxes_3d' in results:
             raise ValueError(
                 'CenterOnGround moves points only, and got gt_bboxes_3d too; '
                 'leave it out of pipelines with boxes'
             )
-        points = results['points']
-        ground = points.tensor[:, :2]
-        middle = (ground.amin(0) + ground.amax(0)) / 2
-        moved = points.tensor.clone()
-        moved[:, :2] -= middle
-        points.tensor = moved
+        points = results['points'].tensor.clone()
+        middle = (points[:, :2].amin(0) + points[:, :2].amax(0)) / 2
+        points[:, :2] -= middle
+        results['points'].tensor = points
         return results

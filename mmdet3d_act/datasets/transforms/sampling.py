@@ -19,6 +19,8 @@ TOO_FEW = ('error', 'repeat', 'keep')
 MASK_KEYS = ('pts_semantic_mask', 'pts_instance_mask')
 # With the shape of one point's entry.
 PER_POINT_KEYS = {**dict.fromkeys(MASK_KEYS, ()), 'pixels': (2,)}
+# Of random cuboids: draws, and how alike two of the sides are.
+_NUM_TRIES, _MIN_ASPECT = 100, 0.8
 _NO_PATH = 'a sample without lidar_path'
 
 
@@ -116,14 +118,7 @@ class SamplePoints(BaseTransform):
         self.replace = replace
 
     def transform(self, results: dict) -> dict:
-        """Keep some points of a sample.
-
-        Args:
-            results: With ``points`` (N, 3 + F).
-
-        Returns:
-            The sample with ``points`` (num_points, 3 + F), or all of them.
-        """
+        """Keep ``num_points`` of a sample's ``points`` (N, 3 + F), or all."""
         points = results['points']
         too_few = len(points) < self.num_points and not self.replace
         if too_few and self.on_too_few == 'error':
@@ -143,12 +138,11 @@ class SamplePoints(BaseTransform):
         """Choose indices in their order: all of them, or each one once."""
         points = results['points']
         count = min(len(points), self.num_points)
-        ordered = self.method == 'fps' and results.get('fps_ordered')
-        if self.method == 'first' or ordered:
+        if self.method == 'first':
             return np.arange(count)
-        results.pop('fps_ordered', None)
         if self.method == 'fps':
-            return farthest_point_sample(points.coord[None], count)[0].numpy()
+            return _farthest(results, count)
+        results.pop('fps_ordered', None)
         random = np.random if self.per_epoch else fixed_generator(results)
         if self.replace:
             return random.choice(len(points), self.num_points)
@@ -189,31 +183,27 @@ class KeepFarthestPoints(BaseTransform):
         self.random_start = random_start
 
     def transform(self, results: dict) -> dict:
-        """Keep the farthest points of a sample.
-
-        Args:
-            results: With ``points`` (N, 3 + F).
-
-        Returns:
-            The sample with ``points`` (min(N, num_points), 3 + F), in the
-            order of choice where there were more.
-        """
+        """Keep the farthest of a sample's ``points`` (N, 3 + F)."""
         if len(results['points']) > self.num_points:
             take_points(results, self._choose(results))
         return results
 
     def _choose(self, results: dict) -> np.ndarray:
+        if not self.random_start:
+            return _farthest(results, self.num_points)
+        results.pop('fps_ordered', None)
         coords = results['points'].coord
-        if self.random_start:
-            results.pop('fps_ordered', None)
-            order = np.random.permutation(len(coords))
-            chosen = farthest_point_sample(
-                coords[order][None], self.num_points
-            )
-            return order[chosen[0].numpy()]
-        if results.get('fps_ordered'):
-            return np.arange(self.num_points)
-        return farthest_point_sample(coords[None], self.num_points)[0].numpy()
+        order = np.random.permutation(len(coords))
+        chosen = farthest_point_sample(coords[order][None], self.num_points)
+        return order[chosen[0].numpy()]
+
+
+def _farthest(results: dict, count: int) -> np.ndarray:
+    """Find farthest points from point 0 on; they may be in this order."""
+    if results.get('fps_ordered'):
+        return np.arange(count)
+    coords = results['points'].coord
+    return farthest_point_sample(coords[None], count)[0].numpy()
 
 
 @TRANSFORMS.register_module()
@@ -221,19 +211,16 @@ class RandomCuboidCrop(BaseTransform):
     """Keeps the points in a random axis-parallel cuboid of a scene.
 
     Each side of the cuboid is a random share of the scene's, drawn again
-    until two of the three shares are alike; its centre is a random point. It
-    is drawn again where it holds too few points, or where the scene has
-    boxes and no box is left; after ``num_tries`` draws the scene stays
-    whole. A box is left where its centre lies within the bounds of the
-    points that are left. Boxes, their labels and masks per point follow the
-    points; nothing is moved.
+    until two of the three shares are alike (the smaller is at least 0.8 of
+    the larger); its centre is a random point. It is drawn again where it
+    holds too few points, or where the scene has boxes and no box is left;
+    after 100 draws the scene stays whole. A box is left where its centre
+    lies within the bounds of the points that are left. Boxes, their labels
+    and masks per point follow the points; nothing is moved.
 
     Args:
         min_points: Fewest points of a crop. A scene with fewer stays whole.
         crop_range: Smallest and largest share of a side.
-        min_aspect: Two of the shares are alike if the smaller is at least
-            this part of the larger.
-        num_tries: Draws.
 
     Example:
         >>> results = RandomCuboidCrop(min_points=30000)(results)
@@ -248,33 +235,18 @@ class RandomCuboidCrop(BaseTransform):
         min_points: int = 30000,
         *,
         crop_range: tuple[float, float] = (0.5, 1.0),
-        min_aspect: float = 0.8,
-        num_tries: int = 100,
     ) -> None:
         low, high = crop_range
         if not 0 < low <= high <= 1:
             raise ValueError(
                 f'crop_range must be 0 < low <= high <= 1, got {crop_range}'
             )
-        if not 0 <= min_aspect <= 1:
-            raise ValueError(f'min_aspect must be in [0, 1], got {min_aspect}')
         check_least('min_points', min_points, 1)
-        check_least('num_tries', num_tries, 0)
         self.min_points = min_points
         self.crop_range = (low, high)
-        self.min_aspect = min_aspect
-        self.num_tries = num_tries
 
     def transform(self, results: dict) -> dict:
-        """Keep what is in a cuboid of a sample.
-
-        Args:
-            results: With ``points`` (N, 3 + F), and where known
-                ``gt_bboxes_3d`` with ``gt_labels_3d``, and masks per point.
-
-        Returns:
-            The sample.
-        """
+        """Keep the ``points`` (N, 3 + F) in a cuboid, and their boxes."""
         coords = results['points'].coord.numpy()
         if len(coords) < self.min_points:
             return results
@@ -283,19 +255,20 @@ class RandomCuboidCrop(BaseTransform):
             centers = results['gt_bboxes_3d'].gravity_center.numpy()
         # Tells at once that a slab, and so the cuboid, holds too little.
         ordered = np.sort(np.ascontiguousarray(coords.T), axis=1)
-        for _ in range(self.num_tries):
+        for _ in range(_NUM_TRIES):
             inside = self._draw(coords, ordered)
             if len(inside) < self.min_points:
                 continue
-            if centers is None:
-                take_points(results, inside)
-                return results
-            low, high = coords[inside].min(0), coords[inside].max(0)
-            kept = ((centers >= low) & (centers <= high)).all(axis=1)
-            if kept.any():
-                take_points(results, inside)
-                _take_boxes(results, kept)
-                return results
+            if centers is not None:
+                low, high = coords[inside].min(0), coords[inside].max(0)
+                kept = ((centers >= low) & (centers <= high)).all(axis=1)
+                if not kept.any():
+                    continue
+                boxes = results['gt_bboxes_3d'][torch.from_numpy(kept)]
+                results['gt_bboxes_3d'] = boxes
+                results['gt_labels_3d'] = results['gt_labels_3d'][kept]
+            take_points(results, inside)
+            return results
         return results
 
     def _draw(self, coords: np.ndarray, ordered: np.ndarray) -> np.ndarray:
@@ -303,7 +276,7 @@ class RandomCuboidCrop(BaseTransform):
         share = np.random.uniform(*self.crop_range, size=3)
         center = coords[np.random.randint(len(coords))]
         alike = any(
-            min(pair) >= self.min_aspect * max(pair)
+            min(pair) >= _MIN_ASPECT * max(pair)
             for pair in combinations(share, 2)
         )
         if not alike:
@@ -322,13 +295,6 @@ class RandomCuboidCrop(BaseTransform):
         for axis, column in enumerate(coords.T):
             inside &= (column >= low[axis]) & (column <= high[axis])
         return np.flatnonzero(inside)
-
-
-def _take_boxes(results: dict, kept: np.ndarray) -> None:
-    """Replace a sample's boxes and their labels by some of them."""
-    boxes, labels = results['gt_bboxes_3d'], results['gt_labels_3d']
-    results['gt_bboxes_3d'] = boxes[torch.from_numpy(kept)]
-    results['gt_labels_3d'] = labels[kept]
 
 
 @TRANSFORMS.register_module()
@@ -361,15 +327,7 @@ class GroupPoints(BaseTransform):
         self.skip_origin = skip_origin
 
     def transform(self, results: dict) -> dict:
-        """Add the indices of its patches to a sample.
-
-        Args:
-            results: With ``points`` (N, 3 + F).
-
-        Returns:
-            The sample with ``center_indices`` (G,) and ``neighbor_indices``
-            (G, K), int64 tensors.
-        """
+        """Add ``center_indices`` (G,), ``neighbor_indices`` (G, K), int64."""
         coords = results['points'].coord
         wanted = max(self.num_groups, self.group_size)
         if len(coords) < wanted:

@@ -38,7 +38,6 @@ def test_delimiters(tmp_path: Path, delimiter: str, end: str) -> None:
         '1e0 2.0E+0 +3\n.4e1 5. 6\n',
         '2\n1 2 3\n4 5 6\n',
         '//X Y Z\n2\n1 2 3\n4 5 6\n',
-        '1\n1 2 3\n1\n4 5 6\n# done\n',
         '1,2,3,\n4,5,6,\n',
         '1;2;3;\n4;5;6\n',
         '1\t2\t3\t\n4\t5\t6\t\n',

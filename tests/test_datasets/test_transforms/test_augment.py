@@ -14,7 +14,6 @@ from mmdet3d_act.datasets.transforms import (
     CenterOnGround,
     NormalizeToUnitSphere,
     RandomPointDropout,
-    RandomPointJitter,
     RandomPointRotation,
     RandomPointScaleShift,
     drop_points,
@@ -27,7 +26,6 @@ from mmdet3d_act.models.layers import SlidingWindows
 ALL = (
     RandomPointScaleShift(),
     RandomPointRotation(),
-    RandomPointJitter(),
     RandomPointDropout(0.9),
 )
 
@@ -106,14 +104,6 @@ def test_rotation_angles() -> None:
     full = angles()
     assert full.min() < -3
     assert full.max() > 3
-
-
-def test_jitter_draws() -> None:
-    np.random.seed(0)
-    noise = RandomPointJitter(0.02, 0.05).augment(torch.zeros(20000, 3))
-    assert noise.std() == pytest.approx(0.02, rel=0.05)
-    assert noise.abs().max() == pytest.approx(0.05)
-    assert noise.mean().abs() < 1e-3
 
 
 def test_drop_points_by_hand() -> None:

@@ -82,7 +82,8 @@ def test_labels_of_a_column(tmp_path: Path) -> None:
     mask = results['pts_semantic_mask']
     assert mask.dtype == np.int64
     assert mask.tolist() == rows[:, 4].tolist()
-    packed = load(dict(lidar_path='gone', **load.read_arrays(results)))
+    whole, _ = load.read(dict(lidar_path=path))
+    packed = load(dict(lidar_path='gone', raw_points=whole))
     assert packed['pts_semantic_mask'].tolist() == mask.tolist()
 
 

@@ -251,9 +251,8 @@ def test_crop_takes_all_that_is_inside_and_moves_nothing(
 
 
 def test_shares_of_a_crop(scene: Callable) -> None:
-    """Two of three are alike, and all are in their range."""
     np.random.seed(1)
-    crop = RandomCuboidCrop(1, crop_range=(0.3, 0.6), min_aspect=0.9)
+    crop = RandomCuboidCrop(1, crop_range=(0.3, 0.6))
     extent = np.array([8.0, 6.0, 2.0])
     shares = []
     for _ in range(150):
