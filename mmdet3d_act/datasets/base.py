@@ -38,11 +38,7 @@ Kind = TypeVar('Kind')
 
 
 def check_choice(name: str, value: object, allowed: Sequence) -> None:
-    """Refuse an option's value that is not one of those allowed.
-
-    Raises:
-        ValueError: If it is none of them.
-    """
+    """Refuse an option's value that is not one of those allowed."""
     if value in allowed:
         return
     known = {one.lower(): one for one in allowed if isinstance(one, str)}
@@ -54,11 +50,7 @@ def check_choice(name: str, value: object, allowed: Sequence) -> None:
 
 
 def check_least(name: str, value: float, least: float) -> None:
-    """Refuse an option's value that is smaller than ``least``, or no number.
-
-    Raises:
-        ValueError: If it is.
-    """
+    """Refuse an option's value that is smaller than least, or no number."""
     if isinstance(value, str | None) or not value >= least:
         raise ValueError(f'{name} must be >= {least}, got {value!r}')
 
@@ -112,8 +104,7 @@ class PointCloudDataset(BaseDataset):
 
     A sample that a transform refuses with `BadSampleError` is an error, or
     with ``on_error='skip'`` is logged once and replaced by another one, which
-    (seed, epoch, index) decides. The same happens when a transform returns
-    None, as MMEngine's pipelines may, except in test mode.
+    (seed, epoch, index) decides, as is one of which a transform makes None.
 
     Args:
         data_root: Folder of the data set.
@@ -137,8 +128,7 @@ class PointCloudDataset(BaseDataset):
             ``test_mode``, ``lazy_init``, ``serialize_data``).
 
     Raises:
-        ValueError: If an option has a wrong value, ``label_fraction`` has no
-            labels to draw from, or nothing is in the data set.
+        ValueError: If an option is wrong, or nothing is in the data set.
         FileNotFoundError: If the folder is not there or not complete.
     """
 
@@ -244,11 +234,7 @@ class PointCloudDataset(BaseDataset):
         return [samples[index] for index in kept]
 
     def load_samples(self) -> list[dict]:
-        """List all samples, or say which files are missing.
-
-        Raises:
-            FileNotFoundError: If the data set is not there or not complete.
-        """
+        """List all samples, or say which files are missing."""
         problems = self.find_problems()
         if problems:
             raise FileNotFoundError('\n'.join(problems))
@@ -273,9 +259,6 @@ class PointCloudDataset(BaseDataset):
             clouds: Arrays (N, 3 + F).
             labels: As many, in [0, number of classes).
             **info: What else the information of each holds.
-
-        Raises:
-            ValueError: If a label is none of a class.
         """
         classes = self._metainfo['classes']
         wrong = set(labels) - set(range(len(classes)))
@@ -324,11 +307,9 @@ class PointCloudDataset(BaseDataset):
         return []
 
     def find_problems(self) -> list[str]:
-        """Say what keeps the data set from being read.
+        """Say what keeps the data set from being read, at most one message.
 
-        Returns:
-            At most one message, with the expected path and the remedy.
-            Single files are not missed where ``on_error='skip'``.
+        Single files are not missed where ``on_error='skip'``.
         """
         for what, path in self.required():
             if not os.path.exists(path):
@@ -361,17 +342,9 @@ class PointCloudDataset(BaseDataset):
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
         """Say what keeps a configured data set from being read."""
-        return cls.without_pipelines(cfg).find_problems()
-
-    @classmethod
-    def without_pipelines(cls, cfg: dict) -> PointCloudDataset:
-        """Build a configured data set without its transforms and its list."""
-        arguments = {
-            key: value
-            for key, value in cfg.items()
-            if key not in ('type', '_scope_', 'pipeline', 'static_pipeline')
-        }
-        return cls(**arguments | dict(lazy_init=True))
+        left_out = ('type', '_scope_', 'pipeline', 'static_pipeline')
+        options = {k: v for k, v in cfg.items() if k not in left_out}
+        return cls(**options | dict(lazy_init=True)).find_problems()
 
     def describe_missing(self, what: str, path: str) -> str:
         """Write the message about something missing, with the remedies."""
@@ -425,10 +398,6 @@ class PointCloudDataset(BaseDataset):
         sample = self._make_sample(key, key.index)
         if sample is not None:
             return sample
-        if self.test_mode and self.on_error == 'raise':
-            raise ValueError(
-                f'a transform rejected sample {key.index} in test mode'
-            )
         for candidate in substitute_order(key, len(self)).tolist():
             if candidate == key.index or self._is_bad(candidate):
                 continue

@@ -56,8 +56,7 @@ class Episode(NamedTuple):
     """A drawn fold.
 
     Attributes:
-        classes: The labels of the drawn classes; the place in this list is
-            the label in the fold.
+        classes: The drawn classes; the place here is the label in the fold.
         train: Indices of the training clouds.
         test: Indices of the test clouds.
     """
@@ -86,7 +85,7 @@ def draw_episode(
     seed: int = 0,
     num_queries: int = 20,
 ) -> Episode:
-    """Draw a fold of classes that have enough clouds.
+    """Draw a fold of classes that have enough clouds, see `FewShotDraw`.
 
     Args:
         train_labels: Labels of the training clouds, to draw ``shot`` of each
@@ -100,12 +99,6 @@ def draw_episode(
 
     Returns:
         The fold. Its indices are sorted by its labels.
-
-    Example:
-        >>> labels = [0] * 30 + [1] * 30 + [2] * 30
-        >>> fold = draw_episode(labels, labels, way=2, shot=10)
-        >>> len(fold.train), len(fold.test)
-        (20, 40)
 
     Source: Sharma & Kaul 2020, Self-supervised few-shot learning on point
     clouds, section 4.

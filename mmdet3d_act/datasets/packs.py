@@ -35,11 +35,7 @@ _PLACE = '_pack_place'
 
 
 def read_index(path: str) -> dict[str, dict]:
-    """Read ``read_options`` and ``clouds`` of a pack.
-
-    Raises:
-        ValueError: If it is no pack.
-    """
+    """Read ``read_options`` and ``clouds`` of a pack."""
     try:
         with open(os.path.join(path, _INDEX), encoding='utf-8') as file:
             content = json.load(file)
@@ -151,12 +147,7 @@ class PackableDataset(PointCloudDataset):
         return self.first_transform(LoadPointCloud)
 
     def load_samples(self) -> list[dict]:
-        """List all samples, and note where each is packed.
-
-        Raises:
-            FileNotFoundError: If the data set is not complete.
-            ValueError: If a pack is damaged.
-        """
+        """List all samples, and note where each is packed."""
         samples = super().load_samples()
         loader = self.loader()
         if self.packed is None or self.archive or loader is None:
@@ -272,10 +263,6 @@ def pack_dataset(
 
     Returns:
         Whether anything was to be done.
-
-    Raises:
-        BadSampleError: If a sample cannot be used.
-        FileNotFoundError: If the data set is not there or not complete.
     """
     dataset = DATASETS.build(cfg | dict(on_error=on_error))
     dataset.full_init()

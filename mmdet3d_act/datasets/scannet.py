@@ -188,20 +188,12 @@ class ScanNetScenes(PointCloudDataset):
         return samples
 
     def load_data_list(self) -> list[dict]:
-        """List every sample; those of a scene are alike.
-
-        Raises:
-            BadSampleError: If ``scene_idxs`` is not what it should be.
-            ValueError: If it names no scene that is left.
-        """
+        """List every sample; those of a scene are alike."""
         scenes = super().load_data_list()
         if self.scene_idxs is not None:
             by_number = {scene['scene']: scene for scene in scenes}
-            scenes = [
-                by_number[number]
-                for number in self._read_scene_idxs()
-                if number in by_number
-            ]
+            numbers = self._read_scene_idxs()
+            scenes = [by_number[n] for n in numbers if n in by_number]
             if not scenes:
                 raise ValueError(
                     f'scene_idxs={self.scene_idxs!r} names none of the '
@@ -209,11 +201,8 @@ class ScanNetScenes(PointCloudDataset):
                     f'label_fraction={self.label_fraction} keeps; raise it, '
                     'or set scene_idxs to None'
                 )
-        return [
-            dict(scene)
-            for scene in scenes
-            for _ in range(self.samples_per_scene)
-        ]
+        repeats = range(self.samples_per_scene)
+        return [dict(scene) for scene in scenes for _ in repeats]
 
     def get_data_info(self, idx: int) -> dict:
         """Give a sample's information."""
@@ -286,8 +275,8 @@ class ScanNetScenes(PointCloudDataset):
         if not sound or not np.isin(numbers, range(count)).all():
             raise BadSampleError(
                 path,
-                f'expected numbers of scenes from 0 to {count - 1}, as many '
-                f'as there are scenes in {self.ann_file}, got {numbers!r}',
+                f'expected numbers from 0 to {count - 1}, of the scenes in '
+                f'{self.ann_file}, got {numbers!r}',
             )
         return numbers.tolist()
 

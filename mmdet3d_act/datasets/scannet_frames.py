@@ -110,59 +110,34 @@ class ScanNetFrames(PairedDataset):
         root = self.data_root
         if not os.path.isdir(root) or not list_scenes(root):
             return [self.describe_missing('its frames', root)]
-        lists = self._find_lists()
-        missing = [part for part, path in lists.items() if path is None]
-        if missing and not self._holds_out():
-            path = os.path.join(root, f'scannetv2_{missing[0]}.txt')
-            text = self.describe_missing(
-                f'the list of {missing[0]} scenes (a scene per line)', path
-            )
-            return [
-                f"{text} Without lists: split='all', or holdout=0.2, the "
-                'last fifth of the frames of each scene for validation.'
-            ]
-        names = [
-            n
-            for path in filter(None, lists.values())
-            for n in read_lines(path)
-        ]
-        absent = [n for n in names if not is_scene(root, n)]
-        some_left = len(absent) < len(names)
-        if not absent or (self.on_error == 'skip' and some_left):
+        absent, count = [], 0
+        for part, names in self._scenes().items():
+            if names is None:
+                path = os.path.join(root, f'scannetv2_{part}.txt')
+                text = self.describe_missing(
+                    f'the list of {part} scenes', path
+                )
+                return [
+                    f"{text} Without lists: split='all', or holdout=0.2, the "
+                    'last fifth of the frames of each scene for validation.'
+                ]
+            count += len(names)
+            absent += [name for name in names if not is_scene(root, name)]
+        if not absent or (self.on_error == 'skip' and len(absent) < count):
             return []
         return [
-            f'{type(self).__name__}: {len(absent)} of {len(names)} listed '
-            f'scenes are not in {root}, for example {absent[0]}. Complete the '
-            "data, or set on_error='skip' in the data set's config to go on "
-            'with those that are there.'
+            f'{type(self).__name__}: {len(absent)} of {count} listed scenes '
+            f'are not in {root}, for example {absent[0]}. Complete the data, '
+            "or set on_error='skip' in the data set's config to go on without "
+            'them.'
         ]
 
     def list_samples(self) -> list[dict]:
-        """List every frame.
-
-        Raises:
-            BadSampleError: If a scene cannot be read.
-        """
+        """List every frame."""
         self.skipped = Counter()
         samples = []
-        lists = self._find_lists() or {self.split: None}
-        for part, list_file in lists.items():
-            listed = list_file is not None
-            scenes = (
-                read_lines(list_file)
-                if listed
-                else list_scenes(self.data_root)
-            )
-            for scene in scenes:
-                if not is_scene(self.data_root, scene):
-                    self.skipped['scenes that are not there'] += 1
-                    continue
-                frames = self._frames(scene)
-                if not listed and part in ('train', 'val'):
-                    held_out = max(1, round(self.holdout * len(frames)))
-                    first = len(frames) - held_out
-                    train = part == 'train'
-                    frames = frames[:first] if train else frames[first:]
+        for part, names in self._scenes().items():
+            for scene in names or ():
                 samples += [
                     dict(
                         pair_key=f'{scene}/{_number(color):06d}',
@@ -171,31 +146,46 @@ class ScanNetFrames(PairedDataset):
                         lidar_path=color,
                         split=part,
                     )
-                    for color in frames
+                    for color in self._frames(scene, part)
                 ]
-        self._report(samples)
+        left_out = ', '.join(f'{n} {why}' for why, n in self.skipped.items())
+        scenes = len({sample['scene_path'] for sample in samples})
+        print_log(
+            f'{type(self).__name__} ({self.split}): {len(samples)} frames of '
+            f'{scenes} scenes; left out: {left_out or "none"}',
+            logger='current',
+        )
         return samples
 
-    def _frames(self, scene: str) -> list[str]:
-        """List a scene's frames; none of a damaged one."""
+    def _frames(self, scene: str, part: str) -> list[str]:
+        """List a scene's frames of a part; none of a damaged scene."""
+        if not is_scene(self.data_root, scene):
+            self.skipped['scenes that are not there'] += 1
+            return []
         path = os.path.join(self.data_root, scene)
         try:
-            return list_frames(path, self.frame_stride, self.skipped)
-        except BadSampleError as error:
+            frames = list_frames(path, self.frame_stride, self.skipped)
+        except BadSampleError:
             if self.on_error == 'raise':
-                raise BadSampleError(
-                    error.path,
-                    f"{error.fault}; or set on_error='skip' in the data "
-                    "set's config to go on without it",
-                ) from error
+                raise
             self.skipped['scenes that cannot be read'] += 1
             return []
+        if self._holds_out:
+            first = len(frames) - max(1, round(self.holdout * len(frames)))
+            return frames[:first] if part == 'train' else frames[first:]
+        return frames
 
-    def _find_lists(self) -> dict[str, str | None]:
-        """Find the list of scenes of each part; None where there is none."""
-        if self.split == 'all':
-            return {}
-        return {part: self._find_list(part) for part in self.parts}
+    def _scenes(self) -> dict[str, list[str] | None]:
+        """List the scenes of each part; None where their list is missing."""
+        lists = {part: self._find_list(part) for part in self.parts}
+        self._holds_out = (
+            self.holdout is not None
+            and self.split in ('train', 'val', 'trainval')
+            and not any(map(self._find_list, ('train', 'val')))
+        )
+        if self._holds_out or self.split == 'all':
+            return dict.fromkeys(lists, list_scenes(self.data_root))
+        return {p: path and read_lines(path) for p, path in lists.items()}
 
     def _find_list(self, part: str) -> str | None:
         name = f'scannetv2_{part}.txt'
@@ -204,26 +194,6 @@ class ScanNetFrames(PairedDataset):
             for folder in _LIST_FOLDERS
         ]
         return next(filter(os.path.isfile, paths), None)
-
-    def _holds_out(self) -> bool:
-        """Tell whether frames are held out, as no list divides the scenes."""
-        return (
-            self.holdout is not None
-            and self.split != 'test'
-            and not any(map(self._find_list, ('train', 'val')))
-        )
-
-    def _report(self, samples: list[dict]) -> None:
-        left_out = ', '.join(
-            f'{count} {reason}'
-            for reason, count in sorted(self.skipped.items())
-        )
-        scenes = len({sample['scene_path'] for sample in samples})
-        print_log(
-            f'{type(self).__name__} ({self.split}): {len(samples)} frames of '
-            f'{scenes} scenes; left out: {left_out or "none"}',
-            logger='current',
-        )
 
 
 def _number(path: str) -> int:

@@ -196,20 +196,6 @@ def test_skipping_is_deterministic_and_logged_once(
     assert epoch(fresh, 4) == epochs[4]
 
 
-def test_workers_share_what_was_logged(shapenet_root: Path) -> None:
-    _spoil(shapenet_root, 0, 3)
-    dataset = _data(shapenet_root, on_error='skip')
-    read_epoch(dataset, _sampler(dataset, 0), num_workers=2)
-    assert dataset._bad.nonzero().flatten().tolist() == [0, 3]
-
-
-def test_only_bad_files_are_an_error(shapenet_root: Path) -> None:
-    _spoil(shapenet_root, *range(8))
-    dataset = _data(shapenet_root, on_error='skip')
-    with pytest.raises(ValueError, match='none of the 8 samples'):
-        dataset[0]
-
-
 def _odd_only(results: dict) -> dict | None:
     return results if results['sample_idx'] % 2 else None
 
@@ -223,10 +209,3 @@ def test_rejected_sample_is_replaced(shapenet_root: Path) -> None:
     dataset = _data(shapenet_root, pipeline=[_odd_only], test_mode=True)
     with pytest.raises(ValueError, match='rejected sample 0 in test mode'):
         dataset[0]
-
-
-def test_options(shapenet_root: Path) -> None:
-    dataset = _data(shapenet_root, up_axis='z', normalization='none')
-    assert dataset.metainfo['up_axis'] == 'z'
-    assert dataset.metainfo['normalization'] == 'none'
-    assert _data(shapenet_root).metainfo['up_axis'] == 'y'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from mmdet3d_act.datasets.base import iter_dataset_cfgs
-from mmdet3d_act.registry import DATASETS
 from tests.official_data import (
     write_fewshot,
     write_modelnet,
@@ -44,43 +42,6 @@ def _data_sets(config: Config) -> list[dict]:
         for loader in loaders
         for part in iter_dataset_cfgs(loader['dataset'])
     ]
-
-
-@pytest.mark.parametrize('name', NAMES)
-@pytest.mark.parametrize(
-    ('value', 'root'),
-    [(None, 'data/'), ('some/where', 'some/where/'), ('there/', 'there/')],
-)
-def test_root_comes_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, root: str
-) -> None:
-    monkeypatch.delenv('ACT_DATA_ROOT', raising=False)
-    if value is not None:
-        monkeypatch.setenv('ACT_DATA_ROOT', value)
-    for cfg in _data_sets(_config(name)):
-        assert cfg['data_root'].replace('//', '/').startswith(root)
-        (problem,) = DATASETS.get(cfg['type']).check_requirements(cfg)
-        assert f' at {root}' in problem
-
-
-@pytest.mark.parametrize('name', CLASSIFICATION)
-def test_parts_of_classification(name: str) -> None:
-    cfg = _config(name)
-    assert cfg.test_dataloader == cfg.val_dataloader
-    if 'probe' in name:
-        return
-    assert cfg.val_evaluator == cfg.test_evaluator
-    # Batch statistics of a last batch of one cloud are none.
-    assert cfg.train_dataloader.drop_last
-    for part, split in (('train', 'train'), ('val', 'test')):
-        (one,) = iter_dataset_cfgs(cfg[f'{part}_dataloader'].dataset)
-        assert one.split == split
-        assert one.get('test_mode', False) == (split == 'test')
-        if name.startswith('scanobjectnn'):
-            variant = name.partition('-')[2] or 'hardest'
-            assert one.variant == variant
-    steps = [*one.get('static_pipeline', ()), *one.pipeline]
-    assert not any(step['type'].startswith('Random') for step in steps)
 
 
 @pytest.fixture(scope='module')
@@ -134,12 +95,6 @@ def test_batches(name: str, num_points: int, load: Callable) -> None:
             assert sample.split == ('train' if part == 'train' else 'test')
 
 
-def test_few_classes_are_refused(load: Callable) -> None:
-    # The published numbers need 30 clouds of each of 5 classes.
-    with pytest.raises(ValueError, match='5 classes with at least 10'):
-        load('modelnet40_fewshot_drawn', 'train')
-
-
 def test_probe_gives_both_splits(load: Callable) -> None:
     batch = load('modelnet40_probe', 'val')
     splits = [sample.split for sample in batch['data_samples']]
@@ -157,39 +112,3 @@ def test_test_clouds_are_the_stored_ones(
     with h5py.File(data_folder / 'ScanObjectNN' / name) as file:
         stored = file['data'][()].astype(np.float32)
     np.testing.assert_array_equal(points, stored)
-
-
-def test_training_turns_clouds_about_the_up_axis(
-    load: Callable, data_folder: Path
-) -> None:
-    batch = load('scanobjectnn-objonly', 'train')
-    name = 'main_split_nobg/training_objectdataset.h5'
-    with h5py.File(data_folder / 'ScanObjectNN' / name) as file:
-        stored = file['data'][()].astype(np.float32)
-    for sample, points in zip(
-        batch['data_samples'], batch['inputs']['points'], strict=True
-    ):
-        number = int(sample.lidar_path.partition('#')[2])
-        cylinders = []
-        for cloud in (points.numpy(), stored[number]):
-            radii = np.linalg.norm(cloud[:, [0, 2]], axis=1)
-            order = np.lexsort((radii, cloud[:, 1]))
-            cylinders.append((cloud[order, 1], radii[order], cloud[order]))
-        (heights, radii, turned), (*expected, cloud) = cylinders
-        np.testing.assert_allclose(heights, expected[0], atol=1e-6)
-        np.testing.assert_allclose(radii, expected[1], atol=1e-5)
-        assert np.abs(turned - cloud).max() > 1e-3
-
-
-def test_whole_cloud_is_normalised_before_it_is_sampled(
-    load: Callable, data_folder: Path
-) -> None:
-    batch = load('modelnet40', 'val')
-    path = data_folder / 'ModelNet' / 'modelnet40_normal_resampled'
-    path /= 'modelnet40_test_8192pts_fps.dat'
-    cloud = pickle.loads(path.read_bytes())[0][0][:, :3]
-    cloud = cloud - cloud.mean(0)
-    cloud /= np.linalg.norm(cloud, axis=1).max()
-    np.testing.assert_allclose(
-        batch['inputs']['points'][0], cloud[:1024], atol=1e-5
-    )

@@ -80,14 +80,6 @@ def test_the_first_view_in_testing(root: Path) -> None:
     assert dataset.metainfo['normalization'] == 'unit_sphere'
 
 
-def test_splits_and_some_of_the_objects(root: Path) -> None:
-    dataset = ObjectRenders(str(root), 'trainval', indices=[4, 0])
-    samples = [dataset[i] for i in range(2)]
-    assert [s['pair_key'].split('/')[0] for s in samples] == ['urn', 'cup']
-    assert [s['split'] for s in samples] == ['test', 'train']
-    assert len(dataset.pair_keys()) == 6
-
-
 @pytest.mark.parametrize('kept_in_memory', [False, True])
 def test_the_vector_is_that_of_the_view(
     root: Path, kept_in_memory: bool
@@ -116,17 +108,6 @@ def test_vectors_without_images(root: Path) -> None:
     assert dataset[0]['inputs']['vectors'].tolist() == [0, view, 0]
     with pytest.raises(FileNotFoundError, match=r'3 objects .* an image, for'):
         ObjectRenders(str(root))
-
-
-def test_objects_without_a_view(root: Path) -> None:
-    for path in (root / 'images' / 'jar').iterdir():
-        path.unlink()
-    with pytest.raises(FileNotFoundError, match=r'1 objects .* jar'):
-        ObjectRenders(str(root))
-    dataset = ObjectRenders(str(root), on_error='skip')
-    assert [key[:3] for key in dataset.pair_keys()] == ['cup'] * 3 + [
-        'pot'
-    ] * 3
 
 
 def test_views_that_are_left_out(root: Path) -> None:

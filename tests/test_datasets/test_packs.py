@@ -24,7 +24,6 @@ from mmdet3d_act.datasets.packs import (
 )
 from mmdet3d_act.datasets.transforms import loading
 from mmdet3d_act.registry import DATASETS
-from tests.segmentation_data import write_shapes
 from tests.test_datasets.clouds import write_shapenet
 
 TETRAHEDRON = 'OFF\n4 4 6\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n' + ''.join(
@@ -54,14 +53,8 @@ def _write_shapenet(root: Path) -> dict:
     return dict(type='ShapeNet55', split='trainval')
 
 
-def _write_shapenet_part(root: Path) -> dict:
-    write_shapes(root.parent).rename(root)
-    return dict(type='ShapeNetPart', split='trainval')
-
-
 WRITERS = dict(
     shapenet=_write_shapenet,
-    shapenet_part=_write_shapenet_part,
     folder=_write_folder,
 )
 
@@ -215,23 +208,6 @@ def test_workers_read_the_same(shapenet: dict, context: str) -> None:
     assert len(expected) == 11
 
 
-def test_every_pack_in_the_folder_counts(
-    shapenet: dict, tmp_path: Path
-) -> None:
-    """Of parts of the split, and elsewhere than beside the data."""
-    expected = _samples(_build(shapenet))
-    out = str(tmp_path / 'packs')
-    there = shapenet | dict(packed=out)
-    _pack(shapenet | dict(split='test'), out)
-    assert 'ShapeNet55_test.pack' in os.listdir(out)
-    assert _held(_build(there)) == [False] * 8 + [True] * 3
-    assert not any(_held(_build(there, split='train')))
-    _pack(there | dict(split='train'))
-    assert all(_held(_build(there)))
-    assert _equal(_samples(_build(there)), expected)
-    assert not any(_held(_build(shapenet)))
-
-
 def test_changed_and_new_clouds_are_read_from_their_files(
     shapenet: dict, logged: pytest.LogCaptureFixture
 ) -> None:
@@ -291,12 +267,3 @@ def test_geo_referenced_clouds_stay_with_their_files(tmp_path: Path) -> None:
     assert _pack(cfg)
     assert _held(_build(cfg)) == [False, True]
     assert _build(cfg)[0]['offset'].any()
-
-
-@pytest.mark.parametrize(
-    'cfg',
-    [dict(type='ScanObjectNN', split='test'), dict(type='ObjectRenders')],
-)
-def test_nothing_to_pack(tmp_path: Path, cfg: dict) -> None:
-    cfg |= dict(data_root=str(tmp_path), pipeline=PIPELINE)
-    assert plan_pack(cfg) is None

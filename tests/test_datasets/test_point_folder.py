@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -48,12 +47,6 @@ def _seen(dataset: PointFolder) -> list[tuple]:
         (s['points'].tensor[0, 0].item(), s['split'], s.get('gt_label'))
         for s in samples
     ]
-
-
-def test_whole_folder(root: Path) -> None:
-    dataset = PointFolder(str(root), pipeline=PIPELINE)
-    assert _seen(dataset) == [(n, 'train', None) for n in (3, 2, 0, 1, 4)]
-    assert dataset.metainfo['classes'] == ()
 
 
 def test_classes_agree_between_splits(root: Path) -> None:
@@ -162,17 +155,6 @@ def test_normalization_of_the_pipeline(root: Path) -> None:
     dataset = PointFolder(str(root), static_pipeline=steps, **options)
     assert dataset.metainfo['normalization'] == 'unit_sphere'
     assert dataset.guesses == {}
-
-
-def test_assumptions_are_stated(
-    root: Path, logged: pytest.LogCaptureFixture
-) -> None:
-    PointFolder(str(root), normalization='none')
-    assert "assumed, as nothing is stated: {'up_axis': 'y'}" in logged.text
-    logged.clear()
-    PointFolder(str(root), normalization='none')
-    PointFolder(str(root), up_axis='z', normalization='none')
-    assert 'assumed' not in logged.text
 
 
 def test_guesses_without_a_cloud(tmp_path: Path) -> None:
@@ -301,25 +283,6 @@ def test_named_lists_of_stems(tmp_path: Path) -> None:
     assert names == ['jar/jar_1.npy', 'a']
     with pytest.raises(FileNotFoundError, match=r'set_train\.txt'):
         listed(tmp_path, 'train', **options)
-
-
-def test_one_list_without_splits(tmp_path: Path) -> None:
-    fill(tmp_path, 'a.npy', 'b.npy')
-    (tmp_path / 'all.csv').write_text('a.npy,cup\n')
-    options = dict(split_list='all.csv', classes='lists')
-    assert listed(tmp_path, **options) == [('a.npy', 'cup')]
-    with pytest.raises(ValueError, match='found no sample'):
-        listed(tmp_path, 'train', **options)
-
-
-def test_ratio(tmp_path: Path) -> None:
-    fill(tmp_path, *(f'{c}/{i}.npy' for c in 'ab' for i in range(10)))
-    options = dict(split_ratio=(0.8, 0, 0.2), split_seed=1, classes='folders')
-    train, test = (listed(tmp_path, s, **options) for s in ('train', 'test'))
-    assert (len(train), len(test)) == (16, 4)
-    assert not set(train) & set(test)
-    assert Counter(name for _, name in test) == dict(a=2, b=2)
-    assert listed(tmp_path, 'test', **options) == test
 
 
 def _entries(path: Path, content: object) -> list[tuple]:

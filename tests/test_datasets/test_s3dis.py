@@ -5,12 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmdet3d_act.datasets import BadSampleError, S3DISBlocks, SampleIndex
-from mmdet3d_act.registry import DATASETS
 from tests.segmentation_data import room_rows, write_rooms
-from tests.small_data import ROOT
 
 BLOCKS = [dict(type='LoadRoomBlock', num_points=256, min_points=100)]
 OPTIONS = dict(num_points=256, pipeline=BLOCKS)
@@ -145,25 +142,3 @@ def test_gaps_are_named(
     assert 'the rooms of area 3 at' in text
     assert 's3dis.py RAW OUT' in text
     assert S3DISBlocks.check_requirements(cfg | dict(split='test')) == []
-
-
-def test_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_rooms(tmp_path, areas=(1, 5))
-    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
-    monkeypatch.setenv('ACT_S3DIS_AREA', '1')
-    path = ROOT / 'configs' / '_base_' / 'datasets' / 's3dis.py'
-    cfg = Config.fromfile(path)
-    for part, area in (('train', 5), ('val', 1), ('test', 1)):
-        options = cfg[f'{part}_dataloader'].dataset
-        # There are no rooms of four areas, and few points in a block of 1 m.
-        options.on_error = 'skip'
-        if 'min_points' in options.pipeline[0]:
-            options.pipeline[0].min_points = 100
-        dataset = DATASETS.build(options)
-        assert {room[:6] for room in _rooms(dataset)} == {f'Area_{area}'}
-        packed = dataset[0]
-        points = packed['inputs']['points']
-        mask = packed['data_samples'].gt_pts_seg.pts_semantic_mask
-        assert mask.shape == points.shape[:1]
-        number = 8000 if part == 'test' else cfg.num_points
-        assert points.shape == (number, 3)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets import BadSampleError, ScanObjectNN
+from mmdet3d_act.datasets import ScanObjectNN
 from mmdet3d_act.datasets.scanobjectnn import VARIANTS, read_h5_clouds
 
 LOAD = [dict(type='LoadPointCloud')]
@@ -74,17 +74,6 @@ def test_archive_as_it_unpacks(tree: Path) -> None:
     assert 'h5_files/main_split/test_' in data.get_data_info(0)['lidar_path']
 
 
-def test_half_of_the_labels(tree: Path) -> None:
-    path = _file(tree, 'hardest', 'training')
-    labels = np.repeat([4, 9], 6)[:, None].astype(np.uint8)
-    write_h5(path, data=_clouds(0, 12).astype(np.float64), label=labels)
-    data = ScanObjectNN(str(tree), 'train', pipeline=LOAD, label_fraction=0.5)
-    assert [data[i]['gt_label'] for i in range(6)] == [4] * 3 + [9] * 3
-    number = int(data[5]['lidar_path'].partition('#')[2])
-    want = _clouds(0, 12)[number]
-    np.testing.assert_array_equal(data[5]['points'].tensor, want)
-
-
 def test_missing_file(tree: Path) -> None:
     cfg = dict(data_root=str(tree), split='train', variant='objonly')
     assert ScanObjectNN.check_requirements(cfg) == []
@@ -102,19 +91,6 @@ def test_label_of_no_class(tree: Path) -> None:
     write_h5(path, data=_clouds(0), label=np.array([0, 15, 1, 2]))
     with pytest.raises(ValueError, match=r'in \[0, 15\), got 15'):
         ScanObjectNN(str(tree), 'test')
-
-
-def test_cloud_that_is_not_finite(tree: Path) -> None:
-    clouds = _clouds(0)
-    clouds[2, 5, 1] = np.nan
-    path = _file(tree, 'hardest', 'test')
-    write_h5(path, data=clouds, label=np.array(LABELS))
-    options = dict(data_root=str(tree), split='test', pipeline=LOAD)
-    data = ScanObjectNN(**options)
-    with pytest.raises(BadSampleError, match=r'scale75\.h5#2: .*finite'):
-        data[2]
-    replaced = ScanObjectNN(**options, on_error='skip')[2]
-    assert not replaced['lidar_path'].endswith('#2')
 
 
 @pytest.mark.parametrize(

@@ -37,14 +37,6 @@ def test_index_keeps_epoch_and_seed(value: SampleIndex, expected: int) -> None:
     assert (value, value.epoch, value.seed) == (expected, 3, 5)
 
 
-def test_index_is_an_int_everywhere_else() -> None:
-    index = SampleIndex(2, 9, 9)
-    assert index == 2
-    assert hash(index) == hash(2)
-    assert [10, 20, 30][index] == 30
-    assert isinstance(index // 2, int)
-
-
 @pytest.mark.parametrize(
     ('index', 'expected'),
     [
@@ -178,9 +170,3 @@ def test_shared_gives_every_process_all(
         assert orders == [alone] * world
         plain = _ranks(monkeypatch, world, shuffle=False, shared=True, seed=0)
         assert plain == [list(range(10))] * world
-
-
-def test_more_processes_than_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seeding, 'get_dist_info', lambda: (7, 8))
-    sampler = EpochSampler(range(3), seed=0)
-    assert len(sampler) == len(list(sampler)) == 1

@@ -4,13 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
 
-from mmdet3d_act.datasets import SampleIndex, ShapeNetPart
-from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.datasets import ShapeNetPart
 from tests.segmentation_data import write_shapes
-from tests.small_data import ROOT
 
 PIPELINE = [dict(type='LoadPointCloud', use_dim=6, label_column=6)]
 LISTS = 'train_test_split/shuffled_{}_file_list.json'
@@ -95,51 +91,3 @@ def test_damaged_lists(folder: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ValueError, match=f'{path.name}: expected a JSON list'):
         _build(folder, 'test')
-
-
-def test_requirements(folder: Path) -> None:
-    cfg = dict(type='ShapeNetPart', data_root=str(folder), split='trainval')
-    assert ShapeNetPart.check_requirements(cfg) == []
-    (folder / '03797390' / 'val0.txt').unlink()
-    (text,) = ShapeNetPart.check_requirements(cfg)
-    assert '1 of 6' in text
-    assert '03797390/val0.txt' in text
-    (folder / LISTS.format('val')).unlink()
-    (text,) = ShapeNetPart.check_requirements(cfg)
-    assert 'shuffled_val_file_list.json' in text
-    assert 'ACT_DATA_ROOT' in text
-
-
-def test_published_config(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
-    path = ROOT / 'configs' / '_base_' / 'datasets' / 'shapenet_part.py'
-    cfg = Config.fromfile(path)
-    train = DATASETS.build(cfg.train_dataloader.dataset)
-    assert (cfg.train_dataloader.batch_size, train.split) == (16, 'trainval')
-    first = [train[SampleIndex(0, epoch, 1)] for epoch in (0, 1, 0)]
-    clouds = [packed['inputs']['points'] for packed in first]
-    assert clouds[0].shape == (2048, 3)
-    assert torch.equal(clouds[0], clouds[2])
-    assert not torch.equal(clouds[0], clouds[1])
-    packed = first[0]
-    mask = packed['data_samples'].gt_pts_seg.pts_semantic_mask
-    assert mask.shape == (2048,)
-    assert set(mask.tolist()) == {6, 7}
-    assert packed['inputs']['shape_label'].tolist() == 2
-    assert packed['data_samples'].shape_category == 'Cap'
-
-    test = DATASETS.build(cfg.val_dataloader.dataset)
-    cloud = test[0]['inputs']['points']
-    assert torch.equal(cloud, test[0]['inputs']['points'])
-    assert cloud.shape == (2048, 3)
-    # No augmentation: these are points of the cloud in the unit sphere.
-    stored = torch.from_numpy(np.loadtxt(folder / '02954340' / 'test0.txt'))
-    stored = stored[:, :3] - stored[:, :3].mean(0)
-    stored = (stored / stored.norm(dim=1).max()).float()
-    gaps = torch.cdist(cloud, stored).min(1)
-    assert gaps.values.max() < 1e-3
-    mask = test[0]['data_samples'].gt_pts_seg.pts_semantic_mask
-    labels = np.loadtxt(folder / '02954340' / 'test0.txt')[:, 6]
-    np.testing.assert_array_equal(mask, labels[gaps.indices])

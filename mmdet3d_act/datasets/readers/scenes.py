@@ -21,21 +21,16 @@ _MAKE_AGAIN = f'make it again with {_PREPARE}'
 def read_scene_infos(path: str, num_classes: int) -> list[dict]:
     """Read what a ``scannet_infos_<split>.pkl`` says of each scene.
 
-    The pickle is read without running what is in it: containers, numbers,
-    texts and arrays, nothing else.
-
     Args:
         path: The file.
         num_classes: Number of classes that boxes are labelled with.
 
     Returns:
         A dict per scene: ``lidar_points`` (``lidar_path``,
-        ``num_pts_feats``), ``axis_align_matrix`` (4, 4), float32, its third
-        row and column exactly those of a rotation about z; ``instances``,
-        dicts of ``bbox_3d`` (x, y, z, dx, dy, dz, metres, and a yaw where
-        there is one) and ``bbox_label_3d``, -1 for none; and
-        ``pts_semantic_mask_path`` and ``pts_instance_mask_path``, empty
-        where the file names none.
+        ``num_pts_feats``), ``axis_align_matrix`` (4, 4), float32, exactly
+        about z; ``instances``, dicts of ``bbox_3d`` (x, y, z, dx, dy, dz,
+        metres, and a yaw where there is one) and ``bbox_label_3d``, -1 for
+        none; and the paths of both masks, empty where the file names none.
     """
     content: Any = read_arrays_pickle(path)
     if not isinstance(content, dict) or 'data_list' not in content:
@@ -43,10 +38,9 @@ def read_scene_infos(path: str, num_classes: int) -> list[dict]:
         got = str(list(content)[:8] if is_dict else type(content))
         raise BadSampleError(
             path,
-            "expected a dict with a list 'data_list', one dict per scene, got "
-            f'{got}; {_MAKE_AGAIN}, or bring a list of scenes from before 1.0 '
-            'up to date with its tools/dataset_converters/'
-            'update_infos_to_v2.py',
+            f"expected a dict with a list 'data_list', got {got}; "
+            f'{_MAKE_AGAIN}, or bring a list from before 1.0 up to date with '
+            'its tools/dataset_converters/update_infos_to_v2.py',
         )
     checked = []
     with reading(path, f'a Python pickle of {_PREPARE}'):
@@ -130,8 +124,7 @@ def read_scene_points(
         remedy: What can be done where its size is wrong.
 
     Returns:
-        (N, num_columns), float32: x, y, z in metres; in ScanNet then red,
-        green, blue from 0 to 255.
+        (N, num_columns), float32: x, y, z in metres; in ScanNet then colours.
     """
     points = _read_rows(path, 'float32', num_columns, remedy)
     if may_be_empty and not len(points):

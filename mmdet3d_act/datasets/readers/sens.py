@@ -6,7 +6,6 @@ name, a header, the frames, measurements of acceleration (not read).
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -64,8 +63,9 @@ _FRAME = np.dtype(
         ('depth_bytes', '<u8'),
     ]
 )
-_COLOR_SUFFIXES = {0: None, 1: '.png', 2: '.jpg'}
-_RAW, _ZLIB, _OCCIPITAL = 0, 1, 2
+# Of the compressions that there are, those of ScanNet: PNG and JPEG, zlib.
+_COLOR_SUFFIXES = {1: '.png', 2: '.jpg'}
+_DEPTH_COMPRESSION = 1
 _MAX_SIDE = 1 << 15
 
 
@@ -108,7 +108,6 @@ class SensFile:
                 header = self._read_header(file)
                 self._begin = file.tell()
         self.color_suffix = _COLOR_SUFFIXES[int(header['color_compression'])]
-        self.depth_compression = int(header['depth_compression'])
         self.color_shape = tuple(header['color_size'].tolist()[::-1])
         self.depth_shape = tuple(header['depth_size'].tolist()[::-1])
         self.num_frames = int(header['num_frames'])
@@ -149,9 +148,6 @@ class SensFile:
     def decode_color(self, frame: SensFrame) -> np.ndarray:
         """Decode a colour image, (H, W, 3), uint8."""
         with reading(self._name(frame), 'a colour image'):
-            if self.color_suffix is None:
-                pixels = np.frombuffer(frame.color, np.uint8)
-                return pixels.reshape(*self.color_shape, 3)
             image = read_image(frame.color, self._name(frame))
             if image.shape[:2] != self.color_shape:
                 raise ValueError(
@@ -163,16 +159,10 @@ class SensFile:
     def decode_depth(self, frame: SensFrame) -> np.ndarray:
         """Decode a depth image, (H, W), uint16."""
         with reading(self._name(frame), 'a depth image'):
-            data, shape = frame.depth, self.depth_shape
-            if self.depth_compression == _OCCIPITAL:
-                raise ValueError(
-                    "it is in Occipital's compression, which only their "
-                    'library reads; ScanNet publishes zlib_ushort'
-                )
-            if self.depth_compression == _ZLIB:
-                # A pixel more than there should be: never without end.
-                limit = 2 * (shape[0] * shape[1] + 1)
-                data = zlib.decompressobj().decompress(data, limit)
+            shape = self.depth_shape
+            # A pixel more than there should be: never without end.
+            limit = 2 * (shape[0] * shape[1] + 1)
+            data = zlib.decompressobj().decompress(frame.depth, limit)
             return np.frombuffer(data, '<u2').reshape(shape).astype(np.uint16)
 
     def _name(self, frame: SensFrame) -> str:
@@ -187,12 +177,12 @@ class SensFile:
         sides = [*header['color_size'], *header['depth_size']]
         if (
             header['color_compression'] not in _COLOR_SUFFIXES
-            or header['depth_compression'] not in (_RAW, _ZLIB, _OCCIPITAL)
+            or header['depth_compression'] != _DEPTH_COMPRESSION
             or not 0 < min(sides) <= max(sides) <= _MAX_SIDE
             or not 0 < header['depth_shift'] < np.inf
         ):
             values = {n: header[n].tolist() for n in _HEADER.names[4:]}
-            raise ValueError(f'corrupt header: {values}')
+            raise ValueError(f'corrupt header, or not as ScanNet: {values}')
         return header
 
     def _take_record(
@@ -329,26 +319,18 @@ def _write_frame(
     video: SensFile, frame: SensFrame, folder: Path, min_points: int
 ) -> bool:
     """Write a frame, if it has enough depth; tell whether it has."""
-    # Both images are read before anything is written.
-    depth, image = video.decode_depth(frame), video.decode_color(frame)
+    # Both images are decoded before anything is written.
+    depth, _ = video.decode_depth(frame), video.decode_color(frame)
     if np.count_nonzero(depth) < min_points:
         return False
-    color = folder / 'color' / f'{frame.number}{video.color_suffix or ".png"}'
-    color.write_bytes(
-        frame.color if video.color_suffix else _encode_png(image)
-    )
+    color = folder / 'color' / f'{frame.number}{video.color_suffix}'
+    color.write_bytes(frame.color)
     scale = video.calibration.depth_scale
     if scale != _MILLIMETRES:
         depth = np.rint(depth * (_MILLIMETRES / scale))
         # What is farther than 65 m is nothing that was measured.
         depth = np.where(depth > 65535, 0, depth).astype(np.uint16)
     path = folder / 'depth' / f'{frame.number}.png'
-    path.write_bytes(_encode_png(depth))
+    Image.fromarray(depth).save(path)
     _write_matrix(folder / 'pose' / f'{frame.number}.txt', frame.pose)
     return True
-
-
-def _encode_png(image: np.ndarray) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(image).save(content, 'PNG')
-    return content.getvalue()

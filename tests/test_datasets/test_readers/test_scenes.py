@@ -95,7 +95,6 @@ def test_wrong_scenes_are_named(tmp_path: Path, name: str) -> None:
     ('content', 'fault'),
     [
         ([scene()], 'update_infos_to_v2.py'),
-        (dict(infos=[]), 'infos'),
         (dict(data_list=4), 'int'),
         ('text', 'str'),
         (dict(data_list=[Path('/')]), 'pathlib'),

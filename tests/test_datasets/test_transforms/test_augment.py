@@ -21,7 +21,6 @@ from mmdet3d_act.datasets.transforms import (
     rotate,
     scale_and_shift,
 )
-from mmdet3d_act.models.layers import SlidingWindows
 
 ALL = (
     RandomPointScaleShift(),
@@ -164,7 +163,6 @@ def test_no_extent(sample: Callable, value: float, count: int) -> None:
 
 
 def test_center_on_ground(sample: Callable) -> None:
-    """x and y are centred, as windows of whole scenes are in testing."""
     generator = torch.Generator().manual_seed(0)
     points = torch.rand(200, 4, generator=generator)
     points = points * torch.tensor([6.0, 4.0, 2.5, 255.0]) - 3
@@ -173,15 +171,5 @@ def test_center_on_ground(sample: Callable) -> None:
     assert torch.equal(moved[:, 2:], points[:, 2:])
     offsets = moved[:, :2] - points[:, :2]
     assert torch.allclose(offsets, offsets[:1].expand_as(offsets), atol=1e-5)
-    seen = []
-
-    def network(windows: torch.Tensor) -> torch.Tensor:
-        seen.append(windows)
-        return torch.zeros(len(windows), 2, windows.shape[1])
-
-    SlidingWindows(num_points=200, block_size=None)(points, network)
-    order = seen[0][0, :, 3].argsort()
-    expected = moved[moved[:, 3].argsort()]
-    assert torch.allclose(seen[0][0, order], expected, atol=1e-5)
     with pytest.raises(ValueError, match='gt_bboxes_3d'):
         CenterOnGround()(sample(points) | dict(gt_bboxes_3d=None))

@@ -179,28 +179,6 @@ def test_farthest_points_from_a_random_one(sample: Callable) -> None:
     assert len(starts) > 4
 
 
-@pytest.mark.parametrize(
-    ('stored', 'candidates', 'num_points'),
-    [(40, 12, 10), (10, 12, 10), (40, 40, 40)],
-)
-def test_published_training(
-    sample: Callable, stored: int, candidates: int, num_points: int
-) -> None:
-    """A random choice of the farthest ones, at most those stored."""
-    points = _cloud(stored)
-    pool = farthest_point_sample(points[None], min(stored, candidates))[0]
-    pool = {tuple(row) for row in points[pool].tolist()}
-    np.random.seed(0)
-    draws = set()
-    for _ in range(6):
-        results = KeepFarthestPoints(candidates)(sample(points))
-        rows = SamplePoints(num_points)(results)['points'].tensor.tolist()
-        assert len(rows) == num_points
-        draws.add(tuple(map(tuple, rows)))
-    assert set().union(*draws) == pool
-    assert len(draws) == 6
-
-
 @pytest.fixture
 def scene(sample: Callable) -> Callable[[], dict]:
     """Return a function that makes a sample with masks and 12 boxes."""
