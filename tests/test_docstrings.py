@@ -20,16 +20,6 @@ EXTRAS = {'mmcv', 'mmdet', 'mmdet3d', 'timm', 'transformers', 'open_clip'}
 
 # Examples that show a data set on disk, or what a network predicted.
 NEED_MORE = {
-    'mmdet3d_act.datasets.modelnet40': 'ModelNet40',
-    'mmdet3d_act.datasets.object_renders': 'renders of objects',
-    'mmdet3d_act.datasets.point_folder': 'real_shapes',
-    'mmdet3d_act.datasets.readers.frames': 'ScanNet',
-    'mmdet3d_act.datasets.s3dis': 'S3DIS',
-    'mmdet3d_act.datasets.scannet_frames': 'ScanNet',
-    'mmdet3d_act.datasets.scannet': 'ScanNet',
-    'mmdet3d_act.datasets.scanobjectnn': 'ScanObjectNN',
-    'mmdet3d_act.datasets.shapenet55': 'ShapeNet-55',
-    'mmdet3d_act.datasets.shapenet_part': 'ShapeNetPart',
     'mmdet3d_act.datasets.transforms.images': 'frames and renders',
     'mmdet3d_act.evaluation.classification_metric': 'predictions',
     'mmdet3d_act.evaluation.linear_probe_metric': 'features',

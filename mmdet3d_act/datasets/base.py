@@ -104,7 +104,8 @@ class PointCloudDataset(BaseDataset):
 
     A sample that a transform refuses with `BadSampleError` is an error, or
     with ``on_error='skip'`` is logged once and replaced by another one, which
-    (seed, epoch, index) decides, as is one of which a transform makes None.
+    (seed, epoch, index) decides, as is one of which a transform makes None,
+    except in test mode.
 
     Args:
         data_root: Folder of the data set.
@@ -398,6 +399,10 @@ class PointCloudDataset(BaseDataset):
         sample = self._make_sample(key, key.index)
         if sample is not None:
             return sample
+        if self.test_mode and self.on_error == 'raise':
+            raise ValueError(
+                f'a transform rejected sample {key.index} in test mode'
+            )
         for candidate in substitute_order(key, len(self)).tolist():
             if candidate == key.index or self._is_bad(candidate):
                 continue

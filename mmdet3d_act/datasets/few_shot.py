@@ -33,10 +33,6 @@ def draw_label_subset(
 
     Returns:
         Indices into ``labels``, ascending.
-
-    Example:
-        >>> len(draw_label_subset(['cup'] * 20 + ['jar'] * 3, 0.1))
-        3
     """
     members: dict[Hashable, list[int]] = {}
     for index, label in enumerate(labels):
@@ -148,14 +144,6 @@ class FewShotDraw(Dataset):
         seed: Seed of the draw.
         num_queries: Number of test clouds of each class.
         lazy_init: Whether lists are read at the first access only.
-
-    Example:
-        >>> shapes = dict(
-        ...     type='PointFolder', data_root='data/real_shapes',
-        ...     split='train', classes='folders', up_axis='y',
-        ...     pipeline=[dict(type='LoadPointCloud')])
-        >>> train = dict(
-        ...     type='FewShotDraw', way=5, shot=10, fold=3, dataset=shapes)
     """
 
     def __init__(

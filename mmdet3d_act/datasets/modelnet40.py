@@ -45,12 +45,6 @@ class ModelNet40(PackableDataset):
         source: ``'txt'``, ``'dat'``, or ``'auto'``: the ``.dat`` where it
             exists, as in the published code.
         **kwargs: Arguments of `PackableDataset`.
-
-    Example:
-        >>> pipeline = [dict(type='LoadPointCloud')]
-        >>> data = ModelNet40('data/ModelNet', 'test', pipeline=pipeline)
-        >>> data[0]['gt_label']
-        0
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -177,14 +171,6 @@ class ModelNetFewShot(PointCloudDataset):
         shot: Number of training clouds of each class.
         fold: Number of the fold, from 0; there are 10.
         **kwargs: Arguments of `PointCloudDataset`.
-
-    Example:
-        >>> pipeline = [dict(type='LoadPointCloud')]
-        >>> data = ModelNetFewShot(
-        ...     'data/ModelNetFewshot', 'train', way=5, shot=10, fold=0,
-        ...     pipeline=pipeline)
-        >>> len(data), len(data.metainfo['classes'])
-        (50, 5)
 
     Source: Sharma & Kaul 2020, Self-supervised few-shot learning on point
     clouds; the folds are Point-BERT's.

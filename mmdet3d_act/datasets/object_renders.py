@@ -55,16 +55,6 @@ class ObjectRenders(PairedDataset):
             its vectors of the views are the samples' ``vectors`` (D,).
         pipeline: Transforms of each access.
         **kwargs: Arguments of `PointCloudDataset`.
-
-    Example:
-        >>> pipeline = [
-        ...     dict(type='LoadPointCloud'),
-        ...     dict(type='NormalizeToUnitSphere'),
-        ...     dict(type='PackPointInputs')]
-        >>> data = ObjectRenders(
-        ...     'data/object_renders', vectors='azure', pipeline=pipeline)
-        >>> data[0]['inputs']['vectors'].shape
-        torch.Size([1024])
     """
 
     METAINFO: ClassVar[dict] = dict(up_axis='y', normalization='unit_sphere')

@@ -1,4 +1,4 @@
-"""Guesses about clouds that come without a description."""
+"""The up axis of clouds that come without a description, guessed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ _BINS = 20
 # A guess from fewer clouds, or with a smaller share of them, is unsure.
 _MIN_CLOUDS = 8
 _MIN_SHARE = 0.6
-_SPHERE_TOLERANCE = 0.02
 
 
 class Guess(NamedTuple):
@@ -65,44 +64,3 @@ def _uprightness(points: np.ndarray, axis: int) -> float:
     bottom, top = covered if len(covered) == 2 else (*covered, 0.0)
     histogram = np.histogram(height, _BINS, (0, 1))[0] / len(height)
     return bottom - top / 2 + np.abs(histogram - histogram[::-1]).sum() / 2
-
-
-def guess_normalization(clouds: Sequence[np.ndarray]) -> Guess:
-    """Guess whether clouds are centred and scaled to the unit sphere.
-
-    Returns:
-        'unit_sphere' where all of them are, to 2 % of the radius, otherwise
-        'none'.
-    """
-    radii, offsets = [], []
-    for points in clouds:
-        coords = points[:, :3].astype(np.float64)
-        radii.append(np.linalg.norm(coords, axis=1).max())
-        offsets.append(np.linalg.norm(coords.mean(0)))
-    fits = (np.abs(np.subtract(radii, 1)) < _SPHERE_TOLERANCE) & (
-        np.asarray(offsets) < _SPHERE_TOLERANCE
-    )
-    return Guess(
-        'unit_sphere' if fits.all() else 'none',
-        f'{int(fits.sum())} of {len(clouds)} clouds have their mean at the '
-        'origin and the radius 1',
-        bool(0 < fits.sum() < len(fits)) or len(clouds) < _MIN_CLOUDS,
-    )
-
-
-def guess_unit(clouds: Sequence[np.ndarray]) -> Guess:
-    """Guess the unit that the size of clouds speaks for.
-
-    Returns:
-        'metre' where the median of their longest sides is 0.02 to 100,
-        'millimetre' where it is more. Always unsure.
-    """
-    sides = [float(np.ptp(points[:, :3], axis=0).max()) for points in clouds]
-    median = float(np.median(sides))
-    if median > 100:
-        unit = 'millimetre'
-    else:
-        unit = 'metre' if median >= 0.02 else 'unknown'
-    return Guess(
-        unit, f'the median of the longest sides is {median:.4g}', True
-    )

@@ -16,12 +16,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmdet3d_act.datasets.base import check_choice
-from mmdet3d_act.datasets.orientation import (
-    Guess,
-    guess_normalization,
-    guess_unit,
-    guess_up_axis,
-)
+from mmdet3d_act.datasets.orientation import Guess, guess_up_axis
 from mmdet3d_act.datasets.packs import SUFFIX as PACK_SUFFIX
 from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.datasets.readers import (
@@ -88,23 +83,13 @@ class PointFolder(PackableDataset):
         split_seed: Seed of this draw.
         suffixes: Suffixes of the files to take, such as ('.npy',). None
             takes all that can be read.
-        up_axis: Axis that points up, 'x', 'y' or 'z'. ``'auto'`` guesses it.
-            None assumes 'y'.
-        normalization: What the clouds are after the pipeline. ``'auto'``
-            guesses it. None says ``'unit_sphere'``, which
-            `NormalizeToUnitSphere` in a pipeline makes true. What is guessed
-            or assumed is logged, and ``guesses`` of the data set has the
-            reasons.
+        up_axis: Axis that points up, 'x', 'y' or 'z'. ``'auto'`` guesses it;
+            ``guesses`` of the data set has the reason. None assumes 'y'.
+        normalization: What the clouds are after the pipeline. None says
+            ``'unit_sphere'``, which `NormalizeToUnitSphere` in a pipeline
+            makes true. What is guessed or assumed is logged.
         metainfo: See `BaseDataset`.
         **kwargs: Arguments of `PackableDataset`.
-
-    Example:
-        >>> pipeline = [dict(type='LoadPointCloud')]
-        >>> data = PointFolder(
-        ...     'data/real_shapes', 'train', classes='folders',
-        ...     pipeline=pipeline)
-        >>> data.metainfo['classes'][:2]
-        ('airplane', 'bag')
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -157,7 +142,7 @@ class PointFolder(PackableDataset):
             data_root,
             split,
             up_axis=None if up_axis == AUTO else up_axis,
-            normalization=None if normalization == AUTO else normalization,
+            normalization=normalization,
             metainfo=metainfo,
             **kwargs,
         )
@@ -413,38 +398,36 @@ class PointFolder(PackableDataset):
 
     def _describe_clouds(self) -> None:
         normalizes = self.first_transform(NormalizeToUnitSphere) is not None
-        if normalizes and self.stated['normalization'] in (None, AUTO):
+        if normalizes and self.stated['normalization'] is None:
             self.stated['normalization'] = 'unit_sphere'
             self._metainfo['normalization'] = 'unit_sphere'
-        stated = self.stated.items()
-        assumed = {k: self._metainfo[k] for k, v in stated if v is None}
+        assumed = [key for key, value in self.stated.items() if value is None]
         if assumed:
+            values = {key: self._metainfo[key] for key in assumed}
             _log_once(
-                f'{self.data_root}: assumed, as nothing is stated: {assumed}; '
-                f'state them as options of PointFolder, or {AUTO!r} to guess',
+                f'{self.data_root}: assumed, as nothing is stated: {values}; '
+                f'state them as options of PointFolder; up_axis={AUTO!r} is '
+                'guessed',
                 logging.WARNING,
             )
-        keys = [key for key, value in stated if value == AUTO]
-        guesses = self._guess(keys) if keys else {}
-        for key, guess in guesses.items():
-            self.guesses[key] = [guess.value, guess.reason]
-            self._metainfo[key] = guess.value
+        if self.stated['up_axis'] == AUTO:
+            guess = self._guess_up_axis()
+            self.guesses['up_axis'] = [guess.value, guess.reason]
+            self._metainfo['up_axis'] = guess.value
             unsure = ', not sure' if guess.is_unsure else ''
             _log_once(
-                f'{self.data_root}: guessed {key}={guess.value!r}{unsure}: '
+                f'{self.data_root}: guessed up_axis={guess.value!r}{unsure}: '
                 f'{guess.reason}; state it in the config if this is wrong',
                 logging.WARNING if guess.is_unsure else logging.INFO,
             )
 
-    def _guess(self, keys: list[str]) -> dict[str, Guess]:
+    def _guess_up_axis(self) -> Guess:
         """Guess from clouds of all splits, so that these agree."""
         files = self.files
         if not files:
             files = [s['lidar_path'] for s in self.load_data_list()]
-        if keys == ['up_axis'] and all(
-            file.lower().endswith(('.glb', '.gltf')) for file in files
-        ):
-            return {'up_axis': Guess('y', 'glTF says that y is up', False)}
+        if all(_suffix(file) in ('.glb', '.gltf') for file in files):
+            return Guess('y', 'glTF says that y is up', False)
         picked = np.linspace(0, len(files) - 1, _LOOKED_AT).round()
         clouds, faults = [], []
         for index in np.unique(picked.astype(int)):
@@ -457,20 +440,10 @@ class PointFolder(PackableDataset):
         if not clouds:
             raise ValueError(
                 f'none of the {len(faults)} files looked at in '
-                f'{self.data_root} can be read, so nothing can be guessed; '
-                f'state {keys} as options of PointFolder:\n'
-                + '\n'.join(faults[:3])
+                f'{self.data_root} can be read, so up_axis cannot be guessed; '
+                'state it:\n' + '\n'.join(faults[:3])
             )
-        guessers = dict(
-            up_axis=guess_up_axis, normalization=guess_normalization
-        )
-        guesses = {key: guessers[key](clouds) for key in keys}
-        if (
-            'normalization' in keys
-            and guesses['normalization'].value == 'none'
-        ):
-            guesses['unit'] = guess_unit(clouds)
-        return guesses
+        return guess_up_axis(clouds)
 
 
 def _suffix(name: str) -> str:

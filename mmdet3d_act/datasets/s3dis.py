@@ -62,12 +62,6 @@ class S3DISBlocks(PointCloudDataset):
         **kwargs: Arguments of `PointCloudDataset`; a ``label_fraction`` is
             one of the rooms.
 
-    Example:
-        >>> pipeline = [dict(type='LoadRoomBlock', num_points=2048)]
-        >>> data = S3DISBlocks('data/s3dis', 'train', pipeline=pipeline)
-        >>> data[0]['points'].shape
-        torch.Size([2048, 3])
-
     Source: Armeni et al., 3D Semantic Parsing of Large-Scale Indoor Spaces,
     2016; ``S3DISDataset`` of the published code
     (``semantic_segmentation/dataset.py``).

@@ -81,16 +81,6 @@ class ScanNetScenes(PointCloudDataset):
         **kwargs: Arguments of `PointCloudDataset`; a ``label_fraction`` is
             one of the scenes.
 
-    Example:
-        >>> pipeline = [
-        ...     dict(type='LoadScene', with_boxes=True),
-        ...     dict(type='GlobalAlignment', rotation_axis=2),
-        ...     dict(type='SamplePoints', num_points=40000),
-        ...     dict(type='PackPointInputs')]
-        >>> data = ScanNetScenes('data/scannet', 'train', pipeline=pipeline)
-        >>> data[0]['data_samples'].gt_instances_3d.bboxes_3d.tensor.shape
-        torch.Size([27, 7])
-
     Source: Dai et al., ScanNet: Richly-annotated 3D Reconstructions of
     Indoor Scenes, CVPR 2017; format of MMDetection3D 1.x.
     """

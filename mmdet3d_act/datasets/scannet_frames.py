@@ -44,18 +44,6 @@ class ScanNetFrames(PairedDataset):
             makes the missing list an error.
         **kwargs: Arguments of `PointCloudDataset`.
 
-    Example:
-        >>> pipeline = [
-        ...     dict(type='LoadFrame'),
-        ...     dict(type='LoadImage'),
-        ...     dict(type='PrepareImage', size=224),
-        ...     dict(type='SamplePoints', num_points=4096),
-        ...     dict(type='NormalizeToUnitSphere'),
-        ...     dict(type='PackPointInputs')]
-        >>> data = ScanNetFrames('data/scannet_frames', pipeline=pipeline)
-        >>> data[0]['data_samples'].pair_key
-        'scene0000_00/000000'
-
     Source: Dai et al., ScanNet: Richly-annotated 3D Reconstructions of Indoor
     Scenes, CVPR 2017.
     """

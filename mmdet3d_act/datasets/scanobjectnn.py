@@ -43,12 +43,6 @@ class ScanObjectNN(PointCloudDataset):
             moved by up to half of their size, turned and scaled (PB_T50_RS).
         **kwargs: Arguments of `PointCloudDataset`.
 
-    Example:
-        >>> pipeline = [dict(type='LoadPointCloud')]
-        >>> data = ScanObjectNN('data/ScanObjectNN', 'test', pipeline=pipeline)
-        >>> data[0]['points'].shape
-        torch.Size([2048, 3])
-
     Source: Uy et al. 2019, Revisiting point cloud classification.
     """
 

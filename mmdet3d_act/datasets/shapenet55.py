@@ -45,12 +45,6 @@ class ShapeNet55(PackableDataset):
         split: ``'train'``, ``'test'``, or ``'trainval'``, both in this order
             (each sample keeps the split of its list).
         **kwargs: Arguments of `PackableDataset`.
-
-    Example:
-        >>> pipeline = [dict(type='LoadPointCloud')]
-        >>> data = ShapeNet55('data/ShapeNet55-34', 'train', pipeline=pipeline)
-        >>> data[0]['points'].shape
-        torch.Size([8192, 3])
     """
 
     METAINFO: ClassVar[dict] = dict(

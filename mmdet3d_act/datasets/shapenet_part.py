@@ -66,13 +66,6 @@ class ShapeNetPart(PackableDataset):
             numbers stay the same.
         **kwargs: Arguments of `PackableDataset`.
 
-    Example:
-        >>> pipeline = [dict(type='LoadPointCloud', label_column=6)]
-        >>> data = ShapeNetPart('data', 'test', pipeline=pipeline)
-        >>> sample = data[0]
-        >>> len(sample['pts_semantic_mask']) == len(sample['points'])
-        True
-
     Source: Yi et al., A Scalable Active Framework for Region Annotation in
     3D Shape Collections, 2016; the version with normals of PointNet++.
     """

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from mmdet3d_act.datasets.base import PointCloudDataset
 from mmdet3d_act.registry import DATASETS
 
-COMPARED = ('up_axis', 'normalization', 'unit', 'classes')
+COMPARED = ('up_axis', 'normalization', 'classes')
 
 
 @DATASETS.register_module(name='ConcatDataset', force=True)
@@ -18,7 +18,7 @@ class UnionDataset(ConcatDataset):
     """MMEngine's `ConcatDataset`, which compares of clouds what matters.
 
     Data sets of this package may be joined where they agree in ``up_axis``,
-    ``normalization``, ``unit`` and, if more than one has them, ``classes``.
+    ``normalization`` and, if more than one has them, ``classes``.
     The meta information is the first one's. Other data sets are compared as
     MMEngine does it.
 

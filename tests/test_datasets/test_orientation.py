@@ -3,11 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.orientation import (
-    guess_normalization,
-    guess_unit,
-    guess_up_axis,
-)
+from mmdet3d_act.datasets.orientation import guess_up_axis
 
 
 def table(rng: np.random.Generator, height: float) -> np.ndarray:
@@ -40,28 +36,3 @@ def test_few_or_divided_clouds_are_unsure(tables: list) -> None:
     assert guess_up_axis(tables[:7]).is_unsure
     mixed = [np.roll(p, i % 3, axis=1) for i, p in enumerate(tables)]
     assert guess_up_axis(mixed).is_unsure
-
-
-def test_normalization(tables: list) -> None:
-    centred = [p - p.mean(0) for p in tables]
-    normal = [p / np.linalg.norm(p, axis=1).max() for p in centred]
-    guess = guess_normalization(normal)
-    assert guess.value == 'unit_sphere'
-    assert not guess.is_unsure
-    assert guess_normalization(centred).value == 'none'
-    assert not guess_normalization(centred).is_unsure
-    mixed = guess_normalization(normal[:9] + centred[9:])
-    assert mixed.value == 'none'
-    assert mixed.is_unsure
-    off_centre = [p + np.array([0.1, 0, 0]) for p in normal]
-    assert guess_normalization(off_centre).value == 'none'
-
-
-@pytest.mark.parametrize(
-    ('scale', 'unit'),
-    [(1.0, 'metre'), (1000.0, 'millimetre'), (0.001, 'unknown')],
-)
-def test_unit(tables: list, scale: float, unit: str) -> None:
-    guess = guess_unit([points * scale for points in tables])
-    assert guess.value == unit
-    assert guess.is_unsure

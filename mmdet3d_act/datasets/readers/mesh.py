@@ -26,8 +26,8 @@ MESH_KINDS = {
 _TRIANGLE_BYTES = 72
 # Extensions of glTF that leave the geometry alone.
 _HARMLESS = re.compile(r'_(materials|texture|lights|xmp|mesh_quantization)')
-# Modes of glTF: points and lines have no surface, strips share corners.
-_NO_SURFACE, _TRIANGLES, _STRIP = (0, 1, 2, 3), 4, 5
+# Modes of glTF: points and lines have no surface.
+_NO_SURFACE, _TRIANGLES = (0, 1, 2, 3), 4
 # Words of OBJ: surfaces that are no polygons.
 _FREE_FORM = ('curv', 'curv2', 'surf', 'bzp', 'bsp')
 
@@ -170,14 +170,9 @@ def _read_with_trimesh(
             f'it declares {declared} faces, {sum(found)} could be read'
         )
     nodes = sorted(scene.graph.nodes_geometry)
-    sizes = [
-        max(
-            len(getattr(scene.geometry[name], 'faces', ())),
-            len(scene.geometry[name].vertices),
-        )
-        for name in (scene.graph[node][1] for node in nodes)
-    ]
-    check_expansion(sum(sizes) * _TRIANGLE_BYTES, os.path.getsize(path))
+    parts = [scene.geometry[scene.graph[node][1]] for node in nodes]
+    size = sum(len(p.vertices) + len(getattr(p, 'faces', ())) for p in parts)
+    check_expansion(size * _TRIANGLE_BYTES, os.path.getsize(path))
     triangles, vertices = [np.empty((0, 3, 3))], [np.empty((0, 3))]
     for node in nodes:
         transform, name = scene.graph[node]
@@ -253,8 +248,8 @@ def _find_unread(
         yield 'arrays without data of their own'
     for primitive in primitives:
         mode = primitive.get('mode', _TRIANGLES)
-        if mode not in (*_NO_SURFACE, _TRIANGLES, _STRIP):
-            yield 'fans of triangles'
+        if mode not in (*_NO_SURFACE, _TRIANGLES):
+            yield 'strips or fans of triangles'
         position = accessors[primitive['attributes']['POSITION']]
         if position.get('normalized'):
             yield 'coordinates that are normalized integers'
@@ -267,4 +262,4 @@ def _count_triangles(primitive: dict, accessors: list[dict]) -> int:
     corners = accessors[primitive['attributes']['POSITION']]['count']
     if 'indices' in primitive:
         corners = accessors[primitive['indices']]['count']
-    return max(0, corners - 2) if mode == _STRIP else corners // 3
+    return corners // 3

@@ -92,12 +92,6 @@ class SensFile:
 
     Raises:
         BadSampleError: If it is missing or no such file.
-
-    Example:
-        >>> video = SensFile('scene0000_00.sens')
-        >>> frame = next(video.frames(25, Counter()))
-        >>> video.decode_depth(frame).shape
-        (480, 640)
     """
 
     def __init__(self, path: str) -> None:

@@ -30,7 +30,6 @@ from mmdet3d_act.registry import TRANSFORMS
 # Up axis of the clouds, by the coordinates.
 COORDINATES = dict(camera='y', world='z')
 CROPS = ('center', 'squash')
-_USE_DIMS = (3, 6)
 # From x right, y down, z forward to x right, y up, z towards the viewer.
 _Y_UP = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -49,7 +48,6 @@ class LoadFrame(BaseTransform):
         min_depth: Smallest distance along the optical axis, metres.
         max_depth: Largest one; ``math.inf`` takes all.
         min_points: A frame with fewer points cannot be used.
-        use_dim: 3: coordinates. 6: also red, green and blue from 0 to 255.
 
     Example:
         >>> results = LoadFrame()(dataset.get_data_info(0))
@@ -64,7 +62,6 @@ class LoadFrame(BaseTransform):
         min_depth: float = 0.1,
         max_depth: float = 10.0,
         min_points: int = 64,
-        use_dim: int = 3,
     ) -> None:
         check_choice('coordinates', coordinates, tuple(COORDINATES))
         if not 0 <= min_depth < max_depth:
@@ -73,11 +70,9 @@ class LoadFrame(BaseTransform):
                 f'{min_depth} and {max_depth}'
             )
         check_least('min_points', min_points, 1)
-        check_choice('use_dim', use_dim, _USE_DIMS)
         self.coordinates = coordinates
         self.depth_range = min_depth, max_depth
         self.min_points = min_points
-        self.use_dim = use_dim
 
     def transform(self, results: dict) -> dict:
         """Add the cloud to a sample.
@@ -86,8 +81,8 @@ class LoadFrame(BaseTransform):
             results: A frame's information as `ScanNetFrames` gives it.
 
         Returns:
-            The sample with ``points`` (N, use_dim), metres; ``pixels``
-            (N, 2), float32: where the colour image shows each point, as
+            The sample with ``points`` (N, 3), metres; ``pixels`` (N, 2),
+            float32: where the colour image shows each point, as
             fractions of its width and height; ``image_shape``, height and
             width of the colour image.
         """
@@ -101,19 +96,7 @@ class LoadFrame(BaseTransform):
         image_path = results['img_path']
         shape = read_image_size(image_path, image_path)
         coords, pixels = self._back_project(results, shape)
-        color = None
-        if self.use_dim == 6:
-            results['image'] = read_image(image_path, image_path)
-            columns, rows = (pixels * (shape[1], shape[0])).astype(int).T
-            coords = np.concatenate(
-                [coords, results['image'][rows, columns]], axis=1
-            )
-            color = dict(color=[3, 4, 5])
-        results['points'] = DepthPoints(
-            torch.from_numpy(coords.astype(np.float32)),
-            points_dim=self.use_dim,
-            attribute_dims=color,
-        )
+        results['points'] = DepthPoints(torch.from_numpy(coords))
         results['pixels'] = pixels
         results['image_shape'] = shape
         return results
@@ -166,14 +149,7 @@ class LoadImage(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Add the image to a sample.
-
-        Args:
-            results: With ``img_path``.
-
-        Returns:
-            The sample with ``image`` (H, W, 3), uint8, red, green, blue.
-        """
+        """Add the ``image`` (H, W, 3), uint8, RGB, in ``img_path``."""
         if 'image' in results:
             return results
         if 'img_path' not in results:

@@ -14,7 +14,7 @@ from mmdet3d_act.datasets.seeding import fixed_generator
 from mmdet3d_act.ops import farthest_point_sample, group_points
 from mmdet3d_act.registry import TRANSFORMS
 
-METHODS = ('random', 'fps', 'first')
+METHODS = ('random', 'fps')
 TOO_FEW = ('error', 'repeat', 'keep')
 MASK_KEYS = ('pts_semantic_mask', 'pts_instance_mask')
 # With the shape of one point's entry.
@@ -80,8 +80,7 @@ class SamplePoints(BaseTransform):
         num_points: Number of points to keep.
         method: ``'random'``: a random choice. ``'fps'``: farthest point
             sampling from point 0 on; where the sample has ``fps_ordered``
-            (`ModelNet40`'s packed files) its first points are these.
-            ``'first'``: the first ones.
+            (`ModelNet40`'s ``.dat``) its first points are these.
         per_epoch: Whether a random choice differs from epoch to epoch.
         on_too_few: For a cloud with fewer points: ``'error'``,
             ``'repeat'``: all of its points, then those again, or ``'keep'``:
@@ -138,8 +137,6 @@ class SamplePoints(BaseTransform):
         """Choose indices in their order: all of them, or each one once."""
         points = results['points']
         count = min(len(points), self.num_points)
-        if self.method == 'first':
-            return np.arange(count)
         if self.method == 'fps':
             return _farthest(results, count)
         results.pop('fps_ordered', None)

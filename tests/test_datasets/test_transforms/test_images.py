@@ -138,18 +138,6 @@ def test_world_is_the_pose_of_the_camera(info: dict, video: Video) -> None:
     assert np.array_equal(above, upright[:, 1] > 0)
 
 
-def test_colours_are_those_of_the_pixels(info: dict, video: Video) -> None:
-    results = LoadFrame(use_dim=6)(dict(info))
-    points = results['points']
-    assert points.tensor.shape == (len(results['pixels']), 6)
-    for row in (0, 50, -1):
-        u, v = results['pixels'][row] * (32, 24)
-        expected = video.colors[0][int(v), int(u)]
-        assert points.tensor[row, 3:].tolist() == expected.tolist()
-    assert points.color.shape == (len(points), 3)
-    assert LoadImage()(results)['image'] is results['image']
-
-
 def test_pixels_go_with_their_points(info: dict) -> None:
     results = PrepareImage(16)(LoadImage()(LoadFrame()(info)))
     points, pixels = results['points'].tensor.numpy(), results['pixels']

@@ -55,7 +55,6 @@ from mmdet3d_act.datasets.transforms import (
         (LoadFrame, (), dict(coordinates='rig')),
         (LoadFrame, (), dict(max_depth=0.05)),
         (LoadFrame, (), dict(min_points=0)),
-        (LoadFrame, (), dict(use_dim=4)),
         (PrepareImage, (), dict(size=0)),
         (PrepareImage, (), dict(crop='no')),
     ],

@@ -117,17 +117,16 @@ def test_replacement_takes_points_again(sample: Callable) -> None:
     assert _chosen(few) == few['pts_semantic_mask'].tolist()
 
 
-def test_fps_and_first(sample: Callable) -> None:
+def test_fps(sample: Callable) -> None:
     points = torch.tensor([[0.0], [1], [10], [5]]).expand(-1, 3)
     assert _chosen(SamplePoints(3, 'fps')(sample(points))) == [0, 10, 5]
-    assert _chosen(SamplePoints(3, 'first')(sample(points))) == [0, 1, 10]
     ordered = sample(points) | dict(fps_ordered=True)
     assert _chosen(SamplePoints(3, 'fps')(dict(ordered))) == [0, 1, 10]
     # The order is forgotten after a random choice.
     assert 'fps_ordered' not in SamplePoints(3)(ordered)
 
 
-@pytest.mark.parametrize('method', ['random', 'fps', 'first'])
+@pytest.mark.parametrize('method', ['random', 'fps'])
 def test_clouds_that_are_too_small(sample: Callable, method: str) -> None:
     transform = SamplePoints(7, method, on_too_few='repeat')
     chosen = _chosen(transform(sample(_numbered(3))))
