@@ -89,7 +89,11 @@ def fold(shapes: Path) -> Callable[..., FewShotDraw]:
             up_axis='y',
             pipeline=[
                 dict(type='LoadPointCloud'),
-                dict(type='RandomPointScaleShift'),
+                dict(
+                    type='RandomPointScaleShift',
+                    scale_range=(1, 1),
+                    shift_range=0.1,
+                ),
                 dict(type='PackPointInputs'),
             ],
             **options.pop('inner', {}),

@@ -97,7 +97,6 @@ def test_requirements(tree: Path) -> None:
     assert ModelNet40.check_requirements(cfg) == []
     (text,) = ModelNet40.check_requirements(cfg | dict(split='test'))
     assert 'modelnet40_normal_resampled/modelnet40_test.txt' in text
-    assert 'ACT_DATA_ROOT' in text
     (text,) = ModelNet40.check_requirements(cfg | dict(source='dat'))
     assert 'modelnet40_train_8192pts_fps.dat' in text
     folder = tree / 'modelnet40_normal_resampled'
@@ -167,17 +166,6 @@ def test_without_the_number_of_the_class(tmp_path: Path) -> None:
     write_fold(tmp_path, fold)
     data = _fold_data(tmp_path, 'test')
     assert data.metainfo['classes'] == ('class 0', 'class 1')
-
-
-def test_missing_fold(tmp_path: Path) -> None:
-    write_fold(tmp_path, _fold())
-    cfg = dict(data_root=str(tmp_path), split='test', way=2, shot=3)
-    assert ModelNetFewShot.check_requirements(cfg) == []
-    (text,) = ModelNetFewShot.check_requirements(cfg | dict(fold=1))
-    assert '2way_3shot/1.pkl' in text
-    assert 'FewShotDraw' in text
-    with pytest.raises(FileNotFoundError, match=r'2way_5shot/0\.pkl'):
-        _fold_data(tmp_path, 'test', shot=5)
 
 
 def _changed(split: str, index: int, row: object) -> dict:

@@ -317,8 +317,6 @@ def test_lists(
     ('name', 'content'),
     [
         ('json', '{'),
-        ('json', '3'),
-        ('json', [3]),
         ('json', dict(train=3)),
         ('json', [['a', 1, 2]]),
         ('json', [dict(name='a')]),

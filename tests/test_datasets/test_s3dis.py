@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from mmdet3d_act.datasets import BadSampleError, S3DISBlocks, SampleIndex
+from mmdet3d_act.datasets import BadSampleError, S3DISBlocks
 from tests.segmentation_data import room_rows, write_rooms
 
 BLOCKS = [dict(type='LoadRoomBlock', num_points=256, min_points=100)]
@@ -67,19 +66,6 @@ def test_an_epoch_has_as_many_points_as_the_rooms(folder: Path) -> None:
     assert len(_build(folder, 'train', sample_rate=0.1)) == 9 + 1
     with pytest.raises(ValueError, match='24000 points make no block of 30'):
         _build(folder, 'train', num_points=30000)
-
-
-def test_blocks_differ_by_epoch_and_index_only(folder: Path) -> None:
-    dataset = _build(folder, 'train')
-
-    def draw(index: int, epoch: int) -> torch.Tensor:
-        return dataset[SampleIndex(index, epoch, 1)]['points'].tensor
-
-    assert draw(0, 0).shape == (256, 3)
-    assert torch.equal(draw(3, 2), draw(3, 2))
-    assert not torch.equal(draw(3, 2), draw(3, 1))
-    # The same room, another block.
-    assert not torch.equal(draw(3, 2), draw(4, 2))
 
 
 def test_label_fraction_is_one_of_rooms(folder: Path) -> None:

@@ -14,7 +14,6 @@ from mmengine.registry import DefaultScope
 
 from mmdet3d_act.datasets import (
     BadSampleError,
-    EpochSampler,
     ScanNetScenes,
     scannet,
 )
@@ -23,7 +22,6 @@ from mmdet3d_act.datasets.scannet import (
 )
 from mmdet3d_act.registry import DATASETS, METRICS
 from tests.mini_scannet import FURNITURE, write_scannet
-from tests.test_datasets.clouds import read_epoch, same
 
 DETECT = (
     dict(type='LoadScene', with_boxes=True),
@@ -136,19 +134,6 @@ def test_classes_of_points(root: Path) -> None:
     assert metric.evaluate(1)['acc'] == pytest.approx(1)
 
 
-def test_samples_are_functions_of_seed_epoch_and_index(root: Path) -> None:
-    data = detection(root, samples_per_scene=2)
-    assert len(data) == 6
-    sampler = EpochSampler(data, seed=3)
-    first = read_epoch(data, sampler)
-    assert same(first, read_epoch(data, sampler, num_workers=2))
-    # Two samples of a scene are two crops of it.
-    assert not torch.equal(first[0], first[1])
-    sampler.set_epoch(1)
-    other = read_epoch(data, sampler)
-    assert not any(torch.equal(first[i], other[i]) for i in range(6))
-
-
 def test_a_share_of_the_scenes(tmp_path: Path) -> None:
     root = write_scannet(tmp_path, num_scenes=20, num_points=60)
     kept = {}
@@ -219,15 +204,6 @@ def test_scenes_without_boxes_and_alignment(
     assert instances.bboxes_3d.tensor.shape == (0, 7)
     assert instances.labels_3d.shape == (0,)
     assert '1 of 3 scenes have no axis_align_matrix' in logged.text
-
-
-def test_a_bad_scene_is_named_or_left_out(root: Path) -> None:
-    (root / 'points' / 'scene0001_00.bin').write_bytes(b'123')
-    data = detection(root)
-    with pytest.raises(BadSampleError, match=r'scene0001_00.bin: truncated'):
-        data[1]
-    data = detection(root, on_error='skip')
-    assert data[1]['inputs']['points'].shape == (500, 3)
 
 
 @pytest.mark.parametrize('idxs', [[0, 3], [0.5], [[0]]])

@@ -74,18 +74,6 @@ def test_archive_as_it_unpacks(tree: Path) -> None:
     assert 'h5_files/main_split/test_' in data.get_data_info(0)['lidar_path']
 
 
-def test_missing_file(tree: Path) -> None:
-    cfg = dict(data_root=str(tree), split='train', variant='objonly')
-    assert ScanObjectNN.check_requirements(cfg) == []
-    _file(tree, 'objonly', 'training').unlink()
-    (text,) = ScanObjectNN.check_requirements(cfg)
-    assert 'main_split_nobg/training_objectdataset.h5' in text
-    assert 'ACT_DATA_ROOT' in text
-    assert 'hkust-vgd' in text
-    with pytest.raises(FileNotFoundError, match="clouds of 'objonly'"):
-        ScanObjectNN(**cfg)
-
-
 def test_label_of_no_class(tree: Path) -> None:
     path = _file(tree, 'hardest', 'test')
     write_h5(path, data=_clouds(0), label=np.array([0, 15, 1, 2]))

@@ -322,26 +322,20 @@ def test_vectors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('image', 'keys'),
+    'arrays',
     [
-        (np.ones((2, 3)), None),
-        (np.ones(3), ['a'] * 3),
-        (np.ones((2, 3)), ['a']),
-        (np.ones((1, 3)), [1]),
-        (np.ones((2, 3)), ['a', 'a']),
-        (np.full((1, 3), np.nan), ['a']),
-        (None, None),
+        dict(image=np.ones((2, 3))),
+        dict(image=np.ones(3), image_key=['a'] * 3),
+        dict(image=np.ones((2, 3)), image_key=['a']),
+        dict(image=np.ones((1, 3)), image_key=[1]),
+        dict(image=np.ones((2, 3)), image_key=['a', 'a']),
+        dict(image=np.full((1, 3), np.nan), image_key=['a']),
     ],
 )
-def test_wrong_vectors(
-    tmp_path: Path, image: np.ndarray | None, keys: list | None
-) -> None:
-    path = tmp_path / 'a.npz'
-    arrays = dict(image=image, image_key=keys)
-    if image is not None:
-        np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
+def test_wrong_vectors(tmp_path: Path, arrays: dict) -> None:
+    np.savez(tmp_path / 'a.npz', **arrays)
     with pytest.raises(BadSampleError, match=r'a\.npz: '):
-        read_vectors(str(path), 'image')
+        read_vectors(str(tmp_path / 'a.npz'), 'image')
 
 
 @pytest.mark.parametrize(

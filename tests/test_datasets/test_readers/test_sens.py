@@ -29,7 +29,6 @@ from tests.rgbd_files import (
     color_data,
     encode,
     make_video,
-    write_exported,
     write_sens,
 )
 
@@ -192,15 +191,6 @@ def test_an_interrupted_export_is_no_scene(
     export.export()
     assert export.report()['frames'] == [0, 1, 2, 3, 4]
     assert [one.name for one in (tmp_path / 'out').iterdir()] == ['a']
-
-
-def test_frames_of_others_are_not_replaced(tmp_path: Path) -> None:
-    video = make_video(2)
-    theirs = write_exported(tmp_path / 'out', video, [0, 1])
-    path = write_sens(tmp_path / 'a.sens', video)
-    with pytest.raises(FileExistsError, match='not converted by this tool'):
-        export_of(path, theirs).export()
-    assert len(list((theirs / 'color').iterdir())) == 2
 
 
 def test_when_a_scene_is_done(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from mmdet3d_act.datasets.transforms import (
     LoadFrame,
     LoadImage,
     PrepareImage,
-    SamplePoints,
 )
 from tests.rgbd_files import (
     LOST,
@@ -136,18 +135,6 @@ def test_world_is_the_pose_of_the_camera(info: dict, video: Video) -> None:
     # Where the image shows it: higher points higher up.
     above = camera['pixels'][:, 1] < 0.5
     assert np.array_equal(above, upright[:, 1] > 0)
-
-
-def test_pixels_go_with_their_points(info: dict) -> None:
-    results = PrepareImage(16)(LoadImage()(LoadFrame()(info)))
-    points, pixels = results['points'].tensor.numpy(), results['pixels']
-    results = SamplePoints(20)(results)
-    assert results['pixels'].shape == (20, 2)
-    for point, pixel in zip(
-        results['points'].tensor.numpy(), results['pixels'], strict=True
-    ):
-        row = (points == point).all(1).argmax()
-        assert pixel.tolist() == pixels[row].tolist()
 
 
 @pytest.mark.parametrize(

@@ -238,19 +238,6 @@ def test_block(room: dict, rows: np.ndarray) -> None:
     assert not np.array_equal(other, points)
 
 
-def test_blocks_of_other_sizes(room: dict, rows: np.ndarray) -> None:
-    """One as large as the room is the room; small ones repeat points."""
-    np.random.seed(0)
-    points = LoadRoomBlock(6000, block_size=99.0)(dict(room))['points']
-    chosen = _rows_of(points.tensor.numpy(), rows)
-    assert sorted(chosen) == list(range(6000))
-    points = LoadRoomBlock(3000, min_points=0)(dict(room))['points']
-    chosen = _rows_of(points.tensor.numpy(), rows)
-    assert len(chosen) == 3000
-    # About a sixth of the room's points are in a block away from its walls.
-    assert 200 < len(set(chosen)) < 1200
-
-
 def test_a_block_has_enough_points(room: dict, rows: np.ndarray) -> None:
     """Few points alone in a far corner: their blocks are drawn again."""
     rows[:50, 0] += 100
