@@ -139,17 +139,12 @@ def read_dat(path: str) -> tuple[list[np.ndarray], list[int]]:
 
     Returns:
         A list of arrays (N, 3 + F), and as many labels.
-
-    Raises:
-        ValueError: If the file is something else.
     """
     content: Any = read_arrays_pickle(path)
     with reading(path, 'a Python pickle of [arrays, labels]'):
-        clouds, labels = content
-        if len(clouds) != len(labels):
-            raise ValueError(f'{len(clouds)} clouds, {len(labels)} labels')
-        labels = [int(np.asarray(label).item()) for label in labels]
-        return [np.asarray(cloud) for cloud in clouds], labels
+        pairs = list(zip(*content, strict=True))
+        clouds = [np.asarray(cloud) for cloud, _ in pairs]
+        return clouds, [int(np.asarray(label).item()) for _, label in pairs]
 
 
 # The published code has the underscore, its documentation does not.
@@ -243,9 +238,6 @@ def read_fold(
     Returns:
         Arrays (N, 3 + F), as many labels, and the name of each label's class,
         'class 0' and so on where the file does not tell.
-
-    Raises:
-        ValueError: If the file is not a fold of so many classes.
     """
     content: Any = read_arrays_pickle(path)
     clouds, labels = [], []

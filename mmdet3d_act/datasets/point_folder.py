@@ -26,6 +26,7 @@ from mmdet3d_act.datasets.readers import (
     is_document,
     read_points,
 )
+from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.transforms import NormalizeToUnitSphere
 from mmdet3d_act.registry import DATASETS
 
@@ -468,19 +469,14 @@ def read_list(path: str) -> list[FolderEntry]:
       dict of these lists by split.
     - Others: ``path`` or ``path label`` in each line, separated by blanks
       or a comma.
-
-    Raises:
-        ValueError: If the list is not of this form.
     """
     readers = {'.csv': _iter_csv, '.json': _iter_json}
     read = readers.get(_suffix(path), _iter_lines)
-    try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            return list(read(file))
-    except (csv.Error, AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'{path}: expected a list of files, see docs/data.md: {error}'
-        ) from error
+    with (
+        reading(path, 'a list of files, see docs/data.md'),
+        open(path, encoding='utf-8-sig', newline='') as file,
+    ):
+        return list(read(file))
 
 
 def _iter_lines(file: TextIO) -> Iterator[FolderEntry]:

@@ -99,9 +99,6 @@ def read_h5_clouds(path: str) -> tuple[np.ndarray, list[int]]:
 
     Returns:
         Clouds (S, N, 3 + F), float32, and S labels.
-
-    Raises:
-        ValueError: If the file is damaged or does not hold these arrays.
     """
     arrays = read_hdf5(path, ('data', 'label'))
     data, label = arrays['data'], arrays['label']

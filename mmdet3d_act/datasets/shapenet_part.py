@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from mmdet3d_act.datasets.base import check_choice
 from mmdet3d_act.datasets.packs import PackableDataset
+from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.registry import DATASETS
 
 # Synset and parts of each category, in the order that numbers both.
@@ -157,20 +158,13 @@ def read_part_list(path: str) -> list[tuple[str, str]]:
 
     Args:
         path: A JSON list of "shape_data/<synset>/<name>".
-
-    Raises:
-        ValueError: If it is no such list.
     """
-    try:
-        with open(path, encoding='utf-8') as file:
-            parts = [entry.split('/') for entry in json.load(file)]
+    with (
+        reading(path, 'a JSON list of "shape_data/<synset>/<id>"'),
+        open(path, encoding='utf-8') as file,
+    ):
+        parts = [entry.split('/') for entry in json.load(file)]
         entries = [(synset, name) for _, synset, name in parts]
-        unknown = {synset for synset, _ in entries} - set(_BY_SYNSET)
-        if unknown:
-            raise ValueError(f'no category has the synset {min(unknown)!r}')
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'{path}: expected a JSON list of "shape_data/<synset>/<id>": '
-            f'{error}; restore the file of the archive'
-        ) from error
-    return entries
+        for synset in dict(entries):
+            check_choice('synset', synset, tuple(_BY_SYNSET))
+        return entries

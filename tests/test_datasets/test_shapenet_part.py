@@ -89,5 +89,5 @@ def test_parts_are_the_published_ones() -> None:
 def test_damaged_lists(folder: Path, text: str) -> None:
     path = folder / LISTS.format('test')
     path.write_text(text)
-    with pytest.raises(ValueError, match=f'{path.name}: expected a JSON list'):
+    with pytest.raises(ValueError, match=f'{path.name}: '):
         _build(folder, 'test')

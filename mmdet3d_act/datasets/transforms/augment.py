@@ -15,6 +15,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
+from mmdet3d_act.datasets.base import check_least
 from mmdet3d_act.datasets.transforms.sampling import take_points
 from mmdet3d_act.registry import TRANSFORMS
 
@@ -117,10 +118,8 @@ class RandomPointScaleShift(_PointAugmentation):
         isotropic: bool = False,
     ) -> None:
         self.scale_range = _check_range('scale_range', scale_range)
-        if self.scale_range[0] <= 0:
-            raise ValueError(f'scale_range must be > 0, got {scale_range}')
-        if shift_range < 0:
-            raise ValueError(f'shift_range must be >= 0, got {shift_range}')
+        check_least('scale_range', self.scale_range[0], 1e-6)
+        check_least('shift_range', shift_range, 0)
         self.shift_range = shift_range
         self.isotropic = isotropic
 

@@ -400,8 +400,7 @@ class LoadRoomBlock(LoadRoom):
         super().__init__(use_dim, num_classes=num_classes)
         check_least('num_points', num_points, 1)
         check_least('min_points', min_points, 0)
-        if not block_size > 0:
-            raise ValueError(f'block_size must be > 0, got {block_size}')
+        check_least('block_size', block_size, 1e-6)
         self.num_points = num_points
         self.block_size = block_size
         self.min_points = min_points
