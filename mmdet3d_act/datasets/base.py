@@ -8,6 +8,7 @@ and put back after it, so transforms simply draw from them.
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,12 @@ def check_least(name: str, value: float, least: float) -> None:
     """Refuse an option's value that is smaller than least, or no number."""
     if isinstance(value, str | None) or not value >= least:
         raise ValueError(f'{name} must be >= {least}, got {value!r}')
+
+
+@functools.cache
+def log_once(text: str, level: int = logging.WARNING) -> None:
+    """Log a text the first time that it is told."""
+    print_log(text, logger='current', level=level)
 
 
 def build_transforms(

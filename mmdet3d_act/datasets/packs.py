@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -19,10 +18,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from mmengine.logging import print_log
 from torch.utils.data import DataLoader, Dataset
 
-from mmdet3d_act.datasets.base import PointCloudDataset
+from mmdet3d_act.datasets.base import PointCloudDataset, log_once
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.transforms.loading import LoadPointCloud
 from mmdet3d_act.registry import DATASETS
@@ -170,13 +168,11 @@ class PackableDataset(PointCloudDataset):
             elif place[3] > 0:
                 sample[_PLACE] = place
         if left:
-            print_log(
+            log_once(
                 f'{type(self).__name__}: {len(left)} of {len(samples)} clouds '
                 'have changed since they were packed, or were packed with '
                 'other options of LoadPointCloud, and are read from their '
-                f'files, for example {left[0]}. Pack again with {TOOL}.',
-                logger='current',
-                level=logging.WARNING,
+                f'files, for example {left[0]}. Pack again with {TOOL}.'
             )
         return samples
 

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, TextIO
 
 import numpy as np
-from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.base import check_choice
+from mmdet3d_act.datasets.base import check_choice, log_once
 from mmdet3d_act.datasets.orientation import Guess, guess_up_axis
 from mmdet3d_act.datasets.packs import SUFFIX as PACK_SUFFIX
 from mmdet3d_act.datasets.packs import PackableDataset
@@ -42,8 +41,6 @@ _PATH_AND_LABEL = re.compile(
     rf'(.*?(?:{_SUFFIX})|[^\s,;]+)(?:[\s,;]+(\S.*))?', re.IGNORECASE
 )
 _CLASS_SOURCES = ('folders', 'lists')
-# Fewer texts in one folder, or texts beside folders, are looked into.
-_MANY_TEXTS = 16
 # Clouds that a guess looks at, and points drawn on their meshes.
 _LOOKED_AT = 32
 _MESH_POINTS = 2048
@@ -216,7 +213,7 @@ class PointFolder(PackableDataset):
         """The point files of the folder, relative to it, sorted.
 
         Hidden files, packs and lists are left out, and texts that begin with
-        a word (names, license, read-me), unless they are among many.
+        a word: names, license, read-me.
         """
         lists = {stem + suffix for stem in _LISTS for suffix in LIST_SUFFIXES}
         named = (self._find_list(split) for split in (None, *SPLIT_NAMES))
@@ -233,15 +230,12 @@ class PointFolder(PackableDataset):
             ]
             place = os.path.relpath(parent, self.data_root)
             names = [name for name in names if name[0] != '.']
-            texts = [n for n in names if _suffix(n) in TEXT_FILE_SUFFIXES]
-            opens = folders or len(texts) < _MANY_TEXTS
             for name in names:
                 path = os.path.normpath(os.path.join(place, name))
                 if path in lists:
                     continue
                 is_cloud = _suffix(name) in self.suffixes and not (
-                    opens
-                    and name in texts
+                    _suffix(name) in TEXT_FILE_SUFFIXES
                     and is_document(os.path.join(parent, name))
                 )
                 (found if is_cloud else others).append(path)
@@ -250,9 +244,10 @@ class PointFolder(PackableDataset):
             self._left_out = ', '.join(
                 f'{number} {suffix}' for suffix, number in kinds.most_common()
             )
-            _log_once(
+            log_once(
                 f'{self.data_root}: {len(found)} clouds; left out, as no '
-                f'clouds: {self._left_out}, for example {min(others)}'
+                f'clouds: {self._left_out}, for example {min(others)}',
+                logging.INFO,
             )
         return sorted(found)
 
@@ -405,18 +400,17 @@ class PointFolder(PackableDataset):
         assumed = [key for key, value in self.stated.items() if value is None]
         if assumed:
             values = {key: self._metainfo[key] for key in assumed}
-            _log_once(
+            log_once(
                 f'{self.data_root}: assumed, as nothing is stated: {values}; '
                 f'state them as options of PointFolder; up_axis={AUTO!r} is '
-                'guessed',
-                logging.WARNING,
+                'guessed'
             )
         if self.stated['up_axis'] == AUTO:
             guess = self._guess_up_axis()
             self.guesses['up_axis'] = [guess.value, guess.reason]
             self._metainfo['up_axis'] = guess.value
             unsure = ', not sure' if guess.is_unsure else ''
-            _log_once(
+            log_once(
                 f'{self.data_root}: guessed up_axis={guess.value!r}{unsure}: '
                 f'{guess.reason}; state it in the config if this is wrong',
                 logging.WARNING if guess.is_unsure else logging.INFO,
@@ -449,11 +443,6 @@ class PointFolder(PackableDataset):
 
 def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
-
-
-@functools.cache
-def _log_once(text: str, level: int = logging.INFO) -> None:
-    print_log(text, logger='current', level=level)
 
 
 # Lists of files.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections import Counter
@@ -10,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmdet3d_act.datasets.base import (
     PointCloudDataset,
     check_choice,
     check_least,
+    log_once,
 )
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.rooms import map_rows, open_room
@@ -134,7 +133,7 @@ class S3DISBlocks(PointCloudDataset):
             except BadSampleError as error:
                 if self.on_error == 'raise':
                     raise
-                _log_warning(f'left out a room: {error}')
+                log_once(f'left out a room: {error}')
                 continue
             samples.append(
                 dict(
@@ -215,7 +214,7 @@ class S3DISBlocks(PointCloudDataset):
             if found[area] < ROOM_COUNTS[area]
         }
         if few:
-            _log_warning(f'{self.folder} lacks rooms; found by area: {few}')
+            log_once(f'{self.folder} lacks rooms; found by area: {few}')
 
 
 def _read_areas(value: int | str | Sequence[int]) -> tuple[int, ...]:
@@ -229,7 +228,3 @@ def _read_areas(value: int | str | Sequence[int]) -> tuple[int, ...]:
             f'test_areas must be some of {list(ROOM_COUNTS)}, got {value!r}'
         )
     return tuple(sorted({known[str(part)] for part in parts}))
-
-
-def _log_warning(text: str) -> None:
-    print_log(text, logger='current', level=logging.WARNING)

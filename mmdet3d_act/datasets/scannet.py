@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -11,12 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
 
 from mmdet3d_act.datasets.base import (
     PointCloudDataset,
     check_choice,
     check_least,
+    log_once,
 )
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.arrays import read_npy
@@ -237,7 +235,7 @@ class ScanNetScenes(PointCloudDataset):
             unknown[name] += name is not None and name not in numbers
         unknown = +unknown
         if unknown:
-            _warn(
+            log_once(
                 f'{self.ann_file}: left out {sum(unknown.values())} boxes of '
                 f'categories that are none of {SOURCES[self.task]}: '
                 f'{dict(unknown)}'
@@ -246,7 +244,7 @@ class ScanNetScenes(PointCloudDataset):
             'axis_align_matrix' not in info for info in content['data_list']
         )
         if missing:
-            _warn(
+            log_once(
                 f'{self.ann_file}: {missing} of {len(infos)} scenes have no '
                 'axis_align_matrix, their points are taken as aligned with '
                 'the boxes'
@@ -279,11 +277,6 @@ def _class_meta(task: str, named: Sequence[str] | None) -> dict:
     if not colors.keys() >= {*classes}:
         return dict(classes=classes)
     return dict(classes=classes, palette=[colors[one] for one in classes])
-
-
-@functools.cache
-def _warn(text: str) -> None:
-    print_log(text, logger='current', level=logging.WARNING)
 
 
 def _drop_other_classes(annotations: dict) -> None:

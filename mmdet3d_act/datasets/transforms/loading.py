@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import logging
-
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.base import check_choice, check_least
+from mmdet3d_act.datasets.base import check_choice, check_least, log_once
 from mmdet3d_act.datasets.readers import (
     BadSampleError,
     PointCloud,
@@ -251,7 +247,9 @@ class LoadScene(BaseTransform):
         path = file_of(results)
         rows = self._rows(results, path)
         if not len(rows):
-            _warn_empty(path)
+            log_once(
+                f'{path}: empty, the scene gets a single point at the origin'
+            )
             rows = np.zeros((1, rows.shape[1]), np.float32)
         color = dict(color=[3, 4, 5]) if self.use_dim == 6 else None
         results['points'] = DepthPoints(
@@ -290,16 +288,6 @@ class LoadScene(BaseTransform):
         results[key] = mask
         if 'eval_ann_info' in results:
             results['eval_ann_info'][key] = mask
-
-
-@functools.cache
-def _warn_empty(path: str) -> None:
-    """Say once of a scene that it has no points."""
-    print_log(
-        f'{path}: empty, the scene gets a single point at the origin',
-        logger='current',
-        level=logging.WARNING,
-    )
 
 
 @TRANSFORMS.register_module()
