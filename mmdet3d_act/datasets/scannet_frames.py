@@ -173,7 +173,10 @@ class ScanNetFrames(PairedDataset):
         )
         if self._holds_out or self.split == 'all':
             return dict.fromkeys(lists, list_scenes(self.data_root))
-        return {p: path and read_lines(path) for p, path in lists.items()}
+        return {
+            part: None if path is None else read_lines(path)
+            for part, path in lists.items()
+        }
 
     def _find_list(self, part: str) -> str | None:
         name = f'scannetv2_{part}.txt'
