@@ -1,11 +1,11 @@
-"""Options that no data set takes: the offender is named before any reading."""
+"""Options that no data set or transform takes are named before any reading."""
 
 from __future__ import annotations
 
 import pytest
 
 from mmdet3d_act.datasets.seeding import rng_key
-from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.registry import DATASETS, TRANSFORMS
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,50 @@ def test_wrong_options(kind: str, options: dict, offender: str) -> None:
     cfg = dict(type=kind, data_root='nowhere', split='train', lazy_init=True)
     with pytest.raises(ValueError, match=offender):
         DATASETS.build(cfg | options)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'options'),
+    [
+        ('RandomPointScaleShift', dict(scale_range=(2, 1))),
+        ('RandomPointScaleShift', dict(scale_range=(0, 1))),
+        ('RandomPointScaleShift', dict(shift_range=-1)),
+        ('RandomPointRotation', dict(axis='up')),
+        ('RandomPointRotation', dict(axis=(0, 0, 0))),
+        ('RandomPointRotation', dict(angle_range=(1,))),
+        ('RandomPointDropout', dict(max_ratio=1)),
+        ('RandomCuboidCrop', dict(crop_range=(0, 1))),
+        ('RandomCuboidCrop', dict(crop_range=(0.7, 0.6))),
+        ('RandomCuboidCrop', dict(crop_range=(0.5, 1.1))),
+        ('RandomCuboidCrop', dict(min_points=0)),
+        ('GroupPoints', dict(group_size=0, num_groups=4)),
+        ('GroupPoints', dict(num_groups=0, group_size=4)),
+        ('SamplePoints', dict(num_points=0)),
+        ('SamplePoints', dict(method='grid', num_points=1)),
+        ('SamplePoints', dict(on_too_few='pad', num_points=1)),
+        ('SamplePoints', dict(replace=True, num_points=1, method='fps')),
+        ('KeepFarthestPoints', dict(num_points=0)),
+        ('LoadPointCloud', dict(use_dim=2)),
+        ('LoadPointCloud', dict(coord_type='depth')),
+        ('LoadPointCloud', dict(mesh_points=0)),
+        ('LoadPointCloud', dict(label_column=3, use_dim=4)),
+        ('LoadScene', dict(use_dim=4)),
+        ('LoadScene', dict(on_empty='skip')),
+        ('LoadScene', dict(on_empty='origin', with_semantic_mask=True)),
+        ('LoadRoomBlock', dict(use_dim=4, num_points=8)),
+        ('LoadRoomBlock', dict(num_points=0)),
+        ('LoadRoomBlock', dict(block_size=0, num_points=8)),
+        ('LoadRoomBlock', dict(min_points=-1, num_points=8)),
+        ('LoadFrame', dict(coordinates='rig')),
+        ('LoadFrame', dict(max_depth=0.05)),
+        ('LoadFrame', dict(min_points=0)),
+        ('PrepareImage', dict(size=0)),
+        ('PrepareImage', dict(crop='no')),
+    ],
+)
+def test_wrong_options_of_transforms(kind: str, options: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        TRANSFORMS.build(dict(type=kind, **options))
 
 
 @pytest.mark.parametrize(

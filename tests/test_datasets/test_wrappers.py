@@ -9,7 +9,6 @@ import pytest
 from mmdet3d_act.datasets import (
     PointFolder,
     SampleIndex,
-    ShapeNet55,
     UnionDataset,
 )
 from mmdet3d_act.registry import DATASETS
@@ -50,17 +49,6 @@ def test_folders_with_other_reasons_for_a_guess_are_joined(
     assert isinstance(union, UnionDataset)
     assert len(union) == 5
     assert union.metainfo['up_axis'] == 'z'
-
-
-def test_labelled_and_unlabelled_clouds_are_joined(
-    folders: list[dict], shapenet_root: Path
-) -> None:
-    shapes = dict(type='ShapeNet55', data_root=str(shapenet_root))
-    union = _union(
-        [folders[0] | dict(up_axis='y'), shapes | dict(split='test')]
-    )
-    assert len(union) == 4
-    assert isinstance(union.datasets[1], ShapeNet55)
 
 
 @pytest.mark.parametrize(

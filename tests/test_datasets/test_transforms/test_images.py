@@ -92,12 +92,6 @@ def test_pixels_follow_the_image(shape: tuple[int, int], crop: str) -> None:
         assert np.abs(found - expected).max() < 255 / side * 1.2 + 6
 
 
-def test_points_that_were_outside_stay_so() -> None:
-    pixels = np.array([[-1, -1], [0.5, 0.5]], np.float32)
-    results = PrepareImage(8)(dict(image=noise((10, 20)), pixels=pixels))
-    np.testing.assert_allclose(results['pixels'], [[-1, -1], [0.5, 0.5]])
-
-
 def test_without_an_image_pixels_alone_are_moved() -> None:
     pixels = np.array([[0.01, 0.5], [0.5, 0.25]], np.float32)
     both = PrepareImage(8)(dict(image=noise((10, 20)), pixels=pixels))

@@ -138,13 +138,6 @@ def test_clouds_that_are_too_small(sample: Callable, method: str) -> None:
         SamplePoints(7, method)(sample(_numbered(3)))
 
 
-@pytest.mark.parametrize('count', [30, 50])
-def test_a_small_cloud_keeps_all(sample: Callable, count: int) -> None:
-    points = _cloud(count)
-    results = KeepFarthestPoints(50, random_start=True)(sample(points))
-    assert torch.equal(results['points'].tensor, points)
-
-
 def test_farthest_points(sample: Callable) -> None:
     """From the first on; of an ordered file the first ones."""
     points = torch.cat([_cloud(60), torch.arange(60.0)[:, None]], dim=1)
