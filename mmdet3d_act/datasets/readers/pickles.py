@@ -6,10 +6,12 @@ are let through, each as a function of ours that takes plain types alone.
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 import pickletools
 import re
+from typing import Any
 
 import numpy as np
 
@@ -110,12 +112,16 @@ def read_arrays_pickle(path: str | os.PathLike) -> object:
             that are not allowed, or asks for more memory than it fills.
     """
     path = os.fspath(path)
-    with reading(path, 'a Python pickle'), open(path, 'rb') as file:
-        size = os.path.getsize(path)
+    with (
+        reading(path, 'a Python pickle'),
+        open(path, 'rb') as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        content: Any = mapped
         # Also reads each length against what is there.
-        for opcode, argument, _ in pickletools.genops(file):
-            if opcode.name in _PUTS and argument > size:
+        for opcode, argument, _ in pickletools.genops(content):
+            if opcode.name in _PUTS and argument > len(content):
                 raise ValueError(f'it asks for {argument} entries of memory')
-        file.seek(0)
+        content.seek(0)
         # Pickles of Python 2 keep array bytes as latin-1 strings.
-        return ArrayUnpickler(file, encoding='latin1').load()
+        return ArrayUnpickler(content, encoding='latin1').load()
