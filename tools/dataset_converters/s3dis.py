@@ -174,12 +174,10 @@ def summarize(rooms: dict[str, dict]) -> str:
         lines += [
             f'  {name}/{file}: left out, a copy' for file in room['copies']
         ]
-    kinds = sum(len(room['clutter']) for room in rooms.values())
     mended = sum(len(room['repairs']) for room in rooms.values())
     copies = sum(len(room['copies']) for room in rooms.values())
     lines.append(
-        f'bad rows: {mended}, files left out as copies: {copies}, objects of '
-        f'other kinds, counted as clutter: {kinds}; see {REPORT}'
+        f'bad rows: {mended}, files left out as copies: {copies}; see {REPORT}'
     )
     return '\n'.join(lines)
 

