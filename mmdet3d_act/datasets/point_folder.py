@@ -33,8 +33,6 @@ AUTO = 'auto'
 SPLIT_NAMES = ('train', 'val', 'test')
 LIST_SUFFIXES = ('.txt', '.csv', '.json')
 _LISTS = (*SPLIT_NAMES, 'splits')
-_PATH_COLUMNS = ('path', 'file', 'filename', 'file_name', 'lidar_path')
-_LABEL_COLUMNS = ('label', 'class', 'category', 'gt_label', 'class_name')
 _SUFFIX = '|'.join(re.escape(suffix) for suffix in POINT_FILE_SUFFIXES)
 # A path may hold blanks where it ends in a suffix.
 _PATH_AND_LABEL = re.compile(
@@ -451,8 +449,7 @@ def _suffix(name: str) -> str:
 def read_list(path: str) -> list[FolderEntry]:
     """Read a list of files, one entry per file.
 
-    - ``.csv``: a first row of names with ``path`` (or ``file``,
-      ``filename``) and, if wanted, ``label`` (or ``class``, ``category``)
+    - ``.csv``: a first row of names with ``path`` and, if wanted, ``label``
       and ``split``; without one the columns are path and label.
     - ``.json``: a list of paths, of [path, label] or of such dicts, or a
       dict of these lists by split.
@@ -487,7 +484,7 @@ def _iter_csv(file: TextIO) -> Iterator[FolderEntry]:
         if any(map(str.strip, row))
     ]
     names = [name.lower() for name in rows[0]] if rows else []
-    if set(names).isdisjoint(_PATH_COLUMNS):
+    if 'path' not in names:
         names = ['path', 'label']
     else:
         rows = rows[1:]
@@ -509,19 +506,15 @@ def _to_entry(item: str | list | dict) -> FolderEntry:
         item = dict(path=item)
     if isinstance(item, list):
         item = dict(zip(('path', 'label'), item, strict=True))
-
-    def first(names: Sequence[str]) -> str | None:
-        values = [item.get(name) for name in names]
-        return next((str(v) for v in values if v not in (None, '')), None)
-
-    path = first(_PATH_COLUMNS)
-    if path is None:
+    path, label, split = (item.get(key) for key in ('path', 'label', 'split'))
+    if not path:
         raise ValueError(
-            'each entry is a path, [path, label], or has one of '
-            f'{_PATH_COLUMNS}, got {str(item)[:80]}'
+            'each entry is a path, [path, label], or names path, label and '
+            f'split, got {str(item)[:80]}'
         )
+    named = label is not None and label != ''
     return FolderEntry(
-        path, label=first(_LABEL_COLUMNS), split=item.get('split') or None
+        str(path), label=str(label) if named else None, split=split or None
     )
 
 

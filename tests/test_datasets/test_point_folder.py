@@ -20,23 +20,11 @@ PIPELINE = [dict(type='LoadPointCloud')]
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """{train,test}/<class>/ with a class that only one split has."""
-    names = (
-        'train/cup/a.npy',
-        'train/cup/b.txt',
-        'test/cup/c.npz',
-        'test/bowl/d.npy',
-        'train/jar/e.npy',
-    )
-    for value, name in enumerate(names):
-        path = tmp_path / name
+    names = 'train/cup/a train/cup/b test/cup/c test/bowl/d train/jar/e'
+    for value, name in enumerate(names.split()):
+        path = tmp_path / f'{name}.npy'
         path.parent.mkdir(parents=True, exist_ok=True)
-        points = np.full((4, 3), value, np.float32)
-        if path.suffix == '.npy':
-            np.save(path, points)
-        elif path.suffix == '.npz':
-            np.savez(path, points)
-        else:
-            np.savetxt(path, points)
+        np.save(path, np.full((4, 3), value, np.float32))
     (tmp_path / 'train' / 'cup' / 'readme.md').touch()
     return tmp_path
 
@@ -92,7 +80,7 @@ def test_labels_from_lists(root: Path) -> None:
     (root / 'train.csv').write_text(
         'path,label\ntrain/jar/e.npy,big\ntrain/cup/a.npy,small\n'
     )
-    (root / 'test.csv').write_text('path,label\ntest/cup/c.npz,huge\n')
+    (root / 'test.csv').write_text('path,label\ntest/cup/c.npy,huge\n')
     options = dict(classes='lists', pipeline=PIPELINE)
     dataset = PointFolder(str(root), 'train', **options)
     assert dataset.metainfo['classes'] == ('big', 'huge', 'small')
@@ -293,14 +281,14 @@ def _entries(path: Path, content: object) -> list[tuple]:
         ('csv', 'path;label\na.npy;cup\n', ('a.npy', 'cup', None)),
         (
             'csv',
-            'id, Class ,file,split\n1,cup,"a,1.npy",test\n',
+            'id, Label ,path,split\n1,cup,"a,1.npy",test\n',
             ('a,1.npy', 'cup', 'test'),
         ),
-        ('csv', 'class,file\n,b.npy\n', ('b.npy', None, None)),
+        ('csv', 'label,path\n,b.npy\n', ('b.npy', None, None)),
         ('json', ['a.npy', ['b', 0]], ('a.npy', None, None)),
         ('json', [['b.npy', 0]], ('b.npy', '0', None)),
         ('json', [dict(path='a', label=0, split='val')], ('a', '0', 'val')),
-        ('json', dict(test=[dict(file='b.npy')]), ('b.npy', None, 'test')),
+        ('json', dict(test=[dict(path='b.npy')]), ('b.npy', None, 'test')),
     ],
 )
 def test_lists(

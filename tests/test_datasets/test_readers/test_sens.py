@@ -122,13 +122,10 @@ def test_truncated_and_damaged_videos(tmp_path: Path) -> None:
     ('at', 'value'),
     [
         (0, struct.pack('<I', 3)),
-        (4, struct.pack('<Q', 1 << 60)),
         (SIZES_AT, struct.pack('<i', 7)),
         (SIZES_AT + 4, struct.pack('<i', 2)),
-        (SIZES_AT + 8, struct.pack('<I', 0)),
         (SIZES_AT + 16, struct.pack('<I', 1 << 31)),
         (SIZES_AT + 24, struct.pack('<f', 0.0)),
-        (SIZES_AT + 24, struct.pack('<f', np.nan)),
         (SIZES_AT - 4, struct.pack('<f', 9.0)),
         (0, b'<html>not found</html>' * 20),
         # Number of frames; bytes of the first colour image.
@@ -149,7 +146,6 @@ def test_corrupt_sens(tmp_path: Path, at: int, value: bytes) -> None:
 IMAGES = {
     'no deflated data': (b'\x89PNG', b'x' * 99),
     'truncated depth': (b'c', zlib.compress(bytes(384))[:-9]),
-    'short depth': (b'c', zlib.compress(bytes(380))),
     'deflated without end': (b'c', zlib.compress(bytes(10**7))),
     'no picture': (b'12', b''),
     'another size': (encode(np.zeros((30, 30, 3), 'u1'), 'PNG'), b''),
