@@ -142,9 +142,12 @@ def read_dat(path: str) -> tuple[list[np.ndarray], list[int]]:
     """
     content: Any = read_arrays_pickle(path)
     with reading(path, 'a Python pickle of [arrays, labels]'):
-        pairs = list(zip(*content, strict=True))
-        clouds = [np.asarray(cloud) for cloud, _ in pairs]
-        return clouds, [int(np.asarray(label).item()) for _, label in pairs]
+        clouds, labels = content
+        pairs = [
+            (np.asarray(cloud), int(np.asarray(label).item()))
+            for cloud, label in zip(clouds, labels, strict=True)
+        ]
+    return [cloud for cloud, _ in pairs], [label for _, label in pairs]
 
 
 # The published code has the underscore, its documentation does not.
