@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import BinaryIO
 
 import numpy as np
@@ -27,14 +29,25 @@ def read_pcd(path: str) -> np.ndarray:
     """
     with open(path, 'rb') as file:
         row, count, encoding = _read_header(file)
+        left = os.path.getsize(path) - file.tell()
+        numbers = sum(math.prod(row[name].shape) for name in row.names)
+        least = dict(
+            # The last row may lack its line break.
+            ascii=2 * count * numbers - 1,
+            binary=count * row.itemsize,
+            binary_compressed=8,
+        )[encoding]
+        if count < 0 or least > left:
+            raise ValueError(
+                f'truncated: its header promises {count} points '
+                f'({encoding}), at least {least} bytes, and {left} follow'
+            )
         if encoding == 'ascii':
             table = _read_ascii(file, row, count)
         elif encoding == 'binary':
-            table = np.frombuffer(file.read(), row, count)
-        elif encoding == 'binary_compressed':
-            table = _read_compressed(file, row, count)
+            table = np.frombuffer(file.read(least), row)
         else:
-            raise ValueError(f'its points are {encoding!r}')
+            table = _read_compressed(file, row, count, left)
     points = stack_fields(_flatten(table))
     return points[~np.isnan(points[:, :3]).any(axis=1)]
 
@@ -58,8 +71,6 @@ def _read_header(file: BinaryIO) -> tuple[np.dtype, int, str]:
         fields.append((name, f'<{kind.lower()}{size}', (int(repeats),)))
     width, height = (int(entries.get(n, '1')[0]) for n in ('WIDTH', 'HEIGHT'))
     count = int(entries.get('POINTS', [width * height])[0])
-    if count < 0:
-        raise ValueError(f'its header promises {count} points')
     return np.dtype(fields), count, entries['DATA'][0].lower()
 
 
@@ -71,16 +82,17 @@ def _read_ascii(file: BinaryIO, row: np.dtype, count: int) -> np.ndarray:
         return table.astype(row)
 
 
-def _read_compressed(file: BinaryIO, row: np.dtype, count: int) -> np.ndarray:
+def _read_compressed(
+    file: BinaryIO, row: np.dtype, count: int, left: int
+) -> np.ndarray:
     packed, unpacked = np.frombuffer(file.read(8), '<u4').tolist()
-    content = file.read()
-    if packed > len(content) or unpacked != count * row.itemsize:
+    if packed > left - 8 or unpacked != count * row.itemsize:
         raise ValueError(
             f'truncated or damaged: {packed} compressed bytes for {unpacked} '
-            f'are announced; {len(content)} follow, and {count} points take '
+            f'are announced; {left - 8} follow, and {count} points take '
             f'{count * row.itemsize}'
         )
-    data = decompress_lzf(content[:packed], unpacked)
+    data = decompress_lzf(file.read(packed), unpacked)
     table = np.empty(count, row)
     start = 0
     # Field after field, not point after point.
