@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -47,7 +48,7 @@ def _pedestal(draw: Draw, width: float, depth: float, height: float) -> Solid:
     if draw.chance(0.5):
         return join(column, cylinder(reach, 0.03, 0.6 * reach).at(y=0.015))
     rise = draw(0.03, 0.15) * height + 0.04
-    toe = rod((reach, 0.02, 0), (0, rise, 0), 0.5 * radius, radius)
+    toe = rod((reach, 0.02, 0), (0, rise, 0), 0.7 * radius)
     return join(column, around(toe, draw.count(3, 5)))
 
 
@@ -68,20 +69,11 @@ def _sled(draw: Draw, width: float, depth: float, height: float) -> Solid:
     return pair(tube(path, radius).at(x=width / 2 - draw(0.02, 0.08)))
 
 
-_SUPPORTS = {
-    'legs': _legs,
-    'pedestal': _pedestal,
-    'slabs': _slabs,
-    'sled': _sled,
-}
-
-
 def _support(
-    draw: Draw, width: float, depth: float, height: float, styles: str
+    draw: Draw, width: float, depth: float, height: float, *styles: Callable
 ) -> Solid:
-    """Draw a support of one of the styles, separated by blanks."""
-    style = _SUPPORTS[draw.pick(*styles.split())]
-    return style(draw, width, depth, height)
+    """Draw a support of one of the styles."""
+    return draw.pick(*styles)(draw, width, depth, height)
 
 
 def _board(
@@ -127,7 +119,7 @@ def _seat(
     *,
     tops: str = 'box soft oval',
     high: float,
-    supports: str,
+    supports: tuple[Callable, ...],
     arms: float,
 ) -> None:
     """Draw a seat with a back, if it is high, armrests and a support.
@@ -150,7 +142,7 @@ def _seat(
         back = back.turned('x', -draw(0.0, 0.28))
         draw.add('back', back.at(y=top, z=-0.46 * depth))
     below = share * width, share * depth, level - thick / 2
-    draw.add('support', _support(draw, *below, supports))
+    draw.add('support', _support(draw, *below, *supports))
     if draw.chance(arms):
         draw.add('armrest', _arms(draw, width, depth).at(y=top))
 
@@ -158,7 +150,7 @@ def _seat(
 @category('chair', '03001627', 'seat back support armrest')
 def _chair(draw: Draw) -> None:
     size, level = (draw(0.4, 0.6), draw(0.4, 0.56)), draw(0.36, 0.54)
-    high, supports = draw(0.3, 0.62), 'legs legs pedestal slabs sled'
+    high, supports = draw(0.3, 0.62), (_legs, _legs, _pedestal, _slabs, _sled)
     thick = draw(0.025, 0.1)
     _seat(draw, size, level, thick, high=high, supports=supports, arms=0.4)
 
@@ -170,7 +162,7 @@ def _stool(draw: Draw) -> None:
         draw, (width, width * draw(0.75, 1.0)), level, thick,
         tops='oval oval soft box',
         high=draw(0.1, 0.2) if draw.chance(0.2) else 0.0,
-        supports='legs legs pedestal sled', arms=0.0,
+        supports=(_legs, _legs, _pedestal, _sled), arms=0.0,
     )  # fmt: skip
     if level > 0.5 and draw.chance(0.6):
         hoop = frame(0.8 * width, 0.8 * width, 0.025, 0.025)
@@ -185,7 +177,7 @@ def _bench(draw: Draw) -> None:
         draw, size, draw(0.36, 0.5), draw(0.03, 0.08),
         tops='box soft',
         high=draw(0.25, 0.45) if draw.chance(0.5) else 0.0,
-        supports='legs legs slabs sled', arms=0.3,
+        supports=(_legs, _legs, _slabs, _sled), arms=0.3,
     )  # fmt: skip
 
 
@@ -247,8 +239,8 @@ def _table(draw: Draw) -> None:
     draw.add('top', top.at(y=level))
     share *= draw.pick(0.8, 0.97)
     size = share * width, share * depth, level - thick / 2
-    styles = 'legs legs pedestal slabs sled'
-    draw.add('support', _support(draw, *size, styles))
+    styles = _legs, _legs, _pedestal, _slabs, _sled
+    draw.add('support', _support(draw, *size, *styles))
     if draw.chance(0.25):
         shelf, _ = _board(draw, 0.75 * width, 0.75 * depth, 0.025, 'box oval')
         draw.add('shelf', shelf.at(y=draw(0.25, 0.5) * level))
@@ -286,7 +278,7 @@ def _desk(draw: Draw) -> None:
         solid = solid.at(x, below - tall, 0.43 * depth)
         draw.add(part, both(solid))
     size = 0.98 * share * width, 0.96 * share * depth, below
-    draw.add('support', _support(draw, *size, 'legs slabs slabs sled'))
+    draw.add('support', _support(draw, *size, _legs, _slabs, _slabs, _sled))
     if draw.chance(0.35):
         high, z = draw(0.2, 0.5), -0.35 * depth
         shelf = box(0.95 * width, 0.025, 0.25 * depth).at(y=high)

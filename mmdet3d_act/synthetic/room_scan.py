@@ -120,7 +120,7 @@ def scan_room(
     counts = np.bincount(instances[drawn], minlength=len(labels))
     enough = counts >= options.min_points
     kept = np.where(enough[instances[drawn]], instances[drawn], 0)
-    places = _moved(measured[drawn], to_scan)
+    places = measured[drawn] @ to_scan[:3, :3].T + to_scan[:3, 3]
     with_box = np.flatnonzero(np.isin(labels, DETECTION_IDS) & enough)
     yaws = room.yaws if options.turned else np.zeros(len(room.yaws))
     middle = np.array([*room.size[:2] / 2, 0.0])
@@ -138,11 +138,6 @@ def scan_room(
         frames,
         cameras[0].intrinsic,
     )
-
-
-def _moved(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply a rigid motion (4, 4) to points (N, 3)."""
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def _box(points: np.ndarray, yaw: float) -> np.ndarray:

@@ -238,14 +238,8 @@ def plate(outline: np.ndarray, thickness: float) -> Solid:
     return skin([outline, outline], [-thickness / 2, thickness / 2])
 
 
-def tube(path: Rows, radius: float | Sequence[float], sides: int = 8) -> Solid:
-    """Sweep a circle along a path, without twist.
-
-    Args:
-        path: (P, 3) points of the centre line.
-        radius: Radius, or one radius per point.
-        sides: Points per ring.
-    """
+def tube(path: Rows, radius: float, sides: int = 8) -> Solid:
+    """Sweep a circle along a path (P, 3), without twist."""
     line = np.asarray(path, dtype=np.float64)
     tangents = np.gradient(line, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
@@ -255,21 +249,15 @@ def tube(path: Rows, radius: float | Sequence[float], sides: int = 8) -> Solid:
         side = side - (side @ tangent) * tangent
         side = side / np.linalg.norm(side)
         frames[index] = side, np.cross(tangent, side)
-    radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(line))
-    circle = ring(2.0, 2.0, sides=sides) @ frames
-    return loft(line[:, None] + radii[:, None, None] * circle)
+    circle = ring(2 * radius, 2 * radius, sides=sides) @ frames
+    return loft(line[:, None] + circle)
 
 
 def rod(
-    start: Sequence[float],
-    end: Sequence[float],
-    radius: float,
-    end_radius: float | None = None,
-    sides: int = 8,
+    start: Sequence[float], end: Sequence[float], radius: float, sides: int = 8
 ) -> Solid:
     """Make a round bar between two points (3,); 4 sides make it square."""
-    last = radius if end_radius is None else end_radius
-    return tube([start, end], [radius, last], sides)
+    return tube([start, end], radius, sides)
 
 
 def smooth(knots: Rows, steps: int = 4) -> np.ndarray:
