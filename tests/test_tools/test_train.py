@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -110,31 +109,6 @@ def test_samples_that_make_no_batch_are_refused(folder, capsys):
     assert run_here('train', 'toy.py', *few, whole) == 0
 
 
-def test_an_interrupt_says_what_is_kept(folder):
-    write_config(folder)
-    tool = load_tool('train')
-    args = tool.parse_args(['toy.py', '--check'])
-    nothing = 'no checkpoint has been saved yet; the same command begins anew'
-    assert tool.what_is_kept(args) == nothing
-    tool.train(args)
-    work_dir = folder / 'work_dirs' / 'toy'
-    work_dir.mkdir(parents=True)
-    (work_dir / 'epoch_10.pth').touch()
-    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_10.pth'))
-    assert tool.what_is_kept(args) == (
-        'work_dirs/toy/epoch_10.pth is kept; the same command with --resume '
-        'goes on from it'
-    )
-
-
-def test_absent_config_is_named_without_a_traceback(tmp_path):
-    tool = str(ROOT / 'tools' / 'train.py')
-    result = run_script(tmp_path, sys.executable, tool, 'absent.py')
-    assert result.returncode == 2
-    assert 'absent.py does not exist' in result.stderr
-    assert 'Traceback' not in result.stderr
-
-
 def test_missing_things_are_said_once_for_all_processes(tmp_path):
     write_config(tmp_path, "model.update(needs='nowhere/teacher.pth')\n")
     script = str(ROOT / 'tools' / 'dist_train.sh')
@@ -168,16 +142,6 @@ def test_two_processes_share_gradients(tmp_path):
     assert equal(first, second)
     # 16 samples, 4 a step and process.
     assert 'Epoch(train) [1][2/2]' in result.stdout
-
-
-@pytest.mark.parametrize(
-    'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh']
-)
-def test_scripts_say_how_they_are_used(tmp_path, script):
-    path = str(ROOT / 'tools' / script)
-    result = run_script(tmp_path, 'bash', path)
-    assert result.returncode == 2
-    assert f'usage: {script}' in result.stderr
 
 
 def test_options_keep_their_blanks(folder):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmdet3d_act.visualization import render_sheet, scenes
+from mmdet3d_act.visualization import scenes
 from mmdet3d_act.visualization.arrays import height_colors
 from mmdet3d_act.visualization.browsing import Step, Trace, trace_rows
 from mmdet3d_act.visualization.rasterizer import fit_frame
@@ -147,12 +147,3 @@ def test_patches_and_annotations_are_coloured() -> None:
     name, panel = traced(step(boxes=box, labels=np.zeros(1, int)))
     assert name.message.endswith('\n1 box of 1 class')
     assert len(panel.points) > 500
-
-
-def test_faults_are_text() -> None:
-    fault = Step('Load', True, None, None, 'BadSampleError: empty file')
-    nan = step(points=np.full((4, 3), np.nan))
-    panels = traced(Step('Begin', True, None), nan, fault)[1:]
-    assert [one.fault for one in panels] == [False, True, True]
-    assert panels[2].message == 'BadSampleError: empty file'
-    assert render_sheet([panels], panel=60).shape[1] == 3 * 66 + 6
