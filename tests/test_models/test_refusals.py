@@ -140,10 +140,6 @@ BACKBONES = {
         lambda: networks.semantic(test_cfg=dict(mode='sliding')),
         'sliding',
     ),
-    'test option': (
-        lambda: networks.semantic(test_cfg=dict(mode='whole', stride=0.5)),
-        'stride',
-    ),
 }
 NECKS = {
     'states of other blocks': (

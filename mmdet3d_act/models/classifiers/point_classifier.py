@@ -8,14 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mmdet3d_act.models.classifiers.transfer import (
-    freeze_backbone,
-    keeps_backbone,
-)
 from mmdet3d_act.models.necks import SideTuning
 from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module
 
+TRANSFERS = ('full', 'linear', 'mlp3', 'bitfit', 'side')
+CLASS_TOKEN = ('cls_token', 'cls_pos')
 POOLINGS = ('cls', 'max')
 
 
@@ -88,16 +86,30 @@ class PointClassifier(PointModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
+        if transfer not in TRANSFERS:
+            raise ValueError(
+                f'transfer must be one of {TRANSFERS}, got {transfer!r}'
+            )
         self.backbone = build_module(backbone)
-        freeze_backbone(self.backbone, transfer, strict=strict_freezing)
         self.transfer = transfer
         self.strict_freezing = strict_freezing
+        self._freeze_backbone()
         self.neck = build_module(neck) or self._default_neck()
         if transfer == 'linear' and isinstance(head, dict):
             head = {'hidden_dims': (), **head}
         self.head = build_module(head)
         self._check_parts()
         self.train(self.training)
+
+    def _freeze_backbone(self) -> None:
+        """Freeze what the protocol does not train; frozen parts stay so."""
+        if self.transfer == 'full':
+            return
+        for name, param in self.backbone.named_parameters():
+            bias = self.transfer == 'bitfit' and name.endswith('bias')
+            token = not self.strict_freezing and name in CLASS_TOKEN
+            if not bias and not token:
+                param.requires_grad_(False)
 
     def _default_neck(self) -> nn.Module | None:
         if self.transfer != 'side':
@@ -124,7 +136,7 @@ class PointClassifier(PointModel):
     @property
     def freezes_strictly(self) -> bool:
         """Whether the backbone stays in evaluation mode."""
-        return self.strict_freezing and keeps_backbone(self.transfer)
+        return self.strict_freezing and self.transfer != 'full'
 
     def train(self, mode: bool = True) -> PointClassifier:
         """Switch the mode; a strictly frozen backbone stays in evaluation."""
