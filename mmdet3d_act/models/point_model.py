@@ -12,10 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmdet3d_act.checkpoint import PretrainedModel
-from mmdet3d_act.models.data_preprocessors import (
-    PointCloudPreprocessor,
-    as_inputs,
-)
+from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.registry import build_module
 
 
@@ -58,7 +55,9 @@ class PointModel(PretrainedModel, BaseModel):
             mode: ``'tensor'``, ``'loss'`` or ``'predict'``: see
                 :meth:`_forward`, :meth:`loss` and :meth:`predict`.
         """
-        inputs = as_inputs(inputs)
+        if isinstance(inputs, Tensor):
+            # As tools that count operations give it.
+            inputs = dict(points=inputs)
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         if mode == 'predict':

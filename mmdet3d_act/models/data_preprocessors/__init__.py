@@ -2,7 +2,6 @@
 
 from mmdet3d_act.models.data_preprocessors.point_cloud_preprocessor import (
     PointCloudPreprocessor,
-    as_inputs,
 )
 
-__all__ = ['PointCloudPreprocessor', 'as_inputs']
+__all__ = ['PointCloudPreprocessor']

@@ -64,12 +64,3 @@ class PointCloudPreprocessor(BaseDataPreprocessor):
 
 def _shapes(values: Sequence[Tensor]) -> list[tuple[int, ...]]:
     return sorted({tuple(value.shape) for value in values})
-
-
-def as_inputs(inputs: dict | Tensor) -> dict:
-    """Take a tensor for the points, as tools that count operations give it.
-
-    Args:
-        inputs: A model's inputs, or its points (B, N, 3+F).
-    """
-    return dict(points=inputs) if isinstance(inputs, Tensor) else inputs
