@@ -11,10 +11,8 @@ from mmcv.transforms import BaseTransform
 
 from mmdet3d_act.datasets.base import build_transforms, read_lines
 from mmdet3d_act.datasets.paired import PairedDataset
-from mmdet3d_act.datasets.readers import POINT_FILE_SUFFIXES
 from mmdet3d_act.datasets.readers.arrays import read_vectors
 from mmdet3d_act.datasets.readers.images import IMAGE_SUFFIXES
-from mmdet3d_act.datasets.transforms import LoadImage
 from mmdet3d_act.registry import DATASETS
 
 
@@ -83,12 +81,6 @@ class ObjectRenders(PairedDataset):
             pipeline=[choose, *build_transforms(pipeline)],
             **kwargs,
         )
-        once = self.static_pipeline.transforms
-        if any(isinstance(transform, LoadImage) for transform in once):
-            raise ValueError(
-                'LoadImage is in static_pipeline, which runs once for all '
-                'epochs, while each draws its view; put it into pipeline'
-            )
 
     def required(self) -> list[tuple[str, str]]:
         """Name the folder of points, the lists, and the vectors in use."""
@@ -119,7 +111,7 @@ class ObjectRenders(PairedDataset):
                 if not views:
                     without.append(name)
                     continue
-                file = os.path.join('points', self._point_file(name))
+                file = os.path.join('points', f'{name}.npy')
                 samples.append(
                     dict(
                         lidar_path=os.path.join(self.data_root, file),
@@ -183,11 +175,3 @@ class ObjectRenders(PairedDataset):
 
     def _vector_file(self) -> str:
         return os.path.join(self.data_root, 'vectors', f'{self.vectors}.npz')
-
-    def _point_file(self, name: str) -> str:
-        """Name an object's cloud, `.npy` if there is none."""
-        folder = os.path.join(self.data_root, 'points')
-        for suffix in POINT_FILE_SUFFIXES:
-            if os.path.isfile(os.path.join(folder, name + suffix)):
-                return name + suffix
-        return f'{name}.npy'

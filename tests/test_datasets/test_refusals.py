@@ -28,11 +28,6 @@ from mmdet3d_act.registry import DATASETS, TRANSFORMS
         ('ScanNetScenes', dict(samples_per_scene=0), 'got 0'),
         ('ScanNetFrames', dict(frame_stride=0), 'frame_stride'),
         ('ScanNetFrames', dict(holdout=1.0), 'holdout'),
-        (
-            'ObjectRenders',
-            dict(static_pipeline=[dict(type='LoadImage')]),
-            'LoadImage is in static_pipeline',
-        ),
     ],
 )
 def test_wrong_options(kind: str, options: dict, offender: str) -> None:

@@ -111,19 +111,6 @@ def test_drop_points_by_hand() -> None:
     assert torch.equal(dropped, points[[0, 0, 2, 0]])
 
 
-def test_dropout_draws(cloud: np.ndarray) -> None:
-    np.random.seed(0)
-    points = torch.from_numpy(cloud)
-    transform = RandomPointDropout(0.6)
-    shares = []
-    for _ in range(400):
-        dropped = (transform.augment(points) != points).any(1)
-        shares.append(dropped.float().mean().item())
-    assert np.mean(shares) == pytest.approx(0.3, abs=0.03)
-    assert 0.5 < max(shares) < 0.85
-    assert min(shares) < 0.05
-
-
 def test_dropped_points_take_the_label_of_their_place(
     sample: Callable, cloud: np.ndarray
 ) -> None:
