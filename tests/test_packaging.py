@@ -109,13 +109,6 @@ def test_wheel_has_configs_tools_and_modules(wheel):
     assert not any(name.startswith(('tests/', 'tools/')) for name in names)
 
 
-def test_wheel_has_the_viewer(wheel):
-    with zipfile.ZipFile(wheel) as archive:
-        for name in ('viewer.html', 'viewer.js'):
-            path = f'mmdet3d_act/visualization/{name}'
-            assert archive.read(path) == (REPO / path).read_bytes()
-
-
 def test_wheel_metadata_has_ranges_and_extras(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (

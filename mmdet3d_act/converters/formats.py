@@ -112,25 +112,15 @@ SCENE_TOKENS: Ignored = [
 ]
 GLOBAL_TOKENS: Ignored = [
     (
-        r'(?:MAE_encoder\.)?(?:cls|img|text)_(?:token|pos)',
+        r'(?:MAE_encoder\.)?(?:(?:cls|img|text)_(?:token|pos)'
+        r'|blocks\.blocks\.\d+\.\w+_contrast\..+)',
         'tokens that read the patches by cross-attention, which the point '
         'Transformer does not have; no patch depends on them',
     ),
     (
-        r'(?:MAE_encoder\.)?blocks\.blocks\.\d+\.\w+_contrast\..+',
-        'the cross-attention of these tokens',
-    ),
-    (
-        r'(?:img_encoder|text_encoder)\..+',
-        'the frozen image and text models of the pretraining',
-    ),
-    (
-        r'(?:img|text|cls)_proj\..+|contrastive_head\..+',
-        'projections of the contrastive objective',
-    ),
-    (
-        r'mask_token|(?:decoder_pos_embed|MAE_decoder|increase_dim)\..+',
-        'the decoder of the pretraining',
+        r'(?:(?:img|text)_encoder|(?:img|text|cls)_proj|contrastive_head'
+        r'|decoder_pos_embed|MAE_decoder|increase_dim)\..+|mask_token',
+        'image and text models, projections and decoder of the pretraining',
     ),
     (
         r'cls_head_finetune\..+',

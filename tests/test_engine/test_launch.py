@@ -60,16 +60,6 @@ def test_work_dir_given_then_own_then_named_after_the_config():
         assert cfg.work_dir == expected
 
 
-def test_seed_keeps_what_is_not_given():
-    cfg = config(randomness=dict(seed=3, diff_rank_seed=True))
-    launch.set_seed(cfg)
-    assert cfg.randomness == dict(seed=3, diff_rank_seed=True)
-    launch.set_seed(cfg, 5, deterministic=True)
-    assert cfg.randomness == dict(
-        seed=5, diff_rank_seed=True, deterministic=True
-    )
-
-
 @pytest.mark.parametrize(
     ('cuda', 'bfloat16', 'expected'),
     [

@@ -11,8 +11,7 @@ from mmengine.registry import METRICS, MODELS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from mmdet3d_act.engine import VotingTestLoop
-from mmdet3d_act.registry import DATASETS, LOOPS
+from mmdet3d_act.registry import DATASETS
 
 NUM_SAMPLES = 5
 
@@ -76,8 +75,6 @@ def build(tmp_path, sampler='EpochSampler', **options) -> Runner:
 def test_one_vote(tmp_path) -> None:
     runner = build(tmp_path)
     assert runner.test() == {'vote/score': 50.0}
-    assert isinstance(runner.test_loop, VotingTestLoop)
-    assert LOOPS.get('VotingTestLoop') is VotingTestLoop
 
 
 def test_the_best_of_several_has_another_name(tmp_path) -> None:

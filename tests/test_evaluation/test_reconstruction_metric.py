@@ -53,11 +53,6 @@ def test_missing_points_cost_recall_only() -> None:
     assert got['chamfer_l2'] == pytest.approx(500)
 
 
-def test_threshold_is_an_option() -> None:
-    got = evaluate(ReconstructionMetric(0.2), [sample(lifted(0.1))])
-    assert got['f_score'] == 1
-
-
 def test_target_is_an_option() -> None:
     near = evaluate(ReconstructionMetric(), [sample(SQUARE)])
     far = evaluate(ReconstructionMetric(target='gt_patches'), [sample(SQUARE)])

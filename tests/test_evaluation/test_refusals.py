@@ -122,19 +122,10 @@ def test_values_that_are_none_are_named(
 
 
 @pytest.mark.parametrize(
-    'kind', [PartSegMetric, PublishedIndoorMetric, SemanticSegMetric]
-)
-def test_data_sets_without_classes_are_refused(kind: Callable) -> None:
-    with pytest.raises(ValueError, match=kind.__name__):
-        kind().process(None, [COMPLETE[kind]])
-
-
-@pytest.mark.parametrize(
     ('kind', 'options', 'offender'),
     [
         (LinearProbeMetric, dict(pooling=('max', 'sum')), 'sum'),
         (LinearProbeMetric, dict(C='auto'), 'auto'),
-        (LinearProbeMetric, dict(knn_metric='l1'), 'l1'),
         (ReconstructionMetric, dict(target='points'), 'points'),
         (RetrievalMetric, dict(similarity='dot'), 'dot'),
     ],
