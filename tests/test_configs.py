@@ -259,24 +259,6 @@ def test_stage_2_describes_the_autoencoder_of_stage_1(
     assert stage1 == own or not own.exists()
 
 
-@pytest.mark.parametrize(
-    ('teacher', 'settings'),
-    [
-        ('resmlp-24', ('resmlp_24_224.fb_distilled_in1k', 132)),
-        ('vit-s', ('vit_small_patch16_384.augreg_in21k_ft_in1k', 64)),
-        # Any of timm's.
-        ('vit_base_patch16_siglip_224', ('vit_base_patch16_siglip_224', 64)),
-    ],
-)
-def test_a_teacher_by_its_name(
-    teacher: str, settings: tuple, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv('ACT_TEACHER', teacher)
-    found = load('act/act_dvae_shapenet.py').model.teacher
-    assert (found.model_name, found.num_prompts) == settings
-    assert (found.type, found.prompt_mode) == ('TimmTeacher', 'deep')
-
-
 @pytest.mark.parametrize('length', ['300e', '150e'])
 @pytest.mark.parametrize('protocol', ['linear', 'mlp3', 'bitfit', 'side'])
 def test_a_protocol_is_one_switch_and_its_rate(
@@ -333,13 +315,3 @@ def test_the_backbone_is_the_student_of_its_pretraining(name: str) -> None:
         backbone.pop(free, None)
         student.pop(free, None)
     assert backbone == student
-
-
-@pytest.mark.parametrize('name', [n for n in LEAVES if '_cls_' in n])
-def test_the_head_has_the_classes_of_the_data(name: str) -> None:
-    cfg = peek(name)
-    dataset = DATASETS.get(cfg.train_dataloader.dataset.type)
-    # A folder's classes are those that are there: 16 in real_shapes; a user
-    # says how many an own one has.
-    count = len(dataset.METAINFO['classes']) or (2 if 'folder' in name else 16)
-    assert cfg.model.head.num_classes == count

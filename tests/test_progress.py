@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mmdet3d_act import progress
-from mmdet3d_act.progress import ProgressDisplay, duration
+from mmdet3d_act.progress import ProgressDisplay
 
 
 @pytest.fixture
@@ -62,8 +62,3 @@ def test_a_terminal_has_one_line(
     assert states[0] == '6 of 20 scenes (30%), 14 s left'
     assert states[-1] == '20 of 20 scenes (100%), took 15 s'
     assert len(states) == 15
-
-
-def test_durations() -> None:
-    found = [duration(seconds) for seconds in (0, 59.6, 3599, 3600, 90000)]
-    assert found == ['0 s', '1:00 min', '59:59 min', '1:00 h', '25:00 h']

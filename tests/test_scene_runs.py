@@ -123,36 +123,17 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_scannet(tmp_path)
 
 
-def whole_scenes() -> dict:
-    """Return what the config of whole scenes changes, with small numbers."""
-    full = peek('act/act_semseg_scannet_scenes.py')
-    pipeline = [dict(step) for step in full.train_dataloader.dataset.pipeline]
-    pipeline[-2]['num_points'] = 1024
-    model = full.model
-    return dict(
-        model=dict(
-            test_cfg=dict(_delete_=True, **model.test_cfg),
-        ),
-        train_dataloader=dict(dataset=dict(pipeline=pipeline)),
-    )
-
-
-def segmentation_config(folder: Path, **changes: object) -> Config:
+def segmentation_config(folder: Path) -> Config:
     cfg = load(SEGMENTATION)
-    cfg = Config(cfg._merge_a_into_b(changes, cfg._cfg_dict))
-    if not changes:
-        pipeline = cfg.train_dataloader.dataset.pipeline
-        pipeline[-2].num_points = 1024
+    cfg.train_dataloader.dataset.pipeline[-2].num_points = 1024
     cfg.merge_from_dict(
         {**SMALL_SEGMENTATION, 'work_dir': str(folder / 'work')}
     )
     return cfg
 
 
-@pytest.mark.parametrize('reading', ['blocks', 'scenes'])
-def test_segmentation(rooms: Path, tmp_path: Path, reading: str) -> None:
-    changes = whole_scenes() if reading == 'scenes' else {}
-    runner = Runner.from_cfg(segmentation_config(tmp_path, **changes))
+def test_segmentation(rooms: Path, tmp_path: Path) -> None:
+    runner = Runner.from_cfg(segmentation_config(tmp_path))
     runner.train()
     scalars = runner.message_hub.log_scalars
     assert torch.isfinite(torch.tensor(scalars['train/loss'].data[0])).all()

@@ -49,17 +49,6 @@ def test_paths_of_variables_may_have_any_characters(tmp_path, monkeypatch):
     assert cfg.work_dir == "work_dirs/a_a'b"
 
 
-def test_work_dir_given_then_own_then_named_after_the_config():
-    for given, own, expected in (
-        ('x', 'y', 'x'),
-        (None, 'y', 'y'),
-        (None, None, str(Path('work_dirs') / 'toy')),
-    ):
-        cfg = config(work_dir=own)
-        launch.set_work_dir(cfg, given, 'some/where/toy.py')
-        assert cfg.work_dir == expected
-
-
 @pytest.mark.parametrize(
     ('cuda', 'bfloat16', 'expected'),
     [

@@ -47,21 +47,13 @@ def make(root: Path, **settings: object) -> TargetStore:
     return TargetStore(folder, writable=True)
 
 
-def test_what_is_there(tmp_path: Path) -> None:
-    make(tmp_path, count=5)
-    joined = ConcatDataset([Pairs(2), Pairs(3, first=2)])
-    others = TensorDataset(torch.ones(1))
-    StoredTargetHook().before_train(runner_of(tmp_path, joined, others))
-    # A model that reads no store needs none.
-    runner = runner_of(tmp_path / 'nothing', Pairs(9))
-    runner.model = nn.Module()
-    StoredTargetHook().before_train(runner)
-
-
 def test_validation_pairs_are_asked_for_before_the_training(
     tmp_path: Path,
 ) -> None:
     make(tmp_path, count=5)
+    joined = ConcatDataset([Pairs(2), Pairs(3, first=2)])
+    others = TensorDataset(torch.ones(1))
+    StoredTargetHook().before_train(runner_of(tmp_path, joined, others))
     val = Pairs(2, first=4)
     with pytest.raises(StoreError, match=r"no target of \['scene/005'\]"):
         StoredTargetHook().before_train(runner_of(tmp_path, Pairs(5), val))
