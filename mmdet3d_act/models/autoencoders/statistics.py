@@ -11,7 +11,7 @@ from mmdet3d_act.models.layers import count_values
 
 
 def code_statistics(codes: Tensor, num_codes: int) -> dict[str, Tensor]:
-    """Return how many codes a batch uses, and how evenly.
+    """Measure how many codes a batch uses, and how evenly.
 
     Args:
         codes: Index of each patch's most likely code, int64 (B, G).

@@ -190,7 +190,7 @@ class ThreeDETREncoder(BaseModule):
         }
 
     def _mask(self, centers: Tensor, index: int) -> Tensor | None:
-        """Return which patches a layer does not attend to, (B, G, G)."""
+        """Find which patches a layer does not attend to, (B, G, G)."""
         if not self.reaches:
             return None
         return torch.cdist(centers, centers) >= self.reaches[index]

@@ -60,7 +60,7 @@ class FlippedBoxesTTA(BaseTTAModel):
         return merged
 
     def _kept(self, found: InstanceData) -> torch.Tensor:
-        """Return which detections stay, int64 (D,)."""
+        """Find which detections stay, int64 (D,)."""
         boxes = gravity_boxes(found.bboxes_3d)
         kept = []
         for label in found.labels_3d.unique():

@@ -46,7 +46,7 @@ def select(values: Tensor, mask: Tensor, count: int | None = None) -> Tensor:
 
 
 def count_values(values: Tensor, size: int) -> Tensor:
-    """Return how often each of 0 to ``size`` - 1 occurs, (size,), float32.
+    """Count how often each of 0 to ``size`` - 1 occurs, (size,), float32.
 
     As ``torch.bincount``, whose shape depends on the values.
 
@@ -78,7 +78,7 @@ class _Mask(nn.Module):
         self.ratio = ratio
 
     def num_masked(self, num_groups: int) -> int:
-        """Return how many of ``num_groups`` patches are masked."""
+        """Count how many of ``num_groups`` patches are masked."""
         num_masked = int(self.ratio * num_groups)
         if not 0 < num_masked < num_groups:
             raise ValueError(

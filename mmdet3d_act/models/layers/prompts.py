@@ -74,7 +74,7 @@ class Prompts(nn.Module):
                 nn.init.trunc_normal_(parameter, std=0.02, a=-0.04, b=0.04)
 
     def enters(self, layer: int) -> bool:
-        """Return whether new prompts are put in before block ``layer``."""
+        """Tell whether new prompts are put in before block ``layer``."""
         if self.mode == 'shallow':
             return layer == 0
         return self.mode == 'deep'

@@ -116,7 +116,7 @@ class SlidingWindows:
         return total.t()
 
     def are_blocks(self, points: Tensor) -> bool:
-        """Return whether clouds are blocks as the network is trained on.
+        """Tell whether clouds are blocks as the network is trained on.
 
         These have up to ``num_points`` points, all in the column around the
         origin, or, without a ``block_size``, around it: their x and y have
@@ -191,7 +191,7 @@ class SlidingWindows:
                     yield inside, ground.new_tensor([x, y])
 
     def _middles(self, low: Tensor, high: Tensor, size: float) -> list[float]:
-        """Return where the columns stand along one axis."""
+        """Find where the columns stand along one axis."""
         low, high = float(low), float(high)
         stride = size * self.sample_rate
         count = max(1, math.ceil((high - low - size) / stride) + 1)

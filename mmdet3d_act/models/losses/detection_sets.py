@@ -110,7 +110,7 @@ def box_giou(
 def giou_rotation(
     decoded: dict[str, Tensor], targets: DetectionTargets, rotation: str
 ) -> str:
-    """Return how boxes of a batch are intersected, see :func:`box_giou`.
+    """Find how boxes of a batch are intersected, see :func:`box_giou`.
 
     Args:
         decoded: What the box coder decoded.

@@ -84,7 +84,7 @@ def _partner_loss(
 def barlow_twins(
     pred: Tensor, target: Tensor, redundancy_weight: float = 5e-3
 ) -> Tensor:
-    """Return how far the cross-correlation is from the identity.
+    """Measure how far the cross-correlation is from the identity.
 
     The channels of predictions and targets are standardised over the P
     patches of a set (unbiased standard deviation), and the correlation

@@ -171,7 +171,7 @@ class DetectionPostProcessing:
         objectness: Tensor,
         points: Tensor,
     ) -> Tensor:
-        """Return which boxes are neither empty nor suppressed, bool (Q,)."""
+        """Find which boxes are neither empty nor suppressed, bool (Q,)."""
         kept = torch.ones_like(objectness, dtype=torch.bool)
         if self.min_points:
             kept = count_points_in_boxes(points, boxes) >= self.min_points
@@ -205,7 +205,7 @@ def suppress(
     flat: bool = False,
     own: bool = False,
 ) -> Tensor:
-    """Return which boxes no box of higher score overlaps, int64 indices.
+    """Find which boxes no box of higher score overlaps, int64 indices.
 
     Args:
         boxes: (Q, 6 or 7); their axis-aligned hulls are compared.

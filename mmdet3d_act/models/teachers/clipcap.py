@@ -78,8 +78,8 @@ class ClipCapMapping(FrozenTeacher):
     one hidden layer, and a Transformer over the embedding and learned
     constants.
 
-    The published checkpoints hold the whole captioning model; of these the
-    mapping alone is read. What sizes they have is checked, and said.
+    The published checkpoints hold the whole captioning model, of which the
+    mapping alone is read. One of other sizes is refused.
 
     Source: Mokady et al., ClipCap: CLIP Prefix for Image Captioning, 2021,
     section 3.

@@ -156,8 +156,8 @@ class OpenCLIPTeacher(TokenTeacher):
     **Quick-GELU.** OpenAI's weights, and some others, were trained with x *
     sigmoid(1.702 x) in place of GELU, which no file says. It is used where
     the name of the model ends in ``-quickgelu``, or where open_clip says so of
-    ``pretrained_tag``. A file for a model whose weights come either way,
-    without a tag, warns.
+    ``pretrained_tag``. Without a tag, a model whose weights come either way
+    warns.
 
     **Deep prompts as published.** The published code hands (B, L, D) to
     blocks that expect (L, B, D) where prompts are deep. There samples of a

@@ -21,7 +21,7 @@ PromptedBlock = Callable[[nn.Module, Tensor, Tensor | None], Tensor]
 
 
 def prompted_block(block: nn.Module) -> PromptedBlock | None:
-    """Return how to run a block with prompts as keys and values only.
+    """Find how to run a block with prompts as keys and values only.
 
     Args:
         block: A block of a pretrained Transformer.
@@ -104,7 +104,7 @@ _ATTENTIONS = {
 
 
 def _is_plain_attention(attn: nn.Module) -> bool:
-    """Return whether :func:`_attention` computes what ``attn`` does."""
+    """Tell whether :func:`_attention` computes what ``attn`` does."""
     unwanted = _ATTENTIONS.get(_path_of(attn))
     if unwanted is None or getattr(attn, 'num_kv_groups', 1) != 1:
         return False
