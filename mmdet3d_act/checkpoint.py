@@ -8,10 +8,12 @@ a file is executed.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -27,6 +29,10 @@ from torch import Tensor, nn
 from mmdet3d_act import compat
 
 LAST_CHECKPOINT = 'last_checkpoint'
+# Students that the package ships, a folder each, and what a folder holds.
+STUDENTS = Path(__file__).with_name('students')
+STUDENT_WEIGHTS, STUDENT_CONFIG = 'model.safetensors', 'config.json'
+_HUB_ID = re.compile(r'[\w-][\w.-]*/[\w-][\w.-]*')
 CONVERTER = 'python tools/model_converters/convert_checkpoint.py SRC DST'
 REMEDY = (
     'give the config (and the --cfg-options) that it was trained with; a '
@@ -55,17 +61,19 @@ def find_checkpoint(path: str | Path) -> Path | None:
     and the folder may have been copied or moved since.
 
     Args:
-        path: A file, or the work directory of a training.
+        path: A file, the work directory of a training, the folder or the
+            name of a student, or the id of one that the cache of Hugging
+            Face's hub has.
 
     Returns:
         The file; None where there is none.
     """
-    path = Path(path).expanduser()
+    given, path = str(path), Path(path).expanduser()
     if path.is_file():
         return path
     note = path / LAST_CHECKPOINT
     if not note.is_file():
-        return None
+        return _find_student(given)
     noted = Path(note.read_text(encoding='utf-8').strip())
     beside = path / noted.name
     found = beside if beside.is_file() else noted
@@ -79,6 +87,27 @@ def find_checkpoint(path: str | Path) -> Path | None:
             level=logging.WARNING,
         )
     return found
+
+
+def _find_student(name: str) -> Path | None:
+    """Find the weights of a student by its folder, name or id."""
+    places = [Path(name).expanduser()]
+    if name in student_names():
+        places.append(STUDENTS / name)
+    for place in places:
+        if (place / STUDENT_WEIGHTS).is_file():
+            return place / STUDENT_WEIGHTS
+    if places[0].exists() or not _HUB_ID.fullmatch(name):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(name, STUDENT_WEIGHTS)
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def student_names() -> list[str]:
+    """List the students that the package ships."""
+    return sorted(file.parent.name for file in STUDENTS.glob('*/config.json'))
 
 
 def resolve_checkpoint(path: str | Path, remedy: str | None = None) -> str:
@@ -98,9 +127,12 @@ def resolve_checkpoint(path: str | Path, remedy: str | None = None) -> str:
         return str(path)
     found = find_checkpoint(path)
     if found is None:
+        near = get_close_matches(str(path), student_names(), n=1)
         raise MissingCheckpointError(
             f'no checkpoint at {path}, neither a file nor a work directory '
-            'with a last checkpoint; '
+            'with a last checkpoint, nor a known student '
+            f'({", ".join(student_names())}); '
+            + (f'did you mean {near[0]!r}? Else ' if near else '')
             + (remedy or 'correct the path, or run the training first')
         )
     return str(found)
@@ -155,12 +187,25 @@ def _read(
     if kind == 'safetensors':
         from safetensors.torch import load_file
 
-        return load_file(source)
+        state, meta = load_file(source), _student_meta(source)
+        return dict(state_dict=state, meta=meta) if meta else state
     if kind == 'npz':
         with np.load(source, allow_pickle=False) as file:
             return {name: torch.from_numpy(file[name]) for name in file.files}
     loaded: Any = compat.load_safely(source, map_location, allowed)
     return loaded
+
+
+def _student_meta(weights: str) -> dict[str, Any]:
+    """Read what the folder of a student says of it, as a checkpoint does."""
+    file = Path(weights).with_name(STUDENT_CONFIG)
+    if Path(weights).name != STUDENT_WEIGHTS or not file.is_file():
+        return {}
+    told = json.loads(file.read_text(encoding='utf-8'))
+    # Models of other libraries have such a folder, too.
+    if told.pop('library_name', None) != 'mmdet3d_act':
+        return {}
+    return dict(backbone=told.pop('backbone'), dataset_meta=told)
 
 
 def _kind_of(path: str) -> str:

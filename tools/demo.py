@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Pretrain a point Transformer with ACT in minutes, and see what it learned.
 
-    python tools/demo.py                    procedural scans, with a probe
-    python tools/demo.py --clouds FOLDER    your own clouds, without labels
+    python tools/demo.py            procedural scans, with a probe
+    mmdet3d-act pretrain FOLDER     your own clouds, without labels
 
 Stage I tunes prompts of a frozen language Transformer (MiniLM) inside a
 discrete autoencoder of point clouds, stage II distils it into a point
@@ -96,11 +96,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out', default='work_dirs/demo', help='folder for everything'
     )
-    parser.add_argument(
-        '--clouds',
-        help='folder of point clouds or meshes (docs/data.md) to pretrain on '
-        'instead of the procedural scans',
-    )
+    parser.set_defaults(clouds=None)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--epochs',
@@ -127,17 +123,18 @@ def make_shapes(folder: Path, seed: int) -> None:
         raise UsageError('the scans were not generated; see above')
 
 
-def use_clouds(cfg: object, folder: str) -> None:
+def use_clouds(cfg: object, folder: str, up_axis: str | None) -> None:
     """Let a config train on a folder of unlabelled clouds, without a probe.
 
     Args:
         cfg: The config of a stage, changed in place.
         folder: The folder.
+        up_axis: Of the clouds; None guesses it.
     """
     dataset = dict(
         type='PointFolder',
         data_root=str(Path(folder).resolve()),
-        up_axis='auto',
+        up_axis=up_axis or 'auto',
         normalization='unit_sphere',
         static_pipeline=[
             dict(type='LoadPointCloud'),
@@ -165,11 +162,12 @@ def use_clouds(cfg: object, folder: str) -> None:
             cfg[f'{part}_{suffix}'] = None
 
 
-def count_clouds(folder: str) -> int:
+def count_clouds(folder: str, up_axis: str | None = None) -> int:
     """Return how many clouds a folder holds; name those that cannot be read.
 
     Args:
         folder: The folder.
+        up_axis: Of the clouds; None guesses and tells it.
 
     Raises:
         UsageError: If there is no cloud to train on.
@@ -179,7 +177,7 @@ def count_clouds(folder: str) -> int:
     from mmdet3d_act.engine.launch import UsageError
 
     if not Path(folder).is_dir():
-        raise UsageError(f'--clouds takes a folder, got {folder}')
+        raise UsageError(f'expected a folder of clouds, got {folder}')
     dataset = PointFolder(folder, lazy_init=True)
     files = [sample['lidar_path'] for sample in dataset.list_samples()]
     bad = 0
@@ -196,6 +194,8 @@ def count_clouds(folder: str) -> int:
             'below it'
         )
     print(f'{len(files) - bad} clouds in {folder}')
+    if up_axis is not None:
+        return len(files) - bad
     guesses = PointFolder(
         folder, up_axis='auto', normalization='unit_sphere', pipeline=[]
     ).guesses
@@ -226,7 +226,7 @@ def stage_config(
         epochs=args.epochs and args.epochs[stage - 1],
         adapt=None
         if args.clouds is None
-        else lambda cfg: use_clouds(cfg, args.clouds),
+        else lambda cfg: use_clouds(cfg, args.clouds, args.up_axis),
     )
 
 
@@ -267,9 +267,13 @@ def print_table(rows: dict[str, dict[str, float]]) -> None:
         print(f'  {name:<29}  {values}')
 
 
-def main() -> int:
-    """Run the demo; return the exit code."""
-    args = parse_args()
+def main(args: argparse.Namespace | None = None) -> int:
+    """Run the demo, or the same on a folder; return the exit code.
+
+    Args:
+        args: The command line's by default.
+    """
+    args = args or parse_args()
     # Threads that wait do not keep a core busy that other programs need.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     if args.threads:
@@ -302,10 +306,16 @@ def run(args: argparse.Namespace, out: Path) -> None:
         console.step('procedural scans, as a depth sensor would see them')
         make_shapes(out / 'data', args.seed)
 
-    from mmdet3d_act.apis import RunProgress, train, validate
+    from mmdet3d_act.apis import (
+        RunProgress,
+        from_pretrained,
+        save_pretrained,
+        train,
+        validate,
+    )
 
     if args.clouds is not None:
-        number = count_clouds(args.clouds)
+        number = count_clouds(args.clouds, args.up_axis)
         args.epochs = args.epochs or epochs_for(number)
     console.step('stage I: prompts of a frozen MiniLM, inside an autoencoder')
     if args.clouds is None:
@@ -338,11 +348,12 @@ def run(args: argparse.Namespace, out: Path) -> None:
         rows['ACT-pretrained'] = validate(stage2, student)
         print_table(rows)
         (out / 'result.json').write_text(json.dumps(rows, indent=1))
-    print_closing(teacher, student, picture, args.clouds is None)
+    folder = save_pretrained(from_pretrained(student), out / 'student')
+    print_closing(teacher, folder, picture, args.clouds is None)
 
 
 def print_closing(
-    teacher: str, student: str, picture: Path, probed: bool
+    teacher: str, student: Path, picture: Path, probed: bool
 ) -> None:
     """Say where everything is, what it shows and what to run next."""
     if probed:
@@ -358,18 +369,14 @@ def print_closing(
         f'  picture                {picture}',
         '',
         '  next:',
-        '    your own clouds      python tools/demo.py --clouds FOLDER '
+        '    your own clouds      mmdet3d-act pretrain FOLDER '
         '--out work_dirs/mine'
         if probed
         else '    other settings       docs/data.md, configs/act/*_folder*.py',
-        "    your own MM config   backbone=dict(type='PointTransformer',",
-        '                           embed_dims=128, num_layers=4,',
-        '                           num_heads=4,',
-        '                           patch_channels=(32, 64, 128),',
-        "                           init_cfg=dict(type='Pretrained',",
-        f"                             checkpoint='{student}'))",
-        '                         (docs/backbone.md)',
-        '    published settings   python tools/doctor.py, then',
+        '    features             mmdet3d-act embed FOLDER --out features '
+        f'--student {student}',
+        f"    in Python            mmdet3d_act.from_pretrained('{student}')",
+        '    published settings   mmdet3d-act doctor, then',
         '                         python tools/train.py '
         'configs/act/act_dvae_shapenet.py',
     ]

@@ -1,13 +1,29 @@
 """Whole jobs as functions, for tools and notebooks."""
 
+from mmdet3d_act.apis.embedding import Embedder
+from mmdet3d_act.apis.feature_files import (
+    draw_neighbors,
+    embed_files,
+    search,
+)
 from mmdet3d_act.apis.loading import build_dataset, build_folder, load_model
 from mmdet3d_act.apis.pictures import draw_model
+from mmdet3d_act.apis.prediction import (
+    load_predictor,
+    open_scans,
+    predict_scans,
+)
 from mmdet3d_act.apis.probing import (
     extract_features,
     load_encoder,
     probe_features,
 )
-from mmdet3d_act.apis.scene_inference import infer_scenes, open_scenes
+from mmdet3d_act.apis.students import (
+    from_pretrained,
+    list_students,
+    push_to_hub,
+    save_pretrained,
+)
 from mmdet3d_act.apis.sweeping import Run, sweep
 from mmdet3d_act.apis.training import (
     RunProgress,
@@ -17,18 +33,27 @@ from mmdet3d_act.apis.training import (
 )
 
 __all__ = [
+    'Embedder',
     'Run',
     'RunProgress',
     'build_dataset',
     'build_folder',
     'draw_model',
+    'draw_neighbors',
+    'embed_files',
     'extract_features',
-    'infer_scenes',
+    'from_pretrained',
+    'list_students',
     'load_encoder',
     'load_model',
-    'open_scenes',
+    'load_predictor',
+    'open_scans',
+    'predict_scans',
     'prepare_config',
     'probe_features',
+    'push_to_hub',
+    'save_pretrained',
+    'search',
     'sweep',
     'train',
     'validate',

@@ -142,7 +142,7 @@ def build_folder(
             dict(type='NormalizeToUnitSphere'),
             dict(
                 type='SamplePoints',
-                num_points=_num_points(cfg),
+                num_points=points_per_cloud(cfg),
                 method='fps',
                 on_too_few='repeat',
             ),
@@ -159,8 +159,25 @@ def _built(dataset: dict, source: str) -> Dataset:
         raise launch.UsageError(f'{source} cannot be used: {error}') from error
 
 
-def _num_points(cfg: Config) -> int:
-    """Return how many points the config's own data give the model."""
+def find_config(checkpoint: str | Path) -> Path | None:
+    """Find the config that MMEngine wrote beside a checkpoint.
+
+    Args:
+        checkpoint: A file of a work directory.
+
+    Returns:
+        The newest config there; None without one.
+    """
+    configs = Path(checkpoint).parent.glob('*.py')
+    return max(configs, key=lambda file: file.stat().st_mtime, default=None)
+
+
+def points_per_cloud(cfg: Config) -> int:
+    """Look up how many points a config's own data give the model.
+
+    Args:
+        cfg: The config.
+    """
     for part in PARTS:
         for typed in iter_typed(cfg.get(f'{part}_dataloader')):
             if typed['type'] == 'SamplePoints':

@@ -83,6 +83,17 @@ def upright(points: np.ndarray, up_axis: str) -> np.ndarray:
     return points[:, _AXES[up_axis]]
 
 
+def turned(axis: str, wanted: str) -> list[int]:
+    """Tell the columns that turn one up axis into another, right-handed.
+
+    Args:
+        axis: Of the points.
+        wanted: Of the result.
+    """
+    order = np.array(_AXES[axis])[np.argsort(_AXES[wanted])]
+    return order.tolist()
+
+
 def height_colors(
     points: np.ndarray, up_axis: str, like: np.ndarray | None = None
 ) -> np.ndarray:

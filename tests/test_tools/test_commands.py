@@ -23,9 +23,7 @@ LIGHT = (
     'dataset_converters/scannet_frames',
     'demo',
     'doctor',
-    'infer_scene',
     'linear_probe',
-    'list_teachers',
     'model_converters/convert_checkpoint',
     'model_converters/extract_backbone',
     'setup_env',
@@ -71,8 +69,6 @@ browse_dataset        {toy} --out x.jpg                    --out
 cache_teacher         {toy} --batch-size 0                 --batch-size
 cache_teacher         gone.py                              gone.py
 demo                  --epochs 1 5                         --epochs
-infer_scene           {toy} a.pth a.ply --columns 2        --columns
-infer_scene           {toy} a.pth a.ply --score 3          --score
 linear_probe          a.pth --config {toy} --train-data x  --train-data
 linear_probe          a.pth --config {toy} --out x.txt     --out
 linear_probe          a.pth --config {toy} --seeds -1      --seeds

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 
 from mmdet3d_act.datasets.readers.arrays import read_npy, read_npz
 from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
+from mmdet3d_act.datasets.readers.las import read_e57, read_las
 from mmdet3d_act.datasets.readers.mesh import MESH_KINDS, read_mesh
 from mmdet3d_act.datasets.readers.pcd import read_pcd
 from mmdet3d_act.datasets.readers.ply import read_ply
@@ -18,12 +19,15 @@ from mmdet3d_act.datasets.readers.text import read_text
 
 TEXT_FILE_SUFFIXES = ('.txt', '.xyz', '.pts', '.csv')
 MESH_FILE_SUFFIXES = tuple(MESH_KINDS)
+LASER_FILE_SUFFIXES = ('.las', '.laz')
 _KINDS = {
     '.npy': 'a NumPy array',
     '.npz': 'a ZIP archive (.npz)',
     **dict.fromkeys(TEXT_FILE_SUFFIXES, 'rows of numbers'),
     '.ply': 'a PLY file',
     '.pcd': 'a PCD file',
+    **dict.fromkeys(LASER_FILE_SUFFIXES, 'a LAS or LAZ file'),
+    '.e57': 'an E57 file',
     **MESH_KINDS,
 }
 POINT_FILE_SUFFIXES = tuple(_KINDS)
@@ -70,9 +74,9 @@ def read_cloud(
 
     Args:
         path: An array (``.npy``, ``.npz``), rows of numbers (``.txt``,
-            ``.xyz``, ``.pts``, ``.csv``), a cloud (``.ply``, ``.pcd``), or a
-            mesh (``.obj``, ``.off``, ``.stl``, ``.glb``, ``.gltf``), whose
-            surface is sampled by area.
+            ``.xyz``, ``.pts``, ``.csv``), a cloud (``.ply``, ``.pcd``,
+            ``.las``, ``.laz``, ``.e57``), or a mesh (``.obj``, ``.off``,
+            ``.stl``, ``.glb``, ``.gltf``), whose surface is sampled by area.
         npz_key: Name of the array in an ``.npz`` file. None takes the only
             array, or the one named ``points``.
         use_dim: Number of leading columns that must be finite.
@@ -105,6 +109,8 @@ _READERS = {
     '.npy': read_npy,
     '.ply': read_ply,
     '.pcd': read_pcd,
+    '.e57': read_e57,
+    **dict.fromkeys(LASER_FILE_SUFFIXES, read_las),
     **dict.fromkeys(TEXT_FILE_SUFFIXES, read_text),
 }
 

@@ -1,9 +1,8 @@
-"""tools/infer_scene.py with networks of random weights."""
+"""mmdet3d-act predict with networks of random weights."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,14 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
+from mmdet3d_act.apis.scan_files import file_rows
 from mmdet3d_act.engine import launch
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act_cli import main
 from tests.mini_scannet import write_scannet
-from tests.test_tools.loading import load_tool
 
 pytest.importorskip('mmdet3d')
 
-TOOL = 'infer_scene'
 CONFIGS = Path(__file__).parents[2] / 'configs'
 DETECTOR = CONFIGS / '3detr' / '3detr_scannet_tiny.py'
 SEGMENTOR = CONFIGS / 'act' / 'act_semseg_scannet_tiny.py'
@@ -31,10 +30,8 @@ def scan(tmp_path, monkeypatch) -> Path:
     return folder / 'points' / 'scene0000_00.bin'
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:
-    options = ['--panel', '40', *map(str, args)]
-    monkeypatch.setattr(sys, 'argv', [TOOL, *options])
-    return load_tool(TOOL).main()
+def predict(*args: object) -> int:
+    return main(['predict', *map(str, args), '--panel', '40'])
 
 
 def save_weights(config: Path) -> None:
@@ -47,19 +44,19 @@ def save_weights(config: Path) -> None:
     torch.save(dict(state_dict=model.state_dict()), 'work/epoch_3.pth')
 
 
-def test_a_detector(monkeypatch, capsys, scan: Path) -> None:
+def test_a_detector(capsys, scan: Path) -> None:
     save_weights(DETECTOR)
-    args = [DETECTOR, 'work/epoch_3.pth', scan, '--score', '0', '--html']
-    assert run(monkeypatch, *args) == 0
-    printed = capsys.readouterr().out
-    assert 'boxes:' in printed
+    launch.load_config(str(DETECTOR)).dump('work/config.py')
+    args = ['work/epoch_3.pth', scan, '--score', '0', '--html']
+    assert predict(*args) == 0
+    assert 'boxes:' in capsys.readouterr().out
     folder = Path('work/found_epoch_3')
     assert {path.name for path in folder.iterdir()} == {
         f'scene0000_00.{one}' for one in ('json', 'png', 'html')
     }
     boxes = json.loads((folder / 'scene0000_00.json').read_text())['boxes']
-    assert boxes
     scores = [box['score'] for box in boxes]
+    assert len(scores) > 0
     assert scores == sorted(scores, reverse=True)
     # Where the scan is, which begins at 0.
     centers = np.array([box['center'] for box in boxes])
@@ -67,24 +64,22 @@ def test_a_detector(monkeypatch, capsys, scan: Path) -> None:
     assert centers[:, 0].max() > 3
 
 
-def test_a_segmentor(monkeypatch, capsys, scan: Path) -> None:
+def test_a_segmentor(capsys, scan: Path) -> None:
     save_weights(SEGMENTOR)
-    args = [SEGMENTOR, 'work/epoch_3.pth', scan, '--out', 'here']
-    assert run(monkeypatch, *args) == 0
-    assert 'points:' in capsys.readouterr().out
-    with np.load('here/scene0000_00.npz') as found:
-        assert len(found['classes']) == 20
-        rows = np.fromfile(scan, np.float32).reshape(-1, 6)
-        np.testing.assert_allclose(found['points'], rows[:, :3], atol=1e-5)
-        assert found['labels'].shape == (len(rows),)
+    args = ['work/epoch_3.pth', 'gone.bin', scan, '--config', SEGMENTOR]
+    assert predict(*args, '--out', 'here') == 2
+    said = capsys.readouterr()
+    assert 'points:' in said.out
+    assert 'gone.bin: does not exist' in said.err
+    assert len(json.loads(Path('here/scene0000_00.json').read_text()))
+    rows = np.fromfile(scan, np.float32).reshape(-1, 6)
+    found = file_rows('here/scene0000_00.ply')
+    np.testing.assert_allclose(found, rows[:, :3], atol=1e-5)
 
 
-def test_faults_are_explained(monkeypatch, capsys, scan: Path) -> None:
-    assert run(monkeypatch, DETECTOR, 'work/epoch_3.pth', 'no.ply') == 2
-    assert "that exists, got ['no.ply']" in capsys.readouterr().err
-    assert run(monkeypatch, DETECTOR, 'work/epoch_3.pth', scan) == 2
+def test_faults_are_explained(capsys, scan: Path) -> None:
+    assert predict('work/epoch_3.pth', scan) == 2
     assert 'no checkpoint at work/epoch_3.pth' in capsys.readouterr().err
-    classifier = CONFIGS / 'act' / 'act_cls_scanobjectnn_tiny.py'
-    assert run(monkeypatch, classifier, 'work/epoch_3.pth', scan) == 2
-    said = capsys.readouterr().err
-    assert 'is a PointClassifier, which predicts neither boxes' in said
+    save_weights(DETECTOR)
+    assert predict('work/epoch_3.pth', scan) == 2
+    assert '--config' in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""tools/list_teachers.py with a made-up data folder."""
+"""mmdet3d-act teachers with a made-up data folder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import torch
 from huggingface_hub import constants
 
 from mmdet3d_act.models.teachers import catalog, language_teacher
-from tests.test_tools.loading import load_tool
-
-tool = load_tool('list_teachers')
+from mmdet3d_act_cli import main
 
 
 @pytest.fixture
@@ -27,7 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_available(root: Path, capsys: pytest.CaptureFixture) -> None:
-    assert tool.main(['--available']) == 0
+    assert main(['teachers', '--available']) == 0
     output = capsys.readouterr().out
     path = root / 'teachers' / 'deit_small_distilled_patch16_224.pth'
     assert f'{path}, 0.0 MB' in output
@@ -37,7 +35,7 @@ def test_available(root: Path, capsys: pytest.CaptureFixture) -> None:
 
 
 def test_whole_list(root: Path, capsys: pytest.CaptureFixture) -> None:
-    assert tool.main([]) == 0
+    assert main(['teachers']) == 0
     output = capsys.readouterr().out
     for entry in catalog.CATALOG:
         assert f' {entry.key} ' in output
@@ -48,20 +46,33 @@ def test_whole_list(root: Path, capsys: pytest.CaptureFixture) -> None:
 
 
 def test_search(root: Path, capsys: pytest.CaptureFixture) -> None:
-    assert tool.main(['--search', 'deit_small_dist*']) == 0
+    assert main(['teachers', '--search', 'deit_small_dist*']) == 0
     output = capsys.readouterr().out
     assert 'runs    deit_small_distilled_patch16_224: 384 x 12, 21.3' in output
     assert f'weights here: {root}' in output
-    assert tool.main(['--search', 'resnet18']) == 0
+    assert main(['teachers', '--search', 'resnet18']) == 0
     assert 'refused resnet18: ' in capsys.readouterr().out
-    assert tool.main(['--search', 'no-such-*']) == 1
+    assert main(['teachers', '--search', 'no-such-*']) == 1
     assert 'no model' in capsys.readouterr().out
     # By the name of weights too, and of those on this machine only.
-    assert tool.main(['--search', 'deit_tiny_patch16_224.fb_in1k']) == 0
+    assert main(['teachers', '--search', 'deit_tiny_patch16_224.fb_in1k']) == 0
     output = capsys.readouterr().out
     assert 'runs    deit_tiny_patch16_224.fb_in1k: 192 x 12' in output
-    assert tool.main(['--search', 'deit_*', '--available']) == 0
+    assert main(['teachers', '--search', 'deit_*', '--available']) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum('runs' in line for line in lines) == 1
-    assert tool.main(['--search', 'resnet18', '--available']) == 1
+    assert main(['teachers', '--search', 'resnet18', '--available']) == 1
     assert 'with weights on this machine' in capsys.readouterr().out
+
+
+def test_without_the_libraries(
+    root: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for kind in catalog.LIBRARIES:
+        monkeypatch.setitem(catalog.LIBRARIES, kind, ('none_such', 'teacher'))
+    assert main(['teachers', '--available']) == 0
+    assert 'cannot run: none_such is not installed' in capsys.readouterr().out
+    assert main(['teachers', '--search', '*']) == 1
+    assert capsys.readouterr().out.count('none_such is not installed') == 3

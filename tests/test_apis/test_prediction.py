@@ -1,4 +1,4 @@
-"""What is found in scans of one's own."""
+"""What models say of scans: classes, parts, semantics, boxes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmdet3d_act.apis import scene_inference
-from mmdet3d_act.apis.scene_inference import (
-    infer_scenes,
-    open_scenes,
-    summarize_result,
-)
+from mmdet3d_act.apis import open_scans, predict_scans
+from mmdet3d_act.apis.prediction import find_doubts, summarize_result
+from mmdet3d_act.apis.scan_files import file_rows
+from mmdet3d_act.datasets.readers.ply import read_ply
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import DATASETS, point_data
 from tests.test_apis.test_scene_pictures import BOXES, FOUND, Network
@@ -50,9 +48,9 @@ def scan(tmp_path: Path) -> Path:
 
 
 def infer(network: Network, scan: Path, out: Path, **options: object) -> tuple:
-    scenes = open_scenes(config(), [scan], 'config.py')
+    scenes = open_scans(config(), [scan], 'config.py')
     options = dict(panel=64, warn=pytest.fail) | options
-    (found,) = infer_scenes(network, scenes, out, **options)
+    (found,) = predict_scans(network, scenes, out, **options)
     return found
 
 
@@ -94,20 +92,107 @@ def test_map_coordinates_stay_exact(scan: Path, tmp_path: Path) -> None:
     labels = torch.arange(300) % 3
     network = Network(pred_pts_seg=point_data(pts_semantic_mask=labels))
     _, paths = infer(network, scan, tmp_path / 'out')
-    with np.load(paths[0]) as found:
-        np.testing.assert_allclose(found['points'], rows, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(file_rows(paths[1]), rows, rtol=0, atol=1e-6)
 
 
 def test_classes_of_points(scan: Path, tmp_path: Path) -> None:
     labels = torch.arange(300) % 3
     network = Network(pred_pts_seg=point_data(pts_semantic_mask=labels))
     result, paths = infer(network, scan, tmp_path, html=True)
-    assert [path.suffix for path in paths] == ['.npz', '.png', '.html']
-    with np.load(paths[0]) as found:
-        np.testing.assert_array_equal(found['labels'], labels)
-        np.testing.assert_allclose(found['points'], np.load(scan), atol=1e-4)
-        assert found['classes'].tolist() == list(CLASSES)
+    suffixes = ['.json', '.ply', '.png', '.html']
+    assert [path.suffix for path in paths] == suffixes
+    np.testing.assert_array_equal(read_ply(str(paths[1]))[:, -1], labels)
+    np.testing.assert_allclose(file_rows(paths[1]), np.load(scan), atol=1e-4)
+    told = json.loads(paths[0].read_text())
+    assert told['classes'] == list(CLASSES)
+    assert told['points'] == dict.fromkeys(CLASSES, 100)
     assert 'points: bed 100, chair 100, sofa 100' in summarize_result(result)
+
+
+def test_points_that_were_not_sampled_are_as_their_neighbours(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(400, 3)) / 10
+    points[:200, 0] += 5
+    np.save(tmp_path / 'scan.npy', points)
+
+    class Halves(Network):
+        def test_step(self, data: dict) -> list:
+            right = data['inputs']['points'][0][:, 0] > 0
+            assert len(right) == 40
+            self.predictions = dict(
+                pred_pts_seg=point_data(pts_semantic_mask=right.long())
+            )
+            return super().test_step(data)
+
+    steps = [
+        dict(type='LoadPointCloud', label_column=6),
+        dict(type='NormalizeToUnitSphere'),
+        dict(type='SamplePoints', num_points=40),
+        dict(type='PackPointInputs'),
+    ]
+    scans = open_scans(config(steps), [tmp_path / 'scan.npy'], 'config.py')
+    ((result, paths),) = predict_scans(Halves(), scans, tmp_path / 'out')
+    np.testing.assert_array_equal(result.labels, np.arange(400) < 200)
+    np.testing.assert_allclose(file_rows(paths[1]), points, atol=1e-6)
+
+
+def test_the_class_of_a_cloud(tmp_path: Path) -> None:
+    np.save(tmp_path / 'few.npy', np.random.default_rng(0).random((20, 3)))
+    steps = [
+        dict(type='LoadPointCloud'),
+        dict(type='NormalizeToUnitSphere'),
+        dict(type='SamplePoints', num_points=40),
+        dict(type='PackPointInputs'),
+    ]
+    logits = torch.tensor([0.0, 2.0, 1.0])
+    known = dict(classes=('a', 'b', 'c'), up_axis='y')
+    scans = open_scans(
+        config(steps), [tmp_path / 'few.npy'], 'config.py', metainfo=known
+    )
+    network = Network(pred_logits=logits)
+    ((result, paths),) = predict_scans(network, scans, tmp_path, top=2)
+    assert [path.name for path in paths] == ['few.json']
+    shares = logits.softmax(0)
+    assert json.loads(paths[0].read_text())['classes'] == [
+        dict(label='b', score=round(shares[1].item(), 4)),
+        dict(label='c', score=round(shares[2].item(), 4)),
+    ]
+    assert summarize_result(result).endswith('b 66.5%, c 24.5%')
+
+
+def test_points_have_parts_of_their_category_only(tmp_path: Path) -> None:
+    np.save(tmp_path / 'cap.npy', np.random.default_rng(0).random((40, 3)))
+    steps = [dict(type='LoadPointCloud'), dict(type='PackPointInputs')]
+    known = dict(
+        classes=('wing', 'peak', 'panels'),
+        categories=('Airplane', 'Cap'),
+        category_parts=dict(Airplane=(0,), Cap=(1, 2)),
+    )
+    logits = torch.zeros(3, 40)
+    logits[0] = 9
+    logits[2, :10] = 1
+
+    class Parts(Network):
+        def test_step(self, data: dict) -> list:
+            assert data['inputs'].pop('shape_label')[0] == 1
+            return super().test_step(data)
+
+    network = Parts(
+        pts_seg_logits=point_data(pts_seg_logits=logits),
+        pred_pts_seg=point_data(pts_semantic_mask=logits.argmax(0)),
+    )
+    scans = open_scans(
+        config(steps), [tmp_path / 'cap.npy'], 'config.py', metainfo=known
+    )
+    out = tmp_path / 'out'
+    ((result, _),) = predict_scans(
+        network, scans, out, category='Cap', panel=64, warn=str
+    )
+    assert result.labels.tolist() == [2] * 10 + [1] * 30
+    with pytest.raises(UsageError, match='Airplane, Cap'):
+        list(predict_scans(network, scans, out))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +209,7 @@ def test_classes_of_points(scan: Path, tmp_path: Path) -> None:
 )
 def test_doubts(sides: tuple, doubt: str | None) -> None:
     points = np.array([[0, 0, 0], sides], np.float32)
-    doubts = scene_inference.find_doubts('a.bin', points)
+    doubts = find_doubts('a.bin', points)
     if doubt is None:
         assert doubts == []
     else:
@@ -137,22 +222,22 @@ def test_a_bad_file_does_not_keep_from_the_others(
 ) -> None:
     bad = tmp_path / 'bad.npy'
     bad.write_bytes(b'nothing')
-    scenes = open_scenes(config(), [bad, 'absent.ply', scan], 'config.py')
+    scenes = open_scans(config(), [bad, 'absent.ply', scan], 'config.py')
     network = Network(pred_instances_3d=FOUND)
     with pytest.raises(UsageError, match=r'(?s)bad\.npy: .*absent\.ply: '):
-        list(infer_scenes(network, scenes, tmp_path, panel=64))
+        list(predict_scans(network, scenes, tmp_path, panel=64))
     assert (tmp_path / 'scan.v2.json').is_file()
 
 
 def test_colours_are_those_of_the_data_set(scan: Path) -> None:
-    known = open_scenes(config(), [scan], 'config.py').metainfo
+    known = open_scans(config(), [scan], 'config.py').metainfo
     assert known['classes'] == CLASSES
     meta = DATASETS.get('ScanNetDataset').METAINFO
     places = [meta['classes'].index(one) for one in CLASSES]
     colors = [meta['palette'][place] for place in places]
     assert list(known['palette']) == colors
     points = config(task='segmentation', metainfo=dict())
-    known = open_scenes(points, [scan], 'config.py').metainfo
+    known = open_scans(points, [scan], 'config.py').metainfo
     meta = DATASETS.get('ScanNetSegDataset').METAINFO
     assert known['classes'] == meta['classes']
     assert np.array_equal(known['palette'], meta['palette'])
@@ -165,8 +250,8 @@ def test_files_of_one_name_do_not_overwrite_each_other(
     other.parent.mkdir()
     np.save(other, np.load(scan))
     network = Network(pred_instances_3d=FOUND)
-    scenes = open_scenes(config(), [scan, other], 'config.py')
-    found = list(infer_scenes(network, scenes, tmp_path, panel=64))
+    scenes = open_scans(config(), [scan, other], 'config.py')
+    found = list(predict_scans(network, scenes, tmp_path, panel=64))
     names = [paths[0].name for _, paths in found]
     assert names == ['0_scan.v2.json', '1_scan.v2.json']
 
@@ -198,13 +283,12 @@ def test_scaled_and_turned_scans_are_warned_of_first(
             UsageError,
             'use_dim=3',
         ),
-        (config([dict(type='LoadPointCloud')]), 'scan', UsageError, 'Load'),
         (config([*STEPS[:2], dict(type='Gone')]), 'scan', KeyError, 'Gone'),
-        (config(), 'absent.ply', UsageError, 'absent.ply'),
+        (config(), 'scan.doc', UsageError, 'scan.doc'),
     ],
 )
 def test_refusals(
     cfg: Config, file: str, error: type, offender: str, scan: Path
 ) -> None:
     with pytest.raises(error, match=offender):
-        open_scenes(cfg, [scan if file == 'scan' else file], 'config.py')
+        open_scans(cfg, [scan if file == 'scan' else file], 'config.py')

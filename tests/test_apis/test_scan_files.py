@@ -1,4 +1,4 @@
-"""Scans of one's own as scenes."""
+"""Scans of one's own, read and written."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet3d_act.apis.scene_files import SceneFiles
+from mmdet3d_act.apis.scan_files import ScanFiles, file_rows, write_scan
 from mmdet3d_act.datasets import BadSampleError
+from mmdet3d_act.datasets.readers.ply import read_ply
 from mmdet3d_act.visualization import write_ply
 
 pytest.importorskip('mmdet3d')
@@ -37,7 +38,7 @@ def test_formats_give_the_same_scene(rows: np.ndarray, tmp_path: Path) -> None:
     np.save(files[0], rows)
     rows.tofile(files[1])
     write_ply(rows, files[2])
-    scenes = SceneFiles(files, PIPELINE)
+    scenes = ScanFiles(files, PIPELINE)
     assert len(scenes) == 3
     for index in range(3):
         data = scenes[index]
@@ -56,12 +57,12 @@ def test_scenes_are_moved_to_the_middle_of_their_floor(
     # A stray point below the floor.
     rows[5, 2] = -7
     np.save(path, rows)
-    data = SceneFiles([path], PIPELINE)[0]
+    data = ScanFiles([path], PIPELINE)[0]
     origin = data['data_samples'].metainfo['origin']
     np.testing.assert_allclose(origin, [13, -1, 2], atol=1e-5)
     points = data['inputs']['points'].numpy()
     np.testing.assert_allclose(points + origin, rows[:, :3], atol=1e-5)
-    data = SceneFiles([path], PIPELINE, place=False)[0]
+    data = ScanFiles([path], PIPELINE, place=False)[0]
     assert data['data_samples'].metainfo['origin'].tolist() == [0, 0, 0]
     np.testing.assert_array_equal(data['inputs']['points'], rows[:, :3])
 
@@ -76,7 +77,7 @@ def test_draws_are_the_same_again(rows: np.ndarray, tmp_path: Path) -> None:
     ]
     other = tmp_path / 'other.npy'
     np.save(other, rows[::-1])
-    scenes = SceneFiles([path, other, path], steps)
+    scenes = ScanFiles([path, other, path], steps)
     first, again, between, third = (
         scenes[i]['inputs']['points'] for i in (0, 0, 1, 2)
     )
@@ -89,25 +90,74 @@ def test_draws_are_the_same_again(rows: np.ndarray, tmp_path: Path) -> None:
 def test_rows_of_another_width(rows: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / 'scan.bin'
     rows[:, :4].tofile(path)
-    points = SceneFiles([path], PIPELINE, num_columns=4, place=False)[0]
+    points = ScanFiles([path], PIPELINE, num_columns=4, place=False)[0]
     np.testing.assert_array_equal(points['inputs']['points'], rows[:, :3])
     with pytest.raises(BadSampleError, match=r'rows of 6 .*, or say how many'):
-        SceneFiles([path], PIPELINE)[0]
+        ScanFiles([path], PIPELINE)[0]
+
+
+def test_scans_are_turned_scaled_and_brought_back(
+    rows: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / 'scan.npy'
+    np.save(path, rows[:, [1, 2, 0]] * 1000)  # y up, millimetres
+    scans = ScanFiles([path], PIPELINE, up_axis='y', scale=0.001)
+    plain = tmp_path / 'plain.npy'
+    np.save(plain, rows[:, :3])
+    expected = ScanFiles([plain], PIPELINE)[0]['inputs']['points']
+    data = scans[0]
+    points = data['inputs']['points']
+    torch.testing.assert_close(points, expected, atol=1e-4, rtol=0)
+    origin = data['data_samples'].metainfo['origin']
+    back = scans.to_file(points.numpy(), origin, str(path))
+    np.testing.assert_allclose(back, np.load(path), atol=0.5)
+
+
+@pytest.mark.parametrize(('version', 'form'), [('1.2', 1), ('1.4', 6)])
+def test_a_las_file_is_copied_with_labels_and_colours(
+    version: str, form: int, tmp_path: Path
+) -> None:
+    laspy = pytest.importorskip('laspy')
+    header = laspy.LasHeader(point_format=form, version=version)
+    header.scales, header.offsets = [0.001] * 3, [448000, 5412000, 0]
+    scan = laspy.LasData(header)
+    scan.xyz = np.random.default_rng(0).random((50, 3)) + header.offsets
+    scan.intensity = np.arange(50)
+    scan.write(tmp_path / 'a.las')
+    labels = np.arange(50) % 40
+    colors = np.linspace(0, 1, 150).reshape(50, 3)
+    path = write_scan(
+        tmp_path / 'b', tmp_path / 'a.las', labels=labels, colors=colors
+    )
+    assert path == tmp_path / 'b.laz'
+    with laspy.open(path) as file:
+        found = file.read()
+    np.testing.assert_array_equal(found.xyz, scan.xyz)
+    np.testing.assert_array_equal(found.intensity, np.arange(50))
+    np.testing.assert_array_equal(found.classification, labels)
+    np.testing.assert_allclose(found.red, 65535 * colors[:, 0], atol=1)
+
+
+def test_other_files_become_ply_with_all_their_digits(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).random((9, 3)) + 448000
+    np.save(tmp_path / 'a.npy', points)
+    labels = np.arange(9)
+    path = write_scan(tmp_path / 'b', tmp_path / 'a.npy', labels=labels)
+    np.testing.assert_allclose(file_rows(path), points, atol=1e-6, rtol=0)
+    np.testing.assert_array_equal(read_ply(str(path))[:, 3], labels)
 
 
 @pytest.mark.parametrize(
     ('files', 'options', 'fault'),
     [
-        ([], {}, 'at least one file'),
-        (['absent.npy'], {}, 'absent.npy'),
-        (['scan.las'], {}, r"'.bin'\), got scan.las"),
-        (['here.npy'], dict(num_columns=2), 'num_columns must be >= 3'),
+        (['scan.doc'], {}, r"'.bin'\), got scan.doc"),
+        (['here.npy'], dict(up_axis='w'), 'w'),
     ],
 )
 def test_what_cannot_be_read_is_refused(
     files: list, options: dict, fault: str, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path('here.npy').touch()
-    with pytest.raises(ValueError, match=fault):
-        SceneFiles(files, PIPELINE, **options)
+    np.save('here.npy', np.random.rand(9, 3))
+    with pytest.raises((ValueError, KeyError), match=fault):
+        ScanFiles(files, PIPELINE, **options)[0]

@@ -1,59 +1,18 @@
-#!/usr/bin/env python
-"""List the teachers: which can be used, which weights are on this machine.
-
-    python tools/list_teachers.py                    the catalogue
-    python tools/list_teachers.py --available        with weights here
-    python tools/list_teachers.py --search 'vit_*'   any model of timm and
-                                                     open_clip: runs, or why not
+"""The list of teachers, printed: which can be used, which weights are here.
 
 Weights are looked for below ACT_DATA_ROOT (default ``data/``) in
 ``teachers/``, in the cache of Hugging Face's hub and in installed packages.
 Nothing is fetched and no network is needed.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
-import sys
 from importlib import import_module
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
-
 LIMIT = 30
 INDENT = ' ' * 8
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description='List the teachers: which can be used, which weights are '
-        'on this machine.',
-        epilog='Exit code 1: nothing was found.',
-    )
-    parser.add_argument(
-        '--available',
-        action='store_true',
-        help='only those whose weights are on this machine',
-    )
-    parser.add_argument(
-        '--search',
-        metavar='PATTERN',
-        help='check models of timm and open_clip whose names match (* and ? '
-        'as in a shell; without them: that contain it), each on its own: '
-        'runs as a teacher, or is refused with the reason',
-    )
-    parser.add_argument(
-        '--all',
-        action='store_true',
-        help=f'with --search: all that match, not the first {LIMIT} of each '
-        'library; alone: every model of both libraries, minutes',
-    )
-    return parser.parse_args(argv)
 
 
 def show_catalogue(*, only_available: bool) -> int:
@@ -166,21 +125,3 @@ def check(cls: type, name: str) -> str:
         f'runs    {name}: {spec.embed_dims} x {spec.num_layers}, '
         f'{spec.num_parameters / 1e6:.1f} M{need}{weights}'
     )
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; return its exit code."""
-    args = parse_args(argv)
-    if args.search or args.all:
-        found = search(
-            args.search or '*',
-            everything=args.all,
-            only_available=args.available,
-        )
-    else:
-        found = show_catalogue(only_available=args.available)
-    return 0 if found else 1
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,0 +1,478 @@
+"""Features of clouds of any size: per cloud, per patch, per point.
+
+A cloud of up to ``WHOLE`` points is one window; a larger one is cut into
+tiles that overlap, each of which is a window. A window becomes as many
+farthest-point samples as the student was trained with.
+
+Letters: N points, P patches, C channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+
+from mmdet3d_act.apis.scan_files import KNOWN_AXES
+from mmdet3d_act.apis.students import from_pretrained
+from mmdet3d_act.datasets import PointFolder
+from mmdet3d_act.datasets.orientation import guess_up_axis
+from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
+from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.ops import farthest_point_sample
+from mmdet3d_act.progress import ProgressDisplay
+from mmdet3d_act.visualization.arrays import turned
+
+DEFAULT_STUDENT = 'act-mini'
+# A cloud of more points is cut into tiles of about so many.
+WHOLE = 200_000
+TILE_POINTS = 20_000
+# What a tile shares with each neighbour, in tiles.
+OVERLAP = 0.25
+# Of a window, before the farthest points are searched.
+_THINNED = 16_384
+_CHUNK = 65_536
+# Bytes of a cloud that is opened alone.
+_LARGE = 2**23
+# Clouds whose up axis is guessed together.
+_GUESSED = 32
+
+
+class Window(NamedTuple):
+    """What the student sees at once.
+
+    Attributes:
+        points: (num_points, 3), float32, placed as in the student's data.
+        middle: (3,), float64: where the cloud has what is 0 here.
+        radius: What 1 is here, in the cloud.
+    """
+
+    points: Tensor
+    middle: np.ndarray
+    radius: float
+
+
+class Embedder:
+    """Computes features of clouds, called as MMEngine's inferencers are.
+
+    Args:
+        model: A student, or what :func:`from_pretrained` takes.
+        device: Where it runs; a GPU where there is one by default.
+        up_axis: Of the clouds: 'x', 'y', 'z', or 'auto': z of laser scans, y
+            of glTF, that of the student for arrays, and a guess from all of
+            a call for other files.
+        scale: What coordinates are multiplied with, for students of scenes
+            in metres.
+        tile: Side of the tiles of a large cloud, in its unit after scaling;
+            0 never cuts, None chooses.
+        batch_size: Windows at once.
+
+    Example:
+        >>> embed = Embedder('act-mini')
+        >>> found = embed(np.random.rand(2, 2048, 3))['predictions']
+        >>> found[0]['embedding'].shape, found[0]['patches'].shape
+        ((384,), (32, 128))
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | str | Path = DEFAULT_STUDENT,
+        device: str | None = None,
+        *,
+        up_axis: str = 'auto',
+        scale: float = 1.0,
+        tile: float | None = None,
+        batch_size: int = 16,
+    ) -> None:
+        if device is None:
+            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        if not isinstance(model, nn.Module):
+            model = from_pretrained(model)
+        self.student = model.to(device).eval()
+        self.device = device
+        self.meta = model.pretrained_meta
+        self.up_axis = up_axis
+        self.scale = scale
+        self.tile = tile
+        self.batch_size = batch_size
+
+    def __call__(
+        self,
+        inputs: Any,  # noqa: ANN401
+        batch_size: int | None = None,
+        *,
+        points: bool = False,
+        show_progress: bool = False,
+    ) -> dict:
+        """Compute features.
+
+        Args:
+            inputs: A file, a folder, an array (N, 3 + F) or (B, N, 3 + F), or
+                a sequence of these.
+            batch_size: Windows at once, instead of the constructor's.
+            points: Whether features of points are computed too.
+            show_progress: Whether to show a progress bar.
+
+        Returns:
+            ``predictions``: a dict per cloud with ``embedding`` (3C,), the
+            class token, maximum and mean of the patches (2C without a token),
+            ``patches`` (P, C), ``centers`` (P, 3), float64, in the cloud's
+            coordinates, ``path`` of a file, and ``points`` (N, C), float16,
+            where asked for.
+
+        Raises:
+            BadSampleError: If a cloud cannot be used.
+        """
+        clouds = list_clouds(inputs)
+        axis = self.find_axis([c for c in clouds if isinstance(c, str)])
+        predictions: list[dict] = []
+        with ProgressDisplay('clouds') as display:
+            for some in in_batches(clouds, batch_size or self.batch_size):
+                if show_progress:
+                    display(len(predictions), len(clouds))
+                predictions += self.embed(some, axis, points, batch_size)
+            if show_progress:
+                display(len(clouds), len(clouds))
+        return dict(predictions=predictions, visualization=[])
+
+    def find_axis(self, files: Sequence[str]) -> str:
+        """Find the up axis of clouds that have not said it themselves.
+
+        Args:
+            files: Their files; without any it is that of the student.
+        """
+        unknown = [file for file in files if _suffix(file) not in KNOWN_AXES]
+        if self.up_axis != 'auto':
+            return self.up_axis
+        if not unknown:
+            return self.meta['up_axis']
+        clouds = []
+        spread = np.linspace(0, len(unknown) - 1, _GUESSED).astype(int)
+        for index in np.unique(spread):
+            try:
+                clouds.append(read_cloud(unknown[index]).points)
+            except BadSampleError:
+                continue  # it is reported where it is embedded
+        if not clouds:
+            return self.meta['up_axis']
+        return guess_up_axis(clouds).value
+
+    def embed(
+        self,
+        clouds: Sequence[str | np.ndarray],
+        axis: str,
+        points: bool = False,
+        batch_size: int | None = None,
+        report: Callable[[int, int], None] | None = None,
+        allocate: Callable[..., np.ndarray] = np.empty,
+    ) -> list[dict]:
+        """Compute the features of some clouds together, see `__call__`.
+
+        Args:
+            clouds: Files and arrays.
+            axis: The up axis of those that do not say it themselves.
+            points: Whether features of points are computed too.
+            batch_size: Windows at once.
+            report: Called with the number of windows that are done and of
+                all, of a single cloud.
+            allocate: Makes the array of the points' features from shape and
+                dtype.
+        """
+        opened = [self._open(cloud, axis) for cloud in clouds]
+        windows = (
+            (index, window)
+            for index, (coords, _, order) in enumerate(opened)
+            for window in self._windows(
+                coords[:, order], clouds[index], report
+            )
+        )
+        found: list[list] = [[] for _ in clouds]
+        size = batch_size or self.batch_size
+        while batch := list(islice(windows, size)):
+            for (index, window), result in zip(
+                batch, self._encode([w for _, w in batch]), strict=True
+            ):
+                found[index].append((window, *result))
+        results = []
+        for cloud, (coords, offset, order), parts in zip(
+            clouds, opened, found, strict=True
+        ):
+            back = np.argsort(order)
+            centers = np.concatenate(
+                [(w.middle + w.radius * c)[:, back] for w, c, _, _ in parts]
+            )
+            patches = np.concatenate([features for _, _, features, _ in parts])
+            result = dict(
+                embedding=_merged([pooled for *_, pooled in parts]),
+                patches=patches,
+                centers=centers / self.scale + offset,
+            )
+            if isinstance(cloud, str):
+                result['path'] = cloud
+            if points:
+                result['points'] = interpolate(
+                    coords, centers, patches, allocate
+                )
+            results.append(result)
+        return results
+
+    def _open(
+        self, cloud: str | np.ndarray, axis: str
+    ) -> tuple[np.ndarray, np.ndarray, list[int]]:
+        """Return scaled coordinates, offset, and the columns in our order."""
+        if isinstance(cloud, str):
+            rows, offset = read_cloud(cloud)
+            if self.up_axis == 'auto':
+                axis = KNOWN_AXES.get(_suffix(cloud), axis)
+        else:
+            rows, offset = np.asarray(cloud, np.float64), np.zeros(3)
+            if rows.ndim != 2 or rows.shape[1] < 3 or not len(rows):
+                raise BadSampleError(
+                    'an array', f'expected (N, 3 + F), got {rows.shape}'
+                )
+        order = turned(axis, self.meta['up_axis'])
+        return rows[:, :3] * np.float64(self.scale), offset, order
+
+    def _windows(
+        self,
+        coords: np.ndarray,
+        cloud: str | np.ndarray,
+        report: Callable[[int, int], None] | None,
+    ) -> Iterator[Window]:
+        """Cut a cloud (N, 3), turned as the student's, into windows."""
+        if np.ptp(coords, axis=0).max() <= 0:
+            name = cloud if isinstance(cloud, str) else 'an array'
+            raise BadSampleError(name, 'all its points are at one place')
+        up = 'xyz'.index(self.meta['up_axis'])
+        tile = self.tile
+        if tile is None and len(coords) > WHOLE:
+            tile = tile_side(np.delete(coords, up, axis=1))
+        if not tile:
+            yield self._window(coords, up)
+            return
+        parts = cut_tiles(np.delete(coords, up, axis=1), tile)
+        for done, (total, rows) in enumerate(parts):
+            if report is not None:
+                report(done, total)
+            yield self._window(coords[rows], up)
+        if report is not None:
+            report(total, total)
+
+    def _window(self, coords: np.ndarray, up: int) -> Window:
+        """Place and sample what the student sees at once."""
+        if self.meta['normalization'] == 'unit_sphere':
+            middle = coords.mean(axis=0)
+            radius = np.linalg.norm(coords - middle, axis=1).max()
+        else:
+            # As scenes: the middle of the floor is 0.
+            middle = (coords.min(axis=0) + coords.max(axis=0)) / 2
+            middle[up] = np.percentile(coords[:, up], 1)
+            radius = 1.0
+        if len(coords) > _THINNED:
+            rng = np.random.default_rng(0)
+            coords = coords[rng.choice(len(coords), _THINNED, replace=False)]
+        placed = (coords - middle) / max(radius, 1e-9)
+        points = torch.from_numpy(placed.astype(np.float32))
+        number = self.meta['num_points']
+        if len(points) > number:
+            chosen = farthest_point_sample(points[None], number)[0]
+        else:
+            chosen = torch.arange(number) % len(points)
+        return Window(points[chosen], middle, float(max(radius, 1e-9)))
+
+    @torch.no_grad()
+    def _encode(
+        self, windows: Sequence[Window]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, dict]]:
+        """Yield centres (G, 3), features (G, C) and pooled ones of each."""
+        points = torch.stack([w.points for w in windows]).to(self.device)
+        missing = self.student.in_channels - 3
+        if missing:
+            # Colours and the like that the clouds do not have.
+            points = torch.nn.functional.pad(points, (0, missing))
+        patches = self.student.group(points)
+        encoded = self.student.encode(patches)
+        pooled = {k: v.float().cpu() for k, v in encoded.pooled().items()}
+        centers = patches.centers.double().cpu().numpy()
+        features = encoded.features.float().cpu().numpy()
+        for index in range(len(windows)):
+            own = {
+                name: value[index].numpy() for name, value in pooled.items()
+            }
+            yield centers[index], features[index], own
+
+    @property
+    def fingerprint(self) -> str:
+        """Tell this student with these settings from others."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.student.state_dict().items()):
+            digest.update(name.encode() + value.cpu().numpy().tobytes())
+        settings = (self.up_axis, self.scale, self.tile, sorted(self.meta))
+        digest.update(repr(settings).encode())
+        return digest.hexdigest()[:16]
+
+
+def list_clouds(inputs: Any) -> list[str | np.ndarray]:  # noqa: ANN401
+    """List the files and arrays of an input.
+
+    Args:
+        inputs: See :class:`Embedder`.
+
+    Raises:
+        UsageError: If a folder has no clouds, or there is no such path.
+    """
+    if isinstance(inputs, torch.Tensor):
+        inputs = inputs.detach().cpu().numpy()
+    if isinstance(inputs, np.ndarray):
+        return list(inputs) if inputs.ndim == 3 else [inputs]
+    if isinstance(inputs, str | Path):
+        path = Path(inputs).expanduser()
+        if not path.is_dir():
+            return [str(path)]
+        files = PointFolder(str(path), lazy_init=True).files
+        if not files:
+            raise UsageError(f'{path} has no clouds that can be read')
+        return [str(path / file) for file in files]
+    return [cloud for one in inputs for cloud in list_clouds(one)]
+
+
+def in_batches(
+    clouds: Sequence[str | np.ndarray], size: int
+) -> Iterator[list[str | np.ndarray]]:
+    """Yield clouds in batches; a large one is alone, to save memory.
+
+    Args:
+        clouds: Files and arrays.
+        size: Of a batch, at most.
+    """
+    batch: list[str | np.ndarray] = []
+    for cloud in clouds:
+        if isinstance(cloud, str):
+            file = Path(cloud)
+            is_large = file.is_file() and file.stat().st_size > _LARGE
+        else:
+            is_large = np.asarray(cloud).nbytes > _LARGE
+        if batch and (is_large or len(batch) == size):
+            yield batch
+            batch = []
+        batch.append(cloud)
+        if is_large:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def tile_side(ground: np.ndarray) -> float:
+    """Choose the side of tiles with about ``TILE_POINTS`` points.
+
+    Args:
+        ground: (N, 2), without heights.
+    """
+    low, extent = ground.min(axis=0), np.ptp(ground, axis=0).max()
+    cells = np.floor((ground - low) / extent * 63.999).astype(np.int64)
+    occupied = len(np.unique(cells[:, 0] * 64 + cells[:, 1]))
+    area = occupied * (extent / 64) ** 2
+    return float(np.sqrt(area * TILE_POINTS / len(ground)))
+
+
+def cut_tiles(
+    ground: np.ndarray, side: float
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the number of tiles and the rows of each, with its margin.
+
+    Every point is in at least one tile; neighbours share ``OVERLAP``.
+
+    Args:
+        ground: (N, 2), without heights.
+        side: Of the tiles.
+    """
+    low = ground.min(axis=0)
+    cells = np.floor((ground - low) / side).astype(np.int64)
+    # Room for the neighbours beyond the last column.
+    width = cells[:, 1].max() + 3
+    keys = cells[:, 0] * width + cells[:, 1]
+    order = np.argsort(keys, kind='stable')
+    present, starts = np.unique(keys[order], return_index=True)
+    ends = np.append(starts[1:], len(keys))
+    places = {key: place for place, key in enumerate(present.tolist())}
+    steps = [i * width + j for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    for key in present.tolist():
+        near = [places[key + step] for step in steps if key + step in places]
+        rows = np.concatenate([order[starts[i] : ends[i]] for i in near])
+        corner = low + side * np.array(divmod(key, int(width)))
+        away = np.abs(ground[rows] - corner - side / 2).max(axis=1)
+        yield len(present), rows[away <= side * (0.5 + OVERLAP)]
+
+
+def interpolate(
+    coords: np.ndarray,
+    centers: np.ndarray,
+    values: np.ndarray,
+    allocate: Callable[..., np.ndarray] = np.empty,
+) -> np.ndarray:
+    """Give each point the mean of its three nearest patches, (N, C), float16.
+
+    Patches weigh by the inverse of their squared distance.
+
+    Args:
+        coords: (N, 3).
+        centers: (P, 3).
+        values: (P, C).
+        allocate: Makes the result from shape and dtype.
+    """
+    tree = cKDTree(centers)
+    number = min(3, len(centers))
+    result = allocate((len(coords), values.shape[1]), np.float16)
+    for start in range(0, len(coords), _CHUNK):
+        some = coords[start : start + _CHUNK]
+        distance, rows = tree.query(some, k=number)
+        distance, rows = distance.reshape(-1, number), rows.reshape(-1, number)
+        weights = 1 / (distance**2 + 1e-12)
+        weights /= weights.sum(axis=1, keepdims=True)
+        mean = np.einsum('nk,nkc->nc', weights.astype('f4'), values[rows])
+        result[start : start + _CHUNK] = mean
+    return result
+
+
+def principal_colors(patches: np.ndarray) -> np.ndarray:
+    """Choose a colour for each patch by its first principal components.
+
+    Args:
+        patches: (P, C).
+
+    Returns:
+        (P, 3), float32, in [0, 1]; like features, like colours.
+    """
+    centered = patches - patches.mean(axis=0)
+    _, _, axes = np.linalg.svd(centered, full_matrices=False)
+    # The sign of an axis is arbitrary; it is fixed for equal colours.
+    axes = axes[:3] * np.sign(axes[:3].sum(axis=1, keepdims=True))
+    found = np.zeros((len(patches), 3))
+    found[:, : len(axes)] = centered @ axes.T
+    low, high = np.percentile(found, [2, 98], axis=0)
+    shares = (found - low) / np.maximum(high - low, 1e-9)
+    return np.clip(shares, 0, 1).astype(np.float32)
+
+
+def _merged(pooled: Sequence[dict]) -> np.ndarray:
+    """Put the pooled features of windows together, (3C,) or (2C,)."""
+    names = [name for name in ('cls', 'max', 'mean') if name in pooled[0]]
+    kinds = {name: np.stack([one[name] for one in pooled]) for name in names}
+    return np.concatenate(
+        [
+            kind.max(axis=0) if name == 'max' else kind.mean(axis=0)
+            for name, kind in kinds.items()
+        ]
+    )
+
+
+def _suffix(file: str) -> str:
+    return Path(file).suffix.lower()

@@ -1,0 +1,330 @@
+"""Features of files, written file by file, and the search in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmdet3d_act.apis.embedding import (
+    Embedder,
+    in_batches,
+    interpolate,
+    list_clouds,
+    principal_colors,
+)
+from mmdet3d_act.apis.scan_files import file_rows, write_scan
+from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
+from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.visualization import Panel, draw_sheet
+from mmdet3d_act.visualization.arrays import height_colors
+from mmdet3d_act.visualization.scenes import thin_out
+
+# All vectors of a folder in one file.
+TABLE = 'embeddings.npz'
+# Beside the outputs: why a file has none.
+_FAULT = '.error.txt'
+_RANKS = (('RANK', 'WORLD_SIZE'), ('SLURM_PROCID', 'SLURM_NTASKS'))
+
+
+def embed_files(
+    embedder: Embedder,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    points: bool = False,
+    colors: bool = False,
+    report: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Write the features of each file; files that are done are skipped.
+
+    ``NAME.npz`` gets ``embedding``, ``patches``, ``centers`` and ``path``,
+    ``NAME.points.npy`` the features of points, ``NAME.colors.ply`` (of LAS
+    files ``.laz``) principal components as colours. ``embeddings.npz`` has
+    the vectors of all files and their ``paths``. The processes of torchrun or
+    Slurm share the files; the last one to finish writes it.
+
+    Args:
+        embedder: With its student.
+        inputs: Files and folders.
+        out: Folder for the results, in which sub-folders are kept.
+        points: Whether features of points are written.
+        colors: Whether colours are written.
+        report: Called with the number of files that are done and of all of
+            this process, or of the tiles of a large one.
+
+    Returns:
+        What is wrong with files that cannot be used, a text each.
+    """
+    out = Path(out)
+    names = name_outputs(inputs)
+    axis = embedder.find_axis(list(names))
+    settings = f'{embedder.fingerprint} {axis} {points} {colors}'
+    stamps = {file: f'{settings} {_state_of(file)}' for file in names}
+    rank, size = find_rank()
+    own = list(names)[rank::size]
+    todo = [f for f in own if _written_stamp(out / names[f]) != stamps[f]]
+    report = report or (lambda done, total: None)
+    done = len(own) - len(todo)
+    report(done, len(own))
+    for batch in in_batches(todo, embedder.batch_size):
+        tiles = report if len(own) == 1 else None
+        for file, result in _embed_each(
+            embedder, batch, axis, points, out, names, tiles
+        ):
+            _write(result, file, out / names[file], stamps[file], colors)
+            done += 1
+            report(done, len(own))
+    _write_table(names, stamps, out)
+    faults = (_read_fault(out / names[file], stamps[file]) for file in own)
+    return [fault for fault in faults if fault]
+
+
+def name_outputs(inputs: Sequence[str | Path]) -> dict[str, str]:
+    """Name the output of each file, without suffix.
+
+    It is the path in the folder that was given, with its suffix, as two files
+    may differ in that alone.
+
+    Args:
+        inputs: Files and folders.
+
+    Raises:
+        UsageError: If two files would have the same output.
+    """
+    found: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for given in inputs:
+        path = Path(given).expanduser()
+        for file in list_clouds(path):
+            parts = Path(file).relative_to(
+                path if path.is_dir() else path.parent
+            )
+            name = str(parts)
+            if len(inputs) > 1 and path.is_dir():
+                name = str(Path(path.resolve().name) / parts)
+            if taken.setdefault(name, file) != file:
+                raise UsageError(
+                    f'{taken[name]} and {file} would have the same results, '
+                    f'{name}; give them in two calls'
+                )
+            found[file] = name
+    return found
+
+
+def find_rank() -> tuple[int, int]:
+    """Tell the rank of this process and the number of processes."""
+    for rank, size in _RANKS:
+        if rank in os.environ and size in os.environ:
+            return int(os.environ[rank]), int(os.environ[size])
+    return 0, 1
+
+
+def _embed_each(
+    embedder: Embedder,
+    batch: list,
+    axis: str,
+    points: bool,
+    out: Path,
+    names: dict[str, str],
+    report: Callable[[int, int], None] | None,
+) -> Iterable[tuple[str, dict | BadSampleError]]:
+    """Yield the result, or the fault, of each file of a batch."""
+    allocate = np.empty
+    if points and len(batch) == 1:
+        path = Path(f'{out / names[batch[0]]}.points.npy')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        allocate = partial(_map_array, path)
+    try:
+        found = embedder.embed(
+            batch, axis, points, report=report, allocate=allocate
+        )
+    except BadSampleError as error:
+        if len(batch) == 1:
+            return [(batch[0], error)]
+        return [
+            pair
+            for file in batch
+            for pair in _embed_each(
+                embedder, [file], axis, points, out, names, report
+            )
+        ]
+    return list(zip(batch, found, strict=True))
+
+
+def _map_array(path: Path, shape: tuple, dtype: type) -> np.ndarray:
+    return np.lib.format.open_memmap(path, 'w+', dtype, shape)
+
+
+def _write(
+    result: dict | BadSampleError,
+    file: str,
+    target: Path,
+    stamp: str,
+    colors: bool,
+) -> None:
+    """Write what was found of a file; the ``.npz`` last, as a sign."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fault = Path(f'{target}{_FAULT}')
+    if isinstance(result, BadSampleError):
+        Path(f'{target}.npz').unlink(missing_ok=True)
+        fault.write_text(f'{stamp}\n{result}\n', encoding='utf-8')
+        return
+    fault.unlink(missing_ok=True)
+    values = result.pop('points', None)
+    if isinstance(values, np.memmap):
+        values.flush()
+    elif values is not None:
+        np.save(f'{target}.points.npy', values)
+    if colors:
+        rows, offset = read_cloud(file)
+        centers = result['centers']
+        tints = interpolate(
+            rows[:, :3],
+            centers - offset,
+            principal_colors(result['patches']),
+        )
+        write_scan(f'{target}.colors', file, colors=tints.astype(np.float64))
+    part = Path(f'{target}.{os.getpid()}.part')
+    with part.open('wb') as opened:
+        np.savez(opened, stamp=stamp, **result)
+    part.replace(f'{target}.npz')
+
+
+def _state_of(file: str) -> str:
+    if not os.path.isfile(file):
+        return 'absent'
+    found = os.stat(file)
+    return f'{found.st_size} {found.st_mtime_ns}'
+
+
+def _written_stamp(target: Path) -> str | None:
+    """Read for which state of a file, and how, its results were written."""
+    fault = Path(f'{target}{_FAULT}')
+    if fault.is_file():
+        return fault.read_text(encoding='utf-8').partition('\n')[0]
+    path = Path(f'{target}.npz')
+    if not path.is_file():
+        return None
+    with np.load(path) as found:
+        return str(found['stamp'])
+
+
+def _read_fault(target: Path, stamp: str) -> str | None:
+    fault = Path(f'{target}{_FAULT}')
+    if not fault.is_file():
+        return None
+    first, _, text = fault.read_text(encoding='utf-8').partition('\n')
+    return text.strip() if first == stamp else None
+
+
+def _write_table(
+    names: dict[str, str], stamps: dict[str, str], out: Path
+) -> None:
+    """Write the vectors of all files, unless other processes have to do."""
+    if any(_written_stamp(out / names[f]) != stamps[f] for f in names):
+        return
+    good = [f for f in names if Path(f'{out / names[f]}.npz').is_file()]
+    if not good:
+        return
+    vectors = []
+    for file in good:
+        with np.load(f'{out / names[file]}.npz') as found:
+            vectors.append(found['embedding'])
+    part = out / f'{TABLE}.{os.getpid()}.part'
+    with part.open('wb') as opened:
+        np.savez(opened, paths=np.array(good), embeddings=np.stack(vectors))
+    part.replace(out / TABLE)
+
+
+class Neighbor(NamedTuple):
+    """A shape that was found: its file, and the cosine similarity."""
+
+    path: str
+    similarity: float
+
+
+def search(
+    embedder: Embedder,
+    query: str | Path,
+    folder: str | Path,
+    index: str | Path,
+    *,
+    top: int = 8,
+    report: Callable[[int, int], None] | None = None,
+) -> tuple[list[Neighbor], list[str]]:
+    """Find the shapes of a folder that are most like another.
+
+    Features are standardised over the folder, then compared by their cosine.
+    The index is kept; files that are new or changed are embedded again.
+
+    Args:
+        embedder: With its student.
+        query: A file; where it is one of the folder it is left out.
+        folder: The folder.
+        index: Where the features of the folder are kept.
+        top: Number of neighbours.
+        report: See :func:`embed_files`.
+
+    Returns:
+        The neighbours, the nearest first, and what is wrong with files that
+        were left out.
+
+    Raises:
+        BadSampleError: If the query cannot be used.
+    """
+    axis = embedder.find_axis(list_clouds(folder))
+    (found,) = embedder.embed([str(query)], axis)
+    faults = embed_files(embedder, [folder], index, report=report)
+    with np.load(Path(index) / TABLE) as table:
+        paths, vectors = table['paths'].tolist(), table['embeddings']
+    mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
+    both = (np.vstack([found['embedding'], vectors]) - mean) / (spread + 1e-6)
+    both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-12)
+    likeness = both[1:] @ both[0]
+    itself = os.path.realpath(query)
+    nearest = [
+        Neighbor(paths[row], float(likeness[row]))
+        for row in np.argsort(-likeness, kind='stable')
+        if os.path.realpath(paths[row]) != itself
+    ]
+    return nearest[:top], faults
+
+
+def draw_neighbors(
+    query: str | Path,
+    neighbors: Sequence[Neighbor],
+    path: str | Path,
+    *,
+    up_axis: str,
+    columns: int = 5,
+) -> Path:
+    """Draw a shape and its neighbours on one sheet; return its path.
+
+    Args:
+        query: The file that was searched for.
+        neighbors: From :func:`search`.
+        path: The picture, ending in .png.
+        up_axis: Of the clouds.
+        columns: Pictures side by side.
+    """
+    shown = [(str(query), 'query')]
+    shown += [(one.path, f'{one.similarity:.2f}') for one in neighbors]
+    panels = []
+    for file, caption in shown:
+        (points,) = thin_out(file_rows(file))
+        middle = points - points.mean(axis=0)
+        panels.append(
+            Panel(
+                Path(file).name,
+                middle,
+                height_colors(middle, up_axis),
+                caption,
+            )
+        )
+    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    return draw_sheet(rows, path, up_axis=up_axis)

@@ -1,0 +1,48 @@
+"""Laser scans: LAS and LAZ by laspy, E57 by pye57."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# After the coordinates; all are numbers of the sensor, as they are.
+_E57_FIELDS = (
+    *(f'cartesian{axis}' for axis in 'XYZ'),
+    'intensity',
+    *(f'color{color}' for color in ('Red', 'Green', 'Blue')),
+)
+
+
+def read_las(path: str) -> np.ndarray:
+    """Read a ``.las`` or ``.laz`` file, (N, 5 or 8), float64.
+
+    The columns are x, y, z, classification, intensity and, where there are
+    colours, red, green and blue, from 0 to 65535.
+    """
+    import laspy
+
+    scan = laspy.read(path)
+    names = ['classification', 'intensity']
+    known = set(scan.point_format.dimension_names)
+    names += [name for name in ('red', 'green', 'blue') if name in known]
+    columns = [scan.xyz, *(np.asarray(scan[name])[:, None] for name in names)]
+    return np.concatenate(columns, axis=1)
+
+
+def read_e57(path: str) -> np.ndarray:
+    """Read all scans of an ``.e57`` file in its coordinates, float64.
+
+    The columns are x, y, z and, where every scan has them, intensity and the
+    colours.
+    """
+    import pye57
+
+    with pye57.E57(path) as file:
+        scans = [
+            file.read_scan(
+                index, intensity=True, colors=True, ignore_missing_fields=True
+            )
+            for index in range(file.scan_count)
+        ]
+    names = [name for name in _E57_FIELDS if all(name in s for s in scans)]
+    rows = [np.stack([scan[name] for name in names], axis=1) for scan in scans]
+    return np.concatenate(rows).astype(np.float64)

@@ -1,0 +1,463 @@
+"""The command ``mmdet3d-act``, for people with scans.
+
+Each subcommand is a thin face of a function of ``mmdet3d_act.apis``. What it
+needs is imported once the arguments are understood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+STUDENT = 'act-mini'
+INPUTS = (
+    'files or folders: .ply .las .laz .e57 .npy .txt .obj ... (docs/data.md)'
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code.
+
+    Args:
+        argv: The words after the command's name.
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    return args.run(args)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command and its subcommands."""
+    parser = argparse.ArgumentParser(
+        'mmdet3d-act',
+        description='Pretrained point Transformers on your own scans.',
+        epilog='mmdet3d-act COMMAND --help has an example of each. '
+        'Exit code 2: something is missing or a file is bad; the message '
+        'says what.',
+    )
+    commands = parser.add_subparsers(metavar='COMMAND', required=True)
+
+    def add(
+        name: str, run: Callable, text: str, example: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f'{text[0].upper()}{text[1:]}.',
+            epilog=f'example:\n  mmdet3d-act {example}',
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(run=run)
+        return command
+
+    add('doctor', run_doctor, 'check what is installed and there', 'doctor')
+    _add_demo(add)
+    _add_teachers(add)
+    _add_features(add)
+    _add_predict(add)
+    return parser
+
+
+def _add_demo(add: Callable) -> None:
+    demo = add(
+        'demo',
+        run_demo,
+        'pretrain on procedural shapes, offline, 10 to 15 minutes',
+        'demo --out work_dirs/demo',
+    )
+    pretrain = add(
+        'pretrain',
+        run_pretrain,
+        'pretrain a student on a folder of clouds, without labels',
+        'pretrain my_clouds --out work_dirs/mine',
+    )
+    pretrain.add_argument('clouds', metavar='FOLDER', help='of the clouds')
+    _add_axis(pretrain)
+    for command, out in (
+        (demo, 'work_dirs/demo'),
+        (pretrain, 'work_dirs/mine'),
+    ):
+        command.add_argument(
+            '--out', default=out, help=f'folder for everything ({out})'
+        )
+        command.add_argument('--seed', type=int, default=0)
+        command.add_argument(
+            '--epochs',
+            nargs=2,
+            type=_at_least(3),
+            metavar=('STAGE1', 'STAGE2'),
+            help='epochs of the two stages, at least 3',
+        )
+        command.add_argument('--threads', type=int, help='default: all cores')
+
+
+def _add_teachers(add: Callable) -> None:
+    students = add(
+        'students',
+        run_students,
+        'list the pretrained students, or show the card of one',
+        f'students {STUDENT}',
+    )
+    students.add_argument('name', nargs='?', help='whose card is shown')
+    teachers = add(
+        'teachers',
+        run_teachers,
+        'list the teachers: which can be used, which weights are here',
+        "teachers --search 'vit_*'",
+    )
+    teachers.add_argument(
+        '--available',
+        action='store_true',
+        help='only those whose weights are on this machine',
+    )
+    teachers.add_argument(
+        '--search',
+        metavar='PATTERN',
+        help='check models of timm and open_clip whose names match (* and ? '
+        'as in a shell): each runs as a teacher, or is refused and why',
+    )
+    teachers.add_argument(
+        '--all',
+        action='store_true',
+        help='with --search: all that match; alone: every model, minutes',
+    )
+
+
+def _add_features(add: Callable) -> None:
+    embed = add(
+        'embed',
+        run_embed,
+        'compute features of clouds, of their patches and points',
+        f'embed my_clouds --student {STUDENT} --out features --colors',
+    )
+    embed.add_argument('inputs', nargs='+', metavar='INPUT', help=INPUTS)
+    embed.add_argument('--out', required=True, help='folder for the features')
+    embed.add_argument(
+        '--points', action='store_true', help='features of points, too (.npy)'
+    )
+    embed.add_argument(
+        '--colors',
+        action='store_true',
+        help='clouds in the colours of their features, too (.ply, .laz)',
+    )
+    find = add(
+        'search',
+        run_search,
+        'find the shapes of a folder that are most like one',
+        'search chair.ply my_clouds --top 8',
+    )
+    find.add_argument('query', help='a file')
+    find.add_argument('folder', help='where to search')
+    find.add_argument(
+        '--top', type=_at_least(1), default=8, help='how many (8)'
+    )
+    find.add_argument('--out', help='picture (search_NAME.png)')
+    find.add_argument(
+        '--index', help='folder where features are kept (work_dirs/index/...)'
+    )
+    for command in (embed, find):
+        command.add_argument(
+            '--student',
+            default=STUDENT,
+            help='name, folder, checkpoint or hub id (%(default)s)',
+        )
+        command.add_argument(
+            '--tile',
+            type=float,
+            metavar='SIDE',
+            help='cut clouds into tiles of this side; 0 never (default: large '
+            'clouds, into tiles of about 20 000 points)',
+        )
+        command.add_argument(
+            '--batch-size', type=_at_least(1), default=16, help='(16)'
+        )
+        command.add_argument('--device', help='cpu, cuda, cuda:1')
+        _add_axis(command)
+        _add_scale(command)
+
+
+def _add_predict(add: Callable) -> None:
+    predict = add(
+        'predict',
+        run_predict,
+        'class, parts, semantics or boxes of scans, by what the checkpoint is',
+        'predict work_dirs/my_classifier scan.ply --top 3',
+    )
+    predict.add_argument('checkpoint', help='a file or a work directory')
+    predict.add_argument('inputs', nargs='+', metavar='INPUT', help=INPUTS)
+    predict.add_argument(
+        '--config', help='default: the one beside the checkpoint'
+    )
+    predict.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE')
+    predict.add_argument(
+        '--out', help='folder for everything (found_NAME beside it)'
+    )
+    predict.add_argument(
+        '--top', type=_at_least(1), default=5, help='classes of a cloud (5)'
+    )
+    predict.add_argument(
+        '--score', type=_share, default=0.3, help='least of a box (0.3)'
+    )
+    predict.add_argument(
+        '--category', help='of the objects, for a model of parts'
+    )
+    predict.add_argument(
+        '--columns',
+        type=_at_least(3),
+        default=6,
+        help='numbers per point in .bin files (6, as ScanNet)',
+    )
+    predict.add_argument(
+        '--as-is',
+        action='store_true',
+        help='leave scenes where they are; by default the model sees them '
+        'with the middle of the floor at the origin',
+    )
+    predict.add_argument(
+        '--html', action='store_true', help='web pages of scenes, too'
+    )
+    predict.add_argument(
+        '--panel', type=_at_least(16), default=420, help='width of a picture'
+    )
+    predict.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1')
+    _add_axis(predict)
+    _add_scale(predict)
+
+
+def _add_axis(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        '--up-axis',
+        choices=('x', 'y', 'z'),
+        help='of the scans (default: known of the format, else guessed)',
+    )
+
+
+def _add_scale(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        '--scale',
+        type=float,
+        default=1.0,
+        help='from the unit of the scans to metres: 0.001 for millimetres',
+    )
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f'>= {least}, got {text}')
+        return int(text)
+
+    return number
+
+
+def _share(text: str) -> float:
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f'from 0 to 1, got {text}')
+    return float(text)
+
+
+def load_tool(name: str) -> ModuleType:
+    """Import a script of ``tools/``, in a checkout or a wheel.
+
+    Args:
+        name: Of the script, without suffix.
+    """
+    package = Path(importlib.util.find_spec('mmdet3d_act').origin).parent
+    folders = (package / '.mim' / 'tools', package.parent / 'tools')
+    folder = next(filter(Path.is_dir, folders))
+    spec = importlib.util.spec_from_file_location(name, folder / f'{name}.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    return tool
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Check the installation."""
+    return load_tool('doctor').main()
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    """Run the demo on procedural shapes."""
+    args.clouds = None
+    return load_tool('demo').main(args)
+
+
+def run_pretrain(args: argparse.Namespace) -> int:
+    """Run the demo's trainings on a folder of clouds."""
+    return load_tool('demo').main(args)
+
+
+def run_students(args: argparse.Namespace) -> int:
+    """List the students, or print the card of one."""
+
+    def run() -> None:
+        from mmdet3d_act.apis import list_students
+        from mmdet3d_act.checkpoint import resolve_checkpoint
+
+        if args.name is not None:
+            path = Path(resolve_checkpoint(args.name))
+            print(path.with_name('README.md').read_text())
+            return
+        for one in list_students():
+            print(
+                f'{one["name"]:<12}{one["megabytes"]:5.1f} MB  '
+                f'{one["backbone"]["num_layers"]} blocks of width '
+                f'{one["backbone"]["embed_dims"]}, {one["num_points"]} '
+                f'points, {one["up_axis"]} up'
+            )
+        print('mmdet3d-act students NAME shows data, licence and results.')
+
+    return _run(run)
+
+
+def run_teachers(args: argparse.Namespace) -> int:
+    """List the teachers; exit code 1: none was found."""
+    from mmdet3d_act.apis.teacher_list import search, show_catalogue
+
+    if args.search or args.all:
+        found = search(
+            args.search or '*',
+            everything=args.all,
+            only_available=args.available,
+        )
+    else:
+        found = show_catalogue(only_available=args.available)
+    return 0 if found else 1
+
+
+def _embedder(args: argparse.Namespace) -> object:
+    from mmdet3d_act.apis import Embedder
+
+    return Embedder(
+        args.student,
+        args.device,
+        up_axis=args.up_axis or 'auto',
+        scale=args.scale,
+        tile=args.tile,
+        batch_size=args.batch_size,
+    )
+
+
+def run_embed(args: argparse.Namespace) -> int:
+    """Write features of files."""
+
+    def run() -> None:
+        from mmdet3d_act.apis import embed_files
+        from mmdet3d_act.engine.failures import UsageError
+        from mmdet3d_act.progress import ProgressDisplay
+
+        with ProgressDisplay('clouds') as report:
+            faults = embed_files(
+                _embedder(args),
+                args.inputs,
+                args.out,
+                points=args.points,
+                colors=args.colors,
+                report=report,
+            )
+        print(f'Written: {args.out}')
+        if faults:
+            raise UsageError('\n'.join(['left out:', *faults]))
+
+    return _run(run, 'files that are done are kept; the same command goes on')
+
+
+def run_search(args: argparse.Namespace) -> int:
+    """Print the nearest shapes, and draw them."""
+
+    def run() -> None:
+        from mmdet3d_act.apis import draw_neighbors, search
+        from mmdet3d_act.progress import ProgressDisplay
+
+        folder = Path(args.folder).resolve()
+        code = sha256(str(folder).encode()).hexdigest()[:8]
+        index = args.index or f'work_dirs/index/{folder.name}_{code}'
+        embedder = _embedder(args)
+        with ProgressDisplay('clouds') as report:
+            found, faults = search(
+                embedder,
+                args.query,
+                args.folder,
+                index,
+                top=args.top,
+                report=report,
+            )
+        for fault in faults:
+            print(f'left out: {fault}', file=sys.stderr)
+        print('similarity  shape')
+        for one in found:
+            print(f'{one.similarity:10.3f}  {one.path}')
+        picture = args.out or f'search_{Path(args.query).stem}.png'
+        axis = embedder.find_axis([args.query])
+        draw_neighbors(args.query, found, picture, up_axis=axis)
+        print(f'Written: {picture}; the index is {index}')
+
+    return _run(run, 'the index is kept; the same command goes on')
+
+
+def run_predict(args: argparse.Namespace) -> int:
+    """Write and print what a model says of scans."""
+
+    def run() -> None:
+        from mmdet3d_act.apis import load_predictor, open_scans, predict_scans
+        from mmdet3d_act.apis.embedding import list_clouds
+        from mmdet3d_act.apis.prediction import summarize_result
+        from mmdet3d_act.checkpoint import resolve_checkpoint
+
+        loaded = load_predictor(
+            args.checkpoint,
+            args.config,
+            options=_options(args.cfg_options),
+            device=args.device,
+        )
+        scans = open_scans(
+            loaded.cfg,
+            list_clouds(args.inputs),
+            loaded.config,
+            metainfo=loaded.metainfo,
+            place=False if args.as_is else None,
+            num_columns=args.columns,
+            up_axis=args.up_axis,
+            scale=args.scale,
+        )
+        path = Path(resolve_checkpoint(args.checkpoint))
+        folder = args.out or path.with_name(f'found_{path.stem}')
+        for result, paths in predict_scans(
+            loaded.model,
+            scans,
+            folder,
+            min_score=args.score,
+            top=args.top,
+            category=args.category,
+            html=args.html,
+            panel=args.panel,
+            warn=lambda doubt: print(f'warning: {doubt}', file=sys.stderr),
+        ):
+            print(summarize_result(result))
+            print(f'Written: {", ".join(map(str, paths))}')
+
+    return _run(run)
+
+
+def _options(pairs: Sequence[str] | None) -> dict | None:
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    words = ['--cfg-options', *pairs] if pairs else []
+    return parser.parse_args(words).cfg_options
+
+
+def _run(run: Callable[[], None], kept: str | None = None) -> int:
+    from mmdet3d_act.engine.failures import RUN_AGAIN, run_tool
+
+    return run_tool(run, kept=kept or RUN_AGAIN)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Features of folders: resumed, shared by processes, searched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmdet3d_act.apis import (
+    Embedder,
+    draw_neighbors,
+    embed_files,
+    save_pretrained,
+    search,
+)
+from mmdet3d_act.datasets.readers import read_cloud
+from mmdet3d_act.engine.failures import UsageError
+from tests.test_apis.test_students import make_student
+
+
+@pytest.fixture
+def embedder(tmp_path) -> Embedder:
+    folder = save_pretrained(
+        make_student(), tmp_path / 'student', num_points=64
+    )
+    return Embedder(str(folder), up_axis='y', batch_size=2)
+
+
+@pytest.fixture
+def clouds(tmp_path) -> Path:
+    folder = tmp_path / 'clouds'
+    (folder / 'flat').mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        points = rng.normal(size=(200, 3))
+        np.save(folder / f'{index}.npy', points.astype('f4'))
+        np.save(folder / 'flat' / f'{index}.npy', points * [1, 0.1, 1])
+    return folder
+
+
+def table(out: Path) -> dict:
+    with np.load(out / 'embeddings.npz') as found:
+        names = [
+            str(Path(p).parent.name + Path(p).stem) for p in found['paths']
+        ]
+        return dict(zip(names, found['embeddings'], strict=True))
+
+
+def test_each_file_gets_its_features(embedder, clouds, tmp_path):
+    out = tmp_path / 'out'
+    (clouds / 'bad.npy').write_text('nothing')
+    (fault,) = embed_files(embedder, [clouds], out, points=True, colors=True)
+    assert fault.startswith(f'{clouds / "bad.npy"}: ')
+    assert len(table(out)) == 10
+    with np.load(out / 'flat' / '3.npy.npz') as found:
+        (expected,) = embedder(clouds / 'flat' / '3.npy')['predictions']
+        np.testing.assert_allclose(
+            found['embedding'], expected['embedding'], atol=1e-4
+        )
+        assert str(found['path']) == str(clouds / 'flat' / '3.npy')
+        assert found['centers'].dtype == np.float64
+    assert np.load(out / '3.npy.points.npy').shape == (200, 32)
+    painted = read_cloud(str(out / '3.npy.colors.ply'), use_dim=6).points
+    np.testing.assert_allclose(
+        painted[:, :3], np.load(clouds / '3.npy'), atol=1e-6
+    )
+    assert np.ptp(painted[:, 3:6], axis=0).min() > 100
+
+
+def test_what_is_done_is_kept_until_its_file_changes(
+    embedder, clouds, tmp_path
+):
+    out = tmp_path / 'out'
+    embed_files(embedder, [clouds], out)
+    before = table(out)
+    times = {p: p.stat().st_mtime_ns for p in out.rglob('*.npy.npz')}
+    np.save(clouds / '2.npy', np.random.default_rng(9).random((90, 3)))
+    (clouds / '4.npy').unlink()
+    counts = []
+    embed_files(
+        embedder, [clouds], out, report=lambda *two: counts.append(two)
+    )
+    assert counts[0] == (8, 9)
+    changed = [p for p, time in times.items() if p.stat().st_mtime_ns != time]
+    assert changed == [out / '2.npy.npz']
+    after = table(out)
+    assert set(before) - set(after) == {'clouds4'}
+    assert not np.allclose(before['clouds2'], after['clouds2'])
+    np.testing.assert_array_equal(before['clouds3'], after['clouds3'])
+
+
+def test_processes_share_the_files(embedder, clouds, tmp_path, monkeypatch):
+    embed_files(embedder, [clouds], tmp_path / 'one')
+    shared = tmp_path / 'shared'
+    monkeypatch.setenv('WORLD_SIZE', '3')
+    for rank in (2, 0, 1):
+        assert not (shared / 'embeddings.npz').exists()
+        monkeypatch.setenv('RANK', str(rank))
+        embed_files(embedder, [clouds], shared)
+    expected, found = table(tmp_path / 'one'), table(shared)
+    assert list(found) == list(expected)
+    for name, vector in expected.items():
+        np.testing.assert_allclose(found[name], vector, atol=1e-5)
+
+
+def test_the_nearest_shape_is_the_one_that_is_alike(
+    embedder, clouds, tmp_path
+):
+    query = tmp_path / 'query.npy'
+    rng = np.random.default_rng(1)
+    points = np.load(clouds / 'flat' / '1.npy')
+    np.save(query, points + rng.normal(size=points.shape) / 500)
+    (clouds / 'bad.npy').write_text('nothing')
+    index = tmp_path / 'index'
+    found, faults = search(embedder, query, clouds, index, top=4)
+    assert len(faults) == 1
+    assert found[0].path == str(clouds / 'flat' / '1.npy')
+    values = [one.similarity for one in found]
+    assert values == sorted(values, reverse=True)
+    assert len(values) == 4
+    # A shape does not find itself; the index follows the folder.
+    own, _ = search(embedder, clouds / '3.npy', clouds, index, top=99)
+    assert str(clouds / '3.npy') not in [one.path for one in own]
+    (clouds / 'flat' / '1.npy').unlink()
+    found, _ = search(embedder, query, clouds, index)
+    assert str(clouds / 'flat' / '1.npy') not in [one.path for one in found]
+    sheet = draw_neighbors(query, found, tmp_path / 'a.png', up_axis='y')
+    with Image.open(sheet) as picture:
+        assert picture.width > 1000
+
+
+def test_files_of_one_name_are_refused(embedder, clouds, tmp_path):
+    files = [clouds / '1.npy', clouds / 'flat' / '1.npy']
+    with pytest.raises(UsageError, match=r'1\.npy'):
+        embed_files(embedder, files, tmp_path / 'out')

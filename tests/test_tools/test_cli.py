@@ -1,0 +1,102 @@
+"""The command mmdet3d-act."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mmdet3d_act_cli as cli
+from mmdet3d_act.apis import save_pretrained
+from mmdet3d_act.checkpoint import student_names
+from tests.test_apis.test_students import make_student
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = (
+    'doctor',
+    'demo',
+    'pretrain',
+    'students',
+    'teachers',
+    'embed',
+    'search',
+    'predict',
+)
+
+
+def test_help_needs_nothing_heavy_and_has_examples() -> None:
+    code = (
+        'import sys\n'
+        f'sys.path.insert(0, {str(ROOT)!r})\n'
+        'from mmdet3d_act_cli import main\n'
+        f'for name in {("", *COMMANDS)!r}:\n'
+        '    try:\n'
+        "        main([*name.split(), '--help'])\n"
+        '    except SystemExit as end:\n'
+        '        assert end.code == 0\n'
+        "assert not {'torch', 'numpy', 'mmdet3d_act'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS:
+        assert f'example:\n  mmdet3d-act {name}' in done.stdout
+
+
+def test_the_examples_are_understood() -> None:
+    (parsers,) = cli.build_parser()._subparsers._group_actions
+    assert tuple(parsers.choices) == COMMANDS
+    for name, parser in parsers.choices.items():
+        words = parser.epilog.split('mmdet3d-act ')[1].split()
+        args = cli.build_parser().parse_args(words)
+        assert args.run is parser.get_default('run'), name
+
+
+def test_features_and_search(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    student = str(save_pretrained(make_student(), 'student', num_points=64))
+    Path('clouds').mkdir()
+    for index in range(3):
+        points = np.random.default_rng(index).random((100, 3))
+        np.save(f'clouds/{index}.npy', points)
+    words = ['clouds', '--student', student, '--up-axis', 'z']
+    assert cli.main(['embed', *words, '--out', 'features']) == 0
+    assert len(list(Path('features').glob('*.npy.npz'))) == 3
+    assert 'Written: features' in capsys.readouterr().out
+    assert cli.main(['search', 'clouds/1.npy', *words, '--top', '2']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[-5:] for line in lines if line.endswith('npy')] != []
+    assert Path('search_1.png').is_file()
+    Path('clouds/bad.npy').touch()
+    assert cli.main(['embed', *words, '--out', 'features']) == 2
+    assert 'bad.npy' in capsys.readouterr().err
+
+
+def test_students(capsys) -> None:
+    assert cli.main(['students']) == 0
+    assert student_names()[0] in capsys.readouterr().out
+    assert cli.main(['students', cli.STUDENT]) == 0
+    assert 'license: apache-2.0' in capsys.readouterr().out
+    assert cli.main(['students', 'none']) == 2
+    assert cli.STUDENT in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('words', 'offender'),
+    [
+        ('embed a.ply', '--out'),
+        ('search a.ply b --top 0', '--top'),
+        ('predict a.pth a.ply --score 3', '--score'),
+        ('predict a.pth a.bin --columns 2', '--columns'),
+        ('pretrain clouds --epochs 1 5', '--epochs'),
+        ('embed a --out b --up-axis w', '--up-axis'),
+    ],
+)
+def test_wrong_words_are_refused(words, offender, capsys) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        cli.main(words.split())
+    assert offender in capsys.readouterr().err
