@@ -13,6 +13,10 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmdet3d_act.apis import Embedder
 
 STUDENT = 'act-mini'
 INPUTS = (
@@ -173,9 +177,6 @@ def _add_features(add: Callable) -> None:
             help='cut clouds into tiles of this side; 0 never (default: large '
             'clouds, into tiles of about 20 000 points)',
         )
-        command.add_argument(
-            '--batch-size', type=_at_least(1), default=16, help='(16)'
-        )
         command.add_argument('--device', help='cpu, cuda, cuda:1')
         _add_axis(command)
         _add_scale(command)
@@ -220,9 +221,6 @@ def _add_predict(add: Callable) -> None:
     )
     predict.add_argument(
         '--html', action='store_true', help='web pages of scenes, too'
-    )
-    predict.add_argument(
-        '--panel', type=_at_least(16), default=420, help='width of a picture'
     )
     predict.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1')
     _add_axis(predict)
@@ -330,7 +328,7 @@ def run_teachers(args: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def _embedder(args: argparse.Namespace) -> object:
+def _embedder(args: argparse.Namespace) -> Embedder:
     from mmdet3d_act.apis import Embedder
 
     return Embedder(
@@ -339,7 +337,6 @@ def _embedder(args: argparse.Namespace) -> object:
         up_axis=args.up_axis or 'auto',
         scale=args.scale,
         tile=args.tile,
-        batch_size=args.batch_size,
     )
 
 
@@ -405,7 +402,7 @@ def run_predict(args: argparse.Namespace) -> int:
 
     def run() -> None:
         from mmdet3d_act.apis import load_predictor, open_scans, predict_scans
-        from mmdet3d_act.apis.embedding import list_clouds
+        from mmdet3d_act.apis.embedding import list_files
         from mmdet3d_act.apis.prediction import summarize_result
         from mmdet3d_act.checkpoint import resolve_checkpoint
 
@@ -417,7 +414,7 @@ def run_predict(args: argparse.Namespace) -> int:
         )
         scans = open_scans(
             loaded.cfg,
-            list_clouds(args.inputs),
+            [file for one in args.inputs for file in list_files(one)],
             loaded.config,
             metainfo=loaded.metainfo,
             place=False if args.as_is else None,
@@ -435,7 +432,6 @@ def run_predict(args: argparse.Namespace) -> int:
             top=args.top,
             category=args.category,
             html=args.html,
-            panel=args.panel,
             warn=lambda doubt: print(f'warning: {doubt}', file=sys.stderr),
         ):
             print(summarize_result(result))

@@ -26,6 +26,33 @@ STAGE1 = 'configs/act/act_dvae_shapenet_demo.py'
 STAGE2 = 'configs/act/act_pretrain_shapenet_demo.py'
 SHAPES_TOOL = 'tools/dataset_converters/make_synthetic_shapes.py'
 CHECKPOINT = 'model.objectives.act.target_generator.generator.checkpoint'
+CARD = """## Data
+
+{clouds} procedural shapes of {classes} categories, made up by
+`tools/dataset_converters/make_synthetic_shapes.py` with seed {seed}: seen from
+one side as by a depth sensor, tilted by up to 30 degrees, noisy, with clutter.
+No scanned or modelled object is behind them, and no licence of others holds:
+weights and shapes are Apache-2.0.
+
+## Training
+
+`python benchmarks/train_student.py OUT --seed {seed}`: ACT with the frozen
+language model MiniLM (all-MiniLM-L6-v2, Apache-2.0) as the teacher, configs
+`act/act_dvae_shapenet_demo.py` ({steps[0]} steps of 32 clouds) and
+`act/act_pretrain_shapenet_demo.py` ({steps[1]} steps of 64).
+
+## What it has learned
+
+Accuracy of simple classifiers on its frozen features of held-out procedural
+shapes, percent, one seed:
+
+| student | linear SVM | 20 nearest neighbours | SVM, 10 labels a class |
+|---|---|---|---|
+{rows}
+
+For a first look and as a start for small data. Features of real scans are less
+good than these figures: it has seen none."""
+COLUMNS = ('svm_accuracy', 'knn_accuracy', 'few_label_accuracy')
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,7 +76,13 @@ def main() -> None:
     command += ['--num-pretrain', str(args.clouds), '--seed', str(args.seed)]
     subprocess.run(command, check=True)
 
-    from mmdet3d_act.apis import prepare_config, train, validate
+    from mmdet3d_act.apis import (
+        from_pretrained,
+        prepare_config,
+        save_pretrained,
+        train,
+        validate,
+    )
 
     def config(stage: int, **options: object) -> object:
         return prepare_config(
@@ -66,12 +99,34 @@ def main() -> None:
     training = stage2.copy()
     training.val_dataloader = training.val_cfg = training.val_evaluator = None
     student = train(training)
-    rows = {
-        'untrained': validate(stage2),
-        'pretrained': validate(stage2, student),
-    }
-    (args.out / 'result.json').write_text(json.dumps(rows, indent=1))
-    print(json.dumps(rows, indent=1))
+    result = args.out / 'result.json'
+    if not result.is_file():
+        rows = dict(untrained=validate(stage2))
+        rows['this one'] = validate(stage2, student)
+        result.write_text(json.dumps(rows, indent=1))
+    rows = json.loads(result.read_text())
+    known = json.loads((args.out / 'data' / 'categories.json').read_text())
+    card = CARD.format(
+        clouds=args.clouds,
+        classes=len(known['categories']),
+        seed=args.seed,
+        steps=[_steps(checkpoint) for checkpoint in (teacher, student)],
+        rows='\n'.join(
+            ' | '.join([f'| {name}', *(f'{row[c]:.1f}' for c in COLUMNS)])
+            + ' |'
+            for name, row in rows.items()
+        ),
+    )
+    model = from_pretrained(student)
+    folder = args.out / 'student'
+    save_pretrained(model, folder, name='act-mini', card=card, half=True)
+    print(card)
+
+
+def _steps(checkpoint: str) -> int:
+    from mmdet3d_act.checkpoint import read_checkpoint
+
+    return read_checkpoint(checkpoint)['meta']['iter']
 
 
 if __name__ == '__main__':

@@ -24,6 +24,7 @@ SHIPPED = (
     'LICENSE',
     'model-index.yml',
     'mmdet3d_act',
+    'mmdet3d_act_cli.py',
     'configs',
     'tools',
     'requirements',
@@ -109,6 +110,20 @@ def test_wheel_has_configs_tools_and_modules(wheel):
     assert not any(name.startswith(('tests/', 'tools/')) for name in names)
 
 
+def test_wheel_has_the_command_and_its_students(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        (entry,) = (n for n in names if n.endswith('entry_points.txt'))
+        points = archive.read(entry).decode()
+    assert 'mmdet3d-act = mmdet3d_act_cli:main' in points
+    assert 'mmdet3d_act_cli.py' in names
+    folder = REPO / 'mmdet3d_act' / 'students'
+    files = [path for path in folder.rglob('*') if path.is_file()]
+    assert {path.name for path in files} >= {'model.safetensors', 'config.json'}
+    assert {path.relative_to(REPO).as_posix() for path in files} <= names
+    assert sum(path.stat().st_size for path in files) < 5e6
+
+
 def test_wheel_metadata_has_ranges_and_extras(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (
@@ -118,7 +133,7 @@ def test_wheel_metadata_has_ranges_and_extras(wheel):
         )
         metadata = archive.read(name).decode()
     assert f'Version: {__version__}\n' in metadata
-    for extra in ('mmdet3d', 'teacher', 'demo', 'dev'):
+    for extra in ('mmdet3d', 'teacher', 'demo', 'scans', 'dev'):
         assert f'Provides-Extra: {extra}\n' in metadata
     required = re.findall(r'Requires-Dist: (.*)', metadata)
     plain = [line for line in required if 'extra ==' not in line]

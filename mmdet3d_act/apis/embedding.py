@@ -324,23 +324,32 @@ def list_clouds(inputs: Any) -> list[str | np.ndarray]:  # noqa: ANN401
 
     Args:
         inputs: See :class:`Embedder`.
-
-    Raises:
-        UsageError: If a folder has no clouds, or there is no such path.
     """
     if isinstance(inputs, torch.Tensor):
         inputs = inputs.detach().cpu().numpy()
     if isinstance(inputs, np.ndarray):
         return list(inputs) if inputs.ndim == 3 else [inputs]
     if isinstance(inputs, str | Path):
-        path = Path(inputs).expanduser()
-        if not path.is_dir():
-            return [str(path)]
-        files = PointFolder(str(path), lazy_init=True).files
-        if not files:
-            raise UsageError(f'{path} has no clouds that can be read')
-        return [str(path / file) for file in files]
+        return [*list_files(inputs)]
     return [cloud for one in inputs for cloud in list_clouds(one)]
+
+
+def list_files(path: str | Path) -> list[str]:
+    """List the clouds of a folder; a file is listed alone.
+
+    Args:
+        path: The folder, or a file.
+
+    Raises:
+        UsageError: If a folder has no clouds.
+    """
+    path = Path(path).expanduser()
+    if not path.is_dir():
+        return [str(path)]
+    files = PointFolder(str(path), lazy_init=True).files
+    if not files:
+        raise UsageError(f'{path} has no clouds that can be read')
+    return [str(path / file) for file in files]
 
 
 def in_batches(

@@ -14,7 +14,7 @@ from mmdet3d_act.apis.embedding import (
     Embedder,
     in_batches,
     interpolate,
-    list_clouds,
+    list_files,
     principal_colors,
 )
 from mmdet3d_act.apis.scan_files import file_rows, write_scan
@@ -100,7 +100,7 @@ def name_outputs(inputs: Sequence[str | Path]) -> dict[str, str]:
     taken: dict[str, str] = {}
     for given in inputs:
         path = Path(given).expanduser()
-        for file in list_clouds(path):
+        for file in list_files(path):
             parts = Path(file).relative_to(
                 path if path.is_dir() else path.parent
             )
@@ -277,7 +277,7 @@ def search(
     Raises:
         BadSampleError: If the query cannot be used.
     """
-    axis = embedder.find_axis(list_clouds(folder))
+    axis = embedder.find_axis(list_files(folder))
     (found,) = embedder.embed([str(query)], axis)
     faults = embed_files(embedder, [folder], index, report=report)
     with np.load(Path(index) / TABLE) as table:

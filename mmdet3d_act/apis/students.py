@@ -132,6 +132,7 @@ def save_pretrained(
     name: str | None = None,
     card: str = '',
     license: str = 'apache-2.0',
+    half: bool = False,
     **facts: Any,
 ) -> Path:
     """Write the folder of a student.
@@ -143,6 +144,7 @@ def save_pretrained(
         name: Of the student in its card; the folder's by default.
         card: Text of the card, Markdown: data, training, results.
         license: Of the weights.
+        half: Whether to store float16, half the size.
         **facts: What is known of the data: ``up_axis``, ``normalization``,
             ``unit``, ``num_points``, ``classes``. What is not given is taken
             from the model's ``pretrained_meta``.
@@ -160,7 +162,12 @@ def save_pretrained(
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.cpu().contiguous() for k, v in student.state_dict().items()}
+    state = {
+        name: (value.half() if half and value.is_floating_point() else value)
+        .cpu()
+        .contiguous()
+        for name, value in student.state_dict().items()
+    }
     sizes = backbone_sizes(state) | backbone_settings(student)
     told = DEFAULTS | student.pretrained_meta | facts
     save_file(state, folder / STUDENT_WEIGHTS, {'format': 'pt'})

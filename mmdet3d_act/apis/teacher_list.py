@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 LIMIT = 30
 INDENT = ' ' * 8
@@ -111,7 +112,7 @@ def search(
     return count
 
 
-def check(cls: type, name: str) -> str:
+def check(cls: Any, name: str) -> str:  # noqa: ANN401
     """Describe in one line whether a model runs as a teacher."""
     try:
         spec = cls.describe(name)

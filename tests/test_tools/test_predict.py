@@ -31,7 +31,7 @@ def scan(tmp_path, monkeypatch) -> Path:
 
 
 def predict(*args: object) -> int:
-    return main(['predict', *map(str, args), '--panel', '40'])
+    return main(['predict', *map(str, args)])
 
 
 def save_weights(config: Path) -> None:
