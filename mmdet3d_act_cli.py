@@ -345,10 +345,13 @@ def run_embed(args: argparse.Namespace) -> int:
 
     def run() -> None:
         from mmdet3d_act.apis import embed_files
+        from mmdet3d_act.apis.embedding import list_files
         from mmdet3d_act.engine.failures import UsageError
         from mmdet3d_act.progress import ProgressDisplay
 
-        with ProgressDisplay('clouds') as report:
+        files = [file for one in args.inputs for file in list_files(one)]
+        what = 'clouds' if len(files) > 1 else 'parts'
+        with ProgressDisplay(what) as report:
             faults = embed_files(
                 _embedder(args),
                 args.inputs,

@@ -18,6 +18,10 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -68,23 +72,28 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Make the scans, train both stages, probe the student."""
+    """Make the scans, train both stages, probe the student, write it."""
     args = parse_args()
     os.environ['ACT_DATA_ROOT'] = str(args.out / 'data')
     warnings.filterwarnings('ignore')
     command = [sys.executable, str(ROOT / SHAPES_TOOL), str(args.out / 'data')]
     command += ['--num-pretrain', str(args.clouds), '--seed', str(args.seed)]
     subprocess.run(command, check=True)
+    result = args.out / 'result.json'
+    if not result.is_file():
+        result.write_text(json.dumps(train_both(args), indent=1))
+    print(write_student(args, json.loads(result.read_text())))
 
-    from mmdet3d_act.apis import (
-        from_pretrained,
-        prepare_config,
-        save_pretrained,
-        train,
-        validate,
-    )
 
-    def config(stage: int, **options: object) -> object:
+def train_both(args: argparse.Namespace) -> dict[str, dict]:
+    """Train both stages; return what the probes measure.
+
+    Args:
+        args: The command line's arguments.
+    """
+    from mmdet3d_act.apis import prepare_config, train, validate
+
+    def config(stage: int, **options: object) -> Config:
         return prepare_config(
             str(ROOT / (STAGE1, STAGE2)[stage - 1]),
             str(args.out / f'stage{stage}'),
@@ -99,34 +108,39 @@ def main() -> None:
     training = stage2.copy()
     training.val_dataloader = training.val_cfg = training.val_evaluator = None
     student = train(training)
-    result = args.out / 'result.json'
-    if not result.is_file():
-        rows = dict(untrained=validate(stage2))
-        rows['this one'] = validate(stage2, student)
-        result.write_text(json.dumps(rows, indent=1))
-    rows = json.loads(result.read_text())
+    return {
+        'untrained': validate(stage2),
+        'pretrained': validate(stage2, student),
+    }
+
+
+def write_student(args: argparse.Namespace, results: dict[str, dict]) -> str:
+    """Write the folder of the student; return the text of its card.
+
+    Args:
+        args: The command line's arguments.
+        results: Of :func:`train_both`.
+    """
+    from mmdet3d_act.apis import from_pretrained, save_pretrained
+    from mmdet3d_act.checkpoint import read_checkpoint
+
     known = json.loads((args.out / 'data' / 'categories.json').read_text())
+    folders = [args.out / f'stage{stage}' for stage in (1, 2)]
+    rows = [
+        ' | '.join([name, *(f'{row[column]:.1f}' for column in COLUMNS)])
+        for name, row in results.items()
+    ]
     card = CARD.format(
         clouds=args.clouds,
         classes=len(known['categories']),
         seed=args.seed,
-        steps=[_steps(checkpoint) for checkpoint in (teacher, student)],
-        rows='\n'.join(
-            ' | '.join([f'| {name}', *(f'{row[c]:.1f}' for c in COLUMNS)])
-            + ' |'
-            for name, row in rows.items()
-        ),
+        steps=[read_checkpoint(one)['meta']['iter'] for one in folders],
+        rows='\n'.join(f'| {row} |' for row in rows),
     )
-    model = from_pretrained(student)
     folder = args.out / 'student'
-    save_pretrained(model, folder, name='act-mini', card=card, half=True)
-    print(card)
-
-
-def _steps(checkpoint: str) -> int:
-    from mmdet3d_act.checkpoint import read_checkpoint
-
-    return read_checkpoint(checkpoint)['meta']['iter']
+    student = from_pretrained(folders[1])
+    save_pretrained(student, folder, name='act-mini', card=card, half=True)
+    return card
 
 
 if __name__ == '__main__':

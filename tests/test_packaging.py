@@ -119,7 +119,10 @@ def test_wheel_has_the_command_and_its_students(wheel):
     assert 'mmdet3d_act_cli.py' in names
     folder = REPO / 'mmdet3d_act' / 'students'
     files = [path for path in folder.rglob('*') if path.is_file()]
-    assert {path.name for path in files} >= {'model.safetensors', 'config.json'}
+    assert {path.name for path in files} >= {
+        'model.safetensors',
+        'config.json',
+    }
     assert {path.relative_to(REPO).as_posix() for path in files} <= names
     assert sum(path.stat().st_size for path in files) < 5e6
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -180,12 +181,16 @@ class Embedder:
             axis: The up axis of those that do not say it themselves.
             points: Whether features of points are computed too.
             batch_size: Windows at once.
-            report: Called with the number of windows that are done and of
-                all, of a single cloud.
+            report: Called with the share of a single large cloud that is
+                done, as two numbers.
             allocate: Makes the array of the points' features from shape and
                 dtype.
         """
         opened = [self._open(cloud, axis) for cloud in clouds]
+        # Chunks of points that get features once all tiles have theirs.
+        later = -(-max(len(c) for c, _, _ in opened) // _CHUNK) * points
+        if report is not None:
+            report = partial(_report_some, report, later)
         windows = (
             (index, window)
             for index, (coords, _, order) in enumerate(opened)
@@ -217,8 +222,9 @@ class Embedder:
             if isinstance(cloud, str):
                 result['path'] = cloud
             if points:
+                tick = report and partial(report, len(parts), len(parts))
                 result['points'] = interpolate(
-                    coords, centers, patches, allocate
+                    coords, centers, patches, allocate, tick
                 )
             results.append(result)
         return results
@@ -426,6 +432,7 @@ def interpolate(
     centers: np.ndarray,
     values: np.ndarray,
     allocate: Callable[..., np.ndarray] = np.empty,
+    report: Callable[[int], object] | None = None,
 ) -> np.ndarray:
     """Give each point the mean of its three nearest patches, (N, C), float16.
 
@@ -436,6 +443,7 @@ def interpolate(
         centers: (P, 3).
         values: (P, C).
         allocate: Makes the result from shape and dtype.
+        report: Called with the number of chunks of points that are done.
     """
     tree = cKDTree(centers)
     number = min(3, len(centers))
@@ -448,6 +456,8 @@ def interpolate(
         weights /= weights.sum(axis=1, keepdims=True)
         mean = np.einsum('nk,nkc->nc', weights.astype('f4'), values[rows])
         result[start : start + _CHUNK] = mean
+        if report is not None:
+            report(start // _CHUNK + 1)
     return result
 
 
@@ -469,6 +479,16 @@ def principal_colors(patches: np.ndarray) -> np.ndarray:
     low, high = np.percentile(found, [2, 98], axis=0)
     shares = (found - low) / np.maximum(high - low, 1e-9)
     return np.clip(shares, 0, 1).astype(np.float32)
+
+
+def _report_some(
+    report: Callable[[int, int], None],
+    later: int,
+    done: int,
+    total: int,
+    chunks: int = 0,
+) -> None:
+    report(done + chunks, total + later)
 
 
 def _merged(pooled: Sequence[dict]) -> np.ndarray:
