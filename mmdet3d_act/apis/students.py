@@ -41,6 +41,7 @@ CARD = 'README.md'
 ANCHOR = 'patch_embed.conv1.weight'
 # What a student is told of its data, beside the weights.
 DEFAULTS = dict(up_axis='y', normalization='unit_sphere', num_points=1024)
+FACTS = (*DEFAULTS, 'unit', 'classes')
 _CARD = """---
 library_name: mmdet3d_act
 license: {license}
@@ -147,7 +148,7 @@ def save_pretrained(
         half: Whether to store float16, half the size.
         **facts: What is known of the data: ``up_axis``, ``normalization``,
             ``unit``, ``num_points``, ``classes``. What is not given is taken
-            from the model's ``pretrained_meta``.
+            from the model's ``pretrained_meta``; None leaves it out.
 
     Returns:
         The folder.
@@ -170,7 +171,10 @@ def save_pretrained(
     }
     sizes = backbone_sizes(state) | backbone_settings(student)
     told = DEFAULTS | student.pretrained_meta | facts
+    told = {key: told[key] for key in FACTS if told.get(key) is not None}
     save_file(state, folder / STUDENT_WEIGHTS, {'format': 'pt'})
+    # It makes a file for its owner alone.
+    (folder / STUDENT_WEIGHTS).chmod(0o644)
     write_json(
         folder / STUDENT_CONFIG,
         dict(
