@@ -63,16 +63,3 @@ def test_search(root: Path, capsys: pytest.CaptureFixture) -> None:
     assert sum('runs' in line for line in lines) == 1
     assert main(['teachers', '--search', 'resnet18', '--available']) == 1
     assert 'with weights on this machine' in capsys.readouterr().out
-
-
-def test_without_the_libraries(
-    root: Path,
-    capsys: pytest.CaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for kind in catalog.LIBRARIES:
-        monkeypatch.setitem(catalog.LIBRARIES, kind, ('none_such', 'teacher'))
-    assert main(['teachers', '--available']) == 0
-    assert 'cannot run: none_such is not installed' in capsys.readouterr().out
-    assert main(['teachers', '--search', '*']) == 1
-    assert capsys.readouterr().out.count('none_such is not installed') == 3
