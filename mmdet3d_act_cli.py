@@ -60,14 +60,14 @@ def build_parser() -> argparse.ArgumentParser:
         return command
 
     add('doctor', run_doctor, 'check what is installed and there', 'doctor')
-    _add_demo(add)
-    _add_teachers(add)
+    _add_trainings(add)
+    _add_lists(add)
     _add_features(add)
     _add_predict(add)
     return parser
 
 
-def _add_demo(add: Callable) -> None:
+def _add_trainings(add: Callable) -> None:
     demo = add(
         'demo',
         run_demo,
@@ -82,25 +82,18 @@ def _add_demo(add: Callable) -> None:
     )
     pretrain.add_argument('clouds', metavar='FOLDER', help='of the clouds')
     _add_axis(pretrain)
-    for command, out in (
-        (demo, 'work_dirs/demo'),
-        (pretrain, 'work_dirs/mine'),
-    ):
-        command.add_argument(
-            '--out', default=out, help=f'folder for everything ({out})'
-        )
-        command.add_argument('--seed', type=int, default=0)
-        command.add_argument(
-            '--epochs',
-            nargs=2,
-            type=_at_least(3),
-            metavar=('STAGE1', 'STAGE2'),
-            help='epochs of the two stages, at least 3',
-        )
-        command.add_argument('--threads', type=int, help='default: all cores')
+    for command in (demo, pretrain):
+        option = command.add_argument
+        out = 'work_dirs/demo' if command is demo else 'work_dirs/mine'
+        option('--out', default=out, help=f'folder for everything ({out})')
+        option('--seed', type=int, default=0, help='of everything (0)')
+        stages = ('STAGE1', 'STAGE2')
+        text = 'epochs of the two stages, at least 3'
+        option('--epochs', nargs=2, type=_over(3), metavar=stages, help=text)
+        option('--threads', type=int, help='default: all cores')
 
 
-def _add_teachers(add: Callable) -> None:
+def _add_lists(add: Callable) -> None:
     students = add(
         'students',
         run_students,
@@ -114,22 +107,16 @@ def _add_teachers(add: Callable) -> None:
         'list the teachers: which can be used, which weights are here',
         "teachers --search 'vit_*'",
     )
-    teachers.add_argument(
-        '--available',
-        action='store_true',
-        help='only those whose weights are on this machine',
+    option = teachers.add_argument
+    text = 'only those whose weights are on this machine'
+    option('--available', action='store_true', help=text)
+    text = (
+        'check models of timm and open_clip whose names match (* and ? as in '
+        'a shell): each runs as a teacher, or is refused and why'
     )
-    teachers.add_argument(
-        '--search',
-        metavar='PATTERN',
-        help='check models of timm and open_clip whose names match (* and ? '
-        'as in a shell): each runs as a teacher, or is refused and why',
-    )
-    teachers.add_argument(
-        '--all',
-        action='store_true',
-        help='with --search: all that match; alone: every model, minutes',
-    )
+    option('--search', metavar='PATTERN', help=text)
+    text = 'with --search: all that match; alone: every model, minutes'
+    option('--all', action='store_true', help=text)
 
 
 def _add_features(add: Callable) -> None:
@@ -139,45 +126,35 @@ def _add_features(add: Callable) -> None:
         'compute features of clouds, of their patches and points',
         f'embed my_clouds --student {STUDENT} --out features --colors',
     )
-    embed.add_argument('inputs', nargs='+', metavar='INPUT', help=INPUTS)
-    embed.add_argument('--out', required=True, help='folder for the features')
-    embed.add_argument(
-        '--points', action='store_true', help='features of points, too (.npy)'
-    )
-    embed.add_argument(
-        '--colors',
-        action='store_true',
-        help='clouds in the colours of their features, too (.ply, .laz)',
-    )
+    option = embed.add_argument
+    option('inputs', nargs='+', metavar='INPUT', help=INPUTS)
+    option('--out', required=True, help='folder for the features')
+    text = 'features of points, too (.npy)'
+    option('--points', action='store_true', help=text)
+    text = 'clouds in the colours of their features, too (.ply, .laz)'
+    option('--colors', action='store_true', help=text)
     find = add(
         'search',
         run_search,
         'find the shapes of a folder that are most like one',
         'search chair.ply my_clouds --top 8',
     )
-    find.add_argument('query', help='a file')
-    find.add_argument('folder', help='where to search')
-    find.add_argument(
-        '--top', type=_at_least(1), default=8, help='how many (8)'
-    )
-    find.add_argument('--out', help='picture (search_NAME.png)')
-    find.add_argument(
-        '--index', help='folder where features are kept (work_dirs/index/...)'
-    )
+    option = find.add_argument
+    option('query', help='a file')
+    option('folder', help='where to search')
+    option('--top', type=_over(1), default=8, help='how many (8)')
+    option('--out', help='picture (search_NAME.png)')
+    option('--index', help='where features are kept (work_dirs/index/...)')
     for command in (embed, find):
-        command.add_argument(
-            '--student',
-            default=STUDENT,
-            help='name, folder, checkpoint or hub id (%(default)s)',
+        option = command.add_argument
+        text = 'name, folder, checkpoint or hub id (%(default)s)'
+        option('--student', default=STUDENT, help=text)
+        text = (
+            'cut clouds into tiles of this side; 0 never (default: large '
+            'clouds, into tiles of about 20 000 points)'
         )
-        command.add_argument(
-            '--tile',
-            type=float,
-            metavar='SIDE',
-            help='cut clouds into tiles of this side; 0 never (default: large '
-            'clouds, into tiles of about 20 000 points)',
-        )
-        command.add_argument('--device', help='cpu, cuda, cuda:1')
+        option('--tile', type=float, metavar='SIDE', help=text)
+        option('--device', help='cpu, cuda, cuda:1')
         _add_axis(command)
         _add_scale(command)
 
@@ -189,40 +166,24 @@ def _add_predict(add: Callable) -> None:
         'class, parts, semantics or boxes of scans, by what the checkpoint is',
         'predict work_dirs/my_classifier scan.ply --top 3',
     )
-    predict.add_argument('checkpoint', help='a file or a work directory')
-    predict.add_argument('inputs', nargs='+', metavar='INPUT', help=INPUTS)
-    predict.add_argument(
-        '--config', help='default: the one beside the checkpoint'
+    option = predict.add_argument
+    option('checkpoint', help='a file or a work directory')
+    option('inputs', nargs='+', metavar='INPUT', help=INPUTS)
+    option('--config', help='default: the one beside the checkpoint')
+    option('--cfg-options', nargs='+', metavar='KEY=VALUE')
+    option('--out', help='folder for everything (found_NAME beside it)')
+    option('--top', type=_over(1), default=5, help='classes of a cloud (5)')
+    option('--score', type=_share, default=0.3, help='least of a box (0.3)')
+    option('--category', help='of the objects, for a model of parts')
+    text = 'numbers per point in .bin files (6, as ScanNet)'
+    option('--columns', type=_over(3), default=6, help=text)
+    text = (
+        'leave scenes where they are; by default the model sees them with '
+        'the middle of the floor at the origin'
     )
-    predict.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE')
-    predict.add_argument(
-        '--out', help='folder for everything (found_NAME beside it)'
-    )
-    predict.add_argument(
-        '--top', type=_at_least(1), default=5, help='classes of a cloud (5)'
-    )
-    predict.add_argument(
-        '--score', type=_share, default=0.3, help='least of a box (0.3)'
-    )
-    predict.add_argument(
-        '--category', help='of the objects, for a model of parts'
-    )
-    predict.add_argument(
-        '--columns',
-        type=_at_least(3),
-        default=6,
-        help='numbers per point in .bin files (6, as ScanNet)',
-    )
-    predict.add_argument(
-        '--as-is',
-        action='store_true',
-        help='leave scenes where they are; by default the model sees them '
-        'with the middle of the floor at the origin',
-    )
-    predict.add_argument(
-        '--html', action='store_true', help='web pages of scenes, too'
-    )
-    predict.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1')
+    option('--as-is', action='store_true', help=text)
+    option('--html', action='store_true', help='web pages of scenes, too')
+    option('--device', default='cpu', help='cpu, cuda, cuda:1')
     _add_axis(predict)
     _add_scale(predict)
 
@@ -244,7 +205,7 @@ def _add_scale(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _over(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         if int(text) < least:
             raise argparse.ArgumentTypeError(f'>= {least}, got {text}')
@@ -393,8 +354,7 @@ def run_search(args: argparse.Namespace) -> int:
         for one in found:
             print(f'{one.similarity:10.3f}  {one.path}')
         picture = args.out or f'search_{Path(args.query).stem}.png'
-        axis = embedder.find_axis([args.query])
-        draw_neighbors(args.query, found, picture, up_axis=axis)
+        draw_neighbors(embedder, args.query, found, picture)
         print(f'Written: {picture}; the index is {index}')
 
     return _run(run, 'the index is kept; the same command goes on')

@@ -165,6 +165,16 @@ class Embedder:
             return self.meta['up_axis']
         return guess_up_axis(clouds).value
 
+    def axis_of(self, file: str, axis: str) -> str:
+        """Tell the up axis of a file.
+
+        Args:
+            file: The file.
+            axis: Of files that do not say it, from :meth:`find_axis`.
+        """
+        known = KNOWN_AXES.get(_suffix(file), axis)
+        return known if self.up_axis == 'auto' else self.up_axis
+
     def embed(
         self,
         clouds: Sequence[str | np.ndarray],
@@ -235,8 +245,7 @@ class Embedder:
         """Return scaled coordinates, offset, and the columns in our order."""
         if isinstance(cloud, str):
             rows, offset = read_cloud(cloud)
-            if self.up_axis == 'auto':
-                axis = KNOWN_AXES.get(_suffix(cloud), axis)
+            axis = self.axis_of(cloud, axis)
         else:
             rows, offset = np.asarray(cloud, np.float64), np.zeros(3)
             if rows.ndim != 2 or rows.shape[1] < 3 or not len(rows):

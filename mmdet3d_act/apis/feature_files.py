@@ -21,11 +21,13 @@ from mmdet3d_act.apis.scan_files import file_rows, write_scan
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.visualization import Panel, draw_sheet
-from mmdet3d_act.visualization.arrays import height_colors
+from mmdet3d_act.visualization.arrays import height_colors, upright
 from mmdet3d_act.visualization.scenes import thin_out
 
 # All vectors of a folder in one file.
 TABLE = 'embeddings.npz'
+# Pictures side by side.
+COLUMNS = 5
 # Beside the outputs: why a file has none.
 _FAULT = '.error.txt'
 _RANKS = (('RANK', 'WORLD_SIZE'), ('SLURM_PROCID', 'SLURM_NTASKS'))
@@ -296,35 +298,28 @@ def search(
 
 
 def draw_neighbors(
+    embedder: Embedder,
     query: str | Path,
     neighbors: Sequence[Neighbor],
     path: str | Path,
-    *,
-    up_axis: str,
-    columns: int = 5,
 ) -> Path:
     """Draw a shape and its neighbours on one sheet; return its path.
 
     Args:
+        embedder: That they were found by.
         query: The file that was searched for.
         neighbors: From :func:`search`.
         path: The picture, ending in .png.
-        up_axis: Of the clouds.
-        columns: Pictures side by side.
     """
     shown = [(str(query), 'query')]
     shown += [(one.path, f'{one.similarity:.2f}') for one in neighbors]
+    axis = embedder.find_axis([file for file, _ in shown])
     panels = []
     for file, caption in shown:
         (points,) = thin_out(file_rows(file))
-        middle = points - points.mean(axis=0)
-        panels.append(
-            Panel(
-                Path(file).name,
-                middle,
-                height_colors(middle, up_axis),
-                caption,
-            )
-        )
-    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
-    return draw_sheet(rows, path, up_axis=up_axis)
+        points = upright(points, embedder.axis_of(file, axis))
+        points -= points.mean(axis=0)
+        colors = height_colors(points, 'z')
+        panels.append(Panel(Path(file).name, points, colors, caption))
+    rows = [panels[i : i + COLUMNS] for i in range(0, len(panels), COLUMNS)]
+    return draw_sheet(rows, path, up_axis='z')

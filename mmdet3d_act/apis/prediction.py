@@ -54,21 +54,21 @@ class ScanResult(NamedTuple):
         file: The file.
         kind: ``'class'``, ``'points'`` or ``'boxes'``.
         points: (N, 3), float64, all points of the file.
+        classes: Names by label.
         labels: int64: the likeliest classes (k,), the class of each point
             (N,), or of each box (D,).
         scores: (k,) probabilities or (D,), highest first; None of points.
         boxes: (D, 7), float64: middle, sizes along the axes of the file, and
             the angle about its up axis; None of other models.
-        classes: Names by label.
     """
 
     file: str
     kind: str
     points: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray | None
-    boxes: np.ndarray | None
     classes: tuple[str, ...]
+    labels: np.ndarray
+    scores: np.ndarray | None = None
+    boxes: np.ndarray | None = None
 
 
 class Predictor(NamedTuple):
@@ -273,25 +273,13 @@ def predict_scans(
         paths = write_result(result, stem, colors)
         if result.kind != 'class':
             row, shown = scene_panels(sample, points, colors, min_score)
-            legend = {
-                classes[label]: colors[label].tolist()
-                for label in sorted(shown)
-            }
-            up_axis = scans.metainfo['up_axis']
-            paths.append(
-                draw_scene_panels(
-                    [row],
-                    f'{stem}.png',
-                    legend=legend,
-                    panel=panel,
-                    up_axis=up_axis,
-                )
-            )
+            legend = {classes[k]: colors[k].tolist() for k in sorted(shown)}
+            view = dict(up_axis=scans.metainfo['up_axis'])
+            sheet = dict(legend=legend, panel=panel, **view)
+            paths.append(draw_scene_panels([row], f'{stem}.png', **sheet))
             if html:
                 page = f'{stem}.html'
-                paths.append(
-                    write_html([row], page, up_axis=up_axis, heading=name)
-                )
+                paths.append(write_html([row], page, heading=name, **view))
         yield result, paths
     if faults:
         raise UsageError('\n'.join(faults))
@@ -346,29 +334,16 @@ def scan_result(
     if 'pred_logits' in sample:
         shares = sample['pred_logits'].softmax(dim=0).cpu()
         scores, labels = shares.topk(min(top, len(shares)))
-        return ScanResult(
-            file,
-            'class',
-            coords,
-            labels.numpy(),
-            scores.numpy(),
-            None,
-            classes,
-        )
+        labels, scores = labels.numpy(), scores.numpy()
+        return ScanResult(file, 'class', coords, classes, labels, scores)
     if 'pred_instances_3d' in sample:
-        found = sample['pred_instances_3d']
-        boxes, labels, scores = likely_boxes(found, min_score)
-        boxes = boxes.double().numpy()
+        likely = likely_boxes(sample['pred_instances_3d'], min_score)
+        boxes, labels, scores = (one.numpy() for one in likely)
+        boxes = boxes.astype(np.float64)
         boxes[:, :3] = scans.to_file(boxes[:, :3], origin, file)
         boxes[:, 3:6] = scans.to_file(boxes[:, 3:6], 0, file)
         return ScanResult(
-            file,
-            'boxes',
-            coords,
-            labels.numpy().astype(np.int64),
-            scores.numpy(),
-            boxes,
-            classes,
+            file, 'boxes', coords, classes, labels, scores, boxes
         )
     if 'pred_pts_seg' not in sample:
         raise UsageError(f'the model predicts nothing of scans; {_REMEDY}')
@@ -381,9 +356,8 @@ def scan_result(
     if len(read) != len(coords) or not np.array_equal(read, coords):
         # Points that the model has not read are as the nearest that it has.
         labels = labels[cKDTree(read).query(coords)[1]]
-    return ScanResult(
-        file, 'points', coords, labels.astype(np.int64), None, None, classes
-    )
+    labels = labels.astype(np.int64)
+    return ScanResult(file, 'points', coords, classes, labels)
 
 
 def write_result(

@@ -126,7 +126,7 @@ def test_the_nearest_shape_is_the_one_that_is_alike(
     (clouds / 'flat' / '1.npy').unlink()
     found, _ = search(embedder, query, clouds, index)
     assert str(clouds / 'flat' / '1.npy') not in [one.path for one in found]
-    sheet = draw_neighbors(query, found, tmp_path / 'a.png', up_axis='y')
+    sheet = draw_neighbors(embedder, query, found, tmp_path / 'a.png')
     with Image.open(sheet) as picture:
         assert picture.width > 1000
 
