@@ -171,7 +171,7 @@ def save_pretrained(
     }
     sizes = backbone_sizes(state) | backbone_settings(student)
     told = DEFAULTS | student.pretrained_meta | facts
-    told = {key: told[key] for key in FACTS if told.get(key) is not None}
+    told = {key: told[key] for key in FACTS if told.get(key)}
     save_file(state, folder / STUDENT_WEIGHTS, {'format': 'pt'})
     # It makes a file for its owner alone.
     (folder / STUDENT_WEIGHTS).chmod(0o644)
