@@ -61,20 +61,6 @@ def run_timm_block(
     return tokens + block.drop_path2(updated)
 
 
-def run_gamma_block(
-    block: nn.Module, tokens: Tensor, prompts: Tensor | None
-) -> Tensor:
-    """Run the block of BEiT or EVA; see :func:`prompted_block`."""
-    attended = _attention(block.attn, block.norm1, tokens, prompts)
-    if block.gamma_1 is not None:
-        attended = block.gamma_1 * attended
-    tokens = tokens + block.drop_path1(attended)
-    updated = block.mlp(block.norm2(tokens))
-    if block.gamma_2 is not None:
-        updated = block.gamma_2 * updated
-    return tokens + block.drop_path2(updated)
-
-
 def run_clip_block(
     block: nn.Module, tokens: Tensor, prompts: Tensor | None
 ) -> Tensor:
@@ -88,17 +74,12 @@ _VIT = 'timm.models.vision_transformer.'
 # Which function runs which block, by the full name of its class.
 _IMAGE_BLOCKS: dict[str, PromptedBlock] = {
     f'{_VIT}Block': run_timm_block,
-    'timm.models.beit.Block': run_gamma_block,
-    'timm.models.eva.EvaBlock': run_gamma_block,
     'open_clip.transformer.ResidualAttentionBlock': run_clip_block,
 }
 # Attentions that _attention() computes, and what each must not have.
 _ATTENTIONS = {
-    'timm.layers.attention.Attention': (),
-    'timm.layers.attention.AttentionRope': (),
+    'timm.layers.attention.Attention': ('gate',),
     f'{_VIT}Attention': (),
-    'timm.models.beit.Attention': ('relative_position_bias_table',),
-    'timm.models.eva.EvaAttention': (),
     'torch.nn.modules.activation.MultiheadAttention': ('bias_k', 'bias_v'),
 }
 
@@ -106,7 +87,7 @@ _ATTENTIONS = {
 def _is_plain_attention(attn: nn.Module) -> bool:
     """Tell whether :func:`_attention` computes what ``attn`` does."""
     unwanted = _ATTENTIONS.get(_path_of(attn))
-    if unwanted is None or getattr(attn, 'num_kv_groups', 1) != 1:
+    if unwanted is None:
         return False
     if isinstance(attn, nn.MultiheadAttention) and (
         attn.in_proj_weight is None or attn.add_zero_attn
@@ -141,8 +122,6 @@ def _attention(
         dropout_p=_attention_dropout(attn),
     )
     joined = _part(attn, 'norm')(attended.transpose(1, 2).flatten(2))
-    if getattr(attn, 'gate', None) is not None:
-        joined = joined * attn.gate(tokens).sigmoid()
     if isinstance(attn, nn.MultiheadAttention):
         return attn.out_proj(joined)
     return attn.proj_drop(attn.proj(joined))
@@ -150,25 +129,14 @@ def _attention(
 
 def _project(attn: nn.Module, x: Tensor, first: int) -> list[Tensor]:
     """Return query, key and value, (B, H, L, D/H) each, from the first on."""
-    if getattr(attn, 'q_proj', None) is not None:
-        linears = (attn.q_proj, attn.k_proj, attn.v_proj)[first:]
-        parts = [linear(x) for linear in linears]
-    else:
-        weight, bias = _packed(attn)
-        start = first * (len(weight) // 3)
-        bias = None if bias is None else bias[start:]
-        parts = F.linear(x, weight[start:], bias).chunk(3 - first, -1)
-    return [_split_heads(part, attn.num_heads) for part in parts]
-
-
-def _packed(attn: nn.Module) -> tuple[Tensor, Tensor | None]:
-    """Return weight and bias of query, key and value in one."""
     if isinstance(attn, nn.MultiheadAttention):
-        return attn.in_proj_weight, attn.in_proj_bias
-    if getattr(attn, 'q_bias', None) is not None:
-        bias = torch.cat([attn.q_bias, attn.k_bias, attn.v_bias])
-        return attn.qkv.weight, bias
-    return attn.qkv.weight, attn.qkv.bias
+        weight, bias = attn.in_proj_weight, attn.in_proj_bias
+    else:
+        weight, bias = attn.qkv.weight, attn.qkv.bias
+    start = first * (len(weight) // 3)
+    bias = None if bias is None else bias[start:]
+    parts = F.linear(x, weight[start:], bias).chunk(3 - first, -1)
+    return [_split_heads(part, attn.num_heads) for part in parts]
 
 
 def _part(attn: nn.Module, name: str) -> nn.Module:

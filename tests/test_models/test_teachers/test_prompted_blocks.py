@@ -44,18 +44,6 @@ BLOCKS = {
         qk_norm=True, scale_attn_norm=True, init_values=0.3
     ),
     'bert': bert_layer,
-    'beit': lambda: beit.Block(WIDTH, 4, qkv_bias=True, init_values=0.3),
-    'beit, no scale': lambda: beit.Block(WIDTH, 4, qkv_bias=False),
-    'eva': lambda: eva.EvaBlock(
-        WIDTH, 4, swiglu_mlp=True, scale_mlp=True, scale_attn_inner=True
-    ),
-    'eva, separate': lambda: eva.EvaBlock(
-        WIDTH, 4, qkv_fused=False, qk_norm=True, init_values=0.3
-    ),
-    'eva, gated': lambda: eva.EvaBlock(
-        WIDTH, 4, gated_attn=True, init_values=0.3, attn_only_layer_scale=True
-    ),
-    'eva, rope': lambda: eva.EvaBlock(WIDTH, 4, attn_type='rope'),
     'clip': lambda: ResidualAttentionBlock(WIDTH, 4, ls_init_value=0.3),
 }
 
@@ -113,11 +101,8 @@ def test_other_blocks_go_their_own_way() -> None:
         ResPostBlock(WIDTH, num_heads=4),
         Changed(WIDTH, num_heads=4),
         CustomResidualAttentionBlock(WIDTH, 4),
-        eva.EvaBlock(
-            WIDTH, 4, attn_type='rope', qkv_fused=False, num_kv_heads=2
-        ),
-        # A table of relative positions.
-        beit.Block(WIDTH, 4, window_size=(2, 2)),
+        eva.EvaBlock(WIDTH, 4),
+        beit.Block(WIDTH, 4),
         nn.Linear(WIDTH, WIDTH),
     ):
         assert prompted_block(block) is None
