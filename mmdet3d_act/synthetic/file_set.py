@@ -125,11 +125,11 @@ class FileSet(ABC):
             return False
         old, new = json.loads(path.read_text('utf-8')), self._options()
         complete = old.pop('complete', False)
+        differ = [name for name in new if old.get(name) != new[name]]
         changed = [
-            f'{name}: {old.get(name)} there, {new.get(name)} now'
-            for name in {**old, **new}
-            if old.get(name) != new.get(name)
-            and not (name in self.counts and old.get(name, 0) < new[name])
+            f'{name}: {old.get(name)} there, {new[name]} now'
+            for name in differ
+            if not (name in self.counts and old.get(name, 0) < new[name])
         ]
         if changed:
             raise ValueError(
@@ -137,7 +137,7 @@ class FileSet(ABC):
                 f'{", ".join(changed)}. A set can only grow; choose another '
                 'folder, or remove this one'
             )
-        return complete and old == new
+        return complete and not differ
 
 
 def work_off(

@@ -1,28 +1,22 @@
-"""Sets of shapes in the layouts of ShapeNet-55, probes and ShapeNetPart."""
+"""Sets of shapes in the layouts of ShapeNet-55 and of probes."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
-
-import numpy as np
-
-from mmdet3d_act.io import write_json
+from typing import ClassVar, NamedTuple
 
 from .category import category_names, get_category, stream
-from .file_set import FileSet, write_array, write_bytes, write_rows
+from .file_set import FileSet, write_array, write_bytes
 from .shape_scan import Cloud, ScanOptions, scan_shape
 
 PRETRAIN_ROOT = 'ShapeNet55-34'
 PROBE_ROOT = 'procscan'
-PARTS_ROOT = 'procscan_parts'
 
 _LISTS = {
     'pretrain': f'{PRETRAIN_ROOT}/ShapeNet-55/train.txt',
     'pretrain_test': f'{PRETRAIN_ROOT}/ShapeNet-55/test.txt',
 }
-_PART_LIST = PARTS_ROOT + '/train_test_split/shuffled_{}_file_list.json'
 _LABELLED = ('train', 'val', 'test')
 
 
@@ -49,12 +43,6 @@ class CloudTask(NamedTuple):
         file = f'{synset}-{self.split}{self.number:05d}.npy'
         return f'{PRETRAIN_ROOT}/shapenet_pc/{file}'
 
-    @property
-    def parts_path(self) -> str:
-        """Where the cloud with part labels goes."""
-        stem = f'{self.split}_{self.name}_{self.number:04d}'
-        return f'{PARTS_ROOT}/{get_category(self.name).synset}/{stem}.txt'
-
 
 @dataclasses.dataclass(frozen=True)
 class ShapeSet(FileSet):
@@ -70,7 +58,6 @@ class ShapeSet(FileSet):
         scan: Complete clouds or one-sided scans, noise, tilt, clutter.
         seed: Seed of every random stream, at least 0.
         categories: Names of the categories; empty means all.
-        parts: Write the labelled clouds with part labels as well.
     """
 
     num_pretrain: int = 1200
@@ -82,11 +69,10 @@ class ShapeSet(FileSet):
     scan: ScanOptions = dataclasses.field(default_factory=ScanOptions)
     seed: int = 0
     categories: tuple[str, ...] = ()
-    parts: bool = False
 
     manifest = 'synthetic_manifest.json'
     version = 3
-    folders = (PRETRAIN_ROOT, PROBE_ROOT, PARTS_ROOT)
+    folders = (PRETRAIN_ROOT, PROBE_ROOT)
     counts = (
         *(f'num_{split}' for split in _LISTS),
         *(f'num_{split}_per_class' for split in _LABELLED),
@@ -120,8 +106,7 @@ class ShapeSet(FileSet):
 
     def files(self, task: CloudTask) -> list[str]:
         """List the files of a cloud."""
-        with_parts = self.parts and task.split in _LABELLED
-        return [task.path, task.parts_path] if with_parts else [task.path]
+        return [task.path]
 
     def cloud(self, task: CloudTask) -> Cloud:
         """Make a cloud; the same on every call."""
@@ -130,64 +115,12 @@ class ShapeSet(FileSet):
         return scan_shape(shape, self.num_points, self.scan, rng)
 
     def make(self, root: Path, task: CloudTask) -> None:
-        """Make a cloud and write its files."""
-        cloud = self.cloud(task)
-        if self.parts and task.split in _LABELLED:
-            # Clutter belongs to no part.
-            own = cloud.labels >= 0
-            labels = cloud.labels[own] + self._part_offsets()[task.name]
-            rows = [cloud.points[own], cloud.normals[own], labels]
-            layout = '%.5f %.5f %.5f %.4f %.4f %.4f %.1f'
-            write_rows(root / task.parts_path, np.column_stack(rows), layout)
-        write_array(root / task.path, cloud.points)
+        """Make a cloud and write its file."""
+        write_array(root / task.path, self.cloud(task).points)
 
     def make_lists(self, root: Path) -> None:
-        """Write the files that list and describe the clouds."""
-        tasks = self.tasks()
+        """Write the files that list the unlabelled clouds."""
         for split, path in _LISTS.items():
-            names = [Path(t.path).name for t in tasks if t.split == split]
-            _write_lines(root / path, names)
-        write_json(root / 'categories.json', self._description())
-        if not self.parts:
-            return
-        synsets = [
-            f'{name}\t{get_category(name).synset}' for name in self.categories
-        ]
-        _write_lines(root / PARTS_ROOT / 'synsetoffset2category.txt', synsets)
-        for split in _LABELLED:
-            listed = [
-                task.parts_path.replace(PARTS_ROOT, 'shape_data')[:-4]
-                for task in tasks
-                if task.split == split
-            ]
-            write_json(root / _PART_LIST.format(split), listed)
-
-    def _part_offsets(self) -> dict[str, int]:
-        """Number the first part of each category, as ShapeNetPart does."""
-        parts = [get_category(name).part_names for name in self.categories]
-        ends = np.cumsum([len(names) for names in parts]).tolist()
-        return dict(zip(self.categories, [0, *ends], strict=False))
-
-    def _description(self) -> dict[str, Any]:
-        """Describe the categories: synsets, numbers of parts."""
-        categories = {}
-        for name, offset in self._part_offsets().items():
-            kind = get_category(name)
-            categories[name] = {
-                'synset': kind.synset,
-                'in_shapenet': not kind.synset.startswith('99'),
-                'parts': {
-                    part: offset + place
-                    for place, part in enumerate(kind.part_names)
-                },
-            }
-        return {
-            'origin': 'made up by procedure, no real object is behind it',
-            'up_axis': 'y',
-            'normalization': 'unit sphere around the mean',
-            'categories': categories,
-        }
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    write_bytes(path, ''.join(f'{line}\n' for line in lines).encode())
+            tasks = (task for task in self.tasks() if task.split == split)
+            lines = [f'{Path(task.path).name}\n' for task in tasks]
+            write_bytes(root / path, ''.join(lines).encode())

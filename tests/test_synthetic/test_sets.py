@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pickle
 from pathlib import Path
 
@@ -24,7 +23,6 @@ SHAPES = ShapeSet(
     num_test_per_class=1,
     num_points=64,
     categories=('mug', 'chair'),
-    parts=True,
 )
 TINY = RoomScanOptions(num_points=300, num_views=2, width=32, height=24)
 ROOMS = RoomSet(num_train=2, num_val=1, scan=TINY)
@@ -63,25 +61,11 @@ def test_shapes_are_laid_out_as_promised(tmp_path: Path) -> None:
     paths = [task.path for task in SHAPES.tasks()]
     assert paths[0].endswith('pc/03001627-pretrain00000.npy')
     assert paths[7] == 'procscan/train/chair/chair_0000.npy'
-    labelled = 0
-    described = json.loads((tmp_path / 'categories.json').read_text())
     for task in SHAPES.tasks():
         points = np.load(tmp_path / task.path)
         cloud = SHAPES.cloud(task)
         np.testing.assert_array_equal(points, cloud.points)
         assert points.dtype == np.float32
-        if not (tmp_path / task.parts_path).exists():
-            continue
-        labelled += 1
-        rows = np.loadtxt(tmp_path / task.parts_path)
-        own = cloud.labels >= 0
-        np.testing.assert_allclose(rows[:, :3], cloud.points[own], atol=1e-5)
-        lengths = np.linalg.norm(rows[:, 3:6], axis=1)
-        np.testing.assert_allclose(lengths, 1, atol=1e-3)
-        parts = described['categories'][task.name]['parts'].values()
-        assert set(rows[:, 6].astype(int)) <= set(parts)
-    assert labelled == 8
-    assert list(described['categories']['mug']['parts'].values()) == [4, 5]
     root = tmp_path / 'ShapeNet55-34'
     listed = (root / 'ShapeNet-55/train.txt').read_text().split()
     listed += (root / 'ShapeNet-55/test.txt').read_text().split()
@@ -89,11 +73,6 @@ def test_shapes_are_laid_out_as_promised(tmp_path: Path) -> None:
     assert {path.name for path in (root / 'shapenet_pc').iterdir()} == {
         *listed
     }
-    lists = tmp_path / 'procscan_parts/train_test_split'
-    val = json.loads((lists / 'shuffled_val_file_list.json').read_text())
-    assert val[0] == 'shape_data/03001627/val_chair_0000'
-    names = tmp_path / 'procscan_parts/synsetoffset2category.txt'
-    assert names.read_text() == 'chair\t03001627\nmug\t03797390\n'
 
 
 def test_rooms_are_laid_out_as_promised(scene_root: Path) -> None:
@@ -216,7 +195,6 @@ def test_workers_and_other_tasks_change_nothing(
             'num_pretrain': 0,
             'num_pretrain_test': 0,
             'categories': ('mug',),
-            'parts': False,
         }
     few = dataclasses.replace(whole, **changes)
     few.write(tmp_path / 'few')

@@ -11,17 +11,13 @@ writes below the given folder
     ShapeNet55-34/shapenet_pc/<synset>-<id>.npy     unlabelled, (N, 3) float32
     ShapeNet55-34/ShapeNet-55/{train,test}.txt
     procscan/{train,val,test}/<category>/<name>.npy labelled, for probes
-    procscan_parts/...                              with --parts
-    categories.json                                 synsets and parts
 
-`val` is for choosing settings, `test` for reporting. With --parts the
-labelled clouds come a second time in ShapeNetPart's layout: text rows
-"x y z nx ny nz label", without the clutter points, which belong to no part.
-Categories that ShapeNet has carry its synset, others a number from 99000000
-up, which no WordNet entry has. Every cloud is centred on its mean and lies in
-the unit sphere, y up (tilted in scans). The same options give the same files,
-with any number of workers; a second call does nothing, an interrupted one
-goes on, and larger numbers of clouds add to those that are there.
+`val` is for choosing settings, `test` for reporting. Categories that ShapeNet
+has carry its synset, others a number from 99000000 up, which no WordNet entry
+has. Every cloud is centred on its mean and lies in the unit sphere, y up
+(tilted in scans). The same options give the same files, with any number of
+workers; a second call does nothing, an interrupted one goes on, and larger
+numbers of clouds add to those that are there.
 """
 
 from __future__ import annotations
@@ -84,7 +80,6 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar='NAME',
         help='default: all; another name is answered by the list of them',
     )
-    add('--parts', action='store_true', help='write part labels as well')
     add(
         '--num-workers',
         type=int,
@@ -107,7 +102,6 @@ def to_set(args: argparse.Namespace) -> ShapeSet:
     return ShapeSet(
         scan=ScanOptions(**scan),
         categories=tuple(args.categories),
-        parts=args.parts,
         **{name: getattr(args, name) for name in COUNTS},
     )
 
