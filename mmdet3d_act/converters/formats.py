@@ -60,7 +60,6 @@ class Format(NamedTuple):
         dataset_meta: What the training data were.
         residual: See :class:`~mmdet3d_act.models.layers.TransformerBlock`.
         fits: Looks at shapes where names are not enough.
-        refusal: Why the format is known and not converted.
     """
 
     title: str
@@ -71,7 +70,6 @@ class Format(NamedTuple):
     dataset_meta: dict[str, str] = OBJECTS
     residual: str = 'input'
     fits: Callable[[Mapping[str, Tensor]], bool] | None = None
-    refusal: str | None = None
 
 
 def _even_head(state: Mapping[str, Tensor]) -> bool:
@@ -238,18 +236,6 @@ FORMATS: dict[str, Format] = {
         num_groups=2048,
         dataset_meta=SCENES,
     ),
-    'clipcap': Format(
-        'ClipCap, captioning model',
-        (r'gpt\.', r'clip_project\.'),
-        refusal='it is a captioning model; give it to a caption teacher',
-    ),
-    'own': Format(
-        'a checkpoint of this package',
-        (r'(?:student\.|backbone\.)?patch_embed\.conv1\.',),
-        refusal='nothing has to be converted: give it to init_cfg as it is, '
-        'or take the backbone out by '
-        '`python tools/model_converters/extract_backbone.py SRC DST`',
-    ),
 }
 
 
@@ -260,21 +246,20 @@ def recognize(state: Mapping[str, Tensor]) -> str:
         state: Published name to tensor, without ``module.`` in front.
 
     Raises:
-        ValueError: If the format is unknown, or known and not converted.
+        ValueError: If the format is unknown.
     """
     for name, known in FORMATS.items():
         if not all(_any(mark, state) for mark in known.marks):
             continue
         if known.fits is not None and not known.fits(state):
             continue
-        if known.refusal is not None:
-            raise ValueError(f'this is {known.title}: {known.refusal}')
         return name
-    titles = [known.title for known in FORMATS.values() if known.parts]
+    titles = [known.title for known in FORMATS.values()]
     raise ValueError(
         'no published format has these parameters: '
         f'{", ".join(list(state)[:5])}, ... ({len(state)}); known are '
-        f'{"; ".join(titles)}'
+        f'{"; ".join(titles)}. Checkpoints of this package need no '
+        'conversion: init_cfg and extract_backbone.py read them as they are'
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import functools
-import json
 import logging
 import os
 import re
@@ -31,7 +30,7 @@ from mmdet3d_act.registry import DATASETS
 
 AUTO = 'auto'
 SPLIT_NAMES = ('train', 'val', 'test')
-LIST_SUFFIXES = ('.txt', '.csv', '.json')
+LIST_SUFFIXES = ('.txt', '.csv')
 _LISTS = (*SPLIT_NAMES, 'splits')
 _SUFFIX = '|'.join(re.escape(suffix) for suffix in POINT_FILE_SUFFIXES)
 # A path may hold blanks where it ends in a suffix.
@@ -73,7 +72,7 @@ class PointFolder(PackableDataset):
             otherwise no labels.
         split_list: Path of the lists of files, from ``data_root``;
             ``{split}`` in it stands for the split. None looks for
-            ``{split}`` and ``splits`` with .txt, .csv or .json.
+            ``{split}`` and ``splits`` with .txt or .csv.
         split_ratio: Shares of train, val and test, such as (0.8, 0.1, 0.1),
             to divide the files of the folder at random, class by class.
         split_seed: Seed of this draw.
@@ -96,7 +95,7 @@ class PointFolder(PackableDataset):
     LAYOUT = (
         f'files that end in one of {", ".join(POINT_FILE_SUFFIXES)}, in the '
         'folder and its sub-folders; with a split, in <split>/ or '
-        '<class>/<split>/, or named in <split>.txt, .csv or .json; with '
+        '<class>/<split>/, or named in <split>.txt or .csv; with '
         'classes, in a sub-folder per class'
     )
     REMEDY = (
@@ -451,13 +450,10 @@ def read_list(path: str) -> list[FolderEntry]:
 
     - ``.csv``: a first row of names with ``path`` and, if wanted, ``label``
       and ``split``; without one the columns are path and label.
-    - ``.json``: a list of paths, of [path, label] or of such dicts, or a
-      dict of these lists by split.
     - Others: ``path`` or ``path label`` in each line, separated by blanks
       or a comma.
     """
-    readers = {'.csv': _iter_csv, '.json': _iter_json}
-    read = readers.get(_suffix(path), _iter_lines)
+    read = _iter_csv if _suffix(path) == '.csv' else _iter_lines
     with (
         reading(path, 'a list of files, see docs/data.md'),
         open(path, encoding='utf-8-sig', newline='') as file,
@@ -489,33 +485,13 @@ def _iter_csv(file: TextIO) -> Iterator[FolderEntry]:
     else:
         rows = rows[1:]
     for row in rows:
-        yield _to_entry(dict(zip(names, row, strict=False)))
-
-
-def _iter_json(file: TextIO) -> Iterator[FolderEntry]:
-    content = json.load(file)
-    by_split = content if isinstance(content, dict) else {None: content}
-    for split, items in by_split.items():
-        for item in items:
-            entry = _to_entry(item)
-            yield entry._replace(split=split or entry.split)
-
-
-def _to_entry(item: str | list | dict) -> FolderEntry:
-    if isinstance(item, str):
-        item = dict(path=item)
-    if isinstance(item, list):
-        item = dict(zip(('path', 'label'), item, strict=True))
-    path, label, split = (item.get(key) for key in ('path', 'label', 'split'))
-    if not path:
-        raise ValueError(
-            'each entry is a path, [path, label], or names path, label and '
-            f'split, got {str(item)[:80]}'
+        cells = dict(zip(names, row, strict=False))
+        if not cells['path']:
+            raise ValueError(f'expected a path in each row, got {row}')
+        label, split = cells.get('label'), cells.get('split')
+        yield FolderEntry(
+            cells['path'], label=label or None, split=split or None
         )
-    named = label is not None and label != ''
-    return FolderEntry(
-        str(path), label=str(label) if named else None, split=split or None
-    )
 
 
 def sort_labels(labels: set[str]) -> list[str]:

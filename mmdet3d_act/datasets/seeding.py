@@ -93,7 +93,8 @@ class EpochSampler(Sampler):
 
     Process r of W takes every W-th index from the r-th on, so the samples of
     a step, over all processes together, do not depend on W when the total
-    batch size is the same.
+    batch size is the same. Indices from the beginning fill up the last round,
+    so that every process has the same number.
 
     It is for MMEngine's epoch-based loop, whose sampler hook calls
     `set_epoch` before each epoch; workers may be persistent. MMEngine's
@@ -107,8 +108,6 @@ class EpochSampler(Sampler):
         shuffle: Whether the order is random.
         seed: Seed of the order and of the samples, the same in all
             processes. None draws one and shares it.
-        round_up: Whether indices from the beginning fill up the last round,
-            so that every process has the same number.
         shared: Whether every process takes all indices instead of its share.
 
     Example:
@@ -124,7 +123,6 @@ class EpochSampler(Sampler):
         shuffle: bool = True,
         *,
         seed: int | None = None,
-        round_up: bool = True,
         shared: bool = False,
     ) -> None:
         self.rank, self.world_size = 0, 1
@@ -133,7 +131,6 @@ class EpochSampler(Sampler):
         self.dataset = dataset
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else seed
-        self.round_up = round_up
         self.epoch = 0
 
     def __iter__(self) -> Iterator[SampleIndex]:
@@ -144,17 +141,13 @@ class EpochSampler(Sampler):
             order = generator.permutation(length)
         else:
             order = np.arange(length)
-        if self.round_up:
-            order = np.resize(order, len(self) * self.world_size)
+        order = np.resize(order, len(self) * self.world_size)
         own = order[self.rank :: self.world_size].tolist()
         return iter([SampleIndex(i, self.epoch, self.seed) for i in own])
 
     def __len__(self) -> int:
         """Return the number of this process's indices."""
-        length = len(self.dataset)
-        if not self.round_up:
-            length -= self.rank
-        return math.ceil(length / self.world_size)
+        return math.ceil(len(self.dataset) / self.world_size)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration."""

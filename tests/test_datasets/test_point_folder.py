@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -229,8 +228,8 @@ def test_lists_of_absolute_paths(tmp_path: Path) -> None:
 def test_common_list(tmp_path: Path) -> None:
     """A list comes before the folder."""
     fill(tmp_path, 'a.npy', 'b.npy', 'train/c.npy')
-    content = dict(train=['b.npy'], test=['a.npy'])
-    (tmp_path / 'splits.json').write_text(json.dumps(content))
+    rows = 'path,split\nb.npy,train\na.npy,test\n'
+    (tmp_path / 'splits.csv').write_text(rows)
     assert listed(tmp_path, 'train') == [('b.npy', None)]
     assert listed(tmp_path, 'test') == [('a.npy', None)]
     assert len(listed(tmp_path, 'trainval')) == 2
@@ -258,9 +257,7 @@ def test_named_lists_of_stems(tmp_path: Path) -> None:
         listed(tmp_path, 'train', **options)
 
 
-def _entries(path: Path, content: object) -> list[tuple]:
-    if not isinstance(content, str | bytes):
-        content = json.dumps(content)
+def _entries(path: Path, content: str | bytes) -> list[tuple]:
     if isinstance(content, str):
         content = content.encode('utf-8-sig')
     path.write_bytes(content)
@@ -285,14 +282,10 @@ def _entries(path: Path, content: object) -> list[tuple]:
             ('a,1.npy', 'cup', 'test'),
         ),
         ('csv', 'label,path\n,b.npy\n', ('b.npy', None, None)),
-        ('json', ['a.npy', ['b', 0]], ('a.npy', None, None)),
-        ('json', [['b.npy', 0]], ('b.npy', '0', None)),
-        ('json', [dict(path='a', label=0, split='val')], ('a', '0', 'val')),
-        ('json', dict(test=[dict(path='b.npy')]), ('b.npy', None, 'test')),
     ],
 )
 def test_lists(
-    tmp_path: Path, name: str, content: object, expected: tuple
+    tmp_path: Path, name: str, content: str, expected: tuple
 ) -> None:
     assert _entries(tmp_path / f'l.{name}', content)[0] == expected
 
@@ -300,15 +293,11 @@ def test_lists(
 @pytest.mark.parametrize(
     ('name', 'content'),
     [
-        ('json', '{'),
-        ('json', dict(train=3)),
-        ('json', [['a', 1, 2]]),
-        ('json', [dict(name='a')]),
         ('csv', 'path,label\n,3\n'),
         ('txt', b'\xff\xfe\x00'),
     ],
 )
-def test_bad_lists(tmp_path: Path, name: str, content: object) -> None:
+def test_bad_lists(tmp_path: Path, name: str, content: str | bytes) -> None:
     with pytest.raises(ValueError, match=rf'l\.{name}: .*a list of files'):
         _entries(tmp_path / f'l.{name}', content)
 

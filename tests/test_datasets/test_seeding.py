@@ -153,14 +153,6 @@ def test_processes_share_the_order(
     assert together == (alone + alone)[: length * world]
 
 
-def test_without_round_up_nothing_repeats(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    orders = _ranks(monkeypatch, 4, seed=1, round_up=False)
-    assert [len(order) for order in orders] == [3, 3, 2, 2]
-    assert sorted(i for order in orders for i in order) == list(range(10))
-
-
 def test_shared_gives_every_process_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -337,15 +337,11 @@ class Captioner(nn.Module):
         )
 
     @torch.no_grad()
-    def captions(
-        self, embedding: Tensor, *, num_beams: int = 5, max_words: int = 67
-    ) -> list[str]:
+    def captions(self, embedding: Tensor) -> list[str]:
         """Write a caption for each image.
 
         Args:
             embedding: CLIP's embedding of the images, (B, E).
-            num_beams: Width of the beam search.
-            max_words: Longest caption, in GPT-2's parts of words.
 
         Raises:
             ValueError: If there is no tokenizer.
@@ -361,9 +357,9 @@ class Captioner(nn.Module):
         found = self.language_model.generate(
             inputs_embeds=prefix,
             attention_mask=prefix.new_ones(prefix.shape[:2]),
-            num_beams=num_beams,
+            num_beams=5,
             do_sample=False,
-            max_new_tokens=max_words,
+            max_new_tokens=67,
             eos_token_id=stop,
             pad_token_id=stop,
         )
