@@ -11,7 +11,6 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmdet3d_act.models.backbones import PointTransformer
-from mmdet3d_act.registry import MODELS
 from tests.config_files import RUN, load, peek
 from tests.mini_scannet import FURNITURE, write_scannet
 
@@ -145,19 +144,3 @@ def test_segmentation(rooms: Path, tmp_path: Path) -> None:
     (sample,) = runner.model.eval().val_step(batch)
     assert sample.pred_pts_seg.pts_semantic_mask.shape == (6000,)
     assert sample.pts_seg_logits.pts_seg_logits.shape == (20, 6000)
-
-
-def test_both_segmentors_say_the_same_of_a_block() -> None:
-    cfg = peek(SEGMENTATION).model.to_dict()
-    cfg['backbone'].update(num_layers=1, num_groups=32)
-    cfg['test_cfg'] = dict(mode='whole')
-    own = MODELS.build(cfg).eval()
-    cfg.update(type='EncoderDecoder3D')
-    stock = MODELS.build(cfg).eval()
-    own.load_state_dict(stock.state_dict())
-    points = torch.rand(2, 256, 3)
-    inputs = dict(points=list(points))
-    with torch.no_grad():
-        expected = stock(inputs, mode='tensor')
-        assert torch.equal(own(dict(points=points)), expected)
-    assert expected.shape == (2, 20, 256)

@@ -181,15 +181,6 @@ def test_other_parameters(
         result.check(allow_unexpected=True)
 
 
-def test_the_report_gives_reasons(point_mae: Path) -> None:
-    result = conversion.plan_conversion(
-        point_mae, 'backbone', options={'num_heads': 4}
-    )
-    text = result.report()
-    assert text.startswith('pretrain.pth: Point-MAE, pretraining; backbone')
-    assert 'part of the distiller: --task distiller takes it' in text
-
-
 def test_recon_has_residuals_of_its_own(tmp_path: Path) -> None:
     path = published.write(
         tmp_path / 'a.pth', published.hollow('recon_pretrain_base')

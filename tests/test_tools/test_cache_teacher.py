@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdet3d_act.models.target_generators import TargetStore
 from tests.paired_images import ENCODER, weights
 
 from .loading import load_tool
@@ -50,25 +49,6 @@ def config(tmp_path: Path, monkeypatch):
         return str(path)
 
     return write
-
-
-def test_store_that_the_config_reads(
-    config, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    words = [config('stored'), '--dtype', 'float32']
-    assert tool.main([*words, '--parts', 'train']) == 0
-    (folder,) = (tmp_path / 'stores').iterdir()
-    assert len(TargetStore(folder)) == 3
-    # Without --parts what the training and its validation read.
-    assert tool.main(words) == 0
-    (folder,) = (tmp_path / 'stores').iterdir()
-    store = TargetStore(folder)
-    assert len(store) == 5
-    assert store.pending() == []
-    assert store.dtype == 'float32'
-    said = capsys.readouterr().out
-    assert 'targets of shape (16,)' in said
-    assert f'5 targets in {folder}' in said
 
 
 def write_caption_model(folder: Path) -> None:

@@ -43,21 +43,3 @@ def test_backbone(
     backbone.init_weights()
     state = torch.load(out, weights_only=True)['state_dict']
     assert torch.equal(backbone.norm.bias, state['norm.bias'])
-
-
-def test_unexpected_parameters(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    state = published.values(published.shapes('small_pointmae'))
-    state['extra'] = torch.ones(1)
-    source = str(published.write(tmp_path / 'src.pth', state))
-    out = tmp_path / 'dst.pth'
-    words = [source, str(out), '--task=backbone', *HEADS]
-    assert tool.main(words) == 2
-    captured = capsys.readouterr()
-    assert '1 parameters are not explained' in captured.err
-    assert '  unexpected  1\n    extra' in captured.out
-    assert not out.exists()
-    assert tool.main([*words, '--allow-unexpected']) == 0
-    assert '    extra\n' in capsys.readouterr().out
-    assert out.exists()

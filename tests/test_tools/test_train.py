@@ -76,20 +76,6 @@ def test_trains_resumes_and_says_where(folder, capsys, monkeypatch):
     assert not equal(weights(2), weights(3))
 
 
-def test_missing_things_are_one_message(folder, capsys):
-    write_config(
-        folder,
-        "model.update(needs='nowhere/teacher.pth')\n"
-        "load_from = 'nowhere/stage1.pth'\n",
-    )
-    assert run_here('train', 'toy.py') == 2
-    message = capsys.readouterr().err
-    assert '2 problems' in message
-    assert 'touch nowhere/teacher.pth' in message
-    assert 'nowhere/stage1.pth' in message
-    assert not (folder / 'work_dirs').exists()
-
-
 def test_samples_that_make_no_batch_are_refused(folder, capsys):
     write_config(folder)
     few = ['--cfg-options', 'train_dataloader.dataset.length=3']

@@ -110,31 +110,6 @@ def test_perfect_predictions_decode_to_the_decoded_targets(
         assert abs(distance(prediction, row) - distance(target, row)) < 0.2
 
 
-def test_point_predictions_are_measured_at_masked_patches(
-    monkeypatch,
-) -> None:
-    model = distiller('points')
-    patches = make_patches(INPUTS['points'], 8, 4)
-    seen = {}
-
-    def neck(encoded, patches, mask):
-        seen['mask'] = mask
-        return [torch.zeros(2, 4, toys.DIMS)]
-
-    objective = model.objectives['points']
-    monkeypatch.setattr(objective.neck, 'forward', neck)
-    shift = torch.tensor([0.0, 0.0, 100.0])
-
-    def head(preds):
-        truth = patches.neighborhoods[seen['mask']].view(2, 4, 4, 3)
-        return [torch.stack([truth[0], truth[1] + shift])]
-
-    monkeypatch.setattr(objective.head, 'forward', head)
-    stage = reconstruction_stages(model, INPUTS)[0][3]
-    assert distance(stage, 0) == 0
-    assert distance(stage, 1) > 90_000
-
-
 @pytest.mark.parametrize('kind', ['autoencoder', *KINDS])
 def test_a_training_does_not_notice(kind) -> None:
     model = toys.vae() if kind == 'autoencoder' else distiller(kind)

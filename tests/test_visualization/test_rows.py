@@ -123,16 +123,6 @@ def step(scale: float = 1.0, **changes: object) -> Step:
     return Step('Load', True, scale * (POINTS - 1.5))._replace(**changes)
 
 
-def test_steps_have_numbers() -> None:
-    name, load, fed = traced(step(0.6), step(static=False))
-    assert name.message == 'chair [3]\nepoch 0\nlabel 1 (chair)'
-    assert (load.title, fed.title) == ('·\u00a0Load', 'Load')
-    count, extent, _ = fed.caption.split('\n')
-    assert count == '500 points'
-    sizes = np.ptp(POINTS, axis=0)
-    assert extent == ' x '.join(f'{size:.3g}' for size in sizes)
-
-
 def test_patches_and_annotations_are_coloured() -> None:
     patches = np.full(500, -1)
     patches[3] = 4

@@ -58,15 +58,6 @@ def test_text_stands_above_and_titles_of_a_column_once() -> None:
     np.testing.assert_array_equal(render([text])[-66:-6], plain[6:66])
 
 
-def test_messages_are_framed_and_faults_are_red() -> None:
-    fine, bad = (
-        render([Panel(message='/no/space/in/it.npy', fault=fault)])
-        for fault in (False, True)
-    )
-    assert np.ptp(fine, axis=-1).max() < 60 < np.ptp(bad, axis=-1).max()
-    assert (fine[6, 6:66] < 255).all()
-
-
 def test_legend_and_file(tmp_path: Path) -> None:
     colors = dict(bed=(0, 0, 0.8), chair=(0, 0.8, 0))
     path = draw_sheet([[RED]], tmp_path / 'a' / 'b.png', legend=colors)

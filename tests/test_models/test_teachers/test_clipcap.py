@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import transformers
 from torch import Tensor
 
 from mmdet3d_act.models.teachers import ClipCapMapping
-from mmdet3d_act.models.teachers import clipcap as module
 
 SIZES = dict(clip_dims=16, prefix_length=3, embed_dims=8)
 
@@ -143,79 +141,3 @@ def test_published_file(
     mapping = ClipCapMapping(**SIZES)
     mapping.init_weights()
     assert mapping.frozen.source == 'conceptual_weights.pt'
-
-
-WORDS = ['a', 'b', '.', '!']
-
-
-def gpt2(seed: int = 0) -> transformers.GPT2LMHeadModel:
-    torch.manual_seed(seed)
-    sizes = dict(n_positions=32, n_embd=16, n_layer=1, n_head=2)
-    return transformers.GPT2LMHeadModel(
-        transformers.GPT2Config(vocab_size=len(WORDS), **sizes)
-    ).eval()
-
-
-def small_mapping(seed: int = 0) -> dict[str, torch.Tensor]:
-    torch.manual_seed(seed)
-    shapes = {'0.weight': (16, 6), '0.bias': (16,)}
-    shapes |= {'2.weight': (32, 16), '2.bias': (32,)}
-    return {
-        f'clip_project.model.{key}': torch.randn(shape)
-        for key, shape in shapes.items()
-    }
-
-
-def whole(model: torch.nn.Module | None = None) -> dict[str, torch.Tensor]:
-    """Return a captioning model with the published names."""
-    model = model or gpt2()
-    state = {f'gpt.{k}': v for k, v in model.state_dict().items()}
-    # Buffers of the transformers of the time.
-    state['gpt.transformer.h.0.attn.masked_bias'] = torch.tensor(-1e4)
-    return {**small_mapping(), **state}
-
-
-def loaded(checkpoint) -> ClipCapMapping:
-    mapping = ClipCapMapping(
-        checkpoint=checkpoint, clip_dims=6, prefix_length=2, embed_dims=16
-    )
-    mapping.init_weights()
-    return mapping
-
-
-class Letters:
-    """A tokenizer of single letters."""
-
-    def encode(self, text: str) -> list[int]:
-        return [WORDS.index(letter) for letter in text]
-
-    def decode(self, tokens: list[int]) -> str:
-        return ''.join(WORDS[token] for token in tokens)
-
-
-def test_caption_ends_with_its_sentence() -> None:
-    language = gpt2()
-    # A head that says "." whatever it sees.
-    with torch.no_grad():
-        language.transformer.wte.weight.zero_()
-        language.transformer.wte.weight[2] = 5
-        language.transformer.ln_f.weight.zero_()
-        language.transformer.ln_f.bias.fill_(1)
-    model = module.load_captioner(
-        loaded(whole(language)), Letters(), num_heads=2
-    )
-    assert model.captions(torch.randn(2, 6)) == ['.', '.']
-
-
-def test_language_model_that_does_not_fit() -> None:
-    lacking = whole()
-    del lacking['gpt.transformer.ln_f.bias']
-    narrow = whole()
-    narrow['gpt.transformer.wte.weight'] = torch.zeros(4, 8)
-    for state, offender in (
-        (lacking, r'ln_f\.bias'),
-        (narrow, r'wte\.weight'),
-        (small_mapping(), 'wpe'),
-    ):
-        with pytest.raises(ValueError, match=offender):
-            module.load_captioner(loaded(state), Letters(), num_heads=2)

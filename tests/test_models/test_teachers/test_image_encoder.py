@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet3d_act.models.teachers import FrozenTeacher, ImageEncoder
+from mmdet3d_act.models.teachers import ImageEncoder
 from mmdet3d_act.models.teachers.image_encoder import PatchFeatures
 
 
@@ -86,47 +86,3 @@ def test_settings_hold_the_preprocessing() -> None:
         'std': [1.0, 1.0, 1.0],
         'model_args': {},
     }
-
-
-class Toy(FrozenTeacher):
-    """A linear layer whose weights are all of one value."""
-
-    def __init__(
-        self, value: float = 2.0, source: str | None = 'toy.pth', **kw
-    ):
-        super().__init__(nn.Linear(2, 2), **kw)
-        self.value, self.name = value, source
-
-    @classmethod
-    def weight_source(cls):
-        raise AssertionError('nothing to read')
-
-    def fill_part(self, part: nn.Module, names: dict | None = None):
-        part.weight.fill_(self.value)
-        part.bias.zero_()
-        return self.name
-
-    def settings(self):
-        return {'type': 'Toy'}
-
-
-def test_weights_come_with_init_weights() -> None:
-    toy = Toy()
-    with pytest.raises(RuntimeError, match='call init_weights'):
-        toy.identity()
-    toy.init_weights()
-    assert torch.equal(toy.network.weight, torch.full((2, 2), 2.0))
-    assert not any(p.requires_grad for p in toy.parameters())
-    assert not toy.train().network.training
-    toy.value = 5.0
-    toy.init_weights()
-    assert toy.network.weight[0, 0] == 2
-
-
-def test_identity_tells_weights_apart() -> None:
-    one, same, other = Toy(), Toy(), Toy(3.0)
-    for toy in (one, same, other):
-        toy.init_weights()
-    assert one.identity() == same.identity()
-    assert one.identity()['type'] == 'Toy'
-    assert one.identity()['sha256'] != other.identity()['sha256']

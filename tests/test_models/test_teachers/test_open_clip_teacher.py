@@ -79,16 +79,6 @@ def test_activation_changes_the_output(said: list[str]) -> None:
     assert f'{NAME}-quickgelu' in warnings[0]
 
 
-def test_text_weights_are_not_taken_for_visual_ones() -> None:
-    state = {
-        key: value
-        for key, value in whole_model().state_dict().items()
-        if not key.startswith('visual.')
-    }
-    with pytest.raises(ValueError, match=r'blocks\.0'):
-        teacher(state).init_weights()
-
-
 @pytest.mark.parametrize(
     ('settings', 'said'),
     [
@@ -164,18 +154,6 @@ def test_whole_tower_equals_the_librarys(prefix: str) -> None:
     torch.testing.assert_close(encoder.forward_patches(images()), tokens)
     assert encoder.embed_dims == 512
     assert (encoder.patch_dims, encoder.grid) == (32, (4, 4))
-
-
-def test_activation_of_an_encoder(said: list[str]) -> None:
-    state = tower().state_dict()
-    quick = encoder_of(state)
-    assert said == []
-    plain = encoder_of(state, model_name='ViT-B/32')
-    assert 'quick-GELU' in said[0]
-    assert quick.pretrained_tag == 'openai'
-    assert (quick(images()) - plain(images())).abs().max() > 1e-3
-    assert quick.settings()['quick_gelu']
-    assert not plain.settings()['quick_gelu']
 
 
 def test_statistics_of_the_weights() -> None:
