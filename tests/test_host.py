@@ -113,6 +113,14 @@ def write_scan(path: Path, num_points: int, scale: float = 1.0) -> str:
 
 
 @pytest.mark.parametrize('name', KINDS)
+def test_init_model(name: str, data: Path) -> None:
+    model = init_model(name, data)
+    assert not model.training
+    assert model.cfg.model.train_cfg is None
+    assert model.dataset_meta['classes'] == ('a', 'b')
+
+
+@pytest.mark.parametrize('name', KINDS)
 def test_operations_are_counted(name: str) -> None:
     model = MODELS.build(small_config(name).model).eval()
     if name == PARTS:
@@ -216,6 +224,39 @@ def test_their_test_tool_looks_at_several_views(
     run_tool('test.py', write_config(name, data), weights, '--tta')
     shown = capsys.readouterr().out
     assert ('miou' if name == SCENES else 'published/mAP_0.25') in shown
+
+
+@pytest.mark.parametrize(
+    ('name', 'task'), [(DETECTOR, 'lidar_det'), (SCENES, 'lidar_seg')]
+)
+@pytest.mark.parametrize('tool', ['test.py', 'misc/browse_dataset.py'])
+def test_their_tools_draw(
+    tool: str,
+    name: str,
+    task: str,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is drawn; a window needs a display."""
+    from mmdet3d.visualization import Det3DLocalVisualizer
+
+    drawn = []
+
+    def add(self: object, name: str, inputs: dict, **options: object) -> None:
+        drawn.append((len(inputs['points']), options['vis_task']))
+
+    monkeypatch.setattr(Det3DLocalVisualizer, 'add_datasample', add)
+    config = write_config(name, data)
+    if tool == 'test.py':
+        weights = weights_of(name, data)
+        run_tool(tool, config, weights, '--show', '--task', task)
+        assert drawn == [(1500, task)] * 2
+    else:
+        # They build it without a Runner, which names it after the run.
+        named = ('--cfg-options', 'visualizer.name=browse')
+        run_tool(tool, config, '--not-show', '--task', task, *named)
+        assert [one[1] for one in drawn] == [task] * len(drawn)
+        assert len(drawn) >= 2
 
 
 def test_names_of_configs(data: Path) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from mmengine.config import DictAction
-from mmengine.registry import DefaultScope
 
-from mmdet3d_act.registry import MODELS
 from tests.config_files import peek
 
 CONCEPT = 'concept/concept_pretrain_scannet'
@@ -105,20 +102,6 @@ def test_points_of_a_training_sample(
     assert counts == {'KeepFarthestPoints': kept, 'SamplePoints': [drawn]}
     # Drawn anew in each epoch.
     assert any(s.type == 'SamplePoints' for s in dataset.pipeline)
-
-
-def test_the_caption_target() -> None:
-    target = peek(f'{CONCEPT}.py').model.objectives.concept.target_generator
-    with (
-        DefaultScope.overwrite_default_scope('mmdet3d'),
-        torch.device('meta'),
-    ):
-        built = MODELS.build(target)
-    assert type(built).__name__ == 'CaptionPrefixTarget'
-    # ClipCap's MLP of Conceptual Captions, behind ViT-B/32.
-    assert built.settings()['mapping']['variant'] == 'mlp'
-    assert built.target_shape == (10, 768)
-    assert built.encoder.embed_dims == 512
 
 
 def test_ablations_change_what_they_say() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -76,31 +75,6 @@ def test_each_box_is_drawn_once() -> None:
     assert labels.tolist() == [1, 2]
     torch.testing.assert_close(scores, torch.tensor([0.9, 0.2]))
     assert len(likely_boxes(dict(FOUND.items()), 0.95)[1]) == 0
-
-
-def test_panels_of_a_detection() -> None:
-    sample = scene(eval_ann_info=None)['data_samples'].to_dict() | dict(
-        lidar_path='rooms/scene7.bin',
-        eval_ann_info=dict(
-            gt_bboxes_3d=depth_boxes(BOXES), gt_labels_3d=np.array([0, 2])
-        ),
-        pred_instances_3d=dict(FOUND.items()),
-    )
-    panels, seen = scene_panels(sample, POINTS, COLORS)
-    assert [one.title for one in panels] == [
-        'scene7',
-        'annotated',
-        'predicted',
-    ]
-    assert [one.caption for one in panels] == [
-        '300 points',
-        '2 boxes',
-        '1 box of score >= 0.3',
-    ]
-    assert seen == {0, 1, 2}
-    panels, _ = scene_panels(sample, POINTS, COLORS, min_score=0.95)
-    said = '0 boxes of score >= 0.95, the best has 0.9'
-    assert panels[-1].caption == said
 
 
 def test_detections_are_drawn(tmp_path: Path) -> None:

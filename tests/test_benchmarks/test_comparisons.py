@@ -86,30 +86,6 @@ def test_scenes_start_from_their_own_students():
     assert act.overrides[scenes.AUTOENCODER] == f'out/{stage1.name}'
 
 
-def test_table_of_scenes(capsys):
-    values = {'scratch': (0.1, 0.2), 'act': (0.3, 0.6), 'concept': (0.5,)}
-    records = [
-        dict(
-            task='segmentation',
-            share=1.0,
-            row=row,
-            seed=seed,
-            validations=[
-                dict(metrics=dict(miou=0.0, acc_cls=0.0)),
-                dict(metrics=dict(miou=value, acc_cls=0.5)),
-            ],
-        )
-        for row, seeds in values.items()
-        for seed, value in enumerate(seeds)
-    ]
-    scenes.print_tables(records)
-    printed = capsys.readouterr().out
-    assert '| act | 45.0 ± 21.2 | 50.0 ± 0.0 | 30.0, 60.0 |' in printed
-    assert 'act minus scratch: mIoU +30.0 [-97.1, +157.1]' in printed
-    assert 'concept minus scratch: mIoU one seed' in printed
-    assert 'detection' not in printed
-
-
 @pytest.mark.parametrize(('count', 'number'), [(20, 5), (13, 4), (3, 3)])
 def test_every_sample_is_held_out_once(count, number):
     parts = retrieval.folds(count, number)

@@ -13,14 +13,12 @@ from mmdet3d_act.converters import (
 )
 from mmdet3d_act.converters.model_configs import (
     build_network,
-    detector_config,
     encoder_config,
 )
 from mmdet3d_act.models.autoencoders import DiscreteVAE
 from mmdet3d_act.models.backbones import PointTransformer, ThreeDETREncoder
 from tests.test_converters import published
 from tests.test_models import toys
-from tests.test_models.test_detectors import scenes
 
 
 def test_backbone_tells_its_sizes() -> None:
@@ -87,36 +85,6 @@ def test_too_incomplete() -> None:
         model_configs.model_config(state, 'autoencoder')
     with pytest.raises(ValueError, match='only a patch embedding'):
         model_configs.model_config(state, 'backbone')
-
-
-@pytest.mark.parametrize('masked', [False, True])
-def test_sizes(masked: bool) -> None:
-    extra = (
-        dict(
-            num_layers=3,
-            masking_radii=(0.4, 0.8, 1.2),
-            downsample_radius=0.4,
-            downsample_channels=(24,),
-        )
-        if masked
-        else dict(num_layers=2)
-    )
-    model = scenes.detector(
-        scenes.encoder(in_channels=5, **extra),
-        num_angle_bins=3,
-        projection_channels=(20,),
-    )
-    config = detector_config(model.state_dict(), num_groups=9)
-    built = build_network(config)
-    built.load_state_dict(model.state_dict())
-    assert built.backbone.num_groups == 9
-    assert built.backbone.num_heads == 4
-    assert built.bbox_head.box_coder.num_angle_bins == 3
-    assert built.bbox_head.assigner.rotation == 'released'
-    # Empty for an encoder that sees everything.
-    assert built.backbone.reaches == pytest.approx(
-        (0.16, 0.64, 1.44) if masked else ()
-    )
 
 
 def test_encoder_alone_and_its_file(tmp_path) -> None:

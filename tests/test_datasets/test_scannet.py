@@ -204,18 +204,6 @@ def test_what_is_missing_is_said_in_advance(root: Path, gone: str) -> None:
         DATASETS.build(cfg)
 
 
-def test_files_of_scenes_are_missed_in_advance(root: Path) -> None:
-    (root / 'semantic_mask' / 'scene0001_00.bin').unlink()
-    check = ScanNetScenes.check_requirements
-    cfg = dict(type='ScanNetScenes', data_root=str(root), pipeline=SEGMENT)
-    assert check(cfg) == []
-    cfg['task'] = 'segmentation'
-    (problem,) = check(cfg)
-    assert '1 of 6 listed files' in problem
-    assert f'{root}/semantic_mask/scene0001_00.bin' in problem
-    assert check(cfg | dict(on_error='skip')) == []
-
-
 def test_classes_are_those_of_mmdet3d() -> None:
     meta = DATASETS.get('ScanNetDataset').METAINFO
     assert meta['classes'] == DETECTION_CLASSES

@@ -9,28 +9,9 @@ from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from mmdet3d_act.engine import CPUAmpOptimWrapper
-from mmdet3d_act.engine.optim import layer_scales
 from tests.test_engine.toy import ROOT
 
 SCHEDULES = ROOT / 'configs' / '_base_' / 'schedules'
-
-
-def test_trains_like_mmengines_constructor():
-    after = []
-    for constructor in ('Default', 'Grouped'):
-        torch.manual_seed(0)
-        model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
-        cfg = dict(
-            type='OptimWrapper',
-            constructor=f'{constructor}OptimWrapperConstructor',
-            optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.5),
-            paramwise_cfg=dict(norm_decay_mult=0.0, bias_lr_mult=2.0),
-        )
-        wrapper = build_optim_wrapper(model, cfg)
-        for _ in range(3):
-            wrapper.update_params(model(torch.randn(8, 4)).cos().sum())
-        after.append(torch.cat([p.flatten() for p in model.parameters()]))
-    torch.testing.assert_close(*after, rtol=0, atol=0)
 
 
 class Classifier(nn.Module):
@@ -46,18 +27,6 @@ class Classifier(nn.Module):
         )
         self.backbone.norm = nn.LayerNorm(4)
         self.head = nn.Linear(4, 2)
-
-
-def test_factors_by_depth():
-    scales = layer_scales(Classifier(), 0.5)
-    assert scales['backbone.norm.weight'] == 1
-    assert scales['backbone.blocks.11.weight'] == 0.5
-    assert scales['backbone.blocks.10.weight'] == 0.25
-    assert scales['backbone.blocks.1.weight'] == 0.5**11
-    assert scales['backbone.patch_embed.bias'] == 0.5**13
-    assert scales['backbone.cls_token'] == 0.5**13
-    assert not any(name.startswith('head') for name in scales)
-    assert set(layer_scales(Classifier(), 1).values()) == {1}
 
 
 def test_layer_decay_is_one_option():

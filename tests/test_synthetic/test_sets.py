@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -108,35 +107,6 @@ def test_rooms_are_laid_out_as_promised(scene_root: Path) -> None:
     assert listed.read_text() == 'scene5000_00\n'
 
 
-def test_infos_are_laid_out_as_published(
-    scene_root: Path, tmp_path: Path
-) -> None:
-    path = scene_root / 'scannet/scannet_infos_train.pkl'
-    infos = pickle.loads(path.read_bytes())
-    assert infos['metainfo']['categories']['showercurtrain'] == 13
-    assert infos['metainfo']['info_version'] == '1.1'
-    info = infos['data_list'][1]
-    assert set(info) == {
-        'lidar_points', 'instances', 'pts_semantic_mask_path',
-        'pts_instance_mask_path', 'axis_align_matrix',
-    }  # fmt: skip
-    assert info['lidar_points'] == {
-        'num_pts_feats': 6,
-        'lidar_path': 'scene0001_00.bin',
-    }
-    assert np.array(info['axis_align_matrix']).shape == (4, 4)
-    for instance in info['instances']:
-        assert len(instance['bbox_3d']) == 6
-        assert min(instance['bbox_3d'][3:]) > 0
-    scan = dataclasses.replace(TINY, turned=True, min_points=3)
-    turned = dataclasses.replace(ROOMS, num_train=0, scan=scan)
-    turned.write(tmp_path)
-    path = tmp_path / 'scannet/scannet_infos_val.pkl'
-    boxes = pickle.loads(path.read_bytes())['data_list'][0]['instances']
-    expected = turned.room_scan(turned.tasks()[0]).boxes
-    np.testing.assert_array_equal([b['bbox_3d'] for b in boxes], expected)
-
-
 def test_scenes_are_listed_once_per_8192_points(scene_root: Path) -> None:
     folder = scene_root / 'scannet'
     indices = np.load(folder / 'seg_info/train_resampled_scene_idxs.npy')
@@ -144,26 +114,22 @@ def test_scenes_are_listed_once_per_8192_points(scene_root: Path) -> None:
     assert indices.dtype == np.int32
 
 
-def stock_dataset(name: str, root: Path, split: str) -> object:
-    """Build MMDetection3D's data set of its own config, at a root."""
+def stock_dataset(root: Path) -> object:
+    """Build MMDetection3D's data set of its own detection config."""
     pytest.importorskip('mmdet3d')
     from mmdet3d.registry import DATASETS
     from mmdet3d.utils import register_all_modules
     from mmengine.hub import get_config
 
     register_all_modules(init_default_scope=True)
-    config = get_config(f'mmdet3d::_base_/datasets/{name}.py')
-    dataset = config[f'{split}_dataloader'].dataset
-    dataset = dataset.get('dataset', dataset)
+    config = get_config('mmdet3d::_base_/datasets/scannet-3d.py')
+    dataset = config.train_dataloader.dataset.dataset
     dataset.data_root = f'{root}/scannet/'
-    if 'scene_idxs' in dataset:
-        listed = root / 'scannet/seg_info/train_resampled_scene_idxs.npy'
-        dataset.scene_idxs = str(listed)
     return DATASETS.build(dataset)
 
 
 def test_the_stock_detection_data_set_reads_them(scene_root: Path) -> None:
-    dataset = stock_dataset('scannet-3d', scene_root, 'train')
+    dataset = stock_dataset(scene_root)
     assert len(dataset) == 4
     labels = []
     for index in range(4):

@@ -101,7 +101,3 @@ def test_what_is_missing_is_said(
     assert tool.main([config('stored')]) == 2
     assert 'vit.pth are missing' in capsys.readouterr().err
     assert not (tmp_path / 'stores').exists()
-    with pytest.raises(SystemExit):
-        tool.main([str(tmp_path / 'no.py')])
-    with pytest.raises(SystemExit):
-        tool.main([config('stored'), '--batch-size', '0'])

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mmdet3d_act.datasets import ShapeNet55
@@ -20,11 +19,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_shapenet(tmp_path / 'ShapeNet55-34')
 
 
-def _by_class(root: Path, *words: str) -> int:
-    start = ['--dataset', 'ShapeNet55', '--data-root', str(root)]
-    return tool.main([*start, *words])
-
-
 def test_config(root: Path, capsys: pytest.CaptureFixture) -> None:
     config = str(TOOLS.parent / 'configs/act/dvae_shapenet.py')
     assert tool.main([config]) == 0
@@ -37,13 +31,3 @@ def test_config(root: Path, capsys: pytest.CaptureFixture) -> None:
     load = [dict(type='LoadPointCloud')]
     data = ShapeNet55(str(root), 'trainval', pipeline=load)
     assert data.get_data_info(10)['raw_points'].shape == (32, 3)
-
-
-def test_unusable_cloud(root: Path, capsys: pytest.CaptureFixture) -> None:
-    path = root / 'shapenet_pc' / 'x-m3.npy'
-    np.save(path, np.ones((3, 2)))
-    assert _by_class(root, '--split=train') == 2
-    assert 'x-m3.npy: ' in capsys.readouterr().err
-    assert not list(root.glob('*.pack'))
-    assert _by_class(root, '--split=train', '--on-error=skip') == 0
-    assert '1 of them not packed' in capsys.readouterr().out

@@ -76,25 +76,6 @@ def test_trains_resumes_and_says_where(folder, capsys, monkeypatch):
     assert not equal(weights(2), weights(3))
 
 
-def test_samples_that_make_no_batch_are_refused(folder, capsys):
-    write_config(folder)
-    few = ['--cfg-options', 'train_dataloader.dataset.length=3']
-    assert run_here('train', 'toy.py', *few) == 2
-    assert (
-        '3 samples make no batch of 4 with drop_last=True: set '
-        'train_dataloader.batch_size<=3 or train_dataloader.drop_last=False'
-    ) in capsys.readouterr().err
-    assert not list(folder.glob('**/*.pth'))
-    none = [
-        'train_dataloader.dataset.length=0',
-        'train_dataloader.sampler.type=DefaultSampler',
-    ]
-    assert run_here('train', 'toy.py', few[0], *none) == 2
-    assert 'train_dataloader has no samples' in capsys.readouterr().err
-    whole = 'train_dataloader.drop_last=False'
-    assert run_here('train', 'toy.py', *few, whole) == 0
-
-
 def test_missing_things_are_said_once_for_all_processes(tmp_path):
     write_config(tmp_path, "model.update(needs='nowhere/teacher.pth')\n")
     script = str(ROOT / 'tools' / 'dist_train.sh')

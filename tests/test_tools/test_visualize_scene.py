@@ -66,9 +66,3 @@ def test_draws_beside_the_checkpoint(monkeypatch, capsys, asked) -> None:
     assert asked['part'] == 'train'
     assert asked['device'] == 'cpu'
     assert asked['cfg'].seed == 3
-
-
-def test_draws_annotations_without_a_model(monkeypatch, asked) -> None:
-    assert run(monkeypatch, 'config.py', '--out', 'here') == 0
-    assert Path('here/scenes.png').is_file()
-    assert 'checkpoint' not in asked

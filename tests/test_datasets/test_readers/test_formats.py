@@ -255,16 +255,6 @@ def test_small_files_do_not_fill_the_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
 
 
-def test_hdf5(tmp_path: Path) -> None:
-    path = str(tmp_path / 'a.h5')
-    with h5py.File(path, 'w') as file:
-        file['data'] = np.arange(6).reshape(1, 2, 3)
-        file['label'] = np.uint8([7])
-    found = read_hdf5(path, ['data', 'label'])
-    assert found['data'].tolist() == [[[0, 1, 2], [3, 4, 5]]]
-    assert found['label'].tolist() == [7]
-
-
 @pytest.mark.parametrize(
     'name', ['outside', 'virtual', 'link', 'soft', 'text', 'group', 'no']
 )
@@ -285,22 +275,6 @@ def test_hdf5_does_not_open_other_files(tmp_path: Path, name: str) -> None:
         file.create_group('group')
     with pytest.raises(BadSampleError, match=r'a\.h5: '):
         read_hdf5(path, [name])
-
-
-@pytest.mark.parametrize('data', [b'', b'\x89HDF\r\n\x1a\n' + bytes(99)])
-def test_damaged_hdf5(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(BadSampleError, match=r'd\.h5: '):
-        read_hdf5(str(save(tmp_path, 'd.h5', data)), ['data'])
-
-
-def test_vectors(tmp_path: Path) -> None:
-    path = str(tmp_path / 'a.npz')
-    rows = np.arange(6, dtype=np.float16).reshape(2, 3)
-    np.savez(path, image=rows, image_key=np.array(['cup/1', 'cup/2']))
-    found = read_vectors(path, 'image')
-    assert list(found) == ['cup/1', 'cup/2']
-    assert found['cup/2'].dtype == np.float32
-    assert found['cup/2'].tolist() == [3, 4, 5]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 from mmdet3d_act.datasets import BadSampleError
 from mmdet3d_act.datasets.readers.s3dis_raw import (
     RawRoom,
-    convert_room,
     list_raw_rooms,
     read_object,
     read_raw_room,
@@ -124,18 +123,3 @@ def test_empty_files_and_rooms(tmp_path: Path) -> None:
     assert (table.shape, repairs) == ((0, 6), [])
     with pytest.raises(BadSampleError, match='Annotations: empty'):
         read_raw_room(RawRoom('Area_1_office_1', tmp_path / 'office_1'))
-
-
-def test_file_of_a_room(tmp_path: Path, raw: Path) -> None:
-    room = list_raw_rooms(raw)[2]
-    entry = convert_room(room, tmp_path)
-    rows = np.load(tmp_path / 'Area_5_hallway_6.npy')
-    assert rows.dtype == np.float32
-    np.testing.assert_allclose(rows, read_raw_room(room)[0], atol=4e-6)
-    assert entry['num_points'] == len(rows)
-    counts = entry['label_counts']
-    assert counts['ceiling'] == (rows[:, 6] == 0).sum()
-    assert counts['door'] == (rows[:, 6] == 6).sum()
-    assert sum(counts.values()) == len(rows)
-    assert entry['repairs'][0]['file'] == 'Annotations/ceiling_1.txt'
-    assert not (tmp_path / 'Area_5_hallway_6.partial').exists()

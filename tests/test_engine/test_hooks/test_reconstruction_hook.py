@@ -12,7 +12,6 @@ from PIL import Image
 from mmdet3d_act.apis import prepare_config, train
 from tests.test_engine.distilling import write_distillation
 from tests.test_engine.toy import write_config
-from tests.test_models import toys
 
 
 @pytest.fixture
@@ -60,23 +59,6 @@ def test_training_with_and_without_it_gives_the_same_weights(folder) -> None:
     known = first.shape[1] // 2
     assert (first[:300, :known] == last[:300, :known]).all()
     assert (first[:, known:] != last[:, known:]).any()
-
-
-def test_stage_one_does_not_notice_either(folder) -> None:
-    def train_it(work_dir: str, hooks: list) -> dict:
-        def adapt(cfg):
-            cfg.model = toys.VAE
-            cfg.custom_hooks = [dict(type='IterationSeedHook'), *hooks]
-
-        options = {'train_cfg.max_epochs': 3}
-        cfg = prepare_config(
-            'distil.py', work_dir, options=options, adapt=adapt
-        )
-        return torch.load(train(cfg), weights_only=True)['state_dict']
-
-    hook = dict(type='ReconstructionHook', interval=2)
-    assert same(train_it('plain', []), train_it('drawn', [hook]))
-    assert names('drawn') == ['epoch_0.png', 'epoch_2.png', 'epoch_3.png']
 
 
 def test_a_model_that_cannot_be_drawn_is_refused_at_once(

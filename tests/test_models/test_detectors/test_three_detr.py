@@ -58,27 +58,6 @@ def test_fewer_points_than_patches(
         assert torch.isfinite(sample.pred_instances_3d.bboxes_3d.tensor).all()
 
 
-@pytest.mark.parametrize('backbone', ENCODERS)
-def test_scenes_without_boxes_and_flat_ones(
-    backbone: type[nn.Module],
-) -> None:
-    model = scenes.detector(backbone()).train()
-    flat = scenes.points()
-    flat[..., 2] = 0.5
-    empty = [scenes.scene(), scenes.scene()]
-    point_like = scenes.scene((0, 0, 0, 0, 0, 0))
-    for samples in (empty, [point_like, scenes.scene(BOX)]):
-        model.zero_grad()
-        loss = total(model({'points': flat}, samples, mode='loss'))
-        loss.backward()
-        assert torch.isfinite(loss)
-        norm = sum(
-            p.grad.norm() for p in model.parameters() if p.grad is not None
-        )
-        assert torch.isfinite(norm)
-        assert norm > 0
-
-
 def test_stack_scenes() -> None:
     long, short = torch.rand(5, 4), torch.rand(2, 4)
     stacked = stack_scenes([long, short])

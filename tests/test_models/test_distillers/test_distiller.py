@@ -11,7 +11,6 @@ from mmdet3d_act.models.necks import MaskDecoder
 from mmdet3d_act.models.target_generators import (
     AutoencoderTarget,
     PatchCoordinates,
-    TargetNorm,
 )
 from tests.test_models import toys
 
@@ -81,17 +80,6 @@ def test_one_seed_one_loss() -> None:
     assert values[0] == values[1] != values[2]
 
 
-def test_targets_are_normalised_and_detached() -> None:
-    norm = TargetNorm('center', num_channels=32)
-    norm.mean.fill_(2.0)
-    norm.fitted.fill_(True)
-    part, patches = act(target_norm=norm), toys.patches()
-    plain = act().get_target({}, patches, None)
-    target = part.get_target({}, patches, None)
-    toys.assert_close(target, plain - 2.0)
-    assert not target.requires_grad
-
-
 def test_predict_gives_features_for_probing() -> None:
     model = distiller().eval()
     result = model.test_step(toys.data_batch())
@@ -104,20 +92,3 @@ def test_predict_gives_features_for_probing() -> None:
         toys.assert_close(feats['mean'], encoded.features[index].mean(dim=0))
         assert not feats['cls'].requires_grad
         assert sample.sample_idx == index
-
-
-def test_prepare_fits_the_statistics_of_all_batches() -> None:
-    norm = TargetNorm('center', num_channels=32)
-    model = distiller(dict(act=act(target_norm=norm), mae=point_mae()))
-    assert model.train().needs_preparation
-    model.prepare([toys.data_batch(2, seed) for seed in range(3)])
-    assert model.student.training
-    assert not model.needs_preparation
-    target = model.objectives['act'].target_generator
-    expected = torch.cat(
-        [
-            target({}, model.student.group(toys.points(2, seed=seed)))
-            for seed in range(3)
-        ]
-    )
-    toys.assert_close(norm.mean, expected.flatten(0, 1).mean(dim=0), 1e-4)

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 import mmdet3d_act
-from mmdet3d_act.models.layers import make_patches
 from mmdet3d_act.models.segmentors import PointSegmentor
 from mmdet3d_act.registry import HAS_MMDET3D, build_module
 from tests.test_models import toys
@@ -21,22 +20,6 @@ LABELS = torch.tensor([2, 0])
 def masks(classes: int = 5, num_points: int = toys.NUM_POINTS) -> torch.Tensor:
     shape = (2, num_points)
     return torch.randint(classes, shape, generator=toys.seeded(3))
-
-
-def test_known_patches_are_taken() -> None:
-    model = networks.semantic().eval()
-    cloud = toys.points()
-    patches = make_patches(cloud.flip(1), toys.NUM_GROUPS, toys.GROUP_SIZE)
-    last = toys.NUM_POINTS - 1
-    inputs = dict(
-        points=cloud,
-        center_indices=last - patches.center_indices,
-        neighbor_indices=last - patches.neighbor_indices,
-    )
-    feats = model.extract_feat(inputs)
-    assert torch.equal(feats['centers'], patches.centers)
-    assert 'neighbor_indices' not in feats
-    assert not torch.equal(model(inputs), model(dict(points=cloud)))
 
 
 class Scale(nn.Module):

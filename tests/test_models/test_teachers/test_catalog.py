@@ -11,7 +11,6 @@ import transformers
 from mmdet3d_act.models import teachers
 from mmdet3d_act.models.teachers import catalog as module
 from mmdet3d_act.models.teachers.language_teacher import KNOWN_CONFIGS
-from tests.small_data import ROOT
 
 ENTRIES = pytest.mark.parametrize(
     'entry', module.CATALOG, ids=[entry.key for entry in module.CATALOG]
@@ -61,13 +60,3 @@ def test_weights_are_where_the_teacher_looks(
     theirs, ours = cls.weight_source(entry.model, *tag), entry.source
     assert (theirs.hub_id, theirs.files) == (ours.hub_id, ours.files)
     assert set(ours.names) <= set(theirs.names)
-
-
-@ENTRIES
-def test_row_of_the_docs(entry: module.CatalogEntry) -> None:
-    text = (ROOT / 'docs' / 'teachers.md').read_text(encoding='utf-8')
-    rows = [line for line in text.splitlines() if f'| `{entry.key}` |' in line]
-    (row,) = rows
-    size = f'| {entry.embed_dims} x {entry.num_layers} |'
-    for part in (entry.type, f'`{entry.model}`', size, entry.source.hub_id):
-        assert part in row
