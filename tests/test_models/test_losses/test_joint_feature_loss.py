@@ -16,6 +16,7 @@ from mmdet3d_act.models.losses import (
 )
 from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
+from tests.test_models.test_losses.test_feature_loss import best_loss
 
 LOSSES = [NTXentFeatureLoss, BarlowTwinsFeatureLoss]
 SCOPES = ['batch', 'cloud']
@@ -143,19 +144,7 @@ def test_baseline_of_nt_xent_is_nearly_the_best_constants(
 ) -> None:
     target = draw(3, (2, 40, 16))
     loss = NTXentFeatureLoss(2.0, temperature=0.3, scope=scope)
-    constant = target.mean((0, 1), keepdim=True).requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [constant], max_iter=100, line_search_fn='strong_wolfe'
-    )
-
-    def step() -> torch.Tensor:
-        optimizer.zero_grad()
-        value = loss(constant.expand_as(target), target)
-        value.backward()
-        return value
-
-    optimizer.step(step)
-    best = loss(constant.expand_as(target), target).item()
+    best = best_loss(loss, target.mean((0, 1), keepdim=True), target)
     baseline = loss.constant_baseline(target).item()
     assert best <= baseline * (1 + 1e-6)
     assert baseline == pytest.approx(best, rel=0.01)
