@@ -63,7 +63,6 @@ def extract_backbone(
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it holds no whole point Transformer.
     """
     path = resolve_checkpoint(path)
     loaded = read_checkpoint(path)

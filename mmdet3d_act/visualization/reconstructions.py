@@ -123,9 +123,6 @@ def reconstruction_stages(
 
     Returns:
         The columns of the picture, and a note for below it.
-
-    Raises:
-        ValueError: See :func:`check_drawable`.
     """
     check_drawable(model)
     with undisturbed(model, seed):
@@ -139,10 +136,6 @@ def check_drawable(model: nn.Module) -> None:
 
     Args:
         model: The model, without a wrapper.
-
-    Raises:
-        ValueError: If it is neither an autoencoder nor a distiller that
-            predicts points or features of an autoencoder.
     """
     if isinstance(model, DiscreteVAE):
         return
@@ -340,9 +333,6 @@ def stage_rows(
         stages: The columns, all of one batch.
         names: One name per cloud, put above the first column.
         up_axis: 'x', 'y' or 'z'.
-
-    Raises:
-        ValueError: If a coordinate is not finite.
     """
     rows = []
     for index, name in enumerate(names):

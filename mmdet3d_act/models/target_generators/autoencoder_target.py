@@ -132,9 +132,6 @@ class _FrozenAutoencoder(BaseModule):
             inputs: Not used.
             patches: The whole cloud's patches.
             data_samples: Not used.
-
-        Raises:
-            RuntimeError: If the autoencoder was never loaded.
         """
         self.autoencoder.check_ready()
         return self._target(patches)

@@ -157,9 +157,6 @@ class TokenTeacher(PretrainedTeacher):
         published_train_mode: Whether a frozen Transformer follows ``train()``,
             as in the published code, which makes its dropout active.
         init_cfg: Initialisation config.
-
-    Raises:
-        ValueError: If ``position`` is another word.
     """
 
     def __init__(
@@ -243,10 +240,6 @@ class TokenTeacher(PretrainedTeacher):
 
         Args:
             num_groups: Patches G.
-
-        Raises:
-            ValueError: If the Transformer mixes a fixed number of tokens, and
-                prompts and patches are not as many.
         """
         fixed = self.transformer.num_tokens
         given = self.prompts.num_prompts
@@ -291,10 +284,6 @@ class TokenTeacher(PretrainedTeacher):
 
         Returns:
             (B, G, out_channels).
-
-        Raises:
-            RuntimeError: If the pretrained weights are not loaded.
-            ValueError: If shapes do not fit.
         """
         self._check(tokens, centers)
         with self._gradient_cut():

@@ -68,11 +68,7 @@ class FrozenTeacher(PretrainedTeacher):
         """
 
     def identity(self) -> dict:
-        """List the settings with the ``sha256`` of the weights.
-
-        Raises:
-            RuntimeError: If the weights are not loaded.
-        """
+        """List the settings with the ``sha256`` of the weights."""
         self.frozen.check_ready()
         return {**self.settings(), 'sha256': self.frozen.fingerprint()}
 
@@ -111,10 +107,6 @@ class ImageEncoder(FrozenTeacher):
         std: Their standard deviation.
         model_args: What else the network was built with.
         pretrained: See the base class.
-
-    Raises:
-        ValueError: If the network gives no vector for an image, or takes no
-            square images.
     """
 
     def __init__(
@@ -181,10 +173,6 @@ class ImageEncoder(FrozenTeacher):
 
         Args:
             images: Uint8 (B, 3, S, S), red, green and blue in [0, 255].
-
-        Raises:
-            RuntimeError: If the pretrained weights are not loaded.
-            ValueError: If the images are of another kind or size.
         """
         return self._embed(self.network, self.normalize(images)).float()
 
@@ -194,10 +182,6 @@ class ImageEncoder(FrozenTeacher):
 
         Args:
             images: See :meth:`forward`.
-
-        Raises:
-            RuntimeError: If the pretrained weights are not loaded.
-            ValueError: If the images are of another kind or size.
         """
         images = self.normalize(images)
         return self._patches(self.network, images).tokens.float()
@@ -207,10 +191,6 @@ class ImageEncoder(FrozenTeacher):
 
         Args:
             images: See :meth:`forward`.
-
-        Raises:
-            RuntimeError: If the pretrained weights are not loaded.
-            ValueError: If the images are of another kind or size.
         """
         self.frozen.check_ready()
         size = (3, self.image_size, self.image_size)

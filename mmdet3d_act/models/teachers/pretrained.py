@@ -284,9 +284,6 @@ def import_library(package: str, extra: str) -> ModuleType:
     Args:
         package: Name of its package.
         extra: The extra of ``mmdet3d_act`` that brings it.
-
-    Raises:
-        ImportError: If it is not installed, with the remedy.
     """
     try:
         return importlib.import_module(package)

@@ -65,10 +65,6 @@ def check_name(name: str) -> None:
 
     Args:
         name: Its name in timm 1.0, perhaps with the tag of its weights.
-
-    Raises:
-        ImportError: If timm is not installed.
-        ValueError: If timm has no such model or weights.
     """
     timm = import_library(*LIBRARY)
     model, _, tag = name.partition('.')
@@ -157,9 +153,6 @@ def extract_encoder(
         name: Its name, for errors.
         num_layers: How many blocks are taken, from the first; None for all.
         whole: A larger model that it is part of.
-
-    Raises:
-        ValueError: If the model cannot be a teacher, or has fewer blocks.
     """
     sequence = getattr(network, 'blocks', None)
     if not isinstance(sequence, nn.Sequential | nn.ModuleList) or not sequence:
@@ -215,9 +208,6 @@ def try_blocks(
         width: Width D.
         name: Name of the model, for errors.
         num_tokens: The only length L; None where any must do.
-
-    Raises:
-        ValueError: If a block does not.
     """
     lengths = (3, 5) if num_tokens is None else (num_tokens,)
     for block in blocks:
@@ -296,9 +286,6 @@ class TimmTeacher(TokenTeacher):
         num_layers: How many blocks are used, from the first; None for all.
         model_args: Further arguments of ``timm.create_model``.
         **kwargs: See :class:`TokenTeacher`.
-
-    Raises:
-        ValueError: If the model cannot run as a teacher.
     """
 
     weight_source = staticmethod(weight_source)
@@ -368,10 +355,6 @@ class TimmImageEncoder(ImageEncoder):
         pretrained: False for a random initialisation.
         model_args: Further arguments of ``timm.create_model``, such as
             ``img_size``.
-
-    Raises:
-        ImportError: If timm is not installed.
-        ValueError: If timm has no such model, or it gives no vector.
     """
 
     weight_source = staticmethod(weight_source)
