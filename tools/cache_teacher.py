@@ -29,7 +29,7 @@ from config_arguments import ConfigArgumentParser
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mmdet3d_act.apis.target_caching import PairedImages
+    from mmdet3d_act.datasets.paired import PairedDataset
     from mmdet3d_act.models.target_generators import PairedImageTarget
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,7 +151,7 @@ def cache(args: argparse.Namespace) -> None:
 
 def compute(
     teacher: PairedImageTarget,
-    datasets: list[PairedImages],
+    datasets: list[PairedDataset],
     path: str,
     device: str,
     args: argparse.Namespace,
@@ -195,7 +195,7 @@ def compute(
 
 def show_captions(
     teachers: list[PairedImageTarget],
-    datasets: list[PairedImages],
+    datasets: list[PairedDataset],
     count: int,
 ) -> None:
     """Print what the caption models say of the first images."""
@@ -223,7 +223,7 @@ def show_captions(
 
 
 def readable_images(
-    datasets: list[PairedImages],
+    datasets: list[PairedDataset],
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield names and images of pairs, without those that cannot be read.
 

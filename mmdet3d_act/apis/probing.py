@@ -245,9 +245,6 @@ def _line(
 def class_names(folders: Sequence[str]) -> list[str]:
     """List the classes of folders of clouds: all of their sub-folders.
 
-    Args:
-        folders: Folders with a sub-folder per class.
-
     Raises:
         UsageError: If there are fewer than two.
     """

@@ -139,10 +139,6 @@ def sweep(
 def read_records(runs: Sequence[Run], folder: str | Path) -> list[dict]:
     """Read the records of the runs that are finished.
 
-    Args:
-        runs: The runs.
-        folder: Of all of them.
-
     Raises:
         UsageError: If there is none.
     """
@@ -376,9 +372,6 @@ class ValidationHistory(Hook):
     A training that was killed after a checkpoint and before its validation
     makes up for the validation when it is resumed, so that the file of a
     finished training is complete.
-
-    Args:
-        path: The file.
     """
 
     priority = 'VERY_LOW'
@@ -389,11 +382,7 @@ class ValidationHistory(Hook):
         self.validations: list[dict] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Begin the file, or complete that of a resumed training.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Begin the file, or complete that of a resumed training."""
         self.num_train = len(runner.train_dataloader.dataset)
         # What was validated after the checkpoint will be validated again.
         self.validations = [
@@ -413,12 +402,7 @@ class ValidationHistory(Hook):
     def after_val_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
-        """Keep the metrics that are single numbers.
-
-        Args:
-            runner: The runner of the training.
-            metrics: What the evaluator found.
-        """
+        """Keep the metrics that are single numbers."""
         self.validations.append(
             dict(
                 epoch=runner.epoch,
@@ -430,11 +414,7 @@ class ValidationHistory(Hook):
 
 
 def scalars(metrics: Mapping) -> dict[str, float]:
-    """Select the metrics that are single numbers.
-
-    Args:
-        metrics: Names and values of any kind.
-    """
+    """Select the metrics that are single numbers."""
     return {
         name: float(value)
         for name, value in metrics.items()

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmdet3d_act.apis.loading import build_dataset
 from mmdet3d_act.datasets.base import iter_datasets
+from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
@@ -40,20 +41,6 @@ from mmdet3d_act.registry import build_module, registered_classes
 FLUSH_EVERY = 20
 
 
-class PairedImages(Protocol):
-    """What is used of a data set of pairs."""
-
-    data_root: str
-    on_error: str
-    image_preparation: dict
-
-    def pair_keys(self) -> list[str]:
-        """List the names of all pairs, in a fixed order."""
-
-    def prepared_image(self, pair_key: str) -> Tensor:
-        """Read the image of a pair, uint8 (3, S, S)."""
-
-
 class TargetJob(NamedTuple):
     """Targets that a config wants computed.
 
@@ -70,7 +57,7 @@ class _Rows(Dataset):
     """Images of rows of a store; a text where one is left out."""
 
     def __init__(
-        self, images: Sequence[tuple[int, PairedImages, str]]
+        self, images: Sequence[tuple[int, PairedDataset, str]]
     ) -> None:
         self.images = images
 
@@ -83,21 +70,12 @@ class _Rows(Dataset):
             return row, dataset.prepared_image(key)
         except BadSampleError as error:
             if dataset.on_error == 'raise':
-                raise BadSampleError(
-                    error.path,
-                    f'{error.fault}; mend or remove it, or set '
-                    "on_error='skip' in the data set's config to go on "
-                    'without it',
-                ) from error
+                raise error.with_remedy() from error
             return row, f'{key}: {error}'
 
 
 def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
     """List the targets of images that a config's model learns from.
-
-    Args:
-        cfg: The config.
-        config: Its name, for messages.
 
     Raises:
         UsageError: If there are none.
@@ -132,10 +110,6 @@ def check_stores(cfg: Config, config: str) -> None:
     Weights of teachers are read where they are on this machine, and the pairs
     of training and validation are listed; nothing is computed.
 
-    Args:
-        cfg: The config.
-        config: Its name, for messages.
-
     Raises:
         StoreError: If a store is of another teacher, or lacks targets.
     """
@@ -150,7 +124,7 @@ def check_stores(cfg: Config, config: str) -> None:
     fit_to_stores(generators, datasets)
 
 
-def unwrap(dataset: Dataset) -> Iterator[PairedImages]:
+def unwrap(dataset: Dataset) -> Iterator[PairedDataset]:
     """Yield the data sets of pairs inside wrappers that repeat or join.
 
     Args:
@@ -169,11 +143,7 @@ def unwrap(dataset: Dataset) -> Iterator[PairedImages]:
 
 
 def default_parts(cfg: Config) -> list[str]:
-    """Choose ``'train'``, and ``'val'`` where it has paired images.
-
-    Args:
-        cfg: The config.
-    """
+    """Choose ``'train'``, and ``'val'`` where it has paired images."""
     kinds = [
         cls
         for one in iter_typed(cfg.get('val_dataloader'))
@@ -185,7 +155,7 @@ def default_parts(cfg: Config) -> list[str]:
 
 def cache_targets(
     generator: PairedImageTarget,
-    datasets: Sequence[PairedImages],
+    datasets: Sequence[PairedDataset],
     path: str | Path,
     *,
     dtype: str = 'float16',
@@ -290,9 +260,9 @@ def cache_targets(
     return folder, [*chain(*all_gather_object(faults))]
 
 
-def _homes(datasets: Sequence[PairedImages]) -> dict[str, PairedImages]:
+def _homes(datasets: Sequence[PairedDataset]) -> dict[str, PairedDataset]:
     """Map the names of all pairs to the data set that has each."""
-    homes: dict[str, PairedImages] = {}
+    homes: dict[str, PairedDataset] = {}
     for dataset in datasets:
         own = dataset.pair_keys()
         # The parts of a data set may overlap: the same name is the same pair.
@@ -300,7 +270,7 @@ def _homes(datasets: Sequence[PairedImages]) -> dict[str, PairedImages]:
     return homes
 
 
-def _preparation(datasets: Sequence[PairedImages]) -> dict:
+def _preparation(datasets: Sequence[PairedDataset]) -> dict:
     """Check that all images are prepared alike, and tell how."""
     each = [dict(dataset.image_preparation) for dataset in datasets]
     if any(one != each[0] for one in each):

@@ -47,14 +47,7 @@ class RunProgress(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Report now and then.
-
-        Args:
-            runner: The runner of the training.
-            batch_idx: Not used.
-            data_batch: Not used.
-            outputs: The iteration's logged values.
-        """
+        """Report now and then."""
         now = time.monotonic()
         done = runner.iter + 1
         if now - self._last < self.every and done < runner.max_iters:

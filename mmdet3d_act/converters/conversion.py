@@ -194,11 +194,7 @@ def write_checkpoint(
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """Format a network's config as the text of a config file.
-
-    Args:
-        config: Of the network.
-    """
+    """Format a network's config as the text of a config file."""
     return Config({'model': dict(config)}).pretty_text
 
 

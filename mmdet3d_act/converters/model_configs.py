@@ -67,11 +67,7 @@ def model_config(state: State, task: str, **known: Any) -> dict[str, Any]:
 
 
 def build_on_meta(config: Mapping[str, Any]) -> nn.Module:
-    """Build the network of a config without memory for its weights.
-
-    Args:
-        config: Of this module.
-    """
+    """Build the network of a config without memory for its weights."""
     with torch.device('meta'):
         return build_network(config)
 
@@ -365,12 +361,7 @@ def encoder_config(
 
 
 def detector_config(state: State, **known: Any) -> dict[str, Any]:
-    """Describe a 3DETR detector.
-
-    Args:
-        state: Our name to tensor.
-        **known: See :func:`encoder_config`.
-    """
+    """Describe a 3DETR detector."""
     head = under_prefix(state, 'bbox_head.')
     num_classes = len(head['cls_mlp.fc3.weight']) - 1
     num_angle_bins = len(head['angle_cls_mlp.fc3.weight'])

@@ -48,9 +48,6 @@ def read_published(path: str | Path) -> PublishedFile:
     ``argparse.Namespace``, as published ones do; any other object is refused,
     because building it would run code that the file names.
 
-    Args:
-        path: A file of ``torch.save``.
-
     Raises:
         CheckpointError: If there is no such file, it cannot be read, or holds
             a refused object, no weights or such as are not finite.

@@ -432,12 +432,7 @@ class PointCloudDataset(BaseDataset):
                 return self.pipeline(results)
         except BadSampleError as error:
             if self.on_error == 'raise':
-                raise BadSampleError(
-                    error.path,
-                    f'{error.fault}; mend or remove it, or set '
-                    "on_error='skip' in the data set's config to go on "
-                    'without it',
-                ) from error
+                raise error.with_remedy() from error
             self._report_bad(index, error)
             return None
         except ValueError as error:

@@ -34,10 +34,6 @@ class Draw:
 
     Every part is turned a little, so that no object is exactly symmetric;
     the whole is stretched, sheared and tapered a little.
-
-    Args:
-        part_names: The parts that the category has.
-        rng: Source of randomness.
     """
 
     def __init__(

@@ -139,13 +139,7 @@ class FileSet(ABC):
 def work_off(
     work: Callable[[Any], None], tasks: Sequence[Any], num_workers: int
 ) -> Iterator[None]:
-    """Yield once per finished task.
-
-    Args:
-        work: What is called with each task.
-        tasks: The tasks.
-        num_workers: Number of processes.
-    """
+    """Yield once per finished task."""
     if num_workers == 1 or len(tasks) < 2:
         yield from map(work, tasks)
         return

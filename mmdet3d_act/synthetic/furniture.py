@@ -122,18 +122,7 @@ def _seat(
     supports: tuple[Callable, ...],
     arms: float,
 ) -> None:
-    """Draw a seat with a back, if it is high, armrests and a support.
-
-    Args:
-        draw: Source of the random choices.
-        size: Width and depth.
-        level: Height of the seat.
-        thick: Thickness of the seat.
-        tops: Styles of the seat.
-        high: Height of the back, 0 for none.
-        supports: Styles of the support.
-        arms: How often there are armrests.
-    """
+    """Draw a seat with a back, if it is high, armrests and a support."""
     (width, depth), top = size, level + thick / 2
     seat, share = _board(draw, width, depth, thick, tops)
     draw.add('seat', seat.at(y=level))

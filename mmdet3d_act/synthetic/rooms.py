@@ -82,11 +82,7 @@ class Layout:
         return self._place(group, poses, free)
 
     def on_floor(self, group: list[Item]) -> bool:
-        """Place a group anywhere on the floor, often parallel to the walls.
-
-        Args:
-            group: The items, as of :meth:`at_wall`.
-        """
+        """Place a group anywhere on the floor, often parallel to the walls."""
 
         def poses(low: np.ndarray, high: np.ndarray) -> Iterator[tuple]:
             for _ in range(_TRIES):

@@ -31,11 +31,7 @@ _AXES = {'x': (1, 2, 0), 'y': (2, 0, 1), 'z': (0, 1, 2)}
 
 
 def to_numpy(values: Any) -> np.ndarray:  # noqa: ANN401
-    """Convert an array, a tensor of any device or a list to an array.
-
-    Args:
-        values: Of any shape.
-    """
+    """Convert an array, a tensor of any device or a list to an array."""
     if hasattr(values, 'detach'):
         values = values.detach().cpu()
         if values.is_floating_point():

@@ -132,11 +132,7 @@ def reconstruction_stages(
 
 
 def check_drawable(model: nn.Module) -> None:
-    """Refuse a model of which no reconstruction can be drawn.
-
-    Args:
-        model: The model, without a wrapper.
-    """
+    """Refuse a model of which no reconstruction can be drawn."""
     if isinstance(model, DiscreteVAE):
         return
     objectives = getattr(model, 'objectives', {})

@@ -53,7 +53,6 @@ def test_wrong_options(kind: str, options: dict, offender: str) -> None:
         ('SamplePoints', dict(method='grid', num_points=1)),
         ('SamplePoints', dict(replace=True, num_points=1, method='fps')),
         ('LoadPointCloud', dict(use_dim=2)),
-        ('LoadPointCloud', dict(coord_type='depth')),
         ('LoadPointCloud', dict(label_column=3, use_dim=4)),
         ('LoadScene', dict(use_dim=4)),
         ('LoadScene', dict(on_empty='skip')),

@@ -54,6 +54,12 @@ class BadSampleError(ValueError):
         """Give the file and the fault."""
         return f'{self.path}: {self.fault}'
 
+    def with_remedy(self) -> BadSampleError:
+        """Make the error that also says how to go on without the sample."""
+        remedy = "on_error='skip' in the data set's config to go on without it"
+        fault = f'{self.fault}; mend or remove it, or set {remedy}'
+        return BadSampleError(self.path, fault)
+
 
 @contextlib.contextmanager
 def reading(path: str, expected: str) -> Iterator[None]:

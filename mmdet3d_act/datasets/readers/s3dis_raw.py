@@ -72,9 +72,6 @@ def read_raw_room(room: RawRoom) -> tuple[np.ndarray, dict]:
     class from its file's name, as 'clutter' where it is none of the 13
     ('stairs').
 
-    Args:
-        room: The room.
-
     Returns:
         Rows (N, 7), float64: x, y, z in metres from the smallest one, red,
         green, blue from 0 to 255, label. And the ``repairs`` of rows, with
@@ -144,9 +141,6 @@ def read_object(
     """Read an object's points, and the rows that were mended.
 
     Characters that are not printable get the bit 0x20 back.
-
-    Args:
-        path: A file of rows "x y z red green blue".
 
     Returns:
         (N, 6), float64, N may be 0, and one entry per mended row.

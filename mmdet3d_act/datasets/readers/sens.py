@@ -87,9 +87,6 @@ class SensFrame(NamedTuple):
 class SensFile:
     """A `.sens` file, which is read frame after frame.
 
-    Args:
-        path: The file.
-
     Raises:
         BadSampleError: If it is missing or no such file.
     """

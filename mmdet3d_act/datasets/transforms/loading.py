@@ -26,7 +26,6 @@ from mmdet3d_act.registry import TRANSFORMS
 if TYPE_CHECKING:
     from mmdet3d.structures.points import BasePoints
 
-COORD_TYPES = ('DEPTH', 'LIDAR', 'CAMERA')
 # Coordinates, colours, and in rooms the place from 0 to 1.
 SCENE_DIMS = (3, 6)
 ROOM_DIMS = (3, 6, 9)
@@ -81,8 +80,6 @@ class LoadPointCloud(BaseTransform):
     Args:
         use_dim: Number of leading columns to keep: the 3 coordinates, and
             more for features.
-        coord_type: Type of MMDetection3D's points, 'DEPTH', 'LIDAR' or
-            'CAMERA', which its own transforms look at.
         npz_key: Name of the array in an ``.npz`` file; None takes the only
             one, or ``points``.
         mesh_points: Number of points drawn on the surface of a mesh.
@@ -102,20 +99,17 @@ class LoadPointCloud(BaseTransform):
         self,
         use_dim: int = 3,
         *,
-        coord_type: str = 'DEPTH',
         npz_key: str | None = None,
         mesh_points: int = 8192,
         ply_faces: bool = False,
         label_column: int | None = None,
     ) -> None:
         check_least('use_dim', use_dim, 3)
-        check_choice('coord_type', coord_type, COORD_TYPES)
         check_least('mesh_points', mesh_points, 1)
         if label_column is not None:
             # Labels are no input.
             check_least('label_column', label_column, use_dim)
         self.use_dim = use_dim
-        self.coord_type = coord_type
         self.label_column = label_column
         # What decides, besides the file, which points are read.
         self.read_options: dict[str, Any] = dict(
@@ -149,7 +143,7 @@ class LoadPointCloud(BaseTransform):
             Where the coordinates are too large for float32, ``offset`` (3,),
             float64, is what gives those of the file when it is added.
         """
-        from mmdet3d.structures.points import get_points_type
+        from mmdet3d.structures.points import DepthPoints
 
         points, offset = self.read(results)
         results.pop('raw_points', None)
@@ -171,9 +165,7 @@ class LoadPointCloud(BaseTransform):
                 results.get('allowed_labels'),
             )
         points = torch.from_numpy(points[:, : self.use_dim].copy())
-        results['points'] = get_points_type(self.coord_type)(
-            points, points_dim=self.use_dim
-        )
+        results['points'] = DepthPoints(points, points_dim=self.use_dim)
         return results
 
 
@@ -384,9 +376,6 @@ class LoadRoomBlock(LoadRoom):
 
     def transform(self, results: dict) -> dict:
         """Add the points of a block to a sample, and their labels.
-
-        Args:
-            results: With ``lidar_path``.
 
         Returns:
             The sample with ``points`` (num_points, use_dim), metres, and

@@ -77,11 +77,7 @@ class _FrozenAutoencoder(BaseModule):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """List what keeps a config from being built, with the remedy.
-
-        Args:
-            cfg: The config of this class.
-        """
+        """List what keeps a config from being built, with the remedy."""
         checkpoint = cfg.get('checkpoint')
         if not isinstance(checkpoint, str) or find_checkpoint(checkpoint):
             return []
@@ -126,13 +122,7 @@ class _FrozenAutoencoder(BaseModule):
         patches: PointPatches,
         data_samples: list | None = None,
     ) -> Tensor:
-        """Return the target of every patch, (B, G, ...).
-
-        Args:
-            inputs: Not used.
-            patches: The whole cloud's patches.
-            data_samples: Not used.
-        """
+        """Return the target of every patch, (B, G, ...)."""
         self.autoencoder.check_ready()
         return self._target(patches)
 

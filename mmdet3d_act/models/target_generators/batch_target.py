@@ -26,13 +26,7 @@ class PatchCoordinates(BaseModule):
         patches: PointPatches,
         data_samples: list | None = None,
     ) -> Tensor:
-        """Return the target, (B, G, K, 3).
-
-        Args:
-            inputs: Not used.
-            patches: The whole cloud's patches.
-            data_samples: Not used.
-        """
+        """Return the target, (B, G, K, 3)."""
         return patches.neighborhoods[..., :3]
 
 

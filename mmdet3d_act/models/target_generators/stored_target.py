@@ -154,19 +154,12 @@ class TargetStore:
         return [row for row in rows if self._done[row] != COMPLETE]
 
     def unreadable(self, keys: Sequence[str]) -> list[str]:
-        """List the names whose images could not be read.
-
-        Args:
-            keys: Names that are looked at.
-        """
+        """List the names whose images could not be read."""
         rows = zip(keys, self.rows(keys), strict=True)
         return [key for key, row in rows if self._done[row] == UNREADABLE]
 
     def rows(self, keys: Sequence[str]) -> list[int]:
         """Look up the rows of names.
-
-        Args:
-            keys: The names.
 
         Raises:
             StoreError: If there is no row of one.
@@ -205,11 +198,7 @@ class TargetStore:
         self._news.update(dict.fromkeys(rows, COMPLETE))
 
     def give_up(self, rows: Sequence[int]) -> None:
-        """Note that the images of rows cannot be read, for :meth:`flush`.
-
-        Args:
-            rows: Numbers of the rows.
-        """
+        """Note that the images of rows cannot be read, for :meth:`flush`."""
         self._news.update(dict.fromkeys(rows, UNREADABLE))
 
     def flush(self) -> None:
@@ -221,9 +210,6 @@ class TargetStore:
 
     def read(self, keys: Sequence[str]) -> Tensor:
         """Read the targets of names, (names, ...), float32.
-
-        Args:
-            keys: The names.
 
         Raises:
             StoreError: If one has no complete row.
@@ -295,9 +281,6 @@ class StoredTarget(BaseModule):
 
         The weights of the teacher are not read, so stores of other weights
         are found later.
-
-        Args:
-            cfg: The config of this class.
         """
         stored = cls(**{key: cfg[key] for key in cfg if key != 'type'})
         try:
@@ -335,9 +318,6 @@ class StoredTarget(BaseModule):
 
     def find_stores(self, wanted: dict) -> list[TargetStore]:
         """Find the stores whose identity has certain entries.
-
-        Args:
-            wanted: The entries.
 
         Raises:
             StoreError: If there is none.
@@ -481,11 +461,7 @@ class CachedTarget(BaseModule):
 
 
 def as_json(value: dict) -> dict:
-    """Convert a dict to what comes back from a JSON file: tuples to lists.
-
-    Args:
-        value: What JSON can hold.
-    """
+    """Convert a dict to what comes back from a JSON file: tuples to lists."""
     return json.loads(json.dumps(value))
 
 
@@ -529,11 +505,7 @@ def store_folder(root: str | Path, identity: dict) -> Path:
 
 
 def list_stores(path: str | Path) -> list[Path]:
-    """List the stores at a path: it itself, or those in it.
-
-    Args:
-        path: A store, or a folder of stores.
-    """
+    """List the stores at a path: it itself, or those in it."""
     path = Path(path).expanduser()
     if (path / INDEX).is_file():
         return [path]

@@ -236,11 +236,7 @@ class TokenTeacher(PretrainedTeacher):
             return cls.build_encoder(*args, **kwargs).spec()
 
     def check_num_groups(self, num_groups: int) -> None:
-        """Refuse a number of patches that the Transformer cannot take.
-
-        Args:
-            num_groups: Patches G.
-        """
+        """Refuse a number of patches that the Transformer cannot take."""
         fixed = self.transformer.num_tokens
         given = self.prompts.num_prompts
         if fixed is None or given + num_groups == fixed:

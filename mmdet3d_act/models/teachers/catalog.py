@@ -101,11 +101,7 @@ CATALOG = (
 
 
 def missing_package(kind: str) -> str | None:
-    """Say how to get the library of a class of teachers; None if it is here.
-
-    Args:
-        kind: Name of the class.
-    """
+    """Say how to get the library of a teacher class; None if it is here."""
     package, extra = LIBRARIES[kind]
     if importlib.util.find_spec(package) is not None:
         return None

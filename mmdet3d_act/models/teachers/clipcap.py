@@ -237,12 +237,7 @@ class MappingTransformer(nn.Module):
 
 
 def mapping_block(dims: int, num_heads: int) -> TransformerBlock:
-    """Build a block of the Transformer: half the usual MLP, with ReLU.
-
-    Args:
-        dims: Width C.
-        num_heads: Attention heads.
-    """
+    """Build a block of the Transformer: half the usual MLP, with ReLU."""
     block = TransformerBlock(dims, num_heads)
     block.mlp = nn.Sequential(
         OrderedDict(
@@ -315,11 +310,6 @@ class Captioner(nn.Module):
         """Compute the mean cross-entropy of the words, a scalar.
 
         The number 0 stands for no word and does not count.
-
-        Args:
-            tokens: See :meth:`forward`.
-            embedding: See :meth:`forward`.
-            mask: See :meth:`forward`.
         """
         logits = self(tokens, embedding, mask)
         before = self.mapping.sizes.prefix_length - 1

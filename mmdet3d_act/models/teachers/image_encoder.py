@@ -178,20 +178,12 @@ class ImageEncoder(FrozenTeacher):
 
     @torch.no_grad()
     def forward_patches(self, images: Tensor) -> Tensor:
-        """Compute one vector a patch, (B, L, D), float32, row by row.
-
-        Args:
-            images: See :meth:`forward`.
-        """
+        """Compute one vector a patch, (B, L, D), float32, row by row."""
         images = self.normalize(images)
         return self._patches(self.network, images).tokens.float()
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Scale images as the model has them, float32, the same shape.
-
-        Args:
-            images: See :meth:`forward`.
-        """
+        """Scale images as the model has them, float32, the same shape."""
         self.frozen.check_ready()
         size = (3, self.image_size, self.image_size)
         if images.dtype != torch.uint8 or images.shape[1:] != size:

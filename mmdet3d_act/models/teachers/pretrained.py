@@ -214,11 +214,7 @@ class PretrainedTeacher(BaseModule):
 
     @classmethod
     def check_requirements(cls, cfg: dict) -> list[str]:
-        """Find what keeps a config from running, with the remedy.
-
-        Args:
-            cfg: The config of this class.
-        """
+        """Find what keeps a config from running, with the remedy."""
         try:
             source = cls.weight_source(**arguments_of(cfg, cls.weight_source))
         except (ImportError, ValueError) as error:
@@ -229,11 +225,7 @@ class PretrainedTeacher(BaseModule):
         return [] if problem is None else [problem]
 
     def convert_state(self, state: Mapping[str, Tensor]) -> Mapping:
-        """Rename what a file calls otherwise than the library does today.
-
-        Args:
-            state: Name to tensor, as read.
-        """
+        """Rename what a file calls otherwise than the library does today."""
         return state
 
     def fill_part(
@@ -268,12 +260,7 @@ class PretrainedTeacher(BaseModule):
 
 
 def arguments_of(cfg: Mapping, function: Callable) -> dict[str, Any]:
-    """Take the arguments of a function out of a config.
-
-    Args:
-        cfg: The config of a class.
-        function: Takes some of the class's settings.
-    """
+    """Take the arguments of a function out of a config."""
     known = inspect.signature(function).parameters
     return {key: cfg[key] for key in known if key in cfg}
 

@@ -23,9 +23,6 @@ PromptedBlock = Callable[[nn.Module, Tensor, Tensor | None], Tensor]
 def prompted_block(block: nn.Module) -> PromptedBlock | None:
     """Find how to run a block with prompts as keys and values only.
 
-    Args:
-        block: A block of a pretrained Transformer.
-
     Returns:
         A function of the block, tokens (B, G, D) and prompts, (B or 1, P, D)
         or None, that returns the tokens after the block, (B, G, D): equal to

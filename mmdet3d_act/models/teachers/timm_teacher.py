@@ -61,11 +61,7 @@ def current_name(name: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse what is no model of timm.
-
-    Args:
-        name: Its name in timm 1.0, perhaps with the tag of its weights.
-    """
+    """Refuse what is no model of timm."""
     timm = import_library(*LIBRARY)
     model, _, tag = name.partition('.')
     # A name with a colon is one on a hub, whose config would be fetched.
