@@ -81,11 +81,6 @@ def choose_indices(
 ) -> list[int]:
     """Check the chosen indices, or spread some evenly.
 
-    Args:
-        dataset: What they index.
-        count: Number of indices.
-        indices: The choice, or None.
-
     Raises:
         UsageError: If one of them is not in the data set.
     """

@@ -127,9 +127,6 @@ def check_stores(cfg: Config, config: str) -> None:
 def unwrap(dataset: Dataset) -> Iterator[PairedDataset]:
     """Yield the data sets of pairs inside wrappers that repeat or join.
 
-    Args:
-        dataset: A data set, or MMEngine's wrapper around some.
-
     Raises:
         UsageError: If one is no data set of pairs.
     """

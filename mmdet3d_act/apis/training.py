@@ -121,10 +121,6 @@ def prepare_config(
 def train(cfg: Config, hooks: Sequence[Hook] = ()) -> str | None:
     """Train a config; return its last checkpoint, None where it saved none.
 
-    Args:
-        cfg: From :func:`prepare_config`.
-        hooks: Beside those of the config.
-
     Raises:
         UsageError: If the training samples make no batch.
     """

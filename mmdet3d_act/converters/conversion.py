@@ -173,11 +173,6 @@ def write_checkpoint(
 ) -> None:
     """Write a checkpoint as MMEngine's are, whole or not at all.
 
-    Args:
-        path: Where to.
-        state: The weights.
-        meta: Plain values only.
-
     Raises:
         OSError: If it cannot be written.
     """

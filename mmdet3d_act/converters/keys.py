@@ -270,10 +270,6 @@ def convert(
 
     Weights of convolutions of kernel size 1 become those of linear layers.
 
-    Args:
-        state: Published name to tensor.
-        rules: The table of the format.
-
     Returns:
         The renamed tensors, and the names that no rule knows.
     """

@@ -73,11 +73,7 @@ def build_on_meta(config: Mapping[str, Any]) -> nn.Module:
 
 
 def build_network(node: Any) -> Any:  # noqa: ANN401
-    """Build the network of a config, and what it consists of.
-
-    Args:
-        node: A config with ``type``, or a value in one.
-    """
+    """Build the network of a config, and what it consists of."""
     if not isinstance(node, Mapping):
         return node
     arguments = {
@@ -323,12 +319,7 @@ def _heads(width: int) -> int:
 def encoder_config(
     state: State, num_groups: int = NUM_GROUPS, **_: Any
 ) -> dict[str, Any]:
-    """Describe an encoder of 3DETR.
-
-    Args:
-        state: Our name to tensor.
-        num_groups: Of the published training.
-    """
+    """Describe an encoder of 3DETR."""
     widths = _widths(state, 'set_abstraction.fcs.')
     layers = {key.split('.')[1] for key in state if key.startswith('layers.')}
     config = dict(

@@ -233,11 +233,6 @@ def read_fold(
 ) -> tuple[list[np.ndarray], list[int], tuple[str, ...]]:
     """Read a split of a fold such as ``5way_10shot/0.pkl``.
 
-    Args:
-        path: The file.
-        way: Number of classes.
-        split: ``'train'`` or ``'test'``.
-
     Returns:
         Arrays (N, 3 + F), as many labels, and the name of each label's class,
         'class 0' and so on where the file does not tell.

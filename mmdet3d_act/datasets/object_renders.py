@@ -148,12 +148,7 @@ class ObjectRenders(PairedDataset):
         return info['views']
 
     def _find_views(self, name: str, keys: list[str]) -> list[dict]:
-        """List the views of an object, by their names.
-
-        Args:
-            name: The object.
-            keys: The views that have vectors.
-        """
+        """List the views of an object, by their names."""
         folder = os.path.join(self.data_root, 'images', name)
         files = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         views = []

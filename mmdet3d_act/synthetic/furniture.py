@@ -69,13 +69,6 @@ def _sled(draw: Draw, width: float, depth: float, height: float) -> Solid:
     return pair(tube(path, radius).at(x=width / 2 - draw(0.02, 0.08)))
 
 
-def _support(
-    draw: Draw, width: float, depth: float, height: float, *styles: Callable
-) -> Solid:
-    """Draw a support of one of the styles."""
-    return draw.pick(*styles)(draw, width, depth, height)
-
-
 def _board(
     draw: Draw, width: float, depth: float, thick: float, styles: str
 ) -> tuple[Solid, float]:
@@ -131,7 +124,7 @@ def _seat(
         back = back.turned('x', -draw(0.0, 0.28))
         draw.add('back', back.at(y=top, z=-0.46 * depth))
     below = share * width, share * depth, level - thick / 2
-    draw.add('support', _support(draw, *below, *supports))
+    draw.add('support', draw.pick(*supports)(draw, *below))
     if draw.chance(arms):
         draw.add('armrest', _arms(draw, width, depth).at(y=top))
 
@@ -229,7 +222,7 @@ def _table(draw: Draw) -> None:
     share *= draw.pick(0.8, 0.97)
     size = share * width, share * depth, level - thick / 2
     styles = _legs, _legs, _pedestal, _slabs, _sled
-    draw.add('support', _support(draw, *size, *styles))
+    draw.add('support', draw.pick(*styles)(draw, *size))
     if draw.chance(0.25):
         shelf, _ = _board(draw, 0.75 * width, 0.75 * depth, 0.025, 'box oval')
         draw.add('shelf', shelf.at(y=draw(0.25, 0.5) * level))
@@ -267,7 +260,8 @@ def _desk(draw: Draw) -> None:
         solid = solid.at(x, below - tall, 0.43 * depth)
         draw.add(part, both(solid))
     size = 0.98 * share * width, 0.96 * share * depth, below
-    draw.add('support', _support(draw, *size, _legs, _slabs, _slabs, _sled))
+    style = draw.pick(_legs, _slabs, _slabs, _sled)
+    draw.add('support', style(draw, *size))
     if draw.chance(0.35):
         high, z = draw(0.2, 0.5), -0.35 * depth
         shelf = box(0.95 * width, 0.025, 0.25 * depth).at(y=high)

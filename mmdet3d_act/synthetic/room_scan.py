@@ -97,11 +97,6 @@ def scan_room(
     The points are drawn from the pixels of all depth images, so that what no
     camera sees has none, and what is near or often looked at has many. A box
     is the extent of what was seen of a thing, as in ScanNet.
-
-    Args:
-        room: The room.
-        options: Number of points and frames, noise.
-        rng: Source of randomness.
     """
     poses = plan_views(room, options.num_views, rng)
     paint = _Paint(room, rng)
@@ -172,11 +167,6 @@ def plan_views(
     """Choose camera poses that show every thing of a room.
 
     Each looks at one thing, every fourth from as far as it can be.
-
-    Args:
-        room: The room.
-        num_views: Number of poses, at least 1.
-        rng: Source of randomness.
 
     Returns:
         (4, 4) camera to world each, in the coordinates of the room.

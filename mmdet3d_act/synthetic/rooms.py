@@ -299,12 +299,7 @@ RECIPES = {
 
 
 def draw_room(kind: str, rng: np.random.Generator) -> FurnishedRoom:
-    """Draw a room; again where what makes its kind found no place.
-
-    Args:
-        kind: One of `RECIPES`.
-        rng: Source of randomness.
-    """
+    """Draw a room; again where what makes its kind found no place."""
     recipe = RECIPES[kind]
     for _ in range(_ROOM_TRIES):
         sides = rng.uniform(recipe.low, recipe.high, 2)

@@ -145,11 +145,7 @@ class TargetStore:
         return len(self.keys)
 
     def pending(self, keys: Sequence[str] | None = None) -> list[int]:
-        """List the rows that are still to be written, unreadable ones too.
-
-        Args:
-            keys: Names that are looked at; None for all.
-        """
+        """List the rows that are still to be written, unreadable ones too."""
         rows = range(len(self)) if keys is None else self.rows(keys)
         return [row for row in rows if self._done[row] != COMPLETE]
 

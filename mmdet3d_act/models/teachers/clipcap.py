@@ -207,12 +207,7 @@ class ClipCapMapping(FrozenTeacher):
 
 
 class MappingTransformer(nn.Module):
-    """Learned constants that attend to tokens made of CLIP's embedding.
-
-    Args:
-        sizes: Of the mapping.
-        num_heads: Attention heads.
-    """
+    """Learned constants that attend to tokens made of CLIP's embedding."""
 
     def __init__(self, sizes: MappingSizes, num_heads: int) -> None:
         super().__init__()

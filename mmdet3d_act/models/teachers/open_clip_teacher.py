@@ -118,13 +118,7 @@ def warn_of_activation(name: str) -> None:
 def build_model(
     name: str, quick_gelu: bool, model_args: dict | None
 ) -> nn.Module:
-    """Build a model whose visual tower is complete, its weights random.
-
-    Args:
-        name: Name of the model.
-        quick_gelu: Whether its MLPs have quick-GELU.
-        model_args: Replaces entries of the tower's config.
-    """
+    """Build a model whose visual tower is complete, its weights random."""
     config = model_config(name)
     sizes = {**config['vision_cfg'], **(model_args or {})}
     if 'timm_model_name' in sizes:
@@ -135,10 +129,9 @@ def build_model(
 
 
 def of_visual_tower(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Select the tensors of the visual tower, named as in a whole model.
+    """Select the visual tower's tensors, of a whole model or the tower alone.
 
-    Args:
-        state: Of a whole model, or of its visual tower alone.
+    They are named as in a whole model.
     """
     if any('token_embedding' in key or 'visual.' in key for key in state):
         return {key: state[key] for key in state if key.startswith('visual.')}

@@ -266,12 +266,7 @@ def arguments_of(cfg: Mapping, function: Callable) -> dict[str, Any]:
 
 
 def import_library(package: str, extra: str) -> ModuleType:
-    """Import a library of teachers.
-
-    Args:
-        package: Name of its package.
-        extra: The extra of ``mmdet3d_act`` that brings it.
-    """
+    """Import a library of teachers."""
     try:
         return importlib.import_module(package)
     except ImportError as error:

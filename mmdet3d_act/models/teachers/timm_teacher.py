@@ -77,12 +77,7 @@ def check_name(name: str) -> None:
 
 
 def build_network(name: str, **model_args: Any) -> nn.Module:
-    """Build a model of timm, its weights random.
-
-    Args:
-        name: See :func:`check_name`.
-        **model_args: Further arguments of ``timm.create_model``.
-    """
+    """Build a model of timm, its weights random."""
     check_name(name)
     return import_library(*LIBRARY).create_model(name, **model_args)
 
