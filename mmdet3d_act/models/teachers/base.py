@@ -5,14 +5,12 @@ Letters: B batch, G patches, P prompts, L tokens, C channels, D teacher width.
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmdet3d_act.models.layers.frozen import FROZEN_SOURCE, FrozenModule
@@ -144,7 +142,7 @@ class TokenTeacher(PretrainedTeacher):
         in_channels: Channels of the tokens.
         out_channels: Channels of the output.
         pretrained: Whether weights are to be loaded; False is a random
-            initialisation, which is a control experiment and warns.
+            initialisation, which is a control experiment.
         num_prompts: Prompts P; 0 for none.
         prompt_mode: See :class:`~mmdet3d_act.models.layers.prompts.Prompts`.
         prompt_dropout: See there.
@@ -206,7 +204,7 @@ class TokenTeacher(PretrainedTeacher):
             else encoder
         )
         self.proj_out = nn.Linear(embed_dims, out_channels)
-        self._weights = 'missing' if pretrained else 'random'
+        self._is_pending = pretrained
 
     @classmethod
     @abstractmethod
@@ -264,10 +262,10 @@ class TokenTeacher(PretrainedTeacher):
 
     def load_pretrained(self) -> None:
         """Load the pretrained weights where they are still missing."""
-        if self._weights != 'missing':
+        if not self._is_pending:
             return
         name = self.fill_part(self.transformer, self.transformer.names)
-        self._weights = 'loaded'
+        self._is_pending = False
         if self.frozen:
             self.encoder.set_source(name)
 
@@ -281,7 +279,7 @@ class TokenTeacher(PretrainedTeacher):
         Returns:
             (B, G, out_channels).
         """
-        self._check(tokens, centers)
+        self._check(tokens.shape[1])
         with self._gradient_cut():
             x = self._run(self.proj_in(tokens), self.pos_embed(centers))
             norm = self.transformer.norm
@@ -298,7 +296,7 @@ class TokenTeacher(PretrainedTeacher):
             tokens: (B, G, in_channels).
             centers: (B, G, 3).
         """
-        self._check(tokens, centers)
+        self._check(tokens.shape[1])
         kept: list[Tensor] = []
         with self._gradient_cut():
             projected, position = self.proj_in(tokens), self.pos_embed(centers)
@@ -389,34 +387,15 @@ class TokenTeacher(PretrainedTeacher):
             return torch.no_grad()
         return nullcontext()
 
-    def _check(self, tokens: Tensor, centers: Tensor) -> None:
-        """Refuse what cannot be right, and warn of random weights once."""
-        if self._weights == 'missing':
+    def _check(self, num_groups: int) -> None:
+        """Refuse weights that are missing, and a wrong number of patches."""
+        if self._is_pending:
             raise RuntimeError(
                 f'the pretrained weights of {type(self).__name__} are not '
                 'loaded; call init_weights() of the model (the Runner does) '
                 'or load a checkpoint before using it'
             )
-        if tokens.ndim != 3 or tokens.shape[-1] != self.in_channels:
-            raise ValueError(
-                f'expected tokens (B, G, {self.in_channels}), got '
-                f'{tuple(tokens.shape)}; in_channels is set by the config'
-            )
-        if centers.shape != (*tokens.shape[:2], 3):
-            raise ValueError(
-                f'expected centers {(*tokens.shape[:2], 3)}, one for each '
-                f'token, got {tuple(centers.shape)}'
-            )
-        self.check_num_groups(tokens.shape[1])
-        if self.training and self._weights == 'random':
-            self._weights = 'random, warned'
-            print_log(
-                f'{type(self).__name__} is trained with a RANDOMLY '
-                'INITIALISED Transformer (pretrained=False): a control '
-                'experiment, not ACT',
-                logger='current',
-                level=logging.WARNING,
-            )
+        self.check_num_groups(num_groups)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *args: Any
@@ -430,7 +409,7 @@ class TokenTeacher(PretrainedTeacher):
             new is not None and new is not old and new.shape == old.shape
             for new, old in zip(given, own.values(), strict=True)
         ):
-            self._weights = 'from a checkpoint'
+            self._is_pending = False
         elif f'{prefix}encoder.{FROZEN_SOURCE}' in state_dict:
             # Tests and inference load checkpoints without init_weights().
             self.load_pretrained()

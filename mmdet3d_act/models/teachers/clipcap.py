@@ -194,12 +194,6 @@ class ClipCapMapping(FrozenTeacher):
         Args:
             embedding: CLIP's image embedding, (B, E).
         """
-        if embedding.ndim != 2 or embedding.shape[1] != self.sizes.clip_dims:
-            raise ValueError(
-                f'the mapping takes embeddings (B, {self.sizes.clip_dims}), '
-                f'got {tuple(embedding.shape)}; take the CLIP model that it '
-                'was trained with'
-            )
         if self.normalize:
             embedding = F.normalize(embedding, dim=-1)
         # (B, n C) of the MLP, (B, n, C) of the Transformer
