@@ -79,31 +79,6 @@ def test_published_numbers(name: str) -> None:
         assert found == DictAction._parse_iterable(value), key
 
 
-@pytest.mark.parametrize(
-    ('name', 'kept', 'drawn'),
-    [
-        ('act/act_cls_modelnet40.py', [1200], 1024),
-        ('act/act_cls_modelnet40-8k.py', [], 8192),
-        ('act/act_fewshot_modelnet40.py', [1200], 1024),
-        ('act/act_cls_scanobjectnn-objbg.py', [2400], 2048),
-        (f'{CONCEPT}.py', [], 4096),
-        (f'{CONCEPT}_1024pts.py', [], 1024),
-    ],
-)
-def test_points_of_a_training_sample(
-    name: str, kept: list, drawn: int
-) -> None:
-    dataset = peek(name).train_dataloader.dataset
-    steps = [*dataset.get('static_pipeline', ()), *dataset.pipeline]
-    counts = {
-        kind: [s.num_points for s in steps if s.type == kind]
-        for kind in ('KeepFarthestPoints', 'SamplePoints')
-    }
-    assert counts == {'KeepFarthestPoints': kept, 'SamplePoints': [drawn]}
-    # Drawn anew in each epoch.
-    assert any(s.type == 'SamplePoints' for s in dataset.pipeline)
-
-
 def test_ablations_change_what_they_say() -> None:
     objectives = {
         name: peek(f'{CONCEPT}_{name}.py').model.objectives

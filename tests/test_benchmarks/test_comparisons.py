@@ -86,16 +86,6 @@ def test_scenes_start_from_their_own_students():
     assert act.overrides[scenes.AUTOENCODER] == f'out/{stage1.name}'
 
 
-@pytest.mark.parametrize(('count', 'number'), [(20, 5), (13, 4), (3, 3)])
-def test_every_sample_is_held_out_once(count, number):
-    parts = retrieval.folds(count, number)
-    assert len(parts) == number
-    assert sorted(index for part in parts for index in part) == [*range(count)]
-    sizes = [len(part) for part in parts]
-    assert max(sizes) - min(sizes) <= 1
-    assert parts == retrieval.folds(count, number)
-
-
 def test_a_fold_trains_on_the_others():
     config = str(ROOT / retrieval.CONFIG)
     cfg = launch.load_config(config)
@@ -108,17 +98,3 @@ def test_a_fold_trains_on_the_others():
     ):
         assert loader.dataset.indices == [0, 1, 3]
         assert loader.dataset.split == 'all'
-
-
-def test_means_over_seeds_by_fold():
-    def record(seed: int, fold: int, value: float) -> dict:
-        metrics = dict(recall_1=value)
-        return dict(seed=seed, fold=fold, validations=[dict(metrics=metrics)])
-
-    records = [record(0, 1, 4.0), record(0, 0, 1.0), record(3, 0, 2.0)]
-    found = retrieval.by_fold(records, 'recall_1')
-    assert list(found.items()) == [(0, 1.5), (1, 4.0)]
-    # Without folds the seeds are compared.
-    own = [record(2, 0, 4.0), record(0, 0, 1.0)]
-    found = retrieval.by_fold(own, 'recall_1')
-    assert list(found.items()) == [(0, 1.0), (2, 4.0)]

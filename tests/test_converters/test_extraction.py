@@ -62,17 +62,13 @@ def test_it_is_taken_out_and_loads(tmp_path: Path, prefix: str) -> None:
     assert again.pretrained_meta == DATA
 
 
-def test_heads_are_not_guessed(tmp_path: Path) -> None:
-    save(tmp_path / 'a.pth')
-    found = extract_backbone(tmp_path / 'a.pth')
-    assert 'num_heads' not in found.config
-    assert found.config['num_layers'] == 2
-
-
-def test_positions_come_from_the_weights(tmp_path: Path) -> None:
+def test_settings_come_from_the_weights_and_are_not_guessed(
+    tmp_path: Path,
+) -> None:
     save(tmp_path / 'a.pth', position='after')
-    found = extract_backbone(tmp_path / 'a.pth')
-    assert found.config['position'] == 'after'
+    config = extract_backbone(tmp_path / 'a.pth').config
+    assert (config['num_layers'], config['position']) == (2, 'after')
+    assert 'num_heads' not in config
 
 
 def test_an_autoencoder_has_none(tmp_path: Path) -> None:

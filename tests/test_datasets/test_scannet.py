@@ -50,14 +50,6 @@ def root(tmp_path: Path) -> Path:
     return write_scannet(tmp_path, num_scenes=3, num_points=1200)
 
 
-def change(root: Path, split: str, edit: callable) -> None:
-    """Change the list of a split."""
-    path = root / f'scannet_infos_{split}.pkl'
-    content = pickle.loads(path.read_bytes())
-    edit(content['data_list'])
-    path.write_bytes(pickle.dumps(content))
-
-
 def detection(root: Path, **options: object) -> ScanNetScenes:
     return ScanNetScenes(str(root), **{'pipeline': DETECT, **options})
 
@@ -162,19 +154,6 @@ def test_the_categories_of_the_file_number_its_boxes(
     assert len(labels()) == len(before) - 1
     assert 'left out 3 boxes' in logged.text
     assert "'lamp': 3" in logged.text
-
-
-def test_scenes_without_boxes_and_alignment(
-    root: Path, logged: pytest.LogCaptureFixture
-) -> None:
-    def edit(scenes: list) -> None:
-        del scenes[1]['instances'], scenes[1]['axis_align_matrix']
-
-    change(root, 'train', edit)
-    instances = detection(root)[1]['data_samples'].gt_instances_3d
-    assert instances.bboxes_3d.tensor.shape == (0, 7)
-    assert instances.labels_3d.shape == (0,)
-    assert '1 of 3 scenes have no axis_align_matrix' in logged.text
 
 
 @pytest.mark.parametrize('idxs', [[0, 3], [0.5], [[0]]])

@@ -86,14 +86,6 @@ def test_streams_differ_in_all_parts_of_the_key() -> None:
         assert len(set(column)) == 27 + 9
 
 
-def test_static_stream_does_not_know_the_epoch() -> None:
-    first, second = (
-        static_stream(RngKey(1, epoch, 2)).generate_state(2).tolist()
-        for epoch in (0, 5)
-    )
-    assert first == second
-
-
 def test_substitute_order() -> None:
     order = substitute_order(RngKey(0, 1, 2), 20)
     assert sorted(order) == list(range(20))

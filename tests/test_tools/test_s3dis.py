@@ -60,26 +60,6 @@ def test_rooms_and_report(
     assert report['Area_5_hallway_6']['label_counts']['ceiling'] == 7
 
 
-def test_what_is_done_is_left_alone(
-    tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
-) -> None:
-    out = tmp_path / 'out'
-    assert _main(raw, out, '--areas', '1') == 0
-    first = _times(out)
-    assert sorted(first) == ['Area_1_WC_1.npy', 'Area_1_office_2.npy']
-    assert _main(raw, out) == 0
-    second = _times(out)
-    assert len(second) == 3
-    assert first.items() <= second.items()
-    capsys.readouterr()
-    assert _main(raw, out) == 0
-    assert _times(out) == second
-    # Still listed, though nothing was done.
-    assert 'ceiling_1.txt row 4' in capsys.readouterr().out
-    assert _main(raw, out, '--dtype', 'float64') == 0
-    assert np.load(out / 'Area_1_WC_1.npy').dtype == np.float64
-
-
 def test_interrupted_call_goes_on(
     tmp_path: Path, raw: Path, capsys: pytest.CaptureFixture
 ) -> None:

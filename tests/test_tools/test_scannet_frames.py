@@ -45,25 +45,6 @@ def test_pairs_that_can_be_read(
     assert dataset.skipped == {'frames with an invalid pose': 2}
 
 
-def test_the_same_command_goes_on(
-    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    out = tmp_path / 'out'
-    assert _main(scans, out, '--workers', '1') == 0
-    (out / 'scene0001_00' / 'frames.json').write_text('{')
-    kept = (out / 'scene0000_00' / 'pose' / '0.txt').stat().st_mtime_ns
-    capsys.readouterr()
-    assert _main(scans, out, '--workers', '1') == 0
-    printed = capsys.readouterr().out
-    assert '2 of 3 scenes are there' in printed
-    assert '6 pairs of 3 scenes' in printed
-    path = out / 'scene0000_00' / 'pose' / '0.txt'
-    assert path.stat().st_mtime_ns == kept
-    (out / 'scene0001_00' / 'frames.json').unlink()
-    assert _main(scans, out, '--workers', '1') == 2
-    assert 'not converted by this tool' in capsys.readouterr().err
-
-
 @pytest.mark.parametrize('workers', ['1', '2'])
 def test_the_others_do_not_wait_for_an_unreadable_scene(
     scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture, workers: str

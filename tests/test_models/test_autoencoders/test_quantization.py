@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdet3d_act.models.autoencoders import DiscreteVAE, quantization
 from mmdet3d_act.models.autoencoders.quantization import (
     choose_codes,
-    map_clouds,
     quantize,
     with_gumbel_noise,
 )
@@ -112,23 +111,3 @@ def test_only_one_part_is_kept() -> None:
         kept[vae.chunk_size] = len(wide)
     assert kept[None] >= 4
     assert kept[1] == 0
-
-
-def test_without_gradient_the_function_runs_once() -> None:
-    calls = []
-
-    def square(part: Tensor) -> tuple[Tensor, Tensor]:
-        calls.append(len(part))
-        return part.square(), part.sum(-1)
-
-    batch = nn.Parameter(torch.arange(10.0).view(5, 2))
-    with torch.no_grad():
-        squared, sums = map_clouds(square, batch, 2)
-    assert calls == [2, 2, 1]
-    toys.assert_close(squared, batch.square())
-    toys.assert_close(sums, batch.sum(-1))
-    squared, _ = map_clouds(square, batch, 2)
-    squared.sum().backward()
-    assert calls[:6] == [2, 2, 1] * 2
-    assert sorted(calls[6:]) == [1, 2, 2]
-    toys.assert_close(batch.grad, 2 * batch)
