@@ -168,14 +168,6 @@ def test_inference_segmentor(name: str, data: Path) -> None:
     assert torch.equal(alone.pred_pts_seg.pts_semantic_mask, masks[1])
 
 
-@pytest.mark.parametrize('scale', [0.1, 0.001])
-def test_narrow_scans_are_segmented(scale: float, data: Path) -> None:
-    model = init_model(SCENES, data)
-    scan = write_scan(data / 'narrow.bin', 600, scale)
-    found, _ = apis.inference_segmentor(model, scan)
-    assert len(found.pred_pts_seg.pts_semantic_mask) == 600
-
-
 @pytest.mark.parametrize(
     ('name', 'inferencer', 'key'),
     [

@@ -98,23 +98,3 @@ def test_small_run_then_votes(
     assert best >= voted['vote/overall_accuracy'] >= 0
     other = str(CONFIGS / 'act/act_cls_scanobjectnn_tiny.py')
     assert run_here('test', other, 'linear/epoch_1.pth', '--tta') == 2
-
-
-@pytest.mark.usefixtures('data_root')
-def test_variants_do_not_share_a_folder(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from mmdet3d_act.engine.launch import load_config, set_work_dir
-
-    def folder(name: str) -> str:
-        cfg = load_config(str(CONFIGS / name))
-        set_work_dir(cfg, None, name)
-        return cfg.work_dir
-
-    monkeypatch.setenv('ACT_TRANSFER', 'linear')
-    monkeypatch.setenv('ACT_TEACHER', 'deit-b')
-    assert folder(TINY) == 'work_dirs/act_cls_real-shapes_tiny_linear'
-    found = folder('act/act_dvae_shapenet.py')
-    assert found == 'work_dirs/act_dvae_shapenet_deit-b'
-    cfg = load('act/act_pretrain_shapenet.py')
-    assert cfg.model.objectives.act.target_generator.checkpoint == found

@@ -1,4 +1,4 @@
-"""Rows of panels: stages of clouds, scenes, and transforms."""
+"""Rows of panels: stages of clouds, and scenes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from PIL import Image
 
 from mmdet3d_act.visualization import scenes
 from mmdet3d_act.visualization.arrays import height_colors
-from mmdet3d_act.visualization.browsing import Step, Trace, trace_rows
 from mmdet3d_act.visualization.rasterizer import fit_frame
 from mmdet3d_act.visualization.reconstructions import (
     Stage,
@@ -111,29 +110,3 @@ def test_labels_and_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(thin.points) == 50
     row = int(np.flatnonzero((thin.points[7] == POINTS).all(1))[0])
     assert thin.colors[7].tolist() == COLORS[row % 2].tolist()
-
-
-def traced(*steps: Step) -> list:
-    return trace_rows(
-        [Trace('chair [3]', 0, 1, list(steps))], classes=['sofa', 'chair']
-    )[0]
-
-
-def step(scale: float = 1.0, **changes: object) -> Step:
-    return Step('Load', True, scale * (POINTS - 1.5))._replace(**changes)
-
-
-def test_patches_and_annotations_are_coloured() -> None:
-    patches = np.full(500, -1)
-    patches[3] = 4
-    _, grouped = traced(step(patches=patches))
-    np.testing.assert_array_equal(grouped.colors[:3], 0.78)
-    assert np.ptp(grouped.colors[3]) > 0.1
-    labels = np.arange(500) % 2
-    name, panel = traced(step(labels=labels))
-    assert name.message.endswith('\n2 classes')
-    assert len(np.unique(panel.colors, axis=0)) == 2
-    box = np.array([[0, 0, 0, 1, 1, 1, 0.0]])
-    name, panel = traced(step(boxes=box, labels=np.zeros(1, int)))
-    assert name.message.endswith('\n1 box of 1 class')
-    assert len(panel.points) > 500
