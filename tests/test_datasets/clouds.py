@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmengine.dataset import pseudo_collate
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -63,10 +62,3 @@ def by_index(loader: DataLoader) -> dict[int, Tensor]:
             batch['data_samples'], batch['inputs']['points'], strict=True
         )
     }
-
-
-def same(first: dict[int, Tensor], second: dict[int, Tensor]) -> bool:
-    """Return whether two epochs hold the same samples, bit for bit."""
-    return first.keys() == second.keys() and all(
-        torch.equal(first[key], second[key]) for key in first
-    )

@@ -20,8 +20,8 @@ from tests.test_datasets.clouds import (
     PIPELINE,
     by_index,
     read_epoch,
-    same,
 )
+from tests.test_models import toys
 
 
 def _data(root: Path, **kwargs: object) -> ShapeNet55:
@@ -49,8 +49,8 @@ def test_samples_do_not_depend_on_workers_or_restarts(
     np.random.seed(9)
     torch.manual_seed(9)
     assert len(alone) == 8
-    assert same(alone, _epoch(shapenet_root, 2))
-    assert same(alone, _epoch(shapenet_root, 2, num_workers=2))
+    assert toys.same(alone, _epoch(shapenet_root, 2))
+    assert toys.same(alone, _epoch(shapenet_root, 2, num_workers=2))
 
 
 def test_every_epoch_and_seed_differs(shapenet_root: Path) -> None:
@@ -73,8 +73,8 @@ def test_persistent_workers_follow_the_epoch(shapenet_root: Path) -> None:
     first = by_index(loader)
     loader.sampler.set_epoch(1)
     second = by_index(loader)
-    assert same(first, _epoch(shapenet_root, 0))
-    assert same(second, _epoch(shapenet_root, 1))
+    assert toys.same(first, _epoch(shapenet_root, 0))
+    assert toys.same(second, _epoch(shapenet_root, 1))
 
 
 def test_plain_indices_are_epoch_0_and_seed_0(shapenet_root: Path) -> None:

@@ -122,6 +122,13 @@ def without_gradient(module: nn.Module) -> list[str]:
     ]
 
 
+def same(first: dict, second: dict) -> bool:
+    """Return whether two dicts hold the same tensors, bit for bit."""
+    return first.keys() == second.keys() and all(
+        torch.equal(first[key], second[key]) for key in first
+    )
+
+
 def assert_close(actual: Tensor, expected: Tensor, tolerance: float = 1e-5):
     torch.testing.assert_close(
         actual, expected, rtol=tolerance, atol=tolerance

@@ -84,10 +84,3 @@ def test_things_never_overlap(layout: Layout) -> None:
         assert (high < SIZE + 1e-6).all()
         for other in blocks[:index]:
             assert not ((low < other[1]) & (other[0] < high)).all()
-
-
-def test_doors_keep_the_floor_free(layout: Layout) -> None:
-    layout.at_wall([crate()], free=0.75)
-    assert np.ptp(layout.blocks[0], axis=0)[:2].min() >= 0.7
-    layout.at_wall([crate()])
-    assert np.ptp(layout.blocks[1], axis=0)[:2].min() < 0.7

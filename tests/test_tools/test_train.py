@@ -12,6 +12,7 @@ import torch
 from mmdet3d_act import compat
 from mmdet3d_act.engine.failures import run_tool
 from tests.test_engine.toy import ROOT, write_config
+from tests.test_models import toys
 from tests.test_tools.loading import load_tool, run_script
 
 NUMBERS = count()
@@ -44,10 +45,6 @@ def weights(epoch: int) -> dict[str, torch.Tensor]:
     ]
 
 
-def equal(a: dict, b: dict) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-
-
 def test_trains_resumes_and_says_where(folder, capsys, monkeypatch):
     monkeypatch.setattr(compat, 'cpu_computes_bfloat16', lambda: True)
     write_config(folder)
@@ -73,7 +70,7 @@ def test_trains_resumes_and_says_where(folder, capsys, monkeypatch):
     assert 'Epoch(train) [1]' not in out
     # Half of it, as a cosine over 4 epochs is after 2.
     assert 'lr: 2.5000e-03' in out
-    assert not equal(weights(2), weights(3))
+    assert not toys.same(weights(2), weights(3))
 
 
 def test_missing_things_are_said_once_for_all_processes(tmp_path):
@@ -106,7 +103,7 @@ def test_two_processes_share_gradients(tmp_path):
         {k: v for k, v in state.items() if 'running' not in k}
         for state in saved
     )
-    assert equal(first, second)
+    assert toys.same(first, second)
     # 16 samples, 4 a step and process.
     assert 'Epoch(train) [1][2/2]' in result.stdout
 

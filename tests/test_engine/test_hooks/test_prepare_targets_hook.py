@@ -37,12 +37,6 @@ def saved(work_dir: Path, rank: int = 0) -> dict:
     return torch.load(work_dir / f'rank{rank}.pth', weights_only=True)
 
 
-def same(first: dict, second: dict) -> bool:
-    return first.keys() == second.keys() and all(
-        torch.equal(first[key], second[key]) for key in first
-    )
-
-
 def statistics(known: dict) -> dict:
     return {
         key: known['weights'][NORM + key]
@@ -94,13 +88,13 @@ def test_two_processes_know_the_same(folder):
             {k: v for k, v in known[part].items() if 'running' not in str(k)}
             for known in (first, second)
         )
-        assert same(one, other), part
+        assert toys.same(one, other), part
     # One process knows the same before it takes other steps.
-    assert same(alone['centers'], first['centers'])
+    assert toys.same(alone['centers'], first['centers'])
     for index, target in alone['targets'].items():
         toys.assert_close(first['targets'][index], target)
     toys.assert_close(statistics(first)['mean'], statistics(alone)['mean'])
-    assert not same(alone['weights'], first['weights'])
+    assert not toys.same(alone['weights'], first['weights'])
 
 
 def test_resumed_run_keeps_the_statistics(folder, monkeypatch):
@@ -123,4 +117,4 @@ def test_resumed_run_keeps_the_statistics(folder, monkeypatch):
     known = run('two', **options)
     assert calls == [3, 3, 2]
     assert sorted(known['targets']) == list(range(NUM_CLOUDS))
-    assert same(statistics(known), kept)
+    assert toys.same(statistics(known), kept)

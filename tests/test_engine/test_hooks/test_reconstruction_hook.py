@@ -12,6 +12,7 @@ from PIL import Image
 from mmdet3d_act.apis import prepare_config, train
 from tests.test_engine.distilling import write_distillation
 from tests.test_engine.toy import write_config
+from tests.test_models import toys
 
 
 @pytest.fixture
@@ -33,12 +34,6 @@ def run(work_dir: str, hook: dict | None, seed: int = 0) -> dict:
     return torch.load(train(cfg), weights_only=True)['state_dict']
 
 
-def same(first: dict, second: dict) -> bool:
-    return first.keys() == second.keys() and all(
-        torch.equal(first[key], second[key]) for key in first
-    )
-
-
 def names(work_dir: str) -> list[str]:
     found = (Path(work_dir) / 'reconstructions').glob('*.png')
     return sorted(path.name for path in found)
@@ -47,8 +42,8 @@ def names(work_dir: str) -> list[str]:
 def test_training_with_and_without_it_gives_the_same_weights(folder) -> None:
     plain = run('plain', None)
     epochs = run('epochs', dict(interval=1, num_samples=2))
-    assert same(plain, epochs)
-    assert not same(plain, run('other', None, seed=1))
+    assert toys.same(plain, epochs)
+    assert not toys.same(plain, run('other', None, seed=1))
     assert names('plain') == []
     assert names('epochs') == ['epoch_0.png', 'epoch_1.png']
     first, last = (

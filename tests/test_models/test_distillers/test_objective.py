@@ -68,24 +68,6 @@ def test_concept_loss_written_out() -> None:
     toys.assert_close(losses['concept.loss'], expected)
 
 
-def test_reconstruction_leaves_out_encoded_features() -> None:
-    model = distiller(objectives=dict(rec=reconstruction())).eval()
-    inputs = paired.batch()
-    losses = loss_of(model)
-    torch.manual_seed(0)
-    patches = model.student.group(inputs['points'])
-    encoded = model.student.encode(patches)
-    part = model.objectives['rec']
-    mask = part.mask(patches.centers)
-    # The student saw everything; the decoder does not see what it made of
-    # the masked patches.
-    hidden = encoded.features.masked_fill(mask.unsqueeze(-1), 7.0)
-    preds = part.neck(encoded._replace(features=hidden), patches, mask)
-    target = patches.neighborhoods
-    expected = part.head.loss(preds, target, mask)['loss']
-    toys.assert_close(losses['rec.loss'], expected)
-
-
 class Visible(Objective):
     """Says what it was given."""
 
