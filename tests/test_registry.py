@@ -44,14 +44,6 @@ def test_configs_are_built_and_the_built_passes() -> None:
     assert registry.build_module(None) is None
 
 
-def test_point_data_fits_a_data_sample() -> None:
-    structures = pytest.importorskip('mmdet3d.structures')
-    mask = torch.tensor([3, 1])
-    made = registry.point_data(pts_semantic_mask=mask)
-    sample = structures.Det3DDataSample(pred_pts_seg=made)
-    assert sample.pred_pts_seg.pts_semantic_mask is mask
-
-
 def test_registries_are_those_of_mmdet3d() -> None:
     mmdet3d = pytest.importorskip('mmdet3d.registry')
     assert registry.HAS_MMDET3D

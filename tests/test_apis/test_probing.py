@@ -49,14 +49,6 @@ def made_up(count: int = 12) -> list[dict]:
     ]
 
 
-def test_the_student_of_a_checkpoint_is_probed(encoder) -> None:
-    assert isinstance(encoder, PointTransformer)
-    assert not encoder.training
-    expected = distiller('points').student.state_dict()
-    got = encoder.state_dict()
-    assert all(torch.equal(got[key], expected[key]) for key in expected)
-
-
 def test_features_are_those_that_validation_uses(encoder) -> None:
     dataset = build_dataset(load_config('mae.py'), 'mae.py')
     steps = []

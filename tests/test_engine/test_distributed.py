@@ -52,15 +52,3 @@ def test_config_is_prepared_for_cpu(monkeypatch):
     cfg.sync_bn = 'torch'
     with pytest.raises(ValueError, match='sync_bn'):
         prepare_distributed(cfg)
-
-
-@pytest.mark.parametrize(
-    ('cuda', 'launcher'), [(True, 'pytorch'), (False, 'none')]
-)
-def test_config_is_left_alone_with_cuda_or_one_process(
-    monkeypatch, cuda, launcher
-):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
-    cfg = Config(dict(launcher=launcher, sync_bn='torch'))
-    prepare_distributed(cfg)
-    assert 'model_wrapper_cfg' not in cfg

@@ -55,13 +55,6 @@ def test_finds_all_at_any_depth_once_and_in_order():
     assert collect_problems(cfg, ['number', 'custom_hooks']) == []
 
 
-def test_teacher_that_its_library_does_not_have():
-    teacher = dict(type='mmdet3d.TimmTeacher', model_name='resnet11')
-    model = dict(type='DiscreteVAE', teacher=teacher)
-    (problem,) = collect_problems(Config(dict(model=model)))
-    assert "'resnet11'; alike are" in problem
-
-
 def test_same_problem_at_greater_length_is_left_out():
     class Longer(NeedsFile):
         @classmethod

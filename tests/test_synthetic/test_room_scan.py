@@ -93,19 +93,6 @@ def test_labels_and_instances_agree(
     assert len(np.unique(scan.instance[boxed])) == len(scan.boxes)
 
 
-def test_things_with_few_points_are_dropped(
-    room: FurnishedRoom, scan: RoomScan
-) -> None:
-    strict = rescan(room, min_points=150)
-    gone = np.setdiff1d(scan.instance, strict.instance)
-    assert len(gone[gone > 0]) > 0
-    for number in gone[gone > 0]:
-        assert 30 <= (scan.instance == number).sum() < 150
-    assert (strict.semantic[np.isin(scan.instance, gone)] == 0).all()
-    assert len(strict.boxes) < len(scan.boxes)
-    np.testing.assert_array_equal(strict.points, scan.points)
-
-
 def test_frames_and_points_are_of_one_world(scan: RoomScan) -> None:
     known = set()
     for frame in scan.frames:

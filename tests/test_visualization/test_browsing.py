@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
 
 from mmdet3d_act.datasets import ScanNetScenes, ShapeNet55
@@ -112,14 +111,6 @@ def test_bad_samples_are_told_and_not_replaced(
     assert path in trace.steps[0].error
     (fine,) = trace_sample(data, 5)
     assert len(fine.steps) == len(TITLES)
-
-
-def test_unknown_samples_and_data_sets_are_refused(data) -> None:
-    with pytest.raises(IndexError, match=r'in \[0, 8\), got 8'):
-        trace_sample(data, 8)
-    plain = torch.utils.data.TensorDataset(torch.zeros(3))
-    with pytest.raises(ValueError, match='TensorDataset has no pipeline'):
-        trace_sample(plain, 0)
 
 
 @pytest.mark.parametrize('task', ['detection', 'segmentation'])
