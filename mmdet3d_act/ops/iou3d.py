@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet3d_act.ops.boxes3d import box_hulls, check_boxes, footprints
+from mmdet3d_act.ops.boxes3d import box_hulls, check_boxes, footprints, turn
 
 ROTATIONS = ('exact', 'pretest', 'corners')
 
@@ -138,11 +138,9 @@ def _turned_area(
         shared: Extents that the pairs' hulls share, (..., 3).
         rotation: See :func:`giou3d`.
     """
-    shape = shared.shape[:-1]
     first, second = footprints(boxes), footprints(others)
     if rotation == 'exact':
-        hull = shared.detach()
-        candidates = hull[..., 0] * hull[..., 1] > 0
+        overlaps = (shared[..., :2] > 0).all(dim=-1)
     else:
         # From corner (-dx, -dy) to corner (+dx, +dy), wherever they are.
         low = torch.maximum(first[..., 2, :], second[..., 2, :])
@@ -150,59 +148,42 @@ def _turned_area(
         rectangle = (high - low).clamp(min=0).prod(dim=-1)
         if rotation == 'corners':
             return rectangle
-        candidates = rectangle.detach() > 0
-    first = first.expand(*shape, 4, 2)[candidates]
-    second = second.expand(*shape, 4, 2)[candidates]
-    area = boxes.new_zeros(shape)
-    return area.masked_scatter(candidates, convex_intersection(first, second))
+        overlaps = rectangle > 0
+    places = first - others[..., None, :2]
+    if others.shape[-1] == 7:
+        places = turn(places, -others[..., 6, None])
+    area = rectangle_intersection(places, others[..., 3:5] / 2)
+    return torch.where(overlaps, area, torch.zeros_like(area))
 
 
-def convex_intersection(polygons: Tensor, others: Tensor) -> Tensor:
-    """Return the areas that pairs of convex polygons share, (P,).
+def rectangle_intersection(polygons: Tensor, half: Tensor) -> Tensor:
+    """Compute the areas that convex polygons share with rectangles, (...).
 
-    Args:
-        polygons: (P, V, 2), corners counter-clockwise.
-        others: (P, W, 2), corners counter-clockwise.
-    """
-    # Near the origin the products below lose least.
-    origin = others.detach().mean(dim=1, keepdim=True)
-    polygons, others = polygons - origin, others - origin
-    for index in range(others.shape[1]):
-        start = others[:, index]
-        end = others[:, (index + 1) % others.shape[1]]
-        polygons = _keep_left(polygons, start, end)
-    following = polygons.roll(-1, dims=1)
-    return _cross(polygons, following).sum(dim=1).abs() / 2
-
-
-def _keep_left(polygons: Tensor, start: Tensor, end: Tensor) -> Tensor:
-    """Cut polygons along lines and keep what is left of them.
+    The area of a polygon is the integral of x dy along its edges. Of what
+    lies in a rectangle it is the same integral with x clamped, over those y
+    that the rectangle has: edge by edge in closed form, nothing is sorted
+    and all shapes are known.
 
     Args:
-        polygons: (P, V, 2).
-        start: A point of each line, (P, 2).
-        end: Another one, further along, (P, 2).
-
-    Returns:
-        (P, V + 1, 2): what is kept; its first corner is repeated where there
-        are fewer.
+        polygons: (..., V, 2), corners counter-clockwise, in the axes of the
+            rectangle around its middle.
+        half: Half of the rectangle's sides, (..., 2).
     """
-    number = polygons.shape[1]
-    side = _cross((end - start)[:, None], polygons - start[:, None])
-    inside = side >= 0
-    following, next_side = polygons.roll(-1, dims=1), side.roll(-1, dims=1)
-    crosses = inside != inside.roll(-1, dims=1)
-    step = torch.where(crosses, side - next_side, torch.ones_like(side))
-    share = torch.where(crosses, side, torch.zeros_like(side)) / step
-    cuts = polygons + share[..., None] * (following - polygons)
-    corners = torch.stack([polygons, cuts], dim=2).flatten(1, 2)  # P 2V 2
-    kept = torch.stack([inside, crosses], dim=2).flatten(1, 2)
-    order = torch.argsort(~kept, dim=1, stable=True)[:, : number + 1]
-    place = torch.arange(number + 1, device=polygons.device)
-    order = torch.where(place < kept.sum(1, keepdim=True), order, order[:, :1])
-    return corners.gather(1, order[..., None].expand(-1, -1, 2))
-
-
-def _cross(first: Tensor, second: Tensor) -> Tensor:
-    """Return x1 y2 - y1 x2 of (..., 2) vectors."""
-    return first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+    x, y = polygons.unbind(-1)
+    wide, high = half[..., None].unbind(-2)
+    run, rise = (one.roll(-1, -1) - one for one in (x, y))
+    slope = torch.where(rise == 0, 1, rise)
+    # Where along the edge the rectangle's y begin and end, as shares of it.
+    ends = [
+        torch.minimum(torch.maximum(one, -high), high) for one in (y, y + rise)
+    ]
+    shares = [((end - y) / slope).clamp(0, 1) for end in ends]
+    first, last = (x + share * run for share in shares)
+    low, up = (
+        torch.minimum(torch.maximum(one, -wide), wide) for one in (first, last)
+    )
+    # The mean of a clamped linear function.
+    length = last - first
+    share = (up - low) / torch.where(length == 0, 1, length)
+    mean = (low + up + share * (first - low + last - up)) / 2
+    return (mean * (ends[1] - ends[0])).sum(dim=-1).clamp(min=0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmdet3d_act import ops
-from mmdet3d_act.ops.iou3d import convex_intersection
+from mmdet3d_act.ops.iou3d import rectangle_intersection
 from tests.test_ops.test_boxes3d import random_boxes
 
 CUBE = torch.tensor([0.0, 0, 0, 1, 1, 1])
@@ -93,10 +93,13 @@ def test_gradients(rotation: str) -> None:
 
 
 def test_triangle_in_a_square() -> None:
-    square = torch.tensor([[[0.0, 0], [2, 0], [2, 2], [0, 2]]])
-    triangle = torch.tensor([[[1.0, 1], [5, 1], [1, 5]]])
-    assert float(convex_intersection(square, triangle)) == pytest.approx(1)
-    assert float(convex_intersection(triangle, square)) == pytest.approx(1)
+    triangle = torch.tensor([[[0.0, 0], [4, 0], [0, 4]]])
+    half = torch.tensor([[1.0, 1]])
+    assert float(rectangle_intersection(triangle, half)) == pytest.approx(1)
+    # The square is in the triangle; it is cut at a corner.
+    assert float(rectangle_intersection(triangle - 1, half)) == 4
+    cut = rectangle_intersection(triangle - 1.5, half)
+    assert float(cut) == pytest.approx(3.5)
 
 
 def test_half_precision_is_computed_in_single() -> None:
