@@ -14,6 +14,7 @@ from mmdet3d_act.datasets.scanobjectnn import ScanObjectNN
 from mmdet3d_act.datasets.seeding import EpochSampler, SampleIndex
 from mmdet3d_act.datasets.shapenet55 import ShapeNet55
 from mmdet3d_act.datasets.shapenet_part import ShapeNetPart
+from mmdet3d_act.datasets.sunrgbd import SUNRGBDScenes
 from mmdet3d_act.datasets.wrappers import BalancedDataset, UnionDataset
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     'ScanNetScenes',
     'ScanObjectNN',
     'ShapeNet55',
+    'SUNRGBDScenes',
     'ShapeNetPart',
     'UnionDataset',
     'read_points',

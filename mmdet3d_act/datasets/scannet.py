@@ -39,8 +39,6 @@ DETECTION_IDS = (
 # Of the points: walls, floors, and other furniture for the last box class.
 SEGMENTATION_IDS = (1, 2, *DETECTION_IDS)
 
-# The data set of MMDetection3D that says what a task's annotations are.
-SOURCES = dict(detection='ScanNetDataset', segmentation='ScanNetSegDataset')
 BOX_TYPE = 'Depth'
 _FOLDERS = dict(
     pts='points',
@@ -85,6 +83,11 @@ class ScanNetScenes(PointCloudDataset):
 
     METAINFO: ClassVar[dict] = dict(up_axis='z', normalization='none')
     SPLITS = ('train', 'val')
+    NAME = 'scannet'
+    # The data set of MMDetection3D that knows a task's annotations.
+    SOURCES: ClassVar[dict] = dict(
+        detection='ScanNetDataset', segmentation='ScanNetSegDataset'
+    )
     LAYOUT = (
         'scannet_infos_<train|val>.pkl, points/<scene>.bin and, for '
         'segmentation, semantic_mask/<scene>.bin'
@@ -109,7 +112,7 @@ class ScanNetScenes(PointCloudDataset):
         **kwargs: Any,
     ) -> None:
         check_choice('box_type_3d', box_type_3d, (BOX_TYPE,))
-        check_choice('task', task, tuple(SOURCES))
+        check_choice('task', task, tuple(self.SOURCES))
         check_least('samples_per_scene', samples_per_scene, 1)
         self.task = task
         if task == 'segmentation':
@@ -120,7 +123,7 @@ class ScanNetScenes(PointCloudDataset):
         super().__init__(
             data_root,
             split,
-            ann_file=ann_file or f'scannet_infos_{split}.pkl',
+            ann_file=ann_file or f'{self.NAME}_infos_{split}.pkl',
             metainfo=metainfo,
             **kwargs,
         )
@@ -129,12 +132,15 @@ class ScanNetScenes(PointCloudDataset):
     def known_classes(cls, cfg: dict) -> dict:
         """Name classes and colours of a configured data set."""
         named = (cfg.get('metainfo') or {}).get('classes')
-        return _class_meta(cfg.get('task', 'detection'), named)
+        return cls._class_meta(cfg.get('task', 'detection'), named)
 
     def describe(self) -> None:
         """Name classes and colours, which `init_model` asks for."""
         named = self._metainfo.get('classes')
-        self._metainfo = {**_class_meta(self.task, named), **self._metainfo}
+        self._metainfo = {
+            **self._class_meta(self.task, named),
+            **self._metainfo,
+        }
 
     def label_of(self, sample: dict) -> str:
         """Name the kind by which ``label_fraction`` divides: one of all."""
@@ -161,7 +167,7 @@ class ScanNetScenes(PointCloudDataset):
         infos = self._read_infos(known)
         self._metainfo = {
             **source.metainfo,
-            **_class_meta(self.task, source.metainfo['classes']),
+            **self._class_meta(self.task, source.metainfo['classes']),
             **self._metainfo,
             'box_type_3d': BOX_TYPE,
         }
@@ -169,6 +175,9 @@ class ScanNetScenes(PointCloudDataset):
         samples = []
         for number, info in enumerate(infos):
             sample = source.parse_data_info(info)
+            sample = {**sample['lidar_points'], **sample}
+            # Of SUN RGB-D; not read.
+            sample.pop('images', None)
             for key in ('ann_info', 'eval_ann_info'):
                 if 'gt_labels_3d' in sample.get(key, ()):
                     _drop_other_classes(sample[key])
@@ -200,12 +209,22 @@ class ScanNetScenes(PointCloudDataset):
         info['box_type_3d'], info['box_mode_3d'] = get_box_type(BOX_TYPE)
         return info
 
+    @classmethod
+    def _class_meta(cls, task: str, named: Sequence[str] | None) -> dict:
+        """Give names and colours of all or some classes of a task."""
+        meta = DATASETS.get(cls.SOURCES[task]).METAINFO
+        colors = dict(zip(meta['classes'], meta['palette'], strict=False))
+        classes = tuple(named or meta['classes'])
+        if not colors.keys() >= {*classes}:
+            return dict(classes=classes)
+        return dict(classes=classes, palette=[colors[one] for one in classes])
+
     def _folder(self, name: str) -> str:
         return os.path.join(self.data_root, _FOLDERS[name])
 
     def _build_source(self) -> BaseDataset:
         """Build MMDetection3D's data set, without its list."""
-        cls = DATASETS.get(SOURCES[self.task])
+        cls = DATASETS.get(self.SOURCES[self.task])
         known = cls.METAINFO['classes']
         classes = self._metainfo.get('classes', known)
         for name in classes:
@@ -215,6 +234,7 @@ class ScanNetScenes(PointCloudDataset):
             ann_file=self.ann_file,
             metainfo=dict(classes=tuple(classes)),
             data_prefix=dict(_FOLDERS),
+            modality=dict(use_lidar=True, use_camera=False),
             test_mode=self.test_mode,
             lazy_init=True,
         )
@@ -237,13 +257,13 @@ class ScanNetScenes(PointCloudDataset):
         if unknown:
             log_once(
                 f'{self.ann_file}: left out {sum(unknown.values())} boxes of '
-                f'categories that are none of {SOURCES[self.task]}: '
+                f'categories that are none of {self.SOURCES[self.task]}: '
                 f'{dict(unknown)}'
             )
         missing = sum(
             'axis_align_matrix' not in info for info in content['data_list']
         )
-        if missing:
+        if missing and self.NAME == 'scannet':
             log_once(
                 f'{self.ann_file}: {missing} of {len(infos)} scenes have no '
                 'axis_align_matrix, their points are taken as aligned with '
@@ -267,16 +287,6 @@ class ScanNetScenes(PointCloudDataset):
                 f'{self.ann_file}, got {numbers!r}',
             )
         return numbers.tolist()
-
-
-def _class_meta(task: str, named: Sequence[str] | None) -> dict:
-    """Give names and colours of all or some classes of a task."""
-    meta = DATASETS.get(SOURCES[task]).METAINFO
-    colors = dict(zip(meta['classes'], meta['palette'], strict=False))
-    classes = tuple(named or meta['classes'])
-    if not colors.keys() >= {*classes}:
-        return dict(classes=classes)
-    return dict(classes=classes, palette=[colors[one] for one in classes])
 
 
 def _drop_other_classes(annotations: dict) -> None:

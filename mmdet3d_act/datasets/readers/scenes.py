@@ -14,7 +14,7 @@ from mmdet3d_act.datasets.readers.points import check_cloud, check_labels
 from mmdet3d_act.datasets.readers.projection import is_rigid
 
 MASKS = ('pts_semantic_mask', 'pts_instance_mask')
-_PREPARE = 'python tools/create_data.py scannet of MMDetection3D'
+_PREPARE = 'tools/create_data.py of MMDetection3D'
 _MAKE_AGAIN = f'make it again with {_PREPARE}'
 
 
