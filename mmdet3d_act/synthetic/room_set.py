@@ -118,10 +118,8 @@ class RoomSet(FileSet):
             write_bytes(folder / name / f'{task.scene}.bin', values.tobytes())
         if self.frames:
             _write_frames(root / FRAMES_ROOT / task.scene, scan)
-        # Centre, size, NYU40 number as in ScanNet; the yaw follows.
-        boxes = np.insert(scan.boxes, 6, scan.box_labels, axis=1)
-        if not self.scan.turned:
-            boxes = boxes[:, :7]
+        # Centre, size, NYU40 number as in ScanNet.
+        boxes = np.column_stack([scan.boxes[:, :6], scan.box_labels])
         stem = folder / 'scannet_instance_data' / task.scene
         write_array(Path(f'{stem}_axis_align_matrix.npy'), scan.align)
         write_array(Path(f'{stem}_aligned_bbox.npy'), boxes)
@@ -153,7 +151,7 @@ def _write_frames(folder: Path, scan: RoomScan) -> None:
     """Write the frames as ScanNet's exporter does."""
     for index, frame in enumerate(scan.frames):
         number = index * _FRAME_STEP
-        color, depth = _encoded(frame)
+        color, depth = encode_frame(frame)
         write_bytes(folder / 'color' / f'{number}.jpg', color)
         write_bytes(folder / 'depth' / f'{number}.png', depth)
         write_rows(folder / 'pose' / f'{number}.txt', frame.pose)
@@ -162,7 +160,7 @@ def _write_frames(folder: Path, scan: RoomScan) -> None:
         write_rows(path, scan.intrinsic)
 
 
-def _encoded(frame: RoomFrame) -> tuple[bytes, bytes]:
+def encode_frame(frame: RoomFrame) -> tuple[bytes, bytes]:
     """Encode colour and depth of a frame."""
     from PIL import Image
 
@@ -179,7 +177,7 @@ def _infos(folder: Path, scenes: list[str]) -> dict[str, Any]:
         stem = folder / 'scannet_instance_data' / scene
         instances = [
             {
-                'bbox_3d': np.delete(box, 6).tolist(),
+                'bbox_3d': box[:6].tolist(),
                 'bbox_label_3d': DETECTION_IDS.index(int(box[6])),
             }
             for box in np.load(f'{stem}_aligned_bbox.npy')

@@ -7,7 +7,14 @@ results on them say nothing about real rooms.
     python tools/dataset_converters/make_synthetic_scenes.py
     ACT_DATA_ROOT=data/synthetic python tools/train.py CONFIG
 
-writes below the given folder (default: data/synthetic)
+With --turned-boxes the rooms are in the layout of SUN RGB-D instead: the
+origin is at the first camera, which looks along y.
+
+    sunrgbd/points/<scene>.bin           (N, 6) float32: metres, z up; colour
+    sunrgbd/sunrgbd_infos_{train,val}.pkl   boxes with a yaw, as 1.x
+    sunrgbd/sunrgbd_trainval/image/<scene>.jpg   what the first camera sees
+
+Else it writes below the given folder (default: data/synthetic)
 
     scannet/points/<scene>.bin           (N, 6) float32: metres, z up; colour
     scannet/semantic_mask/<scene>.bin    (N,) int64, NYU40, 0 without label
@@ -82,8 +89,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         '--turned-boxes',
         action='store_true',
-        help='boxes follow the turn of a thing, as in SUN RGB-D: seven '
-        'numbers each (default: parallel to the walls)',
+        help='write the layout of SUN RGB-D, where boxes follow the turn of '
+        'a thing (default: ScanNet, boxes parallel to the walls)',
     )
     add(
         '--no-frames',
@@ -104,6 +111,7 @@ def to_set(args: argparse.Namespace) -> RoomSet:
     """Build the set of the command line's options."""
     from mmdet3d_act.synthetic.room_scan import RoomScanOptions
     from mmdet3d_act.synthetic.room_set import RoomSet
+    from mmdet3d_act.synthetic.turned_room_set import TurnedRoomSet
 
     width, height = args.image_size
     scan = RoomScanOptions(
@@ -113,7 +121,8 @@ def to_set(args: argparse.Namespace) -> RoomSet:
         **{name: getattr(args, name) for name in SCAN},
     )
     values = {name: getattr(args, name) for name in SET}
-    return RoomSet(scan=scan, frames=args.frames, **values)
+    kind = TurnedRoomSet if args.turned_boxes else RoomSet
+    return kind(scan=scan, frames=args.frames, **values)
 
 
 def run(args: argparse.Namespace) -> None:
