@@ -1,4 +1,4 @@
-"""Small rooms on disk in MMDetection3D's ScanNet layout, for tests."""
+"""Small rooms on disk as MMDetection3D has ScanNet and SUN RGB-D."""
 
 from __future__ import annotations
 
@@ -94,4 +94,42 @@ def write_scannet(
     (folder / 'seg_info').mkdir(exist_ok=True)
     idxs = np.repeat(np.arange(num_scenes), 2)
     np.save(folder / 'seg_info' / 'train_resampled_scene_idxs.npy', idxs)
+    return folder
+
+
+def write_sunrgbd(root: Path, num_scenes: int = 2) -> Path:
+    """Write the rooms, turned, in SUN RGB-D's layout; return its folder."""
+    folder = root / 'sunrgbd'
+    (folder / 'points').mkdir(parents=True)
+    labels = [0, 3, 1]  # of FURNITURE
+    infos = []
+    for number in range(num_scenes):
+        made = room(np.random.default_rng(number), 6000)
+        yaw = 0.3 + number
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+        points, boxes = made['points'], np.array(made['boxes'])
+        points[:, :3] = points[:, :3] @ turn.T
+        boxes[:, :3] = boxes[:, :3] @ turn.T
+        boxes = np.insert(boxes, 6, yaw, axis=1).tolist()
+        points.tofile(folder / f'points/{number:06d}.bin')
+        image = dict(img_path=f'{number:06d}.jpg', depth2img=np.eye(3))
+        infos.append(
+            dict(
+                lidar_points=dict(
+                    num_pts_feats=6, lidar_path=f'{number:06d}.bin'
+                ),
+                images=dict(CAM0=image),
+                instances=[
+                    dict(bbox_3d=box, bbox_label_3d=label, bbox=[0, 0, 1, 1])
+                    for box, label in zip(boxes, labels, strict=True)
+                ],
+            )
+        )
+    # A view without an object, as some of SUN RGB-D are.
+    infos.append(dict(infos[0], instances=[]))
+    listed = dict(metainfo=dict(dataset='sunrgbd'), data_list=infos)
+    for split in ('train', 'val'):
+        path = folder / f'sunrgbd_infos_{split}.pkl'
+        path.write_bytes(pickle.dumps(listed))
     return folder

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from tests.mini_scannet import write_scannet
+from tests.mini_scannet import write_scannet, write_sunrgbd
 from tests.rgbd_files import write_frames
 from tests.segmentation_data import write_rooms, write_shapes
 from tests.small_data import write_probe, write_shapenet
@@ -97,6 +97,7 @@ def write_everything(root: Path) -> None:
     write_shapes(root, train=2, val=1, test=2)
     write_rooms(root, areas=tuple(range(1, 7)), points=8000)
     write_scannet(root)
+    write_sunrgbd(root)
     frames = write_frames(root)
     for split in ('train', 'val'):
         path = frames / f'scannetv2_{split}.txt'

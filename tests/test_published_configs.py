@@ -62,6 +62,19 @@ PUBLISHED = {
     '3detr/3detr-m_scannet.py': """
         model.backbone.dropout=0.3
         model.backbone.masking_radii=(0.4,0.8,1.2)""",
+    # The arguments of scripts/sunrgbd_{,masked_}ep1080.sh.
+    '3detr/3detr_sunrgbd.py': """
+        model.bbox_head.num_queries=128 model.bbox_head.num_angle_bins=12
+        model.bbox_head.assigner.giou_cost=3.0
+        model.bbox_head.assigner.cls_cost=1.0
+        model.bbox_head.assigner.center_cost=5.0
+        model.bbox_head.assigner.objectness_cost=5.0
+        model.bbox_head.loss.giou_weight=0.0
+        model.bbox_head.loss.no_object_weight=0.1
+        optim_wrapper.optimizer.lr=7e-4 train_cfg.max_epochs=1080""",
+    '3detr/3detr-m_sunrgbd.py': """
+        model.backbone.dropout=0.1 model.bbox_head.loss.cls_weight=0.8
+        model.backbone.masking_radii=(0.4,0.8,1.2)""",
     'act/act_3detr_scannet_720e.py': 'train_cfg.max_epochs=720',
     'act/act_cls_modelnet40-8k.py': 'model.backbone.num_groups=512',
     'act/act_partseg_shapenetpart.py': 'train_cfg.max_epochs=300',

@@ -8,10 +8,10 @@ from mmdet3d_act.datasets.scannet import ScanNetScenes
 from mmdet3d_act.registry import DATASETS
 
 # In the order of their labels, as MMDetection3D's data set has them.
-DETECTION_CLASSES = tuple(
-    'bed table sofa chair toilet desk dresser night_stand bookshelf '
-    'bathtub'.split()
-)
+DETECTION_CLASSES = (
+    'bed', 'table', 'sofa', 'chair', 'toilet', 'desk', 'dresser',
+    'night_stand', 'bookshelf', 'bathtub',
+)  # fmt: skip
 
 
 @DATASETS.register_module()

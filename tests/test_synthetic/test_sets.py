@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from mmdet3d_act.ops import count_points_in_boxes
+from mmdet3d_act.registry import gravity_boxes
 from mmdet3d_act.synthetic.file_set import FileSet
 from mmdet3d_act.synthetic.room_scan import RoomScanOptions
 from mmdet3d_act.synthetic.room_set import RoomSet
 from mmdet3d_act.synthetic.shape_scan import ScanOptions
 from mmdet3d_act.synthetic.shape_set import ShapeSet
+from mmdet3d_act.synthetic.turned_room_set import TurnedRoomSet
 
 SHAPES = ShapeSet(
     num_pretrain=5,
@@ -107,6 +111,46 @@ def test_rooms_are_laid_out_as_promised(scene_root: Path) -> None:
     assert listed.read_text() == 'scene5000_00\n'
 
 
+@pytest.fixture(scope='module')
+def turned_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a small set of rooms with turned boxes."""
+    root = tmp_path_factory.mktemp('turned')
+    scan = dataclasses.replace(SMALL_SET.scan, turned=True)
+    rooms = TurnedRoomSet(num_train=4, num_val=1, scan=scan)
+    rooms.write(root)
+    counts = rooms.count_boxes(root)
+    assert counts['chair'] > counts['night_stand'] == 0
+    return root
+
+
+def test_the_stock_data_set_reads_turned_boxes(turned_root: Path) -> None:
+    from PIL import Image
+
+    dataset = stock_dataset(turned_root, 'sunrgbd-3d')
+    assert len(dataset) == 4
+    yaws = []
+    for index in range(4):
+        info = dataset.get_data_info(index)
+        path = Path(info['lidar_points']['lidar_path'])
+        points = np.fromfile(path, np.float32).reshape(-1, 6)
+        boxes = gravity_boxes(info['ann_info']['gt_bboxes_3d'])
+        yaws += boxes[:, 6].tolist()
+        boxes[:, 3:6] += 0.1
+        inside = count_points_in_boxes(torch.tensor(points[:, :3]), boxes)
+        assert inside.min() >= 5
+        # What the camera sees has the colour of the image's pixel.
+        image = np.asarray(Image.open(info['img_path'])).astype(float)
+        ahead = points[:, :3] @ info['depth2img'].T
+        points, ahead = points[ahead[:, 2] > 0], ahead[ahead[:, 2] > 0]
+        place = np.round(ahead[:, :2] / ahead[:, 2:]).astype(int)
+        seen = ((place >= 0) & (place < [96, 72])).all(axis=1)
+        pixels = image[place[seen, 1], place[seen, 0]]
+        gap = np.abs(pixels - points[seen, 3:]).mean(axis=1)
+        assert seen.sum() > 100
+        assert np.median(gap) < 12
+    assert np.ptp(np.array(yaws) % (np.pi / 2)) > 0.5
+
+
 def test_scenes_are_listed_once_per_8192_points(scene_root: Path) -> None:
     folder = scene_root / 'scannet'
     indices = np.load(folder / 'seg_info/train_resampled_scene_idxs.npy')
@@ -114,7 +158,7 @@ def test_scenes_are_listed_once_per_8192_points(scene_root: Path) -> None:
     assert indices.dtype == np.int32
 
 
-def stock_dataset(root: Path) -> object:
+def stock_dataset(root: Path, name: str = 'scannet-3d') -> object:
     """Build MMDetection3D's data set of its own detection config."""
     pytest.importorskip('mmdet3d')
     from mmdet3d.registry import DATASETS
@@ -122,9 +166,9 @@ def stock_dataset(root: Path) -> object:
     from mmengine.hub import get_config
 
     register_all_modules(init_default_scope=True)
-    config = get_config('mmdet3d::_base_/datasets/scannet-3d.py')
+    config = get_config(f'mmdet3d::_base_/datasets/{name}.py')
     dataset = config.train_dataloader.dataset.dataset
-    dataset.data_root = f'{root}/scannet/'
+    dataset.data_root = f'{root}/{name.partition("-")[0]}/'
     return DATASETS.build(dataset)
 
 
