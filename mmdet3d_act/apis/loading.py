@@ -13,8 +13,9 @@ from torch.utils.data import Dataset
 
 from mmdet3d_act.checkpoint import (
     fill_module,
-    read_weights,
+    read_checkpoint,
     resolve_checkpoint,
+    weights_of,
 )
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.preflight import iter_typed
@@ -28,6 +29,8 @@ def load_model(
     cfg: Config, checkpoint: str, config: str, device: str = 'cpu'
 ) -> nn.Module:
     """Return the model of a config with all weights of a checkpoint.
+
+    Its ``dataset_meta`` is what the checkpoint says of its training data.
 
     Args:
         cfg: The config.
@@ -48,7 +51,8 @@ def load_model(
     path = resolve_checkpoint(checkpoint)
     launch.forget_pretrained(cfg)
     launch.check_requirements(cfg, config, ['model'])
-    state = read_weights(path)
+    content = read_checkpoint(path)
+    state = weights_of(content, path)
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     model = MODELS.build(cfg.model)
     initialize(model)
@@ -59,6 +63,9 @@ def load_model(
         remedy=f'{config} and the --cfg-options have to be those that it was '
         'trained with',
     )
+    meta = content.get('meta')
+    known = meta.get('dataset_meta') if isinstance(meta, dict) else None
+    model.dataset_meta = known or {}
     return model.to(device).eval()
 
 

@@ -20,9 +20,10 @@ from torch import nn
 from mmdet3d_act.apis.loading import find_config, load_model
 from mmdet3d_act.apis.scan_files import ROWS_SUFFIX, ScanFiles, write_scan
 from mmdet3d_act.apis.scene_pictures import likely_boxes, scene_panels
-from mmdet3d_act.checkpoint import read_checkpoint, resolve_checkpoint
+from mmdet3d_act.checkpoint import resolve_checkpoint
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.hooks.class_check_hook import require_trained_classes
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import TRANSFORMS, registered_classes
 from mmdet3d_act.visualization import write_html
@@ -109,10 +110,7 @@ def load_predictor(
         )
     cfg = launch.load_config(str(found), options)
     model = load_model(cfg, path, str(found), device)
-    meta = read_checkpoint(path).get('meta') or {}
-    return Predictor(
-        model, cfg, str(found), dict(meta.get('dataset_meta') or {})
-    )
+    return Predictor(model, cfg, str(found), dict(model.dataset_meta))
 
 
 def open_scans(
@@ -243,10 +241,13 @@ def predict_scans(
         warn: Gets what speaks against a scene, before the model sees it.
 
     Raises:
-        UsageError: If a file cannot be used, or the category is unknown.
+        UsageError: If a file cannot be used, the category is unknown, or the
+            model was trained on other classes than those of the scans.
     """
     faults = []
     classes = tuple(scans.metainfo['classes'])
+    trained = getattr(model, 'dataset_meta', {}).get('classes', ())
+    require_trained_classes(trained, classes, "config's test")
     colors = class_colors(len(classes), scans.metainfo.get('palette'))
     extra = _category_inputs(scans.metainfo, category)
     for index, name in enumerate(_unique_names(scans.files)):

@@ -243,6 +243,17 @@ def test_colours_are_those_of_the_data_set(scan: Path) -> None:
     assert np.array_equal(known['palette'], meta['palette'])
 
 
+def test_classes_of_another_training_are_refused(
+    scan: Path, tmp_path: Path
+) -> None:
+    network = Network(pred_instances_3d=FOUND)
+    network.dataset_meta = dict(classes=CLASSES)
+    infer(network, scan, tmp_path)
+    network.dataset_meta = dict(classes=('bed', 'toilet', 'sofa'))
+    with pytest.raises(UsageError, match='label 1 is toilet'):
+        infer(network, scan, tmp_path)
+
+
 def test_files_of_one_name_do_not_overwrite_each_other(
     scan: Path, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def runner_of(
     )
     return SimpleNamespace(
         model=model,
+        iter=0,
         train_dataloader=train_data,
         val_dataloader=val_data,
         test_dataloader=train_data,
@@ -64,6 +65,30 @@ def test_classes_that_agree_or_do_not_matter(outputs, val) -> None:
 def test_classes_that_cannot_be_right(outputs, val, offender) -> None:
     with pytest.raises(UsageError, match=offender):
         ClassCheckHook().before_train(runner_of(outputs, ABC, val))
+
+
+@pytest.mark.parametrize(
+    ('classes', 'offender'),
+    [
+        (('a', 'c', 'b'), 'label 1 is c in the checkpoint and b'),
+        (('a', 'b'), 'label 2 is no class'),
+        ((), None),
+    ],
+)
+def test_classes_of_the_checkpoint(classes, offender) -> None:
+    hook, runner = ClassCheckHook(), runner_of(3, ABC)
+    meta = dict(dataset_meta=dict(classes=classes))
+    hook.after_load_checkpoint(runner, dict(meta=meta))
+    # Weights to start from are of any classes.
+    hook.before_train(runner)
+    runner.iter = 5
+    for check in (hook.before_train, hook.before_test):
+        hook.after_load_checkpoint(runner, dict(meta=meta))
+        if offender is None:
+            check(runner)
+            continue
+        with pytest.raises(UsageError, match=offender):
+            check(runner)
 
 
 class Weighed:
