@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch import nn
 
+from mmdet3d_act.engine.hooks.save_best_hook import require_results
 from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.registry import (
     DATASETS,
@@ -125,8 +126,13 @@ def test_hooks_and_metrics_build(built: tuple[Config, nn.Module]) -> None:
             # Nothing is known of a folder's classes.
             assert 'folder' in cfg.filename
             continue
-        for one in evaluator if isinstance(evaluator, list) else [evaluator]:
+        several = isinstance(evaluator, list)
+        metrics = [
             METRICS.build(one)
+            for one in (evaluator if several else [evaluator])
+        ]
+        best = cfg.default_hooks.checkpoint.get('save_best', 'auto')
+        require_results([best], metrics)
 
 
 def test_optimizer_decays_matrices_only(

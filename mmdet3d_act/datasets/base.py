@@ -162,6 +162,12 @@ class PointCloudDataset(BaseDataset):
         **kwargs: Any,
     ) -> None:
         check_choice('on_error', on_error, ON_ERROR)
+        named = (kwargs.get('metainfo') or {}).get('classes')
+        if isinstance(named, str) and not os.path.isfile(named):
+            raise ValueError(
+                'classes of metainfo must be a sequence of names, got '
+                f'{named!r}; a single one is ({named!r},), with the comma'
+            )
         check_choice('up_axis', up_axis, (None, *UP_AXES))
         if not 0 < label_fraction <= 1:
             raise ValueError(

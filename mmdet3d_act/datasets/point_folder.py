@@ -121,8 +121,12 @@ class PointFolder(PackableDataset):
     ) -> None:
         if classes is None:
             classes = (metainfo or {}).get('classes') or None
-        if isinstance(classes, str):
-            check_choice('classes', classes, _CLASS_SOURCES)
+        if isinstance(classes, str) and classes not in _CLASS_SOURCES:
+            raise ValueError(
+                'classes must be a sequence of names, or one of '
+                f'{_CLASS_SOURCES}, got {classes!r}; a single name is '
+                f'({classes!r},), with the comma'
+            )
         for suffix in suffixes or ():
             check_choice('each of suffixes', suffix, POINT_FILE_SUFFIXES)
         self.classes = classes

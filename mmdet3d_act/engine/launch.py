@@ -31,6 +31,7 @@ from mmdet3d_act.engine.failures import UsageError, arguments_of
 from mmdet3d_act.engine.hooks import (
     CheckpointFitHook,
     ClassCheckHook,
+    SaveBestCheckHook,
     ScheduleFitHook,
     StoredTargetHook,
 )
@@ -389,6 +390,7 @@ def build_runner(cfg: Config) -> Runner:
     for hook in (
         CheckpointFitHook,
         ClassCheckHook,
+        SaveBestCheckHook,
         ScheduleFitHook,
         StoredTargetHook,
     ):

@@ -25,6 +25,8 @@ from mmdet3d_act.registry import DATASETS, TRANSFORMS
         ('S3DISBlocks', dict(samples='scenes'), "'scenes'"),
         ('S3DISBlocks', dict(num_points=0), 'num_points .* got 0'),
         ('ScanNetScenes', dict(task='parts'), "'parts'"),
+        ('ScanNetScenes', dict(metainfo=dict(classes='sofa')), r"\('sofa',\)"),
+        ('PointFolder', dict(classes='chair'), r"\('chair',\)"),
         ('ScanNetScenes', dict(samples_per_scene=0), 'got 0'),
         ('ScanNetFrames', dict(frame_stride=0), 'frame_stride'),
         ('ScanNetFrames', dict(holdout=1.0), 'holdout'),

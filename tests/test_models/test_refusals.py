@@ -23,6 +23,7 @@ from mmdet3d_act.models.heads import (
     NearestCentersHead,
     PartSegHead,
     SemanticSegHead,
+    ThreeDETRHead,
 )
 from mmdet3d_act.models.layers import (
     PatchDGCNN,
@@ -41,6 +42,7 @@ from mmdet3d_act.models.necks import (
     PatchTokens,
 )
 from mmdet3d_act.models.target_generators import PatchCoordinates
+from mmdet3d_act.models.task_modules import ThreeDETRBoxCoder
 from tests.test_models import toys
 from tests.test_models.test_distillers import paired
 from tests.test_models.test_segmentors import networks
@@ -190,6 +192,16 @@ HEADS = {
             torch.rand(2, 8), toys.samples()
         ),
         'gt_label',
+    ),
+    'classes of the loss': (
+        lambda: ThreeDETRHead(5, loss=DetectionSetLoss(6)),
+        'num_classes is 5 .* 6',
+    ),
+    'directions of the box coder': (
+        lambda: ThreeDETRHead(
+            5, num_angle_bins=12, box_coder=ThreeDETRBoxCoder()
+        ),
+        'num_angle_bins is 12 .* 1',
     ),
     'features for codes': (lambda: codes(torch.randn(2, 8, 6)), 'Codes'),
     'unknown code': (lambda: codes(torch.full((2, 8), 6)), '6'),

@@ -7,6 +7,7 @@ from mmdet3d_act.engine.hooks.confusion_matrix_hook import ConfusionMatrixHook
 from mmdet3d_act.engine.hooks.iteration_seed_hook import IterationSeedHook
 from mmdet3d_act.engine.hooks.prepare_targets_hook import PrepareTargetsHook
 from mmdet3d_act.engine.hooks.reconstruction_hook import ReconstructionHook
+from mmdet3d_act.engine.hooks.save_best_hook import SaveBestCheckHook
 from mmdet3d_act.engine.hooks.schedule_fit_hook import ScheduleFitHook
 from mmdet3d_act.engine.hooks.scheduled_value_hook import (
     CosineRamp,
@@ -23,6 +24,7 @@ __all__ = [
     'IterationSeedHook',
     'PrepareTargetsHook',
     'ReconstructionHook',
+    'SaveBestCheckHook',
     'ScheduleFitHook',
     'ScheduledValueHook',
     'StoredTargetHook',

@@ -284,7 +284,10 @@ class PointTransformer(BaseModule):
             The encoded patches: V = G - M of them, or all G with a mask
             token.
         """
-        neighborhoods, centers = patches.neighborhoods, patches.centers
+        # Patches are found in single precision, whatever the weights have.
+        dtype = self.norm.weight.dtype
+        neighborhoods = patches.neighborhoods.to(dtype)
+        centers = patches.centers.to(dtype)
         num_visible = None
         if num_masked is not None:
             num_visible = centers.shape[1] - num_masked

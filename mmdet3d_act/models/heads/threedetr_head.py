@@ -205,6 +205,15 @@ class ThreeDETRHead(BaseModule):
         self.box_coder = _build(box_coder) or ThreeDETRBoxCoder(num_angle_bins)
         self.assigner = _build(assigner) or HungarianSetAssigner()
         self.set_loss = build_module(loss) or DetectionSetLoss(num_classes)
+        for name, part, own in (
+            ('num_classes', self.set_loss, num_classes),
+            ('num_angle_bins', self.box_coder, num_angle_bins),
+        ):
+            if getattr(part, name, own) != own:
+                raise ValueError(
+                    f'{name} is {own} of the head and {getattr(part, name)} '
+                    f'of its {type(part).__name__}; give both the same'
+                )
         self.post_processing = (
             _build(post_processing) or DetectionPostProcessing()
         )

@@ -110,7 +110,8 @@ class SetAbstraction(nn.Module):
         if features is not None:
             x = torch.cat([x, gather_points(features, members)], dim=-1)
         batch, groups, size, _ = x.shape
-        x = x.flatten(0, 2)
+        # Balls are found in single precision, whatever the weights have.
+        x = x.flatten(0, 2).to(self.fcs[0].weight.dtype)
         for fc, norm in zip(self.fcs, self.norms, strict=True):
             x = F.relu(norm(fc(x)))
         x = max_pool(x.view(batch * groups, size, -1), dim=1)

@@ -122,10 +122,9 @@ class DetectionSetLoss(nn.Module):
             a scene is from the true one.
 
         Raises:
-            ValueError: If a label is no class, or the head predicts another
-                number of classes.
+            ValueError: If a label is no class.
         """
-        self._check_classes(decoded['cls_logits'], targets)
+        check_labels(targets, self.num_classes)
         matched = assignment.matched.float()
         truth = _assigned(targets, assignment)
         number = torch.maximum(targets.valid.sum(), matched[-1].sum()).float()
@@ -195,17 +194,6 @@ class DetectionSetLoss(nn.Module):
                 prefix = '' if layer == last else f'd{layer}.'
                 losses[f'{prefix}loss_{name}'] = self.weights[name] * value
         return losses
-
-    def _check_classes(
-        self, logits: Tensor, targets: DetectionTargets
-    ) -> None:
-        if logits.shape[-1] != self.num_classes + 1:
-            raise ValueError(
-                f'the head predicts {logits.shape[-1]} classes, the loss '
-                f'expects {self.num_classes} and "no object"; give head and '
-                'loss the same num_classes'
-            )
-        check_labels(targets, self.num_classes)
 
 
 def _assigned(

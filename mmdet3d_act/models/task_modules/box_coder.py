@@ -70,11 +70,7 @@ class ThreeDETRBoxCoder:
             ``sizes_normalized`` in units of the scene, (..., B, Q, 3);
             ``angles`` (..., B, Q); without gradient ``class_scores``
             (..., B, Q, C) and ``objectness`` (..., B, Q).
-
-        Raises:
-            ValueError: If the number of angle bins is another.
         """
-        self._check_bins(outputs['angle_logits'])
         low, extent = _scene(outputs['scene_range'])
         offset = outputs['center_offset'].float().sigmoid() - 0.5
         centers = outputs['query_xyz'].float() + offset
@@ -178,14 +174,6 @@ class ThreeDETRBoxCoder:
             angle_classes=classes,
             angle_residuals=residuals,
         )
-
-    def _check_bins(self, logits: Tensor) -> None:
-        if logits.shape[-1] != self.num_angle_bins:
-            raise ValueError(
-                f'the head predicts {logits.shape[-1]} directions, the box '
-                f'coder has num_angle_bins={self.num_angle_bins}; give both '
-                'the same number'
-            )
 
     def _check_boxes(self, boxes: Tensor) -> None:
         require(

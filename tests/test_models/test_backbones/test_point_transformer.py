@@ -164,3 +164,18 @@ def test_features_are_ignored_where_that_is_said() -> None:
     # The raw features are there for who wants them.
     raw = points[..., 3:].transpose(1, 2)
     assert torch.equal(feats['sa_features'][0], raw)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('points_too', [False, True])
+def test_half_precision(dtype: torch.dtype, points_too: bool) -> None:
+    student, points = randomized(), toys.points()
+    if points_too:
+        points = points.to(dtype).float()
+    expected = student(points)['features']
+    half = student.to(dtype)(points.to(dtype) if points_too else points)
+    assert half['features'].dtype == dtype
+    torch.testing.assert_close(
+        half['features'].float(), expected, rtol=0.1, atol=0.1
+    )
+    assert half['centers'].dtype == torch.float32

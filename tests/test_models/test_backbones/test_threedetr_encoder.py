@@ -47,6 +47,16 @@ def test_the_dict_of_heads(settings: dict) -> None:
     assert feats['sa_features'][0] is None
 
 
+@pytest.mark.parametrize('settings', [SIZES, MASKED])
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision(settings: dict, dtype: torch.dtype) -> None:
+    points, model = torch.rand(2, 60, 3), encoder(**settings)
+    expected = model(points)['features']
+    half = model.to(dtype)(points)['features']
+    assert half.dtype == dtype
+    torch.testing.assert_close(half.float(), expected, rtol=0.1, atol=0.1)
+
+
 def test_colours_are_features() -> None:
     model = encoder(in_channels=6)
     points = torch.rand(1, 60, 6)

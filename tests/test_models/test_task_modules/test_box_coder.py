@@ -47,5 +47,3 @@ def test_wrong_boxes_are_refused(box: list, message: str) -> None:
 def test_wrong_numbers_of_bins_are_refused() -> None:
     with pytest.raises(ValueError, match='num_angle_bins must be >= 1'):
         ThreeDETRBoxCoder(0)
-    with pytest.raises(ValueError, match='predicts 1 directions'):
-        ThreeDETRBoxCoder(12).decode(raw_outputs())
