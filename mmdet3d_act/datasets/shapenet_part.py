@@ -13,7 +13,7 @@ from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.registry import DATASETS
 
 # Synset and parts of each category, in the order that numbers both.
-_CATEGORIES = {
+CATEGORIES = {
     'Airplane': ('02691156', 'body, wing, tail, engine'),
     'Bag': ('02773838', 'handle, body'),
     'Cap': ('02954340', 'crown, peak'),
@@ -34,13 +34,13 @@ _CATEGORIES = {
     'Skateboard': ('04225987', 'wheel, deck, belt'),
     'Table': ('04379243', 'top, leg, drawer'),
 }
-_BY_SYNSET = {synset: name for name, (synset, _) in _CATEGORIES.items()}
-_FOLDER = 'shapenetcore_partanno_segmentation_benchmark_v0_normal'
+_BY_SYNSET = {synset: name for name, (synset, _) in CATEGORIES.items()}
+FOLDER = 'shapenetcore_partanno_segmentation_benchmark_v0_normal'
 
 
 def _number_parts() -> dict[str, tuple[int, ...]]:
     parts, first = {}, 0
-    for category, (_, names) in _CATEGORIES.items():
+    for category, (_, names) in CATEGORIES.items():
         count = len(names.split(', '))
         parts[category] = tuple(range(first, first + count))
         first += count
@@ -74,10 +74,10 @@ class ShapeNetPart(PackableDataset):
     METAINFO: ClassVar[dict] = dict(
         classes=tuple(
             f'{category.lower()} {part}'
-            for category, (_, names) in _CATEGORIES.items()
+            for category, (_, names) in CATEGORIES.items()
             for part in names.split(', ')
         ),
-        categories=tuple(_CATEGORIES),
+        categories=tuple(CATEGORIES),
         category_parts=_number_parts(),
         up_axis='y',
         normalization='unit_sphere',
@@ -89,7 +89,7 @@ class ShapeNetPart(PackableDataset):
         'with rows "x y z nx ny nz part"'
     )
     REMEDY = (
-        f'ShapeNetPart is the archive {_FOLDER} that PointNet++ and '
+        f'ShapeNetPart is the archive {FOLDER} that PointNet++ and '
         'Point-MAE use.'
     )
 
@@ -102,10 +102,10 @@ class ShapeNetPart(PackableDataset):
         **kwargs: Any,
     ) -> None:
         for category in categories or ():
-            check_choice('each of categories', category, tuple(_CATEGORIES))
+            check_choice('each of categories', category, tuple(CATEGORIES))
         self.categories = tuple(
             name
-            for name in _CATEGORIES
+            for name in CATEGORIES
             if categories is None or name in categories
         )
         super().__init__(data_root, split, **kwargs)
@@ -113,7 +113,7 @@ class ShapeNetPart(PackableDataset):
     @property
     def folder(self) -> str:
         """Name the folder that holds lists and points."""
-        return self.inner_folder(_FOLDER)
+        return self.inner_folder(FOLDER)
 
     def _list_file(self, split: str) -> str:
         name = f'shuffled_{split}_file_list.json'
@@ -141,7 +141,7 @@ class ShapeNetPart(PackableDataset):
                             self.folder, synset, f'{name}.txt'
                         ),
                         split=part,
-                        shape_label=list(_CATEGORIES).index(category),
+                        shape_label=list(CATEGORIES).index(category),
                         shape_category=category,
                         allowed_labels=list(parts),
                     )

@@ -19,6 +19,7 @@ LIGHT = (
     'browse_dataset',
     'cache_teacher',
     'dataset_converters/make_synthetic_scenes',
+    'dataset_converters/make_synthetic_benchmarks',
     'dataset_converters/make_synthetic_shapes',
     'dataset_converters/s3dis',
     'dataset_converters/scannet_frames',
