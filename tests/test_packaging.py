@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from mmdet3d_act.version import __version__
+from tests.mini_scannet import write_scannet
 
 REPO = Path(__file__).resolve().parents[1]
 SHIPPED = (
@@ -45,6 +46,20 @@ assert str(root).startswith(target), root
 names = sorted(root.glob('act/*.py'))
 config = Config.fromfile(str(names[0]))
 print(mmdet3d_act.__version__, len(names), config.model.type)
+"""
+
+
+HOST = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import mmdet3d_act
+from mmengine.hub import get_config
+from mmdet3d.apis import inference_detector, init_model
+assert mmdet3d_act.__file__.startswith(sys.argv[1])
+assert get_config('mmdet3d_act::3detr/3detr_scannet_tiny.py').model
+model = init_model(sys.argv[2], sys.argv[3], device='cpu')
+result, _ = inference_detector(model, sys.argv[4])
+print(len(result.pred_instances_3d.bboxes_3d), len(model.dataset_meta))
 """
 
 
@@ -166,6 +181,49 @@ def test_installed_wheel_imports_and_builds_a_config(wheel, tmp_path):
     assert version == __version__
     assert int(configs) == len(list((REPO / 'configs/act').glob('*.py')))
     assert model
+
+
+@pytest.mark.slow
+def test_the_wheel_beside_mmdetection3d(wheel, tmp_path):
+    """Its own tools train and test our config, its API predicts."""
+    import mmdet3d
+
+    target, data = tmp_path / 'target', write_scannet(tmp_path / 'data')
+    run(
+        sys.executable,
+        *('-m', 'pip', 'install', '--no-deps', '--no-index', '--quiet'),
+        *('--target', target, wheel),
+        cwd=tmp_path,
+    )
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    shipped = target / MIM / 'configs' / '3detr' / '3detr_scannet_tiny.py'
+    config = empty / 'own.py'
+    config.write_text(
+        f"""
+_base_ = {str(shipped)!r}
+train_cfg = dict(max_epochs=1, val_interval=1)
+model = dict(
+    backbone=dict(num_groups=32, num_layers=1),
+    bbox_head=dict(num_queries=16, num_layers=1),
+)
+"""
+    )
+    tools = Path(mmdet3d.__file__).parent / '.mim' / 'tools'
+    options = dict(
+        cwd=empty, ACT_DATA_ROOT=f'{data.parent}/', PYTHONPATH=str(target)
+    )
+    run(sys.executable, tools / 'train.py', config, **options)
+    checkpoint = empty / 'work_dirs' / 'own' / 'epoch_1.pth'
+    output = run(
+        sys.executable, tools / 'test.py', config, checkpoint, **options
+    )
+    assert 'published/mAP_0.25' in output
+    scene = next((data / 'points').iterdir())
+    code = sys.executable, '-c', HOST, target, config, checkpoint, scene
+    found, known = run(*code, **options).split()[-2:]
+    assert int(found) >= 0
+    assert int(known) >= 2
 
 
 def test_citation_and_changelog_name_this_version():

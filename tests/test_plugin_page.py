@@ -34,6 +34,53 @@ def test_the_models_of_the_page_are_built(block: str, tmp_path: Path) -> None:
     assert model.neck.conv.in_channels == model.backbone.embed_dims
 
 
+STOCK = {
+    'h3dnet/h3dnet_8xb3_scannet-seg': 256,
+    'dgcnn/dgcnn_4xb32-cosine-100e_s3dis-seg_test-area5': 64,
+    'paconv/paconv_ssg_8xb8-cosine-150e_s3dis-seg': 64,
+}
+
+
+@pytest.mark.parametrize('name', STOCK)
+def test_other_stock_heads(name: str) -> None:
+    """Heads of networks of another kind, as the page says."""
+    from mmengine.hub import get_config
+
+    assert mmcv_cpu.KERNELS
+    model, width = get_config(f'mmdet3d::{name}.py').model, STOCK[name]
+    groups = 1024 if 'h3dnet' in name else 256
+    model.backbone = dict(type='PointTransformer', num_groups=groups, **SIZES)
+    model.neck = dict(
+        type='PatchProjection',
+        in_channels=SIZES['embed_dims'],
+        out_channels=width,
+        per_point='dgcnn' in name,
+    )
+    if 'h3dnet' not in name:
+        channels = (width, 64) if 'dgcnn' in name else ((width, 64, 64),)
+        model.decode_head.update(fp_channels=channels, channels=64)
+        # It is of PAConv's layers, which the backbone does not have.
+        model.loss_regularization = None
+    torch.manual_seed(0)
+    built = MODELS.build(model).train()
+    batch = built.data_preprocessor(rooms(3), training=True)
+    for sample in batch['data_samples']:
+        masks = sample.gt_pts_seg
+        masks.pts_semantic_mask %= 13
+        if 'h3dnet' in name:
+            # Objects are numbered as the boxes; what is none comes last.
+            none = masks.pts_instance_mask == 0
+            masks.pts_semantic_mask[none] = 18
+            masks.pts_instance_mask[none] = 4
+            masks.pts_instance_mask -= 1
+    losses = built(**batch, mode='loss')
+    total, _ = built.parse_losses(losses)
+    assert torch.isfinite(total)
+    # H3DNet's refinement adds in place to what its ReLU keeps.
+    (losses['vote_loss'] if 'h3dnet' in name else total).backward()
+    assert built.backbone.patch_embed.conv1.weight.grad.any()
+
+
 def test_the_backbone_page_runs(tmp_path: Path) -> None:
     page = PAGE.with_name('backbone.md').read_text()
     code = ''.join(re.findall(r'```python\n(.*?)```', page, re.S)[:2])

@@ -102,6 +102,14 @@ def test_projects_wherever_heads_look() -> None:
     for key in ('fp_xyz', 'fp_indices', 'sa_xyz', 'sa_indices', 'centers'):
         assert projected[key] is feats[key]
     assert len(projected['sa_features']) == len(feats['sa_features']) == 2
+    assert projected['hd_feature'] is projected['features']
+    assert projected['fp_xyz_net0'] is feats['fp_xyz']
+    neck.per_point = True
+    points = neck(feats)['fa_points']
+    assert points.shape == (2, 40, 12)
+    rows = feats['fp_indices'][-1]
+    own = points.gather(1, rows[..., None].expand(-1, -1, 12))
+    toys.assert_close(own.mT, expected, atol=1e-3)
     # What came in is as it was.
     assert feats['fp_features'][-1].shape[1] == toys.DIMS
 

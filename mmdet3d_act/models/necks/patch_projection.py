@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import nn
 
+from mmdet3d_act.ops import three_interpolate
 from mmdet3d_act.registry import MODELS
 
 
@@ -17,7 +18,8 @@ class PatchProjection(BaseModule):
     """Projects a backbone's features for the heads of MMDetection3D.
 
     A pointwise convolution with batch norm and ReLU, as at the end of the
-    backbones that those heads were made for.
+    backbones that those heads were made for. H3DNet finds the same under the
+    names of its own four networks (``hd_feature``, ``fp_xyz_net0``).
 
     Example:
         >>> from mmdet3d_act.models.backbones import PointTransformer
@@ -29,6 +31,9 @@ class PatchProjection(BaseModule):
     Args:
         in_channels: Width C of the features.
         out_channels: Width that the head asks for.
+        per_point: Whether every point gets features too, interpolated from
+            its three nearest centres: ``fa_points`` (B, N, out_channels),
+            which DGCNN's head reads.
         init_cfg: Initialisation config.
     """
 
@@ -37,9 +42,11 @@ class PatchProjection(BaseModule):
         in_channels: int = 384,
         out_channels: int = 256,
         *,
+        per_point: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.per_point = per_point
         self.conv = nn.Conv1d(in_channels, out_channels, 1, bias=False)
         self.norm = nn.BatchNorm1d(out_channels)
 
@@ -62,9 +69,17 @@ class PatchProjection(BaseModule):
                 'set in_channels to the embed_dims of the backbone'
             )
         projected = F.relu(self.norm(self.conv(features)))
-        return {
+        found = {
             **feats,
             'features': projected,
             'fp_features': [*feats['fp_features'][:-1], projected],
             'sa_features': [*feats['sa_features'][:-1], projected],
+            'hd_feature': projected,
+            'fp_xyz_net0': feats['fp_xyz'],
+            'fp_indices_net0': feats['fp_indices'],
         }
+        if self.per_point:
+            found['fa_points'] = three_interpolate(
+                feats['sa_xyz'][0], feats['centers'], projected.mT
+            )
+        return found
