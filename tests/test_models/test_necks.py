@@ -109,7 +109,7 @@ def test_projects_wherever_heads_look() -> None:
     assert points.shape == (2, 40, 12)
     rows = feats['fp_indices'][-1]
     own = points.gather(1, rows[..., None].expand(-1, -1, 12))
-    toys.assert_close(own.mT, expected, atol=1e-3)
+    torch.testing.assert_close(own.mT, expected, rtol=1e-3, atol=1e-3)
     # What came in is as it was.
     assert feats['fp_features'][-1].shape[1] == toys.DIMS
 
