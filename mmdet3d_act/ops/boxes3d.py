@@ -60,12 +60,12 @@ def footprints(boxes: Tensor) -> Tensor:
     signs = boxes.new_tensor(FACE)
     corners = signs * boxes[..., None, 3:5] / 2
     if boxes.shape[-1] == 7:
-        corners = turn(corners, boxes[..., 6, None])
+        corners = _turned(corners, boxes[..., 6, None])
     return boxes[..., None, :2] + corners
 
 
-def turn(places: Tensor, yaw: Tensor) -> Tensor:
-    """Turn places (..., 2) counter-clockwise by a yaw (...)."""
+def _turned(places: Tensor, yaw: Tensor) -> Tensor:
+    """Turn (..., 2) places counter-clockwise by yaw (...)."""
     cos, sin = torch.cos(yaw), torch.sin(yaw)
     x, y = places.unbind(-1)
     return torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
@@ -160,6 +160,6 @@ def points_in_boxes(points: Tensor, boxes: Tensor) -> list[Tensor]:
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:
     places = points[:, None].to(boxes.dtype) - boxes[None, :, :3]
     if boxes.shape[-1] == 7:
-        flat = turn(places[..., :2], -boxes[:, 6])
+        flat = _turned(places[..., :2], -boxes[:, 6])
         places = torch.cat([flat, places[..., 2:]], dim=-1)
     return (places.abs() <= boxes[:, 3:6] / 2).all(dim=-1)

@@ -8,12 +8,13 @@ differentiable and runs on any device, without a loop over boxes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mmdet3d_act.ops.boxes3d import box_hulls, check_boxes, footprints, turn
+from mmdet3d_act.ops.boxes3d import box_hulls, check_boxes, footprints
 
 ROTATIONS = ('exact', 'pretest', 'corners')
 
@@ -149,14 +150,24 @@ def _turned_area(
         if rotation == 'corners':
             return rectangle
         overlaps = rectangle > 0
-    places = first - others[..., None, :2]
-    if others.shape[-1] == 7:
-        places = turn(places, -others[..., 6, None])
-    area = rectangle_intersection(places, others[..., 3:5] / 2)
+    corners = [_seen_from(others, place) for place in first.unbind(-2)]
+    area = rectangle_intersection(corners, others[..., 3:5] / 2)
     return torch.where(overlaps, area, torch.zeros_like(area))
 
 
-def rectangle_intersection(polygons: Tensor, half: Tensor) -> Tensor:
+def _seen_from(boxes: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """Put places (..., 2) into the axes of boxes, around their middles."""
+    # Coordinate by coordinate, as pairs of two numbers broadcast slowly.
+    x, y = (places[..., axis] - boxes[..., axis] for axis in (0, 1))
+    if boxes.shape[-1] == 6:
+        return x, y
+    cos, sin = torch.cos(boxes[..., 6]), torch.sin(boxes[..., 6])
+    return cos * x + sin * y, cos * y - sin * x
+
+
+def rectangle_intersection(
+    corners: Sequence[tuple[Tensor, Tensor]], half: Tensor
+) -> Tensor:
     """Compute the areas that convex polygons share with rectangles, (...).
 
     The area of a polygon is the integral of x dy along its edges. Of what
@@ -165,25 +176,30 @@ def rectangle_intersection(polygons: Tensor, half: Tensor) -> Tensor:
     and all shapes are known.
 
     Args:
-        polygons: (..., V, 2), corners counter-clockwise, in the axes of the
-            rectangle around its middle.
+        corners: x and y (...) of each corner in the axes of the rectangle,
+            around its middle, counter-clockwise.
         half: Half of the rectangle's sides, (..., 2).
     """
-    x, y = polygons.unbind(-1)
-    wide, high = half[..., None].unbind(-2)
-    run, rise = (one.roll(-1, -1) - one for one in (x, y))
-    slope = torch.where(rise == 0, 1, rise)
-    # Where along the edge the rectangle's y begin and end, as shares of it.
-    ends = [
-        torch.minimum(torch.maximum(one, -high), high) for one in (y, y + rise)
-    ]
-    shares = [((end - y) / slope).clamp(0, 1) for end in ends]
-    first, last = (x + share * run for share in shares)
-    low, up = (
-        torch.minimum(torch.maximum(one, -wide), wide) for one in (first, last)
-    )
-    # The mean of a clamped linear function.
-    length = last - first
-    share = (up - low) / torch.where(length == 0, 1, length)
-    mean = (low + up + share * (first - low + last - up)) / 2
-    return (mean * (ends[1] - ends[0])).sum(dim=-1).clamp(min=0)
+    wide, high = half.unbind(-1)
+    reached = [_clamped(y, high) for _, y in corners]
+    areas = []
+    for index, (x, y) in enumerate(corners):
+        following = (index + 1) % len(corners)
+        run, rise = corners[following][0] - x, corners[following][1] - y
+        slope = torch.where(rise == 0, 1, rise)
+        # Where along the edge the rectangle's y begin and end.
+        first, last = (
+            x + ((reached[end] - y) / slope).clamp(0, 1) * run
+            for end in (index, following)
+        )
+        low, up = _clamped(first, wide), _clamped(last, wide)
+        # The mean of a clamped linear function.
+        length = last - first
+        share = (up - low) / torch.where(length == 0, 1, length)
+        mean = (low + up + share * (first - low + last - up)) / 2
+        areas.append(mean * (reached[following] - reached[index]))
+    return torch.stack(areas).sum(dim=0).clamp(min=0)
+
+
+def _clamped(values: Tensor, limit: Tensor) -> Tensor:
+    return torch.minimum(torch.maximum(values, -limit), limit)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmdet3d_act.datasets.modelnet40 import VARIANTS
+from mmdet3d_act.datasets.modelnet40 import CLASSES as OBJECT_CLASSES
 from mmdet3d_act.datasets.s3dis import CLASSES as ROOM_CLASSES
 from mmdet3d_act.datasets.scanobjectnn import ScanObjectNN
 from mmdet3d_act.datasets.shapenet_part import (
@@ -59,7 +59,7 @@ def write_modelnet40(root: Path, counts: tuple[int, int], seed: int) -> None:
     folder = root / 'ModelNet' / 'modelnet40_normal_resampled'
     for split, count in zip(('train', 'test'), counts, strict=True):
         clouds, labels = [], []
-        for label, name in _drawable(VARIANTS['modelnet40']):
+        for label, name in _drawable(OBJECT_CLASSES):
             for number in range(count):
                 key = f'modelnet {split}', name, number
                 clouds.append(_far_first(_cloud(seed, key, 8192, _COMPLETE)))
@@ -71,7 +71,7 @@ def write_modelnet40(root: Path, counts: tuple[int, int], seed: int) -> None:
 
 def write_fewshot(root: Path, counts: tuple[int, int], seed: int) -> None:
     """Write the first folds of few-shot ModelNet40; counts are its own."""
-    known = list(_drawable(VARIANTS['modelnet40']))[:10]
+    known = list(_drawable(OBJECT_CLASSES))[:10]
     pool = [
         [
             _far_first(_cloud(seed, ('fold', name, at), 2048, _COMPLETE))

@@ -64,7 +64,7 @@ class RoomSet(FileSet):
 
     manifest = 'synthetic_scenes.json'
     version = 3
-    folders = (SCENES_ROOT, FRAMES_ROOT)
+    folders: ClassVar[tuple[str, ...]] = (SCENES_ROOT, FRAMES_ROOT)
     counts = ('num_train', 'num_val')
     least: ClassVar = dict(
         seed=0, num_points=100, num_views=1, min_points=1, width=24,

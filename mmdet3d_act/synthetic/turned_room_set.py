@@ -100,8 +100,9 @@ class TurnedRoomSet(RoomSet):
         infos = self._infos(root)
         for split in ('train', 'val'):
             listed = [infos[t] for t in self.tasks() if t.split == split]
-            content = {'metainfo': metainfo, 'data_list': listed}
-            content = pickle.dumps(content, protocol=4)
+            content = pickle.dumps(
+                {'metainfo': metainfo, 'data_list': listed}, protocol=4
+            )
             write_bytes(root / _LIST.format(split), content)
 
     def count_boxes(self, out_dir: str | Path) -> dict[str, int]:

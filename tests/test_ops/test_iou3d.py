@@ -93,13 +93,17 @@ def test_gradients(rotation: str) -> None:
 
 
 def test_triangle_in_a_square() -> None:
-    triangle = torch.tensor([[[0.0, 0], [4, 0], [0, 4]]])
-    half = torch.tensor([[1.0, 1]])
-    assert float(rectangle_intersection(triangle, half)) == pytest.approx(1)
+    half = torch.tensor([1.0, 1])
+
+    def shared(shift: float) -> float:
+        corners = torch.tensor([[0.0, 0], [4, 0], [0, 4]]) - shift
+        pairs = [tuple(corner) for corner in corners]
+        return float(rectangle_intersection(pairs, half))
+
+    assert shared(0.0) == pytest.approx(1)
     # The square is in the triangle; it is cut at a corner.
-    assert float(rectangle_intersection(triangle - 1, half)) == 4
-    cut = rectangle_intersection(triangle - 1.5, half)
-    assert float(cut) == pytest.approx(3.5)
+    assert shared(1.0) == 4
+    assert shared(1.5) == pytest.approx(3.5)
 
 
 def test_half_precision_is_computed_in_single() -> None:
