@@ -22,15 +22,6 @@ class SUNRGBDScenes(ScanNetScenes):
     as those of :class:`ScanNetScenes` are, whose arguments it has; boxes are
     (M, 7), with a yaw. The images are not read.
 
-    Example:
-        >>> pipeline = [
-        ...     dict(type='LoadScene', with_boxes=True),
-        ...     dict(type='SamplePoints', num_points=20000),
-        ...     dict(type='PackPointInputs')]
-        >>> data = SUNRGBDScenes('data/sunrgbd', 'train', pipeline=pipeline)
-        >>> data[0]['data_samples'].gt_instances_3d.bboxes_3d.tensor.shape
-        torch.Size([3, 7])
-
     Source: Song et al., SUN RGB-D: A RGB-D Scene Understanding Benchmark
     Suite, CVPR 2015; format of MMDetection3D 1.x.
     """
