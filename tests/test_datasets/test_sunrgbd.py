@@ -38,9 +38,7 @@ def test_boxes_turn_flip_and_scale_with_the_points(tmp_path: Path) -> None:
     root = write_sunrgbd(tmp_path)
     steps = list(peek(CONFIG).train_dataloader.dataset.pipeline)
     load, flip, turn, crop, take, pack = steps
-    assert (crop.min_points, crop.crop_range, crop.min_aspect) == (
-        30000, (0.75, 1.0), 0.75,
-    )  # fmt: skip
+    assert (crop.min_points, crop.crop_range) == (30000, (0.75, 1.0))
     assert take.num_points == 20000
     plain = read(root, 'train', [load, pack])
     assert plain.metainfo['classes'] == sunrgbd.DETECTION_CLASSES
