@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
 from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.structures import InstanceData
 
+from mmdet3d_act import mmcv_cpu
 from mmdet3d_act.models.backbones import PointTransformer
-from mmdet3d_act.registry import MODELS
+from mmdet3d_act.registry import MODELS, point_data
+from tests.mini_scannet import room
 
 PAGE = Path(__file__).resolve().parents[1] / 'docs' / 'plugin.md'
 BLOCKS = [
@@ -34,6 +40,7 @@ def test_the_models_of_the_page_are_built(block: str, tmp_path: Path) -> None:
     assert model.neck.conv.in_channels == model.backbone.embed_dims
 
 
+SIZES = dict(embed_dims=32, num_layers=1, num_heads=4)
 STOCK = {
     'h3dnet/h3dnet_8xb3_scannet-seg': 256,
     'dgcnn/dgcnn_4xb32-cosine-100e_s3dis-seg_test-area5': 64,
@@ -41,11 +48,40 @@ STOCK = {
 }
 
 
+def rooms() -> dict:
+    """Return a batch of two rooms with boxes and masks, as H3DNet has them."""
+    points, samples = [], []
+    for seed in range(2):
+        made = room(np.random.default_rng(seed), 1024)
+        points.append(torch.from_numpy(made['points'][:, :3]))
+        sample = Det3DDataSample()
+        sample.set_metainfo(dict(box_type_3d=DepthInstance3DBoxes))
+        boxes = DepthInstance3DBoxes(
+            made['boxes'],
+            box_dim=6,
+            with_yaw=False,
+            origin=(0.5, 0.5, 0.5),
+        )
+        sample.gt_instances_3d = InstanceData(
+            bboxes_3d=boxes, labels_3d=torch.tensor([1, 2, 4])
+        )
+        # Objects are numbered as the boxes; what is none comes last.
+        semantic, instance = (
+            torch.from_numpy(made[f'{kind}_mask'])
+            for kind in ('semantic', 'instance')
+        )
+        none = instance == 0
+        sample.gt_pts_seg = point_data(
+            pts_semantic_mask=semantic.masked_fill(none, 18),
+            pts_instance_mask=instance.masked_fill(none, 4) - 1,
+        )
+        samples.append(sample)
+    return dict(inputs=dict(points=points), data_samples=samples)
+
+
 @pytest.mark.parametrize('name', STOCK)
 def test_other_stock_heads(name: str) -> None:
     """Heads of networks of another kind, as the page says."""
-    from mmengine.hub import get_config
-
     assert mmcv_cpu.KERNELS
     model, width = get_config(f'mmdet3d::{name}.py').model, STOCK[name]
     groups = 1024 if 'h3dnet' in name else 256
@@ -63,16 +99,10 @@ def test_other_stock_heads(name: str) -> None:
         model.loss_regularization = None
     torch.manual_seed(0)
     built = MODELS.build(model).train()
-    batch = built.data_preprocessor(rooms(3), training=True)
-    for sample in batch['data_samples']:
-        masks = sample.gt_pts_seg
-        masks.pts_semantic_mask %= 13
-        if 'h3dnet' in name:
-            # Objects are numbered as the boxes; what is none comes last.
-            none = masks.pts_instance_mask == 0
-            masks.pts_semantic_mask[none] = 18
-            masks.pts_instance_mask[none] = 4
-            masks.pts_instance_mask -= 1
+    batch = built.data_preprocessor(rooms(), training=True)
+    if 'h3dnet' not in name:
+        for sample in batch['data_samples']:
+            sample.gt_pts_seg.pts_semantic_mask %= 13
     losses = built(**batch, mode='loss')
     total, _ = built.parse_losses(losses)
     assert torch.isfinite(total)
