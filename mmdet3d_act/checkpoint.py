@@ -58,7 +58,9 @@ def find_checkpoint(path: str | Path) -> Path | None:
 
     A work directory means its last checkpoint. The file beside the note
     ``last_checkpoint`` comes first: the path in it is that of the training,
-    and the folder may have been copied or moved since.
+    and the folder may have been copied or moved since. Where the note or the
+    file is damaged, the newest checkpoint of the folder that is intact is
+    taken, with a warning.
 
     Args:
         path: A file, the work directory of a training, the folder or the
@@ -74,15 +76,27 @@ def find_checkpoint(path: str | Path) -> Path | None:
     note = path / LAST_CHECKPOINT
     if not note.is_file():
         return _find_student(given)
-    noted = Path(note.read_text(encoding='utf-8').strip())
+    text = note.read_bytes().decode('utf-8', 'replace').strip()
+    noted = Path(text.partition('\n')[0].replace('\0', ''))
     beside = path / noted.name
-    found = beside if beside.is_file() else noted
-    if not found.is_file():
-        return None
     if noted.is_file() and noted.resolve() != beside.resolve():
         print_log(
-            f'{note} names {noted}, which is in another folder; {found} is '
-            'taken',
+            f'{note} names {noted}, which is in another folder',
+            logger='current',
+            level=logging.WARNING,
+        )
+    # The noted one, then those that were saved before it.
+    saved = [*path.glob('epoch_*.pth'), *path.glob('iter_*.pth')]
+    saved.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+    files = [file for file in (beside, noted, *saved) if file.is_file()]
+    if not files:
+        return None
+    # Where all are damaged, reading the first says so.
+    found = next(filter(is_intact, files), files[0])
+    if found.name != noted.name:
+        print_log(
+            f'{note} names {noted.name or "nothing"}, which is missing or '
+            f'damaged; {found} is taken',
             logger='current',
             level=logging.WARNING,
         )
@@ -108,6 +122,23 @@ def _find_student(name: str) -> Path | None:
 def student_names() -> list[str]:
     """List the students that the package ships."""
     return sorted(file.parent.name for file in STUDENTS.glob('*/config.json'))
+
+
+def is_intact(path: Path) -> bool:
+    """Compare a file of ``torch.save`` with the checksums that it holds.
+
+    Args:
+        path: The file. What is no archive is left to whoever reads it, but
+            for an empty or a cut one.
+    """
+    with path.open('rb') as file:
+        if file.read(2) != b'PK':
+            return path.stat().st_size > 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, EOFError, OSError):
+        return False
 
 
 def resolve_checkpoint(path: str | Path, remedy: str | None = None) -> str:
@@ -219,6 +250,12 @@ def _kind_of(path: str) -> str:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            damaged = archive.testzip()
+        if damaged:
+            raise CheckpointError(
+                f'{path} is damaged: {damaged} in it is not what its checksum '
+                'says; go on from another checkpoint, or copy the file again'
+            )
         if any('/code/' in name for name in names):
             raise CheckpointError(
                 f'{path} is a TorchScript archive, a program beside its '

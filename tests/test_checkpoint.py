@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -54,6 +55,30 @@ def test_a_copied_work_directory_means_its_own_file(tmp_path: Path) -> None:
     # Checkpoints may be kept in another folder on purpose.
     (tmp_path / 'b' / 'epoch_1.pth').unlink()
     assert str(find_checkpoint(tmp_path / 'b')) == note
+
+
+@pytest.mark.parametrize('fault', ['cut', 'flipped', 'empty', 'no note'])
+def test_damaged_means_the_one_before(tmp_path: Path, fault: str) -> None:
+    for epoch in (1, 2):
+        path = tmp_path / f'epoch_{epoch}.pth'
+        torch.save(dict(state_dict=dict(w=torch.ones(50))), path)
+        os.utime(path, (epoch, epoch))
+    note = tmp_path / 'last_checkpoint'
+    note.write_text('' if fault == 'no note' else str(path))
+    content = bytearray(path.read_bytes())
+    middle = content.index(torch.ones(50).numpy().tobytes())
+    if fault == 'cut':
+        path.write_bytes(content[: middle + 9])
+    elif fault == 'flipped':
+        content[middle] ^= 1
+        path.write_bytes(content)
+    elif fault == 'empty':
+        path.write_bytes(b'')
+    expected = 2 if fault == 'no note' else 1
+    assert find_checkpoint(tmp_path).name == f'epoch_{expected}.pth'
+    if fault == 'flipped':
+        with pytest.raises(CheckpointError, match='damaged'):
+            read_checkpoint(path)
 
 
 def test_what_is_missing_is_named() -> None:

@@ -6,7 +6,10 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),
+    # MMEngine's, but a kill while saving takes nothing away.
+    checkpoint=dict(
+        type='AtomicCheckpointHook', interval=10, max_keep_ckpts=3
+    ),
     # Also tells the sampler the epoch, on which samples depend.
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -128,6 +129,8 @@ def train(cfg: Config, hooks: Sequence[Hook] = ()) -> str | None:
     for hook in hooks:
         runner.register_hook(hook)
     launch.start_training(runner)
+    # The first process writes what the others read now.
+    barrier()
     checkpoint = find_checkpoint(runner.work_dir)
     print_log(
         f'Done. Checkpoint: {checkpoint or "none was saved"}; log: '

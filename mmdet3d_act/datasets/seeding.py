@@ -132,6 +132,9 @@ class EpochSampler(Sampler):
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
+        # Of the next iteration, whose first indices were trained with
+        # before the training was resumed.
+        self.num_done = 0
 
     def __iter__(self) -> Iterator[SampleIndex]:
         """Return this process's indices of the epoch."""
@@ -142,7 +145,8 @@ class EpochSampler(Sampler):
         else:
             order = np.arange(length)
         order = np.resize(order, len(self) * self.world_size)
-        own = order[self.rank :: self.world_size].tolist()
+        own = order[self.rank :: self.world_size][self.num_done :].tolist()
+        self.num_done = 0
         return iter([SampleIndex(i, self.epoch, self.seed) for i in own])
 
     def __len__(self) -> int:

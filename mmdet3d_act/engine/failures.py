@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import re
 import sys
@@ -24,6 +25,10 @@ UNKNOWN_ARGUMENT = re.compile(
 
 class UsageError(Exception):
     """Something that the user can put right; shown without a traceback."""
+
+
+class NonFiniteError(UsageError):
+    """A loss, a gradient or a weight is infinite or not a number."""
 
 
 def run_tool(
@@ -59,7 +64,7 @@ def run_tool(
         if text is None:
             raise
         text = text.strip()
-        told = rank == 0 or isinstance(error, BadSampleError)
+        told = rank == 0 or isinstance(error, BadSampleError | NonFiniteError)
     else:
         return 0
     if told:
@@ -77,6 +82,11 @@ def describe_failure(error: Exception) -> str | None:
     text = str(error)
     if isinstance(error, UsageError | BadSampleError | CheckpointError):
         return text
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return (
+            f'the disk is full ({text}); make room and run the same command '
+            'again, a training with --resume: its last checkpoint is kept'
+        )
     unknown = UNKNOWN_ARGUMENT.search(text)
     if not isinstance(error, TypeError) or unknown is None:
         return None

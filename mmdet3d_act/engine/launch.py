@@ -31,6 +31,10 @@ from mmdet3d_act.engine.failures import UsageError, arguments_of
 from mmdet3d_act.engine.hooks import (
     CheckpointFitHook,
     ClassCheckHook,
+    FiniteCheckHook,
+    MeanLossHook,
+    MissedValidationHook,
+    PreemptionHook,
     SaveBestCheckHook,
     ScheduleFitHook,
     StoredTargetHook,
@@ -40,6 +44,17 @@ from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.text import counted
 
+# What every run has, in this order.
+RUN_HOOKS = (
+    CheckpointFitHook,
+    ClassCheckHook,
+    SaveBestCheckHook,
+    ScheduleFitHook,
+    StoredTargetHook,
+    FiniteCheckHook,
+    PreemptionHook,
+    MissedValidationHook,
+)
 # Environment variables that make another experiment of a config.
 VARIANTS = ('ACT_TEACHER', 'ACT_TRANSFER')
 # How the environment variables begin that stand in strings of configs.
@@ -387,14 +402,11 @@ def build_runner(cfg: Config) -> Runner:
         # would write to the folder of the first one's.
         cfg.visualizer.pop('name', None)
     runner = Runner.from_cfg(cfg)
-    for hook in (
-        CheckpointFitHook,
-        ClassCheckHook,
-        SaveBestCheckHook,
-        ScheduleFitHook,
-        StoredTargetHook,
-    ):
-        runner.register_hook(hook())
+    for hook in RUN_HOOKS:
+        if not any(isinstance(one, hook) for one in runner.hooks):
+            runner.register_hook(hook())
+    if get_world_size() > 1:
+        runner.register_hook(MeanLossHook())
     return runner
 
 
