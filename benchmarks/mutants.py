@@ -315,7 +315,7 @@ def run_tests(
     return dict(result, seconds=round(time.monotonic() - start, 1))
 
 
-def run(tree: Path, out: Path, seed: int) -> None:
+def run(tree: Path, out: Path, seed: int, areas: list[str]) -> None:
     """Run the tests of every mutant that ``out`` has no result of yet."""
     for name in LIBRARIES:
         importlib.import_module(name)
@@ -324,6 +324,8 @@ def run(tree: Path, out: Path, seed: int) -> None:
     mutants = find_mutants(tree, seed)
     for number, mutant in enumerate(mutants, 1):
         area = mutant['area']
+        if area not in areas:
+            continue
         files = test_files(tree, area)
         if area not in plain:
             plain[area] = run_tests(tree, files, 1800, [], {})
@@ -392,6 +394,7 @@ def main() -> None:
     parser.add_argument('--tree', type=Path, default=Path('.'))
     parser.add_argument('--out', type=Path, help='results, without a suffix')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--areas', nargs='+', default=list(AREAS))
     parser.add_argument('--compare', type=Path, nargs='+', metavar='JSON')
     args = parser.parse_args()
     if args.compare:
@@ -399,7 +402,8 @@ def main() -> None:
         print(table({name: r['results'] for name, r in runs.items()}))
         return
     out = args.out or Path('work_dirs/mutants/now')
-    run(args.tree.resolve(), out.resolve().with_suffix('.json'), args.seed)
+    out = out.resolve().with_suffix('.json')
+    run(args.tree.resolve(), out, args.seed, args.areas)
 
 
 if __name__ == '__main__':
