@@ -24,6 +24,8 @@ PACKAGE = 'mmdet3d_act'
 SCOPE_PREFIX = f'{PACKAGE}::'
 # The number types that log histories and metric values are made of.
 NUMPY_DTYPES = 'bool int8 int16 int32 int64 uint8 float16 float32 float64'
+# How a pickle names them.
+PLAIN_NAMES = {np.dtype(name).str[1:] for name in NUMPY_DTYPES.split()}
 # Names of mallopt's parameters in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 # Bytes by which the heap grows ahead of demand, and up to which blocks come
@@ -46,6 +48,20 @@ def _statistics_method(owner: type, name: str) -> Callable:
         f'{name!r} of {owner!r}; this is no checkpoint of MMEngine, do not '
         'load it unless you trust its source'
     )
+
+
+def _plain_dtype(name: object, *_: object) -> np.dtype:
+    """Stand in for ``numpy.dtype`` while a checkpoint is read.
+
+    The real one would also take a type that hides an object in its fields;
+    an array of it follows an address of the file's choice.
+    """
+    if not isinstance(name, str) or name not in PLAIN_NAMES:
+        raise UnpicklingError(
+            f'expected a type of numbers, got {name!r}; this is no checkpoint '
+            'of MMEngine, do not load it unless you trust its source'
+        )
+    return np.dtype(name)
 
 
 def safe_globals() -> list[Any]:
@@ -71,7 +87,7 @@ def safe_globals() -> list[Any]:
         # Label maps of MMDetection3D's segmentation data sets.
         ConfigDict,
         np.ndarray,
-        np.dtype,
+        (_plain_dtype, 'numpy.dtype'),
         (_statistics_method, 'builtins.getattr'),
         (_statistics_method, '__builtin__.getattr'),
     ]
