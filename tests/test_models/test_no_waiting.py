@@ -16,7 +16,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
-from tests.test_models.test_every_kind import CLASSIFIER, POINT_MAE
+from tests.test_models.test_every_kind import (
+    BOX_HEAD,
+    CLASSIFIER,
+    DECODER,
+    ENCODER,
+    POINT_MAE,
+)
 from tests.test_models.test_segmentors import networks
 
 TEACHER = dict(
@@ -27,13 +33,75 @@ TEACHER = dict(
     num_prompts=2,
 )
 STAGE_1 = {**toys.VAE, 'kl_weight': 0.1}
+LANGUAGE = dict(
+    type='LanguageTeacher',
+    config=dict(
+        model_type='bert',
+        vocab_size=8,
+        hidden_size=toys.DIMS,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=toys.DIMS,
+    ),
+    pretrained=False,
+    num_prompts=2,
+)
+
+
+def distilled(kind: str, head: dict) -> dict:
+    """Configure stage II on an autoencoder that counts as loaded."""
+    vae = MODELS.build({**STAGE_1, 'teacher': TEACHER})
+    act = dict(
+        target_generator=dict(type=kind, autoencoder=vae),
+        neck=DECODER,
+        head=dict(embed_dims=toys.DIMS, **head),
+    )
+    return {**POINT_MAE, 'objectives': dict(act=act)}
+
+
+CONCEPT = dict(
+    type='Distiller',
+    student={
+        **toys.STUDENT,
+        'with_cls_token': False,
+        'position': 'after',
+        'out_indices': (0, 1),
+        'norm_hidden_states': True,
+    },
+    objectives=dict(
+        concept=dict(
+            target_generator=dict(type='VectorTarget', num_channels=6),
+            neck=dict(
+                type='ConceptExtractor',
+                embed_dims=toys.DIMS,
+                num_concepts=3,
+                num_layers=2,
+                num_heads=4,
+            ),
+            head=dict(
+                type='AlignmentHead', embed_dims=toys.DIMS, num_tokens=3
+            ),
+        )
+    ),
+)
 FAMILIES = {
     'stage I without teacher': STAGE_1,
     'stage I': {**STAGE_1, 'teacher': TEACHER},
+    'stage I with a language model': {**STAGE_1, 'teacher': LANGUAGE},
+    'stage II': lambda: distilled(
+        'AutoencoderTarget',
+        dict(type='FeatureHead', target_channels=toys.DIMS),
+    ),
+    'codes': lambda: distilled(
+        'AutoencoderCodes', dict(type='CodeHead', num_codes=toys.NUM_CODES)
+    ),
+    'concept distillation': CONCEPT,
     'Point-MAE': POINT_MAE,
     'classifier': CLASSIFIER,
     'part segmentor': networks.PART,
     'semantic segmentor': networks.SEMANTIC,
+    # To the matching, which is on the CPU.
+    '3DETR': dict(type='ThreeDETR', backbone=ENCODER, bbox_head=BOX_HEAD),
 }
 
 
@@ -67,16 +135,22 @@ def imagine(model: nn.Module) -> nn.Module:
 @pytest.mark.parametrize('amp', [False, True], ids=['float32', 'bfloat16'])
 @pytest.mark.parametrize('device', ['cuda', 'cpu'])
 def test_step(name: str, amp: bool, device: str) -> None:
-    model = MODELS.build(FAMILIES[name]).train()
+    family = FAMILIES[name]
+    model = MODELS.build(family() if callable(family) else family).train()
     with FakeTensorMode(), torch.device(device):
         imagine(model)
         labels = torch.zeros(2, dtype=torch.int64)
         masks = torch.zeros(2, toys.NUM_POINTS, dtype=torch.int64)
         inputs = dict(
-            points=torch.rand(2, toys.NUM_POINTS, 3), shape_label=labels
+            points=torch.rand(2, toys.NUM_POINTS, 3),
+            shape_label=labels,
+            vectors=torch.rand(2, 6),
         )
+        mode = 'tensor' if name == '3DETR' else 'loss'
         with torch.autocast(device, torch.bfloat16, enabled=amp):
-            losses = model(inputs, samples(labels, masks), mode='loss')
+            losses = model(inputs, samples(labels, masks), mode=mode)
+            if mode == 'tensor':
+                losses = dict(loss=losses['cls_logits'].sum())
             loss = sum(x for key, x in losses.items() if 'loss' in key)
         assert loss.device.type == device
         if device == 'cpu':
