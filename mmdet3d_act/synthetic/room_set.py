@@ -71,6 +71,14 @@ class RoomSet(FileSet):
         height=24, noise=0,
     )  # fmt: skip
 
+    def __post_init__(self) -> None:
+        """Check the ranges; names of scenes must not meet."""
+        super().__post_init__()
+        if self.num_train > VAL_START:
+            raise ValueError(
+                f'num_train must be at most {VAL_START}, got {self.num_train}'
+            )
+
     def tasks(self) -> list[RoomTask]:
         """List the rooms."""
         splits = ('train', self.num_train, 0), ('val', self.num_val, VAL_START)

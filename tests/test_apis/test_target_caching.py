@@ -68,6 +68,23 @@ def test_a_second_call_computes_what_is_missing(tmp_path: Path) -> None:
     assert again.read == []
 
 
+def test_an_interrupted_call_goes_on(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(module, 'FLUSH_EVERY', 1)
+
+    class Broken(MadeUpPairs):
+        def prepared_image(self, pair_key):
+            if pair_key == 'scene/004':
+                raise OSError('the disk is gone')
+            return super().prepared_image(pair_key)
+
+    with pytest.raises(OSError, match='the disk is gone'):
+        cache(tmp_path, [Broken(6)])
+    pairs = MadeUpPairs(6)
+    store = cache(tmp_path, [pairs])
+    assert pairs.read == ['scene/004', 'scene/005']
+    assert store.pending() == []
+
+
 @pytest.mark.parametrize('num_workers', [0, 1])
 def test_images_that_cannot_be_read(tmp_path: Path, num_workers: int) -> None:
     names = ('scene/000', 'scene/001', 'scene/004')
@@ -110,6 +127,17 @@ def test_parts_may_overlap(tmp_path: Path) -> None:
     assert sorted(store.keys) == [f'scene/{n:03d}' for n in range(4)]
     with pytest.raises(ValueError, match='prepared alike'):
         cache(tmp_path, [MadeUpPairs(), MadeUpPairs(crop='squash')])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_on_a_gpu(tmp_path: Path) -> None:
+    one = cache(tmp_path / 'a', [MadeUpPairs()])
+    other = cache(tmp_path / 'b', [MadeUpPairs()], device='cuda')
+    torch.testing.assert_close(
+        other.read(one.keys), one.read(one.keys), rtol=1e-3, atol=1e-3
+    )
+    assert other.folder.name == one.folder.name
 
 
 SCRIPT = """
