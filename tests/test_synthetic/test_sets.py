@@ -290,6 +290,7 @@ def test_other_sets_are_refused(tmp_path: Path) -> None:
         (ShapeSet, 'scan', ScanOptions(noise=-0.1)),
         (ShapeSet, 'categories', ('dragon',)),
         (RoomSet, 'scan', RoomScanOptions(num_views=0)),
+        (RoomSet, 'num_train', 5001),
     ],
 )
 def test_options_out_of_range_are_refused(

@@ -108,6 +108,8 @@ class AtomicCheckpointHook(CheckpointHook):
             super().after_val_epoch(runner, metrics)
 
     def _deleting_last(self) -> AbstractContextManager:
-        if isinstance(self.file_backend, AtomicBackend):
-            return self.file_backend.deleting_last()
+        # A validation alone has no backend.
+        backend = getattr(self, 'file_backend', None)
+        if isinstance(backend, AtomicBackend):
+            return backend.deleting_last()
         return nullcontext()
