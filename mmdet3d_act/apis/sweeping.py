@@ -397,9 +397,6 @@ def _flattened(name: str, node: object) -> Iterator[tuple[str, str]]:
 class ValidationHistory(Hook):
     """Keeps the metrics of every validation of a training in a file.
 
-    A training that was killed after a checkpoint and before its validation
-    makes up for the validation when it is resumed, so that the file of a
-    finished training is complete.
     """
 
     priority = 'VERY_LOW'
@@ -412,25 +409,21 @@ class ValidationHistory(Hook):
     def before_train(self, runner: Runner) -> None:
         """Begin the file, or complete that of a resumed training."""
         self.num_train = len(runner.train_dataloader.dataset)
-        # What was validated after the checkpoint will be validated again.
+        # What was validated after the checkpoint will be validated again; a
+        # missed validation is made up for by MissedValidationHook.
         self.validations = [
             one
             for one in _read_json(self.path) or []
             if one['iter'] <= runner.iter
         ]
-        known = {one['iter'] for one in self.validations}
-        loop = runner.train_loop
-        by_epoch = hasattr(loop, 'max_epochs')
-        done = runner.epoch if by_epoch else runner.iter
-        end = loop.max_epochs if by_epoch else loop.max_iters
-        due = done % loop.val_interval == 0 or done >= end
-        if done >= max(loop.val_begin, 1) and due and runner.iter not in known:
-            runner.val_loop.run()
 
     def after_val_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
         """Keep the metrics that are single numbers."""
+        self.validations = [
+            one for one in self.validations if one['iter'] != runner.iter
+        ]
         self.validations.append(
             dict(
                 epoch=runner.epoch,

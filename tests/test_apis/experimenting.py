@@ -23,11 +23,16 @@ CHANNELS = 3
 
 @MODELS.register_module()
 class ToyBackbone(BaseModule):
-    """One layer."""
+    """One layer, perhaps with weights that no ``init_cfg`` names."""
 
-    def __init__(self, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, init_cfg: dict | None = None, weights: str | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.layer = nn.Linear(CHANNELS, 8)
+        if weights is not None:
+            state = torch.load(weights, weights_only=True)['state_dict']
+            self.load_state_dict(state)
 
     def forward(self, points: Tensor) -> Tensor:
         return self.layer(points).relu()
