@@ -12,7 +12,7 @@ WORKERS ?= 2
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 ARGS ?=
 
-.PHONY: help setup demo test test-full coverage lint types format doctor \
+.PHONY: help setup demo test test-full coverage lint format doctor \
 	clean
 
 help: ## list the commands
@@ -42,13 +42,11 @@ coverage: setup ## lines that `make test` runs, by module, and the rest
 	@$(TEST) -m 'not slow' -q --cov=mmdet3d_act \
 		--cov-report=term-missing:skip-covered $(ARGS)
 
-lint: setup ## ruff check, ruff format --check, imports, spelling
+lint: setup ## ruff check, ruff format --check, imports, spelling, static types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
-
-types: setup ## static types of the package, by mypy
 	@$(BIN)/mypy
 
 format: setup ## let ruff mend and format what it can

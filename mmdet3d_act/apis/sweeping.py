@@ -186,7 +186,7 @@ def _prepare(
     cfg = prepare_config(
         run.config,
         str(place),
-        options=run.overrides,
+        options=dict(run.overrides),
         adapt=adapt,
         seed=run.seed,
         epochs=run.epochs or None,
@@ -329,7 +329,7 @@ def _set_data(cfg: Config, arguments: Mapping, config: str) -> None:
         found = [
             node
             for node in iter_typed(loader.get('dataset'))
-            if arguments.keys() <= node.keys()
+            if isinstance(node, dict) and arguments.keys() <= node.keys()
         ]
         for node in found:
             node.update(arguments)
@@ -478,7 +478,7 @@ class StartCheck(Hook):
                 )
 
 
-def shares_weights(module: nn.Module, checkpoint: str) -> bool:
+def shares_weights(module: nn.Module, checkpoint: str | Path) -> bool:
     """Look for matrices of a module in a checkpoint, under any name.
 
     Args:

@@ -51,12 +51,13 @@ class AtomicBackend(LocalBackend):
         if self._outdated is None:
             super().remove(filepath)
         else:
-            self._outdated.append((filepath, os.stat(filepath).st_ino))
+            self._outdated.append((str(filepath), os.stat(filepath).st_ino))
 
     @contextmanager
     def deleting_last(self) -> Iterator[None]:
         """Delete when what was saved meanwhile is on the disk."""
-        self._outdated = outdated = []
+        outdated: list[tuple[str, int]] = []
+        self._outdated = outdated
         try:
             yield
         finally:
