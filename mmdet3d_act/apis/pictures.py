@@ -49,6 +49,7 @@ def draw_model(
 
     Raises:
         UsageError: If there is no such sample.
+        ValueError: If the model is another, or does not fit the clouds.
     """
     chosen = choose_indices(dataset, num_samples, indices)
     batch = pseudo_collate([dataset[index] for index in chosen])

@@ -192,6 +192,9 @@ def probe_features(
 
     Yields:
         Lines in the order of poolings, then penalties.
+
+    Raises:
+        ValueError: If an option or the features do not fit, see the metric.
     """
     tally = FitTally()
     max_iter = 0

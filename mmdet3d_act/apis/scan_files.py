@@ -54,6 +54,9 @@ class ScanFiles(Dataset):
         metainfo: What is known of the data that the model was trained with:
             ``classes``, ``palette`` and ``up_axis``.
 
+    Raises:
+        ValueError: If there is no file at all, or one has another suffix.
+
     Example:
         >>> np.save('scan.npy', np.random.rand(5000, 3) * 4)
         >>> pipeline = [dict(type='LoadPointCloud'),

@@ -152,6 +152,9 @@ def save_pretrained(
 
     Returns:
         The folder.
+
+    Raises:
+        TypeError: If the model has no point Transformer.
     """
     student = getattr(model, 'student', getattr(model, 'backbone', model))
     if not isinstance(student, PointTransformer):

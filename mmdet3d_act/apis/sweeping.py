@@ -395,9 +395,7 @@ def _flattened(name: str, node: object) -> Iterator[tuple[str, str]]:
 
 
 class ValidationHistory(Hook):
-    """Keeps the metrics of every validation of a training in a file.
-
-    """
+    """Keeps the metrics of every validation of a training in a file."""
 
     priority = 'VERY_LOW'
 

@@ -192,6 +192,7 @@ def cache_targets(
         BadSampleError: If an image cannot be read, and its data set has not
             ``on_error='skip'``.
         StoreError: If ``path`` is a store of other targets.
+        ValueError: If images are prepared in several ways.
     """
     generator = generator.to(device).eval()
     kind = torch.device(device).type

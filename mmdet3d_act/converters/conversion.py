@@ -92,6 +92,9 @@ class Conversion(NamedTuple):
 
         Args:
             allow_unexpected: Whether unexplained parameters are left out.
+
+        Raises:
+            ValueError: If it is.
         """
         if self.missing:
             raise ValueError(
@@ -130,6 +133,8 @@ def plan_conversion(
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read, is of an unknown format, holds no
+            such model, or is too incomplete to tell its sizes.
     """
     file = read_published(path)
     name = recognize(file.state)

@@ -63,6 +63,7 @@ def extract_backbone(
 
     Raises:
         FileNotFoundError: If there is none.
+        ValueError: If it holds no whole point Transformer.
     """
     path = resolve_checkpoint(path)
     loaded = read_checkpoint(path)

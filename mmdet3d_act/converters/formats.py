@@ -244,6 +244,9 @@ def recognize(state: Mapping[str, Tensor]) -> str:
 
     Args:
         state: Published name to tensor, without ``module.`` in front.
+
+    Raises:
+        ValueError: If the format is unknown.
     """
     for name, known in FORMATS.items():
         if not all(_any(mark, state) for mark in known.marks):
@@ -266,6 +269,9 @@ def choose_task(name: str, task: str | None) -> str:
     Args:
         name: Of the format.
         task: Its name; None for all that the format holds.
+
+    Raises:
+        ValueError: If the format does not hold the model.
     """
     parts = FORMATS[name].parts
     task = task or next(iter(parts))

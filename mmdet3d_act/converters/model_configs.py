@@ -47,6 +47,9 @@ def model_config(state: State, task: str, **known: Any) -> dict[str, Any]:
         task: What it is, a part of a format.
         **known: ``num_groups`` and ``residual``, which weights do not tell,
             and ``checkpoint``, where the weights will be.
+
+    Raises:
+        ValueError: If the weights are too incomplete to tell.
     """
     makers = {
         'backbone': _backbone,

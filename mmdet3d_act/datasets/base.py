@@ -136,6 +136,7 @@ class PointCloudDataset(BaseDataset):
             ``test_mode``, ``lazy_init``, ``serialize_data``).
 
     Raises:
+        ValueError: If an option is wrong, or nothing is in the data set.
         FileNotFoundError: If the folder is not there or not complete.
     """
 

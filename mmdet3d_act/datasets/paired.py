@@ -32,7 +32,11 @@ class PairedDataset(PointCloudDataset):
         return list(self._known_pairs())
 
     def leave_out_pairs(self, keys: Collection[str]) -> None:
-        """Leave out pairs; another sample replaces one without any."""
+        """Leave out pairs; another sample replaces one without any.
+
+        Raises:
+            ValueError: If ``on_error`` is ``'raise'``.
+        """
         if self.on_error == 'raise':
             raise ValueError("leaving samples out needs on_error='skip'")
         self._without |= frozenset(keys)
@@ -56,6 +60,8 @@ class PairedDataset(PointCloudDataset):
 
         Raises:
             BadSampleError: If the image cannot be read.
+            KeyError: If there is no such pair.
+            ValueError: If the pipeline does not say the size.
         """
         load = self.first_transform(LoadImage) or LoadImage()
         results = load(dict(self._known_pairs()[pair_key]))

@@ -163,6 +163,9 @@ def rng_key(index: int, length: int) -> RngKey:
 
     A plain int stands for epoch 0 and seed 0; negative values count from the
     end.
+
+    Raises:
+        IndexError: If the index is outside.
     """
     position = int(index)
     if not -length <= position < length:
@@ -217,7 +220,11 @@ def substitute_order(key: RngKey, length: int) -> np.ndarray:
 
 
 def fixed_generator(results: dict) -> np.random.Generator:
-    """Make a generator that is the same for a sample in every epoch."""
+    """Make a generator that is the same for a sample in every epoch.
+
+    Raises:
+        KeyError: If the sample has no ``rng_key``.
+    """
     if 'rng_key' not in results:
         raise KeyError(
             'a choice that is the same in every epoch needs '

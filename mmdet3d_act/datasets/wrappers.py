@@ -26,6 +26,9 @@ class UnionDataset(ConcatDataset):
         datasets: Configs or data sets.
         lazy_init: Whether lists are read at the first access only.
         ignore_keys: Keys that are not compared.
+
+    Raises:
+        ValueError: If the data sets differ; it names the key.
     """
 
     def __init__(

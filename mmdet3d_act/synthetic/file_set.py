@@ -79,6 +79,10 @@ class FileSet(ABC):
 
         Returns:
             Whether anything had to be written.
+
+        Raises:
+            ValueError: If the folder holds files of another origin, or a set
+                with other options.
         """
         if num_workers < 1:
             raise ValueError(

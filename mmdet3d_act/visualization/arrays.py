@@ -49,6 +49,9 @@ def to_points(
     Args:
         values: (N, 3 + F) array or tensor, N at least 1.
         name: How to call it in an error.
+
+    Raises:
+        ValueError: If the shape is another or a coordinate is not finite.
     """
     array = to_numpy(values)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 3:

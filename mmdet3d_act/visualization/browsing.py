@@ -87,6 +87,10 @@ def trace_sample(
         index: Index of the sample.
         epochs: How many epochs to run, from 0 on.
         seed: Seed of the run.
+
+    Raises:
+        ValueError: If the data set has no pipeline that can be looked into.
+        IndexError: If there is no such sample.
     """
     if not 0 <= index < len(dataset):
         raise IndexError(

@@ -23,6 +23,9 @@ def write_ply(
         points: (N, 3 + F) array or tensor; only the coordinates are kept.
         path: The file; its folder is made.
         colors: (N, 3) in [0, 1], or None.
+
+    Raises:
+        ValueError: If a coordinate is not finite, or shapes do not fit.
     """
     import trimesh
 

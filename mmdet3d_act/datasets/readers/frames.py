@@ -49,6 +49,7 @@ def list_frames(scene: str, stride: int, skipped: Counter) -> list[str]:
 
     Raises:
         BadSampleError: If the list of frames or the intrinsics are damaged.
+        ValueError: If other frames were converted.
     """
     read_calibration(scene)
     found = map(os.path.splitext, os.listdir(os.path.join(scene, 'color')))

@@ -87,6 +87,7 @@ def read_cloud(
     Raises:
         BadSampleError: If the file is missing, unreadable, empty, or holds
             something else.
+        ValueError: If the file's suffix is not one of these.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _KINDS:

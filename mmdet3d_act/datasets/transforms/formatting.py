@@ -89,6 +89,10 @@ class PackPointInputs(BaseTransform):
             ``gt_pts_seg`` with the masks (N,), int64, ``gt_instances_3d``
             with ``bboxes_3d`` and ``labels_3d`` (M,), int64, and
             ``eval_ann_info``, each where known.
+
+        Raises:
+            ValueError: If points are not finite, or a mask or the pixels have
+                not as many entries as there are points.
         """
         from mmdet3d.structures import Det3DDataSample, PointData
 

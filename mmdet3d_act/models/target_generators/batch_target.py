@@ -65,6 +65,10 @@ class VectorTarget(BaseModule):
             inputs: With ``vectors``, (B, D).
             patches: Not used.
             data_samples: Not used.
+
+        Raises:
+            KeyError: If the batch has no vectors.
+            ValueError: If they are of another width.
         """
         if 'vectors' not in inputs:
             raise KeyError(

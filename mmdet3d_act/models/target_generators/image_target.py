@@ -27,6 +27,9 @@ class PairedImageTarget(BaseModule):
 
     Args:
         encoder: The image encoder (config or module).
+
+    Raises:
+        TypeError: If it is none.
     """
 
     def __init__(self, encoder: dict | nn.Module) -> None:
@@ -60,7 +63,11 @@ class PairedImageTarget(BaseModule):
         }
 
     def identity(self) -> dict:
-        """Return the settings with the ``sha256`` of the weights."""
+        """Return the settings with the ``sha256`` of the weights.
+
+        Raises:
+            RuntimeError: If the weights are not loaded.
+        """
         return {**self.settings(), 'encoder': self.encoder.identity()}
 
     @torch.no_grad()
@@ -76,6 +83,9 @@ class PairedImageTarget(BaseModule):
             inputs: With ``images``, uint8 (B, 3, S, S).
             patches: Not used.
             data_samples: Not used.
+
+        Raises:
+            KeyError: If the batch has no images.
         """
         if 'images' not in inputs:
             raise KeyError(
@@ -127,6 +137,9 @@ class ImagePatchTarget(PairedImageTarget):
 
     Args:
         encoder: The image encoder (config or module).
+
+    Raises:
+        ValueError: If the encoder has no patches.
     """
 
     def __init__(self, encoder: dict | nn.Module) -> None:
@@ -156,6 +169,9 @@ class CaptionPrefixTarget(PairedImageTarget):
         encoder: CLIP's image encoder (config or module).
         mapping: ClipCap's mapping (config or module), which was trained with
             embeddings of that encoder.
+
+    Raises:
+        ValueError: If the mapping takes embeddings of another width.
     """
 
     def __init__(

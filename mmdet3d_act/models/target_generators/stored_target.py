@@ -176,6 +176,10 @@ class TargetStore:
         Args:
             rows: Numbers of the rows.
             values: (rows, ...).
+
+        Raises:
+            ValueError: If values have another shape, or are not finite in
+                the type of the store.
         """
         if values.shape != (len(rows), *self.shape):
             raise ValueError(
@@ -240,6 +244,9 @@ class StoredTarget(BaseModule):
         prepare: How the images were resized and cropped, as the data set's
             ``image_preparation`` has it, for example ``dict(size=224,
             crop='center')``; None accepts any.
+
+    Raises:
+        TypeError: If ``teacher`` computes no target of an image.
     """
 
     # What a check before the training need not ask for.
@@ -374,6 +381,7 @@ class StoredTarget(BaseModule):
             data_samples: Their ``pair_key`` names the targets.
 
         Raises:
+            KeyError: If a sample has no ``pair_key``.
             StoreError: If a target is not in the store.
         """
         keys = [sample.metainfo.get('pair_key') for sample in data_samples]
@@ -433,6 +441,10 @@ class CachedTarget(BaseModule):
             inputs: Not used.
             patches: Must be the patches whose targets are kept.
             data_samples: Their ``sample_idx`` says which targets.
+
+        Raises:
+            RuntimeError: If a sample's target was never computed, or belongs
+                to other patches than these.
         """
         indices = [int(sample.sample_idx) for sample in data_samples]
         missing = [index for index in indices if index not in self._kept]

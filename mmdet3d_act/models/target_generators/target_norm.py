@@ -116,7 +116,12 @@ class TargetNorm(BaseModule):
         )
 
     def forward(self, target: Tensor) -> Tensor:
-        """Return the normalised target, (B, G, C), of ``target`` (B, G, C)."""
+        """Return the normalised target, (B, G, C), of ``target`` (B, G, C).
+
+        Raises:
+            ValueError: If the target is no features, or the statistics were
+                never computed.
+        """
         if self.mode == 'raw':
             return target
         _check_features(target, self.mode)
@@ -130,6 +135,9 @@ class TargetNorm(BaseModule):
 
         Args:
             normalized: (..., C), as :meth:`forward` returns it.
+
+        Raises:
+            ValueError: If the statistics were never computed.
         """
         if self.mode == 'raw':
             return normalized

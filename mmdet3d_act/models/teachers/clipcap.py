@@ -106,6 +106,9 @@ class ClipCapMapping(FrozenTeacher):
         normalize: Whether the embedding is scaled to length 1 first, as some
             mappings were trained (``--normalize_prefix``), which no file says.
         pretrained: False for a random initialisation.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -193,6 +196,10 @@ class ClipCapMapping(FrozenTeacher):
 
         Args:
             embedding: CLIP's image embedding, (B, E).
+
+        Raises:
+            RuntimeError: If the pretrained weights are not loaded.
+            ValueError: If the embedding is of another width.
         """
         if self.normalize:
             embedding = F.normalize(embedding, dim=-1)
@@ -314,6 +321,9 @@ class Captioner(nn.Module):
 
         Args:
             embedding: CLIP's embedding of the images, (B, E).
+
+        Raises:
+            ValueError: If there is no tokenizer.
         """
         if self.tokenizer is None:
             raise ValueError(
@@ -357,6 +367,7 @@ def load_captioner(
 
     Raises:
         CheckpointError: If the checkpoint has no GPT-2, or not all of it.
+        ImportError: If transformers is not installed.
     """
     library = import_library('transformers', 'demo')
     state, name = mapping.source.read(mapping.weights)

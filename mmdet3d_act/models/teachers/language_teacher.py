@@ -95,6 +95,9 @@ def model_settings(
     Args:
         model: See :class:`LanguageTeacher`.
         config: Instead of the model's own.
+
+    Raises:
+        ValueError: If the model is not known, or cannot be a teacher.
     """
     source = weight_source(model)
     weights = source.find()
@@ -151,6 +154,10 @@ class LanguageTeacher(TokenTeacher):
         position: See :class:`TokenTeacher`; the published code adds the
             embedded centres once.
         **kwargs: See :class:`TokenTeacher`.
+
+    Raises:
+        ValueError: If the model cannot run as a teacher or its sizes are not
+            known.
     """
 
     weight_source = staticmethod(weight_source)

@@ -183,6 +183,10 @@ class OpenCLIPTeacher(TokenTeacher):
         model_args: Replaces entries of the tower's config, such as ``width``
             or ``layers``.
         **kwargs: See :class:`TokenTeacher`.
+
+    Raises:
+        ValueError: If the model cannot run as a teacher, or the published
+            attention is asked for without deep prompts.
     """
 
     weight_source = staticmethod(weight_source)
@@ -298,6 +302,10 @@ class OpenCLIPImageEncoder(ImageEncoder):
         pretrained: False for a random initialisation.
         model_args: Replaces entries of the tower's config, such as ``width``
             or ``layers``.
+
+    Raises:
+        ImportError: If open_clip is not installed.
+        ValueError: If open_clip has no such model or weights.
     """
 
     def __init__(
