@@ -340,7 +340,12 @@ def weights_of(
 def under_prefix(
     state: Mapping[str, Tensor], prefix: str
 ) -> dict[str, Tensor]:
-    """Select the tensors under a prefix, named without it."""
+    """Select the tensors under a prefix, named without it.
+
+    Args:
+        state: A state dict.
+        prefix: What stands before the names.
+    """
     return {
         name[len(prefix) :]: value
         for name, value in state.items()
@@ -352,6 +357,11 @@ def find_prefix(
     state: Mapping[str, Tensor], names: Iterable[str], prefixes: Iterable[str]
 ) -> str | None:
     """Find the first prefix under which one of the names is there.
+
+    Args:
+        state: A state dict.
+        names: Names that the module has.
+        prefixes: What may stand before them.
 
     Returns:
         The prefix; None where there is no such name.

@@ -26,7 +26,11 @@ def write_json(path: str | Path, value: object) -> None:
 
 
 def file_hash(path: str | Path) -> str:
-    """Return the sha256 of a file."""
+    """Return the sha256 of a file.
+
+    Args:
+        path: The file.
+    """
     digest = hashlib.sha256()
     with Path(path).open('rb') as file:
         while chunk := file.read(_CHUNK):

@@ -26,6 +26,9 @@ class ProgressDisplay:
         ...         progress(done, 2)
           1 of 2 scenes (50%), 0 s left
           2 of 2 scenes (100%), took 0 s
+
+    Args:
+        what: What is counted.
     """
 
     def __init__(self, what: str) -> None:
@@ -92,6 +95,9 @@ class ProgressDisplay:
 
 def duration(seconds: float) -> str:
     """Format a duration as people write it.
+
+    Args:
+        seconds: The duration.
 
     Example:
         >>> duration(9), duration(75), duration(4000)

@@ -34,7 +34,11 @@ def launched_rank(launcher: str) -> int:
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """Strip a model of what distributes it or averages its views."""
+    """Strip a model of what distributes it or averages its views.
+
+    Args:
+        model: A runner's model.
+    """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model
@@ -46,6 +50,9 @@ def init_gloo(launcher: str, timeout: float = 1800) -> None:
     Args:
         launcher: ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         timeout: Seconds until a process that waits for others gives up.
+
+    Raises:
+        ValueError: If the launcher has not set its variables.
     """
     start = getattr(utils, f'_init_dist_{launcher}')
     try:
@@ -68,6 +75,10 @@ def prepare_distributed(cfg: Config) -> None:
 
     Args:
         cfg: The config, with ``launcher``; changed in place.
+
+    Raises:
+        ValueError: If it shares batch statistics, which PyTorch does on GPUs
+            only.
     """
     launcher = cfg.get('launcher', 'none')
     if launcher == 'none' or torch.cuda.is_available():
@@ -88,6 +99,9 @@ def prepare_distributed(cfg: Config) -> None:
 
 def start_processes(cfg: Config) -> str:
     """Join the processes of a launcher, for work without a runner.
+
+    Args:
+        cfg: With ``launcher``.
 
     Returns:
         The device of this process.

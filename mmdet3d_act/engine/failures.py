@@ -78,6 +78,9 @@ def describe_failure(error: Exception) -> str | None:
 
     Those are what tools refuse, samples and checkpoints that cannot be used,
     and arguments in a config that their class does not have.
+
+    Args:
+        error: What a tool has raised.
     """
     text = str(error)
     if isinstance(error, UsageError | BadSampleError | CheckpointError):
@@ -104,7 +107,11 @@ def describe_failure(error: Exception) -> str | None:
 
 
 def arguments_of(kind: type) -> set[str]:
-    """Collect the arguments of a class, those of its bases too."""
+    """Collect the arguments of a class, those of its bases too.
+
+    Args:
+        kind: The class.
+    """
     return {
         argument
         for base in inspect.getmro(kind)[:-1]

@@ -413,6 +413,9 @@ def build_runner(cfg: Config) -> Runner:
 def start_training(runner: Runner) -> None:
     """Train, unless the samples make no batch, or one that cannot be used.
 
+    Args:
+        runner: From :func:`build_runner`.
+
     Raises:
         UsageError: If there are no training samples, fewer than a batch and
             incomplete batches are dropped (MMEngine would count epochs and

@@ -103,6 +103,10 @@ def layer_scales(model: nn.Module, decay: float) -> dict[str, float]:
     Returns:
         Factors by the names of the backbone's parameters.
 
+    Raises:
+        ValueError: If ``decay`` is out of range, or the model has no such
+            backbone.
+
     Source: Clark et al., ELECTRA, ICLR 2020; Bao et al., BEiT, ICLR 2022.
     """
     if not 0 < decay <= 1:

@@ -28,6 +28,9 @@ class VotingTestLoop(TestLoop):
         rounds: Number of votes.
         **kwargs: Arguments of MMEngine's TestLoop.
 
+    Raises:
+        ValueError: If several rounds would all see the same views.
+
     Example:
         >>> test_cfg = dict(type='VotingTestLoop', rounds=10)
 

@@ -67,6 +67,9 @@ class ClassificationMetric(BaseMetric):
             data_batch: Not used.
             data_samples: Each with ``gt_label`` and ``pred_label``, one class
                 index each.
+
+        Raises:
+            ValueError: If one of them is absent.
         """
         for sample in data_samples:
             gt = required(sample, 'gt_label', 'the data set must have classes')
@@ -81,6 +84,9 @@ class ClassificationMetric(BaseMetric):
 
         Returns:
             Percentages by name.
+
+        Raises:
+            ValueError: If there are classes that the data set does not have.
         """
         pairs = np.array(results)
         self.classes = self._names(pairs)

@@ -73,6 +73,10 @@ class PublishedIndoorMetric(BaseMetric):
                 ``scores_3d``, ``labels_3d``) and the true boxes, in
                 ``eval_ann_info`` as MMDetection3D's data sets have them when
                 they are tested, or in ``gt_instances_3d``.
+
+        Raises:
+            ValueError: If one is absent, or a label is no class of the data
+                set.
         """
         number = len(class_names(self))
         for sample in data_samples:
@@ -105,6 +109,9 @@ class PublishedIndoorMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Compute the averages, and log the table of the classes.
+
+        Args:
+            results: Matches of all scenes.
 
         Returns:
             Shares of 1 by name.

@@ -38,6 +38,9 @@ class DistillationLossMetric(BaseMetric):
         Args:
             data_batch: Not used.
             data_samples: Each with ``pred_losses``, a dict of numbers.
+
+        Raises:
+            ValueError: If it is absent.
         """
         for sample in data_samples:
             losses = required(
@@ -49,6 +52,9 @@ class DistillationLossMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average over all samples.
+
+        Args:
+            results: Losses of all samples by name.
 
         Returns:
             Means by name.

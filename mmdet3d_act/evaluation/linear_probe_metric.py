@@ -130,6 +130,10 @@ class LinearProbeMetric(BaseMetric):
             data_batch: Not used.
             data_samples: Each with ``pred_feats`` (dict of (C,) tensors by
                 pooling), ``gt_label`` (one class index) and ``split``.
+
+        Raises:
+            ValueError: If one of these is absent, or features are NaN or
+                infinite.
         """
         for sample in data_samples:
             feats = required(
@@ -153,6 +157,10 @@ class LinearProbeMetric(BaseMetric):
 
         Returns:
             Percentages by name.
+
+        Raises:
+            ValueError: If there is nothing to fit on or to score, only one
+                class, or fewer samples than the options ask for.
         """
         tally = FitTally()
         metrics = self.score(results, tally)
@@ -161,6 +169,10 @@ class LinearProbeMetric(BaseMetric):
 
     def score(self, results: list, tally: FitTally) -> dict[str, float]:
         """Fit and score the classifiers, and leave the report to others.
+
+        Args:
+            results: See :meth:`compute_metrics`.
+            tally: Counts the fits.
 
         Returns:
             Percentages by name.

@@ -90,6 +90,10 @@ class PartSegMetric(BaseMetric):
                 ``gt_pts_seg.pts_semantic_mask`` (N,), and ``shape_category``,
                 the category's name; without it the category is that of the
                 first labelled point, as published.
+
+        Raises:
+            ValueError: If something is absent or does not fit the data set's
+                meta information.
         """
         parts = self._category_parts()
         for sample in data_samples:
@@ -129,6 +133,9 @@ class PartSegMetric(BaseMetric):
 
         Returns:
             Percentages by name.
+
+        Raises:
+            ValueError: If there are no results.
         """
         results = [one for one in results if one is not None]
         if not results:

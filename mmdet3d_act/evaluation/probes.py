@@ -52,12 +52,20 @@ class FitTally:
         self.unfinished = 0
 
     def add(self, converged: bool) -> None:
-        """Count a fit."""
+        """Count a fit.
+
+        Args:
+            converged: Whether the solver came to an end.
+        """
         self.fits += 1
         self.unfinished += not converged
 
     def report(self, max_iter: int) -> None:
-        """Log how many fits did not converge, and what to do."""
+        """Log how many fits did not converge, and what to do.
+
+        Args:
+            max_iter: Iterations that they were given.
+        """
         if not self.unfinished:
             return
         print_log(
@@ -83,6 +91,10 @@ def choose_penalty(
 
     Returns:
         One of the candidates.
+
+    Raises:
+        ValueError: If a class has a single sample, so that no fold can have
+            it on both sides.
     """
     candidates = sorted(settings.candidates)
     if len(candidates) == 1:
@@ -124,6 +136,13 @@ def svm_accuracy(
 ) -> float:
     """Score the percentage of ``test`` that a linear SVM gets right.
 
+    Args:
+        train: What it is fitted to.
+        test: What it is scored on.
+        penalty: Its C.
+        settings: Seed and iterations.
+        tally: Counts the fit.
+
     Returns:
         0 to 100.
     """
@@ -161,6 +180,9 @@ def knn_accuracy(
 
     Returns:
         0 to 100.
+
+    Raises:
+        ValueError: If there are fewer than k training samples.
     """
     if k > len(train.labels):
         raise ValueError(
@@ -195,6 +217,9 @@ def draw_few_labels(
 
     Returns:
         As many draws as seeds.
+
+    Raises:
+        ValueError: If a class has fewer samples.
     """
     by_class = [
         np.flatnonzero(train.labels == label)

@@ -74,6 +74,9 @@ class ReconstructionMetric(BaseMetric):
             data_samples: Each with ``pred_fine`` (G*K, 3), ``pred_coarse``
                 (G*K/4, 3), the target (N, 3), all in the input's coordinates,
                 and optionally ``category``.
+
+        Raises:
+            ValueError: If a cloud is absent or not finite.
         """
         for sample in data_samples:
             target = _cloud(sample, self.target)

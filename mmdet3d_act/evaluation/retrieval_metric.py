@@ -78,6 +78,9 @@ class RetrievalMetric(BaseMetric):
         similarity: ``'cosine'`` or ``'euclid'``.
         **options: See MMEngine's `BaseMetric`.
 
+    Raises:
+        ValueError: If an argument is out of range.
+
     Example:
         >>> metric = RetrievalMetric(topk=(1,))
         >>> pairs = [dict(concept=(row, row)) for row in torch.eye(3)]
@@ -112,6 +115,9 @@ class RetrievalMetric(BaseMetric):
             data_batch: Not used.
             data_samples: Each with ``pred_targets``, a dict of (prediction
                 (D,), target (D,)) by objective.
+
+        Raises:
+            ValueError: If it is absent, or a prediction is not finite.
         """
         for sample in data_samples:
             pairs = required(

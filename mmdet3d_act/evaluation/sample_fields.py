@@ -10,7 +10,11 @@ from torch import Tensor
 
 
 def name_of(sample: dict) -> str:
-    """Name a data sample in messages."""
+    """Name a data sample in messages.
+
+    Args:
+        sample: As MMEngine hands it to metrics, a dict.
+    """
     return str(sample.get('lidar_path') or sample.get('sample_idx', '?'))
 
 
@@ -22,6 +26,9 @@ def required(sample: dict, field: str, remedy: str) -> Any:  # noqa: ANN401
         field: Its name; a dot leads into a field, as in
             'gt_pts_seg.pts_semantic_mask'.
         remedy: What gives the sample the field.
+
+    Raises:
+        ValueError: If the sample has no such field.
     """
     value: Any = sample
     for key in field.split('.'):
@@ -40,6 +47,9 @@ def gt_mask(sample: dict, num_points: int) -> Tensor:
     Args:
         sample: A data sample as a dict.
         num_points: Points N of the prediction.
+
+    Raises:
+        ValueError: If there are none, or not as many as predictions.
     """
     mask = torch.as_tensor(
         required(
@@ -63,6 +73,9 @@ def class_names(metric: BaseMetric, key: str = 'classes') -> Any:  # noqa: ANN40
     Args:
         metric: A metric that has been given its data set.
         key: Name in the data set's meta information.
+
+    Raises:
+        ValueError: If the data set does not say it.
     """
     meta = metric.dataset_meta or {}
     if not meta.get(key):

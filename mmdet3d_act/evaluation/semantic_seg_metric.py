@@ -83,6 +83,10 @@ class SemanticSegMetric(BaseMetric):
             data_batch: Not used.
             data_samples: Each with ``pred_pts_seg.pts_semantic_mask`` (N,)
                 and ``gt_pts_seg.pts_semantic_mask`` (N,).
+
+        Raises:
+            ValueError: If one is absent, or a label is no class of the data
+                set.
         """
         size = len(self._classes())
         for sample in data_samples:

@@ -33,6 +33,9 @@ class Spread(NamedTuple):
 def spread(values: Sequence[float]) -> Spread:
     """Compute mean and deviation of a number over runs.
 
+    Args:
+        values: One number a run, at least one.
+
     Example:
         >>> str(spread([90.0, 92.0]))
         '91.00 ± 1.41'
@@ -42,6 +45,9 @@ def spread(values: Sequence[float]) -> Spread:
 
 def interval(values: Sequence[float]) -> float | None:
     """Compute half the 95 % interval of a mean, by Student's t.
+
+    Args:
+        values: One number a run.
 
     Returns:
         None for a single run.
@@ -91,6 +97,10 @@ def summarize(
             validation has, in the order in which they were recorded.
         rule: 'greater' or 'less' says which values of the first metric are
             better; None takes less for losses, errors and distances.
+
+    Raises:
+        ValueError: If a run was never validated, lacks a metric, or its
+            first metric is never a number.
     """
     if not all(runs):
         raise ValueError(
