@@ -204,3 +204,12 @@ def test_numbers_are_not_looked_at_in_a_training_step() -> None:
         pytest.raises(ValueError, match='must be finite'),
     ):
         ops.nearest_distances(bad, other)
+
+
+def test_an_index_outside_is_named_where_values_are_checked() -> None:
+    points = oracles.cloud(1, 10)
+    with torch.autograd.set_detect_anomaly(True):
+        ops.gather_points(points, torch.tensor([[0, 9]]))
+        for wrong in (10, -1):
+            with pytest.raises(ValueError, match=f'{wrong}'):
+                ops.gather_points(points, torch.tensor([[0, wrong]]))

@@ -293,3 +293,24 @@ def test_ply_faces(tmp_path: Path) -> None:
     strips = data.replace(b'element face', b'element tristrips')
     with pytest.raises(BadSampleError, match='tristrips'):
         read(tmp_path, strips, 'ply')
+
+
+@pytest.mark.parametrize('name', ['vertex_indices', 'vertex_index'])
+def test_ply_of_mixed_polygons(tmp_path: Path, name: str) -> None:
+    """A triangle and a concave polygon, in binary form."""
+    corners = np.array([*ARROW, (9, 9), (9, 8), (8, 9)])
+    vertices = np.insert(corners, 2, 0, axis=1).astype('<f4')
+    data = (
+        'ply\nformat binary_little_endian 1.0\nelement vertex 7\n'
+        'property float x\nproperty float y\nproperty float z\n'
+        f'element face 2\nproperty list uchar int {name}\nend_header\n'
+    ).encode()
+    data += vertices.tobytes()
+    data += struct.pack('<B3iB4i', 3, 4, 5, 6, 4, 0, 1, 2, 3)
+    points = read(tmp_path, data, 'ply')
+    arrow = points[:, 0] < 5
+    assert abs(arrow.mean() - 1.1 / 1.6) < 0.03
+    # Nothing in the notch.
+    assert (points[arrow, 0] >= 0.9 * (1 - abs(points[arrow, 1] - 1))).all()
+    with pytest.raises(BadSampleError, match=r'a\.ply: '):
+        read(tmp_path, data[:-3], 'ply')

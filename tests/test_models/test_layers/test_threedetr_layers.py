@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmdet3d_act.models.layers import (
-    QueryAttention,
-)
+from mmdet3d_act.models.layers import QueryAttention
+from mmdet3d_act.models.layers.threedetr_layers import xavier_matrices
 
 DIMS, HEADS = 16, 4
 
@@ -47,3 +46,14 @@ def test_blocked_tokens_are_not_seen(dtype: torch.dtype) -> None:
         attention(query, key, value, only_first),
         attention(query, key, changed, only_first),
     )
+
+
+def test_the_biases_of_attention_begin_at_zero() -> None:
+    attention = QueryAttention(DIMS, HEADS)
+    for parameter in attention.parameters():
+        nn.init.ones_(parameter)
+    xavier_matrices(attention)
+    assert not attention.qkv.bias.any()
+    assert not attention.proj.bias.any()
+    limit = (6 / (2 * DIMS)) ** 0.5
+    assert 0.9 * limit < attention.proj.weight.max() <= limit
