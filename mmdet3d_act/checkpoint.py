@@ -8,6 +8,7 @@ a file is executed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -17,6 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
@@ -29,6 +31,7 @@ from torch import Tensor, nn
 from mmdet3d_act import compat
 
 LAST_CHECKPOINT = 'last_checkpoint'
+WEB = ('http://', 'https://')
 # Students that the package ships, a folder each, and what a folder holds.
 STUDENTS = Path(__file__).with_name('students')
 STUDENT_WEIGHTS, STUDENT_CONFIG = 'model.safetensors', 'config.json'
@@ -213,7 +216,7 @@ def _read(
     allowed: Sequence[type],
 ) -> Mapping[str, Any]:
     if '://' in source:
-        return CheckpointLoader.load_checkpoint(source, map_location)
+        source = _download(source)
     kind = _kind_of(source)
     if kind == 'safetensors':
         from safetensors.torch import load_file
@@ -225,6 +228,26 @@ def _read(
             return {name: torch.from_numpy(file[name]) for name in file.files}
     loaded: Any = compat.load_safely(source, map_location, allowed)
     return loaded
+
+
+def _download(address: str) -> str:
+    """Fetch a file once into the cache of torch.hub.
+
+    Raises:
+        CheckpointError: If it is no address of the web.
+    """
+    if not address.startswith(WEB):
+        raise CheckpointError(
+            f'{address}: only files and addresses with http:// or https:// '
+            'are read without executing code; download it, and give the file'
+        )
+    name = Path(urlsplit(address).path).name
+    digest = hashlib.sha256(address.encode()).hexdigest()[:12]
+    path = Path(torch.hub.get_dir(), 'checkpoints', f'{digest}-{name}')
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(path))
+    return str(path)
 
 
 def _student_meta(weights: str) -> dict[str, Any]:
@@ -573,13 +596,13 @@ def _fault(error: Exception) -> str:
 
 
 def register_loader() -> None:
-    """Have MMEngine read files on disk through :func:`read_checkpoint`.
+    """Have MMEngine read files and addresses by :func:`read_checkpoint`.
 
     ``load_from``, ``--resume``, ``init_model`` and ``Pretrained`` of any
     module then read safely with every version of PyTorch, take a work
     directory too, and name the file where it is damaged.
     """
-    CheckpointLoader.register_scheme('', load_from_local, force=True)
+    CheckpointLoader.register_scheme(('', *WEB), load_from_local, force=True)
 
 
 def load_from_local(
@@ -588,7 +611,7 @@ def load_from_local(
     """Read a file for MMEngine, whose log takes the backend's name from this.
 
     Args:
-        filename: The file, or a work directory.
+        filename: The file, a work directory, or an address of the web.
         map_location: Where its tensors go.
     """
     return read_checkpoint(filename, map_location=map_location)

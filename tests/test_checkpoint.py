@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.model import BaseModel
 from mmengine.model.weight_init import PretrainedInit
-from mmengine.runner import load_checkpoint
+from mmengine.runner import CheckpointLoader, load_checkpoint
 from torch import nn
 
 from mmdet3d_act import checkpoint
@@ -302,3 +302,23 @@ def test_an_incomplete_whole_model_is_an_error(
     network = Network(str(tmp_path / 'lent.pth'), cfg)
     with pytest.raises(CheckpointError, match=r'Network.*head\.bias'):
         network.init_weights()
+
+
+def test_an_address_is_read_as_safely_as_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / 'a.pth'
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    monkeypatch.setattr(
+        torch.hub,
+        'download_url_to_file',
+        lambda _, path: Path(path).write_bytes(source.read_bytes()),
+    )
+    torch.save(dict(w=torch.ones(2)), source)
+    for read in (read_checkpoint, CheckpointLoader.load_checkpoint):
+        assert read('https://example.org/a.pth')['w'].sum() == 2
+    torch.save(dict(w=Path('a')), source)
+    with pytest.raises(CheckpointError, match='refused'):
+        CheckpointLoader.load_checkpoint('http://example.org/b.pth')
+    with pytest.raises(CheckpointError, match='s3://'):
+        read_checkpoint('s3://bucket/a.pth')

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
+import time
 from itertools import count
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.failures import NonFiniteError, run_tool
 from mmdet3d_act.engine.hooks import FiniteCheckHook
 from mmdet3d_act.engine.hooks.atomic_checkpoint_hook import AtomicBackend
-from tests.test_engine.toy import write_config
+from tests.test_engine.toy import ROOT, write_config
 
 NUMBERS = count()
 VALIDATION = dict(
@@ -48,6 +51,9 @@ class ToyAct(Hook):
         if runner.iter + 1 == self.at_iter:
             if self.what == 'SIGTERM':
                 os.kill(os.getpid(), signal.SIGTERM)
+            elif self.what == 'SIGTERM to all':
+                os.killpg(os.getpgid(0), signal.SIGTERM)
+                time.sleep(1)
             else:
                 parameter = next(runner.model.parameters())
                 parameter.data.fill_(torch.nan)
@@ -56,6 +62,9 @@ class ToyAct(Hook):
 @pytest.fixture(autouse=True)
 def _safe_loading():
     compat.allow_mmengine_checkpoints()
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def make_config(folder: Path, **changes: object) -> Config:
@@ -210,17 +219,54 @@ class ToyPoison(Hook):
 
 @pytest.mark.parametrize('at_iter', [6, 8])
 def test_sigterm_saves_and_the_resumed_run_ends_in_the_same_weights(
-    tmp_path, at_iter
+    tmp_path, monkeypatch, at_iter
 ):
-    cfg = make_config(tmp_path, custom_hooks=act(at_iter, 'SIGTERM'))
+    validated = {**VALIDATION, 'train_cfg.val_interval': 1}
+    cfg = make_config(
+        tmp_path, custom_hooks=act(at_iter, 'SIGTERM'), **validated
+    )
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as end:
-        run(cfg)
+        launch.start_training(launch.build_runner(cfg))
     assert end.value.code == 0
+    assert signal.getsignal(signal.SIGTERM) is before
     assert find_checkpoint(tmp_path / 'run').name == 'preempted.pth'
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    resumed = run(make_config(tmp_path, resume=True))
+    runner = launch.build_runner(
+        make_config(tmp_path, resume=True, **validated)
+    )
+    done = []
+    monkeypatch.setattr(
+        type(runner.val_loop),
+        'run',
+        counted(type(runner.val_loop).run, done, runner),
+    )
+    resumed = runner.train().state_dict()
+    # None in the middle of an epoch, and none twice.
+    assert done == [2, 3]
     straight = run(make_config(tmp_path / 'other'))
     assert all(torch.equal(resumed[k], straight[k]) for k in straight)
+
+
+JOB = """
+import sys
+from pathlib import Path
+from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.failures import run_tool
+from tests.test_engine import test_nothing_lost as here
+cfg = here.make_config(
+    Path(sys.argv[1]), custom_hooks=here.act(6, 'SIGTERM to all'))
+cfg.train_dataloader.num_workers = 1
+sys.exit(run_tool(lambda: launch.start_training(launch.build_runner(cfg))))
+"""
+
+
+def test_sigterm_may_reach_the_workers_too(tmp_path):
+    command = [sys.executable, '-c', JOB, str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, start_new_session=True, timeout=300
+    )
+    assert done.returncode == 0
+    assert find_checkpoint(tmp_path / 'run').name == 'preempted.pth'
 
 
 def test_a_validation_that_was_killed_is_made_up_for(tmp_path, monkeypatch):

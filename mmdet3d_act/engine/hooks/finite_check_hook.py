@@ -91,7 +91,17 @@ class FiniteCheckHook(Hook):
             'checkpoints from before it go on by --resume'
         )
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Stop all processes, not only the one that saves.
+
+        Raises:
+            NonFiniteError: If a trained weight is not finite.
+        """
+        self.before_save_checkpoint(runner)
+
+    def before_save_checkpoint(
+        self, runner: Runner, checkpoint: dict | None = None
+    ) -> None:
         """Refuse to save trained weights that are not finite.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -34,7 +34,12 @@ class MissedValidationHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Validate where it is due and not noted as done."""
         self._trains = True
-        if runner.iter and _is_due(runner) and not self._is_done(runner):
+        if not runner.iter or not _is_due(runner):
+            return
+        # The folder of the first process counts.
+        done = [self._is_done(runner)]
+        broadcast_object_list(done)
+        if not done[0]:
             print_log(
                 f'the validation after iteration {runner.iter} was not '
                 'finished: it is done first',
@@ -55,9 +60,9 @@ class MissedValidationHook(Hook):
     def _is_done(runner: Runner) -> bool:
         try:
             note = json.loads(Path(runner.work_dir, NOTE).read_bytes())
-        except (OSError, ValueError):
+            return bool(note['iter'] >= runner.iter)
+        except (OSError, ValueError, KeyError, TypeError):
             return False
-        return note == dict(epoch=runner.epoch, iter=runner.iter)
 
 
 def _is_due(runner: Runner) -> bool:
@@ -66,6 +71,9 @@ def _is_due(runner: Runner) -> bool:
         return False
     if isinstance(loop, EpochBasedTrainLoop):
         step, last = loop.epoch, loop.max_epochs
+        if loop.iter != step * len(loop.dataloader):
+            # In the middle of an epoch.
+            return False
     else:
         step, last = loop.iter, loop.max_iters
     reached = step >= loop.val_begin

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,8 @@ class PreemptionHook(Hook):
     """Saves on SIGTERM, after the iteration that is running, and exits.
 
     Clusters and spot machines send it some seconds before they kill. All
-    processes end with exit code 0 once one of them was asked to, and
+    processes end with exit code 0 once one of them was asked to (several
+    processes that are validating: after the next training iteration), and
     ``--resume`` goes on in the middle of the epoch, with the same samples and
     random numbers (with this package's `EpochSampler`; other samplers begin
     the epoch anew).
@@ -45,7 +49,7 @@ class PreemptionHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Listen to the signal; skip what the resumed epoch has done."""
-        self._asked = False
+        self._asked, self._pid = False, os.getpid()
         self._group = None
         if is_distributed():
             self._group = torch_dist.new_group(backend='gloo')
@@ -53,14 +57,21 @@ class PreemptionHook(Hook):
             self._before = signal.signal(signal.SIGTERM, self._ask)
         # Samples of the epoch that all processes have trained with.
         self._done = runner.message_hub.pop_info(_DONE, 0)
-        runner.train_dataloader.sampler.num_done = self._done // (
-            get_world_size()
-        )
+        loader = runner.train_dataloader
+        loader.sampler.num_done = self._done // get_world_size()
+
+        loaders = [loader]
+        if runner.val_loop is not None:
+            loaders.append(runner.val_dataloader)
+        for loader in loaders:
+            # The signal may reach all processes of a job.
+            loader.worker_init_fn = partial(_init, loader.worker_init_fn)
 
     def after_train(self, runner: Runner) -> None:
         """Listen no more."""
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
+            self._before = None
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, *_: Any, **__: Any
@@ -90,8 +101,13 @@ class PreemptionHook(Hook):
         if self._before is not None and self._group is None and self._asked:
             self._save(runner, runner.iter, 0)
 
-    def _ask(self, *_: object) -> None:
-        self._asked = True
+    def _ask(self, number: int, _: object) -> None:
+        if os.getpid() == self._pid:
+            self._asked = True
+        else:
+            # A process that the training has forked.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     def _is_asked(self) -> bool:
         if self._group is None:
@@ -124,3 +140,10 @@ class PreemptionHook(Hook):
             logger='current',
         )
         raise SystemExit(0)
+
+
+def _init(before: Callable[[int], None] | None, worker: int) -> None:
+    """Leave the signal to the process whose samples a worker reads."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if before is not None:
+        before(worker)

@@ -25,7 +25,8 @@ RESULTS = {
     'PresentIndoorMetric': _BOXES,
     'PublishedIndoorMetric': _BOXES,
     'ReconstructionMetric': '(coarse_)?(chamfer_l[12]|f_score)(/.+)?',
-    'SegMetric': 'miou acc acc_cls',
+    # Also the IoU of each class, by its name.
+    'SegMetric': 'miou acc acc_cls .+',
     'SemanticSegMetric': f'miou {_ACCURACY} iou/.+',
 }
 
