@@ -27,6 +27,7 @@ from mmdet3d_act.checkpoint import (
     student_names,
 )
 from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.io import write_json
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.backbones.pretrained import (
@@ -41,7 +42,8 @@ CARD = 'README.md'
 ANCHOR = 'patch_embed.conv1.weight'
 # What a student is told of its data, beside the weights.
 DEFAULTS = dict(up_axis='y', normalization='unit_sphere', num_points=1024)
-FACTS = (*DEFAULTS, 'unit', 'classes')
+OPTIONAL = ('unit', 'classes')
+FACTS = (*DEFAULTS, *OPTIONAL)
 _CARD = """---
 library_name: mmdet3d_act
 license: {license}
@@ -148,13 +150,15 @@ def save_pretrained(
         half: Whether to store float16, half the size.
         **facts: What is known of the data: ``up_axis``, ``normalization``,
             ``unit``, ``num_points``, ``classes``. What is not given is taken
-            from the model's ``pretrained_meta``; None leaves it out.
+            from the model's ``pretrained_meta``; None leaves ``unit`` or
+            ``classes`` out.
 
     Returns:
         The folder.
 
     Raises:
         TypeError: If the model has no point Transformer.
+        ValueError: If another fact is None.
     """
     student = getattr(model, 'student', getattr(model, 'backbone', model))
     if not isinstance(student, PointTransformer):
@@ -162,7 +166,7 @@ def save_pretrained(
             f'expected a model with a PointTransformer, got {type(model)}'
         )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    told = _told_facts(student.pretrained_meta, facts)
     state = {
         name: (value.half() if half and value.is_floating_point() else value)
         .cpu()
@@ -170,8 +174,16 @@ def save_pretrained(
         for name, value in student.state_dict().items()
     }
     sizes = backbone_sizes(state) | backbone_settings(student)
-    told = DEFAULTS | student.pretrained_meta | facts
-    told = {key: told[key] for key in FACTS if told.get(key)}
+    number = sum(value.numel() for value in state.values())
+    size = (
+        f'{number / 1e6:.2f} M parameters, {sizes["num_layers"]} blocks of '
+        f'width {sizes["embed_dims"]}, {sizes["num_groups"]} patches of '
+        f'{sizes["group_size"]} points'
+    )
+    text = _CARD.format(
+        name=name or folder.name, size=size, license=license, text=card, **told
+    )
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(state, folder / STUDENT_WEIGHTS, {'format': 'pt'})
     # It makes a file for its owner alone.
     (folder / STUDENT_WEIGHTS).chmod(0o644)
@@ -183,17 +195,24 @@ def save_pretrained(
             **told,
         ),
     )
-    number = sum(value.numel() for value in state.values())
-    size = (
-        f'{number / 1e6:.2f} M parameters, {sizes["num_layers"]} blocks of '
-        f'width {sizes["embed_dims"]}, {sizes["num_groups"]} patches of '
-        f'{sizes["group_size"]} points'
-    )
-    text = _CARD.format(
-        name=name or folder.name, size=size, license=license, text=card, **told
-    )
     (folder / CARD).write_text(text.rstrip() + '\n', encoding='utf-8')
     return folder
+
+
+def _told_facts(meta: dict, facts: dict) -> dict[str, Any]:
+    """Choose what a folder says of its data, as JSON can hold it."""
+    known = {key: value for key, value in meta.items() if value is not None}
+    told = DEFAULTS | known | facts
+    told = {key: told[key] for key in FACTS if told.get(key) is not None}
+    for key in DEFAULTS:
+        if key not in told:
+            raise ValueError(
+                f'{key} must be known, got None; only '
+                f'{" and ".join(OPTIONAL)} may be left out'
+            )
+    told['num_points'] = int(told['num_points'])
+    classes = [str(one) for one in told.pop('classes', ())]
+    return told | (dict(classes=classes) if classes else {})
 
 
 def push_to_hub(
@@ -201,15 +220,30 @@ def push_to_hub(
 ) -> str:
     """Upload the folder of a student; return the address of the repository.
 
+    Only weights, config and card are uploaded.
+
     Args:
         folder: From :func:`save_pretrained`, or the name of a student.
         repo_id: OWNER/NAME on Hugging Face's hub; it is made.
         private: Whether a new repository is private.
+
+    Raises:
+        UsageError: If it is something else, such as a work directory.
     """
     weights = Path(resolve_checkpoint(folder))
+    config = weights.with_name(STUDENT_CONFIG)
+    if weights.name != STUDENT_WEIGHTS or not config.is_file():
+        raise UsageError(
+            f'{folder} is no folder of a student with {STUDENT_WEIGHTS} and '
+            f'{STUDENT_CONFIG}; write one by save_pretrained'
+        )
     api = HfApi()
     address = api.create_repo(repo_id, private=private, exist_ok=True)
-    api.upload_folder(repo_id=repo_id, folder_path=str(weights.parent))
+    api.upload_folder(
+        repo_id=repo_id,
+        folder_path=str(weights.parent),
+        allow_patterns=[STUDENT_WEIGHTS, STUDENT_CONFIG, CARD],
+    )
     return str(address)
 
 

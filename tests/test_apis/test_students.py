@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from mmdet3d_act.checkpoint import (
     MissingCheckpointError,
     student_names,
 )
+from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.backbones.pretrained import backbone_settings
 
@@ -62,6 +64,23 @@ def test_a_folder_keeps_weights_sizes_and_what_is_known_of_the_data(tmp_path):
     again = save_pretrained(found, tmp_path / 'two')
     assert json.loads((again / 'config.json').read_text()) == json.loads(
         (folder / 'config.json').read_text()
+    )
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
+    student, folder = make_student(), tmp_path / 'one'
+    for fact in ('normalization', 'up_axis', 'num_points'):
+        with pytest.raises(ValueError, match=f'{fact}.*unit and classes'):
+            save_pretrained(student, folder, **{fact: None})
+    assert not folder.exists()
+    facts = dict(classes=np.array(['a', 'b']), num_points=np.int64(64))
+    save_pretrained(student, folder, unit='metre', **facts)
+    found = from_pretrained(folder)
+    assert found.pretrained_meta['classes'] == ['a', 'b']
+    assert found.pretrained_meta['num_points'] == 64
+    save_pretrained(found, folder, unit=None, classes=None)
+    assert not {'unit', 'classes'} & set(
+        from_pretrained(folder).pretrained_meta
     )
 
 
@@ -129,7 +148,17 @@ def test_the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(students, 'HfApi', Api)
     assert push_to_hub(folder, 'me/one') == 'https://hub/me/one'
     assert done[0] == (('me/one',), dict(private=False, exist_ok=True))
-    assert done[1] == dict(repo_id='me/one', folder_path=str(folder))
+    files = ['model.safetensors', 'config.json', 'README.md']
+    assert done[1] == dict(
+        repo_id='me/one', folder_path=str(folder), allow_patterns=files
+    )
+    # All that is beside the checkpoints of a training stays here.
+    torch.save(make_student().state_dict(), tmp_path / 'epoch_3.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
+    for other in (tmp_path, tmp_path / 'epoch_3.pth'):
+        with pytest.raises(UsageError, match='save_pretrained'):
+            push_to_hub(other, 'me/one')
+    assert len(done) == 2
 
 
 def test_refusals(tmp_path, monkeypatch):
