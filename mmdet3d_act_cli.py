@@ -151,9 +151,9 @@ def _add_features(add: Callable) -> None:
         option('--student', default=STUDENT, help=text)
         text = (
             'cut clouds into tiles of this side; 0 never (default: large '
-            'clouds, into tiles of about 20 000 points)'
+            'clouds, into tiles of about 20 000 points and a margin)'
         )
-        option('--tile', type=float, metavar='SIDE', help=text)
+        option('--tile', type=_length, metavar='SIDE', help=text)
         option('--device', help='cpu, cuda, cuda:1')
         _add_axis(command)
         _add_scale(command)
@@ -199,7 +199,7 @@ def _add_axis(command: argparse.ArgumentParser) -> None:
 def _add_scale(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--scale',
-        type=float,
+        type=_factor,
         default=1.0,
         help='from the unit of the scans to metres: 0.001 for millimetres',
     )
@@ -217,6 +217,18 @@ def _over(least: int) -> Callable[[str], int]:
 def _share(text: str) -> float:
     if not 0 <= float(text) <= 1:
         raise argparse.ArgumentTypeError(f'from 0 to 1, got {text}')
+    return float(text)
+
+
+def _length(text: str) -> float:
+    if not 0 <= float(text) < float('inf'):
+        raise argparse.ArgumentTypeError(f'>= 0, got {text}')
+    return float(text)
+
+
+def _factor(text: str) -> float:
+    if not 0 < float(text) < float('inf'):
+        raise argparse.ArgumentTypeError(f'> 0, got {text}')
     return float(text)
 
 
@@ -307,9 +319,13 @@ def run_embed(args: argparse.Namespace) -> int:
     def run() -> None:
         from mmdet3d_act.apis import embed_files
         from mmdet3d_act.apis.embedding import list_files
+        from mmdet3d_act.apis.feature_files import find_rank
         from mmdet3d_act.engine.failures import UsageError
         from mmdet3d_act.progress import ProgressDisplay
 
+        rank, size = find_rank()
+        if size > 1:
+            print(f'part {rank + 1} of {size} of the files')
         files = [file for one in args.inputs for file in list_files(one)]
         what = 'clouds' if len(files) > 1 else 'parts'
         with ProgressDisplay(what) as report:

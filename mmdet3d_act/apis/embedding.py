@@ -21,12 +21,13 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from mmdet3d_act.apis.scan_files import KNOWN_AXES
+from mmdet3d_act.apis.scan_files import KNOWN_AXES, check_scale
 from mmdet3d_act.apis.students import from_pretrained
 from mmdet3d_act.datasets import PointFolder
 from mmdet3d_act.datasets.orientation import guess_up_axis
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
 from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.models.backbones.pretrained import backbone_settings
 from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.progress import ProgressDisplay
 from mmdet3d_act.visualization.arrays import turned
@@ -35,7 +36,8 @@ DEFAULT_STUDENT = 'act-mini'
 # A cloud of more points is cut into tiles of about so many.
 WHOLE = 200_000
 TILE_POINTS = 20_000
-# What a tile shares with each neighbour, in tiles.
+# By what part of its side a tile grows on each side, into its neighbours: on
+# even ground it then holds up to 1.5 * 1.5 = 2.25 times `TILE_POINTS`.
 OVERLAP = 0.25
 # Of a window, before the farthest points are searched.
 _THINNED = 16_384
@@ -53,11 +55,13 @@ class Window(NamedTuple):
         points: (num_points, 3), float32, placed as in the student's data.
         middle: (3,), float64: where the cloud has what is 0 here.
         radius: What 1 is here, in the cloud.
+        weight: How many points of the cloud it stands for.
     """
 
     points: Tensor
     middle: np.ndarray
     radius: float
+    weight: int
 
 
 class Embedder:
@@ -69,11 +73,14 @@ class Embedder:
         up_axis: Of the clouds: 'x', 'y', 'z', or 'auto': z of laser scans, y
             of glTF, that of the student for arrays, and a guess from all of
             a call for other files.
-        scale: What coordinates are multiplied with, for students of scenes
-            in metres.
+        scale: What coordinates are multiplied with, above 0, for students
+            of scenes in metres.
         tile: Side of the tiles of a large cloud, in its unit after scaling;
             0 never cuts, None chooses.
         batch_size: Windows at once.
+
+    Raises:
+        ValueError: If scale or tile are out of their range.
 
     Example:
         >>> embed = Embedder('act-mini')
@@ -92,6 +99,9 @@ class Embedder:
         tile: float | None = None,
         batch_size: int = 16,
     ) -> None:
+        check_scale(scale)
+        if tile is not None and not 0 <= tile < np.inf:
+            raise ValueError(f'tile must be >= 0 and finite, got {tile}')
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         if not isinstance(model, nn.Module):
@@ -188,7 +198,7 @@ class Embedder:
 
         Args:
             clouds: Files and arrays.
-            axis: The up axis of those that do not say it themselves.
+            axis: The up axis of files that do not say it themselves.
             points: Whether features of points are computed too.
             batch_size: Windows at once.
             report: Called with the share of a single large cloud that is
@@ -225,7 +235,10 @@ class Embedder:
             )
             patches = np.concatenate([features for _, _, features, _ in parts])
             result = dict(
-                embedding=_merged([pooled for *_, pooled in parts]),
+                embedding=_merged(
+                    [pooled for *_, pooled in parts],
+                    [w.weight for w, *_ in parts],
+                ),
                 patches=patches,
                 centers=centers / self.scale + offset,
             )
@@ -248,6 +261,7 @@ class Embedder:
             axis = self.axis_of(cloud, axis)
         else:
             rows, offset = np.asarray(cloud, np.float64), np.zeros(3)
+            axis = self.find_axis([])
             if rows.ndim != 2 or rows.shape[1] < 3 or not len(rows):
                 raise BadSampleError(
                     'an array', f'expected (N, 3 + F), got {rows.shape}'
@@ -290,6 +304,7 @@ class Embedder:
             middle = (coords.min(axis=0) + coords.max(axis=0)) / 2
             middle[up] = np.percentile(coords[:, up], 1)
             radius = 1.0
+        weight = len(coords)
         if len(coords) > _THINNED:
             rng = np.random.default_rng(0)
             coords = coords[rng.choice(len(coords), _THINNED, replace=False)]
@@ -300,7 +315,8 @@ class Embedder:
             chosen = farthest_point_sample(points[None], number)[0]
         else:
             chosen = torch.arange(number) % len(points)
-        return Window(points[chosen], middle, float(max(radius, 1e-9)))
+        radius = float(max(radius, 1e-9))
+        return Window(points[chosen], middle, radius, weight)
 
     @torch.no_grad()
     def _encode(
@@ -329,7 +345,13 @@ class Embedder:
         digest = hashlib.sha256()
         for name, value in sorted(self.student.state_dict().items()):
             digest.update(name.encode() + value.cpu().numpy().tobytes())
-        settings = (self.up_axis, self.scale, self.tile, sorted(self.meta))
+        settings = (
+            self.up_axis,
+            self.scale,
+            self.tile,
+            sorted(self.meta.items()),
+            sorted(backbone_settings(self.student).items()),
+        )
         digest.update(repr(settings).encode())
         return digest.hexdigest()[:16]
 
@@ -395,7 +417,9 @@ def in_batches(
 
 
 def tile_side(ground: np.ndarray) -> float:
-    """Choose the side of tiles with about ``TILE_POINTS`` points.
+    """Choose the side of tiles with about ``TILE_POINTS`` points each.
+
+    What their margins hold comes on top.
 
     Args:
         ground: (N, 2), without heights.
@@ -412,7 +436,8 @@ def cut_tiles(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the number of tiles and the rows of each, with its margin.
 
-    Every point is in at least one tile; neighbours share ``OVERLAP``.
+    Every point is in at least one tile, which grows by ``OVERLAP`` of its
+    side on each side.
 
     Args:
         ground: (N, 2), without heights.
@@ -500,13 +525,18 @@ def _report_some(
     report(done + chunks, total + later)
 
 
-def _merged(pooled: Sequence[dict]) -> np.ndarray:
-    """Put the pooled features of windows together, (3C,) or (2C,)."""
+def _merged(pooled: Sequence[dict], weights: Sequence[int]) -> np.ndarray:
+    """Put the pooled features of windows together, (3C,) or (2C,).
+
+    Windows count in the means by their points.
+    """
     names = [name for name in ('cls', 'max', 'mean') if name in pooled[0]]
     kinds = {name: np.stack([one[name] for one in pooled]) for name in names}
     return np.concatenate(
         [
-            kind.max(axis=0) if name == 'max' else kind.mean(axis=0)
+            kind.max(axis=0)
+            if name == 'max'
+            else np.average(kind, axis=0, weights=weights).astype(kind.dtype)
             for name, kind in kinds.items()
         ]
     )

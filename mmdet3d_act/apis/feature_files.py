@@ -30,7 +30,9 @@ TABLE = 'embeddings.npz'
 COLUMNS = 5
 # Beside the outputs: why a file has none.
 _FAULT = '.error.txt'
-_RANKS = (('RANK', 'WORLD_SIZE'), ('SLURM_PROCID', 'SLURM_NTASKS'))
+# The tasks of a step, which srun starts: a script of sbatch is one process,
+# however many tasks its job has.
+_RANKS = (('RANK', 'WORLD_SIZE'), ('SLURM_PROCID', 'SLURM_STEP_NUM_TASKS'))
 
 
 def embed_files(
@@ -48,12 +50,13 @@ def embed_files(
     ``NAME.points.npy`` the features of points, ``NAME.colors.ply`` (of LAS
     files ``.laz``) principal components as colours. ``embeddings.npz`` has
     the vectors of all files and their ``paths``. The processes of torchrun or
-    Slurm share the files; the last one to finish writes it.
+    srun share the files; the last one to finish writes it.
 
     Args:
         embedder: With its student.
         inputs: Files and folders.
-        out: Folder for the results, in which sub-folders are kept.
+        out: Folder for the results, in which sub-folders are kept; outside
+            of the inputs, as results are point files, too.
         points: Whether features of points are written.
         colors: Whether colours are written.
         report: Called with the number of files that are done and of all of
@@ -61,13 +64,43 @@ def embed_files(
 
     Returns:
         What is wrong with files that cannot be used, a text each.
+
+    Raises:
+        UsageError: If `out` is in a folder of the inputs, two files would
+            have the same output, or no file can be used.
     """
-    out = Path(out)
-    names = name_outputs(inputs)
+    for given in inputs:
+        if Path(given).expanduser().is_dir() and _is_in(out, given):
+            raise UsageError(
+                f'{out} is in {given}, whose files would then be the results, '
+                'too; choose another folder (--out)'
+            )
+    return _embed_named(
+        embedder,
+        name_outputs(inputs),
+        Path(out),
+        find_rank(),
+        points=points,
+        colors=colors,
+        report=report,
+    )
+
+
+def _embed_named(
+    embedder: Embedder,
+    names: dict[str, str],
+    out: Path,
+    part: tuple[int, int],
+    *,
+    points: bool = False,
+    colors: bool = False,
+    report: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Write the features of one part of some files."""
     axis = embedder.find_axis(list(names))
     settings = f'{embedder.fingerprint} {axis} {points} {colors}'
     stamps = {file: f'{settings} {_state_of(file)}' for file in names}
-    rank, size = find_rank()
+    rank, size = part
     own = list(names)[rank::size]
     todo = [f for f in own if _written_stamp(out / names[f]) != stamps[f]]
     report = report or (lambda done, total: None)
@@ -84,6 +117,11 @@ def embed_files(
     _write_table(names, stamps, out)
     faults = (_read_fault(out / names[file], stamps[file]) for file in own)
     return [fault for fault in faults if fault]
+
+
+def _is_in(path: str | Path, folder: str | Path) -> bool:
+    folder = Path(folder).expanduser().resolve()
+    return Path(path).expanduser().resolve().is_relative_to(folder)
 
 
 def name_outputs(inputs: Sequence[str | Path]) -> dict[str, str]:
@@ -232,7 +270,11 @@ def _write_table(
         return
     good = [f for f in names if Path(f'{out / names[f]}.npz').is_file()]
     if not good:
-        return
+        # Of files that were good once.
+        (out / TABLE).unlink(missing_ok=True)
+        found = (_read_fault(out / names[f], stamps[f]) for f in names)
+        faults = [fault for fault in found if fault]
+        raise UsageError('\n'.join(['no file can be used:', *faults]))
     vectors = []
     for file in good:
         with np.load(f'{out / names[file]}.npz') as found:
@@ -268,7 +310,8 @@ def search(
         embedder: With its student.
         query: A file; where it is one of the folder it is left out.
         folder: The folder.
-        index: Where the features of the folder are kept.
+        index: Where the features of the folder are kept; where it is in the
+            folder it is not searched.
         top: Number of neighbours.
         report: See :func:`embed_files`.
 
@@ -278,11 +321,22 @@ def search(
 
     Raises:
         BadSampleError: If the query cannot be used.
+        UsageError: If no file of the folder can, or it is the index.
     """
-    axis = embedder.find_axis(list_files(folder))
+    names = name_outputs([folder])
+    if _is_in(index, folder):
+        names = {f: name for f, name in names.items() if not _is_in(f, index)}
+    if not names:
+        raise UsageError(
+            f'{folder} has no clouds beside the index {index}; choose another '
+            'folder for it (--index)'
+        )
+    axis = embedder.find_axis(list(names))
     (found,) = embedder.embed([str(query)], axis)
-    faults = embed_files(embedder, [folder], index, report=report)
-    with np.load(Path(index) / TABLE) as table:
+    index = Path(index)
+    # Each process needs all of it.
+    faults = _embed_named(embedder, names, index, (0, 1), report=report)
+    with np.load(index / TABLE) as table:
         paths, vectors = table['paths'].tolist(), table['embeddings']
     mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
     both = (np.vstack([found['embedding'], vectors]) - mean) / (spread + 1e-6)

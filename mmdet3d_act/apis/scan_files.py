@@ -50,12 +50,13 @@ class ScanFiles(Dataset):
         place: Whether clouds are moved.
         up_axis: Of the files; None is z of laser scans, y of glTF, and for
             others that of the model's data.
-        scale: What their coordinates are multiplied with.
+        scale: What their coordinates are multiplied with, above 0.
         metainfo: What is known of the data that the model was trained with:
             ``classes``, ``palette`` and ``up_axis``.
 
     Raises:
-        ValueError: If there is no file at all, or one has another suffix.
+        ValueError: If there is no file at all, one has another suffix, or
+            the scale is not above 0.
 
     Example:
         >>> np.save('scan.npy', np.random.rand(5000, 3) * 4)
@@ -76,6 +77,7 @@ class ScanFiles(Dataset):
         scale: float = 1.0,
         metainfo: dict | None = None,
     ) -> None:
+        check_scale(scale)
         self.files = [os.fspath(file) for file in files]
         for file in self.files:
             if not file.lower().endswith(SUFFIXES):
@@ -161,6 +163,19 @@ class ScanFiles(Dataset):
         wanted = self.metainfo['up_axis']
         axis = self.up_axis or KNOWN_AXES.get(Path(file).suffix.lower())
         return turned(axis or wanted, wanted)
+
+
+def check_scale(scale: float) -> None:
+    """Refuse a scale that mirrors clouds, or makes nothing of them.
+
+    Args:
+        scale: What coordinates are multiplied with.
+
+    Raises:
+        ValueError: If it is not above 0, or not finite.
+    """
+    if not 0 < scale < np.inf:
+        raise ValueError(f'scale must be > 0 and finite, got {scale}')
 
 
 def file_rows(file: str | os.PathLike) -> np.ndarray:

@@ -9,6 +9,7 @@ import torch
 from mmdet3d_act.apis import Embedder, save_pretrained
 from mmdet3d_act.apis.embedding import (
     OVERLAP,
+    _merged,
     cut_tiles,
     in_batches,
     interpolate,
@@ -96,6 +97,43 @@ def test_scans_are_turned_and_may_lie_anywhere(student, tmp_path):
     )
 
 
+def test_arrays_are_as_the_students_data_whatever_files_are_beside_them(
+    student, tmp_path
+):
+    np.save(tmp_path / 'a.npy', cloud(seed=1))
+    embed = Embedder(student)
+    embed.find_axis = lambda files: 'z' if files else 'y'
+    points = cloud()
+    alone = embed(points)['predictions'][0]
+    _, beside = embed([tmp_path / 'a.npy', points])['predictions']
+    np.testing.assert_allclose(
+        beside['embedding'], alone['embedding'], atol=1e-5
+    )
+    turned = Embedder(student, up_axis='z')(points)['predictions'][0]
+    assert np.abs(turned['embedding'] - alone['embedding']).max() > 1e-3
+
+
+def test_the_fingerprint_tells_students_apart():
+    def fingerprint(meta: dict, **settings: object) -> str:
+        student = make_student()
+        student.pretrained_meta = meta
+        for name, value in settings.items():
+            assert hasattr(student, name)
+            setattr(student, name, value)
+        return Embedder(student).fingerprint
+
+    y, z = (dict(up_axis=axis, num_points=NUM_POINTS) for axis in 'yz')
+    assert fingerprint(y) == fingerprint(dict(reversed(y.items())))
+    others = [
+        fingerprint(y),
+        fingerprint(z),
+        fingerprint(y, group_size=3),
+        fingerprint(y, num_groups=7),
+        fingerprint(y, num_heads=2),
+    ]
+    assert len(set(others)) == 5
+
+
 def test_tiles_overlap_and_leave_no_point_out():
     ground = np.random.default_rng(0).uniform(0, 10, (2000, 2)) * [1, 3]
     seen = np.zeros(len(ground), int)
@@ -136,6 +174,16 @@ def test_a_large_cloud_has_a_value_for_each_point(student):
     np.testing.assert_allclose(again['centers'], 1000 * found['centers'])
 
 
+def test_tiles_count_by_their_points():
+    pooled = [
+        dict(cls=np.zeros(2, 'f4'), max=np.zeros(2, 'f4')),
+        dict(cls=np.ones(2, 'f4'), max=np.ones(2, 'f4')),
+    ]
+    found = _merged(pooled, [300, 100])
+    assert found.tolist() == [0.25, 0.25, 1, 1]
+    assert found.dtype == np.float32
+
+
 def test_interpolation_is_a_mean_of_three():
     centers = np.array([[0, 0, 0], [2, 0, 0], [0, 4, 0], [9, 9, 9.0]])
     values = np.array([[1.0], [3.0], [5.0], [100.0]], np.float32)
@@ -164,6 +212,14 @@ def test_large_clouds_are_opened_alone(tmp_path):
         len(b) for b in in_batches([small, small, small, large, small], 2)
     ]
     assert sizes == [2, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    'options', [dict(scale=-1), dict(scale=0), dict(tile=-1)]
+)
+def test_a_cloud_is_neither_mirrored_nor_cut_to_nothing(options, student):
+    with pytest.raises(ValueError, match=f'{next(iter(options))} must be'):
+        Embedder(student, **options)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from mmdet3d_act.apis import (
     save_pretrained,
     search,
 )
+from mmdet3d_act.apis.feature_files import find_rank
 from mmdet3d_act.datasets.readers import read_cloud
 from mmdet3d_act.engine.failures import UsageError
 from tests.test_apis.test_students import make_student
@@ -103,6 +104,60 @@ def test_processes_share_the_files(embedder, clouds, tmp_path, monkeypatch):
     assert list(found) == list(expected)
     for name, vector in expected.items():
         np.testing.assert_allclose(found[name], vector, atol=1e-5)
+
+
+def test_a_script_of_sbatch_is_one_process(monkeypatch):
+    for name in ('RANK', 'WORLD_SIZE', 'SLURM_STEP_NUM_TASKS'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('SLURM_PROCID', '0')
+    monkeypatch.setenv('SLURM_NTASKS', '4')
+    assert find_rank() == (0, 1)
+    # What srun starts is one of its tasks.
+    monkeypatch.setenv('SLURM_PROCID', '2')
+    monkeypatch.setenv('SLURM_STEP_NUM_TASKS', '3')
+    assert find_rank() == (2, 3)
+
+
+def test_each_process_searches_in_all_files(
+    embedder, clouds, tmp_path, monkeypatch
+):
+    monkeypatch.setenv('RANK', '1')
+    monkeypatch.setenv('WORLD_SIZE', '3')
+    query = clouds / '3.npy'
+    found, _ = search(embedder, query, clouds, tmp_path / 'index', top=99)
+    assert len(found) == 9
+
+
+@pytest.mark.parametrize('place', ['.', 'out/deep', 'flat/..'])
+def test_results_are_never_inputs(place, embedder, clouds):
+    with pytest.raises(UsageError, match='choose another folder'):
+        embed_files(embedder, [clouds], clouds / place, colors=True)
+    assert len(list(clouds.rglob('*.*'))) == 10
+
+
+def test_an_index_in_the_folder_is_not_searched(embedder, clouds):
+    (clouds / 'bad.npy').write_text('nothing')
+    index = clouds / 'work_dirs' / 'index'
+    for _ in range(2):
+        # The index has a text file about bad.npy.
+        found, faults = search(
+            embedder, clouds / '3.npy', clouds, index, top=99
+        )
+        assert len(found) == 9
+        assert len(faults) == 1
+    with pytest.raises(UsageError, match='--index'):
+        search(embedder, clouds / '3.npy', clouds, clouds)
+
+
+def test_a_table_is_gone_once_no_file_is_good(embedder, clouds, tmp_path):
+    query, index = tmp_path / 'query.npy', tmp_path / 'index'
+    np.save(query, np.load(clouds / '3.npy'))
+    search(embedder, query, clouds, index)
+    for file in clouds.rglob('*.npy'):
+        file.write_text('nothing')
+    with pytest.raises(UsageError, match=r'(?s)no file.*3\.npy: '):
+        search(embedder, query, clouds, index)
+    assert not (index / 'embeddings.npz').exists()
 
 
 def test_the_nearest_shape_is_the_one_that_is_alike(

@@ -71,6 +71,12 @@ def test_features_and_search(tmp_path, monkeypatch, capsys) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert [line[-5:] for line in lines if line.endswith('npy')] != []
     assert Path('search_1.png').is_file()
+    with monkeypatch.context() as context:
+        context.setenv('RANK', '1')
+        context.setenv('WORLD_SIZE', '2')
+        assert cli.main(['embed', *words, '--out', 'parts']) == 0
+    assert 'part 2 of 2 of the files' in capsys.readouterr().out
+    assert [path.name for path in Path('parts').iterdir()] == ['1.npy.npz']
     Path('clouds/bad.npy').touch()
     assert cli.main(['embed', *words, '--out', 'features']) == 2
     assert 'bad.npy' in capsys.readouterr().err
@@ -94,6 +100,9 @@ def test_students(capsys) -> None:
         ('predict a.pth a.bin --columns 2', '--columns'),
         ('pretrain clouds --epochs 1 5', '--epochs'),
         ('embed a --out b --up-axis w', '--up-axis'),
+        ('embed a --out b --tile -1', '--tile'),
+        ('search a.ply b --scale -1', '--scale'),
+        ('predict a.pth a.ply --scale 0', '--scale'),
     ],
 )
 def test_wrong_words_are_refused(words, offender, capsys) -> None:
