@@ -18,7 +18,12 @@ from scipy.spatial import cKDTree
 from torch import nn
 
 from mmdet3d_act.apis.loading import find_config, load_model
-from mmdet3d_act.apis.scan_files import ROWS_SUFFIX, ScanFiles, write_scan
+from mmdet3d_act.apis.scan_files import (
+    LAS_SUFFIXES,
+    ROWS_SUFFIX,
+    ScanFiles,
+    write_scan,
+)
 from mmdet3d_act.apis.scene_pictures import likely_boxes, scene_panels
 from mmdet3d_act.checkpoint import resolve_checkpoint
 from mmdet3d_act.datasets.readers import BadSampleError
@@ -241,16 +246,19 @@ def predict_scans(
         warn: Gets what speaks against a scene, before the model sees it.
 
     Raises:
-        UsageError: If a file cannot be used, the category is unknown, or the
-            model was trained on other classes than those of the scans.
+        UsageError: If a file cannot be used, a result could overwrite one,
+            the category is unknown, or the model was trained on other
+            classes than those of the scans.
     """
     faults = []
+    names = _unique_names(scans.files)
+    _keep_inputs(scans.files, names, folder)
     classes = tuple(scans.metainfo['classes'])
     trained = getattr(model, 'dataset_meta', {}).get('classes', ())
     require_trained_classes(trained, classes, "config's test")
     colors = class_colors(len(classes), scans.metainfo.get('palette'))
     extra = _category_inputs(scans.metainfo, category)
-    for index, name in enumerate(_unique_names(scans.files)):
+    for index, name in enumerate(names):
         try:
             data = scans[index]
             rows, offset = scans.read(index)
@@ -462,6 +470,21 @@ def find_doubts(file: str, points: np.ndarray) -> list[str]:
 
 def _rounded(values: Any) -> list[float]:  # noqa: ANN401
     return [round(float(value), 4) for value in values]
+
+
+def _keep_inputs(
+    files: Sequence[str], names: Sequence[str], folder: str | Path
+) -> None:
+    """Refuse a folder in which a result could overwrite a scan."""
+    inputs = {Path(file).resolve() for file in files}
+    for file, name in zip(files, names, strict=True):
+        is_las = file.lower().endswith(LAS_SUFFIXES)
+        target = Path(folder) / f'{name}{".laz" if is_las else ".ply"}'
+        if target.resolve() in inputs:
+            raise UsageError(
+                f'a result of {file} could overwrite the scan {target}; '
+                'choose another folder (--out)'
+            )
 
 
 def _unique_names(files: Sequence[str]) -> list[str]:

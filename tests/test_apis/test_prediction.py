@@ -267,6 +267,22 @@ def test_files_of_one_name_do_not_overwrite_each_other(
     assert names == ['0_scan.v2.json', '1_scan.v2.json']
 
 
+@pytest.mark.parametrize('name', ['scan.ply', 'scan.laz'])
+def test_a_scan_is_never_overwritten(name: str, tmp_path: Path) -> None:
+    class Untouched(Network):
+        def test_step(self, data: dict) -> list:
+            return pytest.fail('the model was asked')
+
+    scan = tmp_path / name
+    scan.write_bytes(b'a scan')
+    (tmp_path / 'link').symlink_to(tmp_path)
+    scenes = open_scans(config(), [scan], 'config.py')
+    for out in (tmp_path, tmp_path / 'link'):
+        with pytest.raises(UsageError, match=f'{name}.*--out'):
+            list(predict_scans(Untouched(), scenes, out))
+    assert scan.read_bytes() == b'a scan'
+
+
 def test_scaled_and_turned_scans_are_warned_of_first(
     scan: Path, tmp_path: Path
 ) -> None:
@@ -301,5 +317,7 @@ def test_scaled_and_turned_scans_are_warned_of_first(
 def test_refusals(
     cfg: Config, file: str, error: type, offender: str, scan: Path
 ) -> None:
+    with pytest.raises(UsageError, match='scale must be > 0'):
+        open_scans(config(), [scan], 'config.py', scale=-1)
     with pytest.raises(error, match=offender):
         open_scans(cfg, [scan if file == 'scan' else file], 'config.py')
