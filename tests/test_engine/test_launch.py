@@ -213,7 +213,10 @@ def start(model: nn.Module, count: int, endless: bool = False, **options):
     calls = []
     launch.start_training(
         SimpleNamespace(
-            model=model, train_dataloader=loader, train=lambda: calls.append(1)
+            model=model,
+            train_dataloader=loader,
+            train=lambda: calls.append(1),
+            hooks=[],
         )
     )
     return calls == [1]
