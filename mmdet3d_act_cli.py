@@ -349,6 +349,7 @@ def run_search(args: argparse.Namespace) -> int:
 
     def run() -> None:
         from mmdet3d_act.apis import draw_neighbors, search
+        from mmdet3d_act.engine.failures import UsageError
         from mmdet3d_act.progress import ProgressDisplay
 
         folder = Path(args.folder).resolve()
@@ -364,14 +365,14 @@ def run_search(args: argparse.Namespace) -> int:
                 top=args.top,
                 report=report,
             )
-        for fault in faults:
-            print(f'left out: {fault}', file=sys.stderr)
         print('similarity  shape')
         for one in found:
             print(f'{one.similarity:10.3f}  {one.path}')
         picture = args.out or f'search_{Path(args.query).stem}.png'
         draw_neighbors(embedder, args.query, found, picture)
         print(f'Written: {picture}; the index is {index}')
+        if faults:
+            raise UsageError('\n'.join(['left out:', *faults]))
 
     return _run(run, 'the index is kept; the same command goes on')
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
@@ -113,6 +114,7 @@ class Embedder:
         self.scale = scale
         self.tile = tile
         self.batch_size = batch_size
+        self._told = ''
 
     def __call__(
         self,
@@ -173,7 +175,15 @@ class Embedder:
                 continue  # it is reported where it is embedded
         if not clouds:
             return self.meta['up_axis']
-        return guess_up_axis(clouds).value
+        guess = guess_up_axis(clouds)
+        text = f'up axis {guess.value}, guessed: {guess.reason}'
+        if guess.is_unsure:
+            text = f'{text}; not sure, state it (--up-axis, up_axis=)'
+        # Once for the same clouds.
+        if text != self._told:
+            self._told = text
+            print_log(text, logger='current')
+        return guess.value
 
     def axis_of(self, file: str, axis: str) -> str:
         """Tell the up axis of a file.
@@ -378,9 +388,11 @@ def list_files(path: str | Path) -> list[str]:
         path: The folder, or a file.
 
     Raises:
-        UsageError: If a folder has no clouds.
+        UsageError: If a folder does not exist, or has no clouds.
     """
     path = Path(path).expanduser()
+    if not path.exists() and not path.suffix:
+        raise UsageError(f'{path}: no such file or folder')
     if not path.is_dir():
         return [str(path)]
     files = PointFolder(str(path), lazy_init=True).files
