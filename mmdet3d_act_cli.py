@@ -144,6 +144,8 @@ def _add_features(add: Callable) -> None:
     option('folder', help='where to search')
     option('--top', type=_over(1), default=8, help='how many (8)')
     option('--out', help='picture (search_NAME.png)')
+    text = 'up axis of the query (default: as the folder)'
+    option('--query-axis', choices=('x', 'y', 'z'), help=text)
     option('--index', help='where features are kept (work_dirs/index/...)')
     for command in (embed, find):
         option = command.add_argument
@@ -318,8 +320,8 @@ def run_embed(args: argparse.Namespace) -> int:
 
     def run() -> None:
         from mmdet3d_act.apis import embed_files
-        from mmdet3d_act.apis.embedding import list_files
         from mmdet3d_act.apis.feature_files import find_rank
+        from mmdet3d_act.apis.scan_files import list_files
         from mmdet3d_act.engine.failures import UsageError
         from mmdet3d_act.progress import ProgressDisplay
 
@@ -363,13 +365,14 @@ def run_search(args: argparse.Namespace) -> int:
                 args.folder,
                 index,
                 top=args.top,
+                query_axis=args.query_axis,
                 report=report,
             )
         print('similarity  shape')
         for one in found:
             print(f'{one.similarity:10.3f}  {one.path}')
         picture = args.out or f'search_{Path(args.query).stem}.png'
-        draw_neighbors(embedder, args.query, found, picture)
+        draw_neighbors(embedder, args.query, found, picture, args.query_axis)
         print(f'Written: {picture}; the index is {index}')
         if faults:
             raise UsageError('\n'.join(['left out:', *faults]))
@@ -382,8 +385,8 @@ def run_predict(args: argparse.Namespace) -> int:
 
     def run() -> None:
         from mmdet3d_act.apis import load_predictor, open_scans, predict_scans
-        from mmdet3d_act.apis.embedding import list_files
         from mmdet3d_act.apis.prediction import summarize_result
+        from mmdet3d_act.apis.scan_files import name_outputs
         from mmdet3d_act.checkpoint import resolve_checkpoint
 
         loaded = load_predictor(
@@ -392,9 +395,10 @@ def run_predict(args: argparse.Namespace) -> int:
             options=_options(args.cfg_options),
             device=args.device,
         )
+        names = name_outputs(args.inputs)
         scans = open_scans(
             loaded.cfg,
-            [file for one in args.inputs for file in list_files(one)],
+            list(names),
             loaded.config,
             metainfo=loaded.metainfo,
             place=False if args.as_is else None,
@@ -408,6 +412,7 @@ def run_predict(args: argparse.Namespace) -> int:
             loaded.model,
             scans,
             folder,
+            names=names,
             min_score=args.score,
             top=args.top,
             category=args.category,

@@ -127,6 +127,22 @@ def student_names() -> list[str]:
     return sorted(file.parent.name for file in STUDENTS.glob('*/config.json'))
 
 
+def fitting_students(backbone: Mapping) -> list[str]:
+    """List the students of the package whose weights fit a backbone.
+
+    Args:
+        backbone: Its config.
+    """
+    sizes = ('embed_dims', 'num_layers', 'num_heads')
+    found = []
+    for name in student_names():
+        text = (STUDENTS / name / STUDENT_CONFIG).read_text(encoding='utf-8')
+        own = json.loads(text)['backbone']
+        if all(backbone.get(key) == own[key] for key in sizes):
+            found.append(name)
+    return found
+
+
 def is_intact(path: Path) -> bool:
     """Compare a file of ``torch.save`` with the checksums that it holds.
 

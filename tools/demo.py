@@ -179,6 +179,8 @@ def count_clouds(folder: str, up_axis: str | None = None) -> int:
     if not Path(folder).is_dir():
         raise UsageError(f'expected a folder of clouds, got {folder}')
     dataset = PointFolder(folder, lazy_init=True)
+    if dataset.left_out:
+        print(f'left out, as no clouds: {dataset.left_out}')
     files = [sample['lidar_path'] for sample in dataset.list_samples()]
     bad = 0
     for file in files if len(files) <= MAX_CHECKED else []:
@@ -194,13 +196,17 @@ def count_clouds(folder: str, up_axis: str | None = None) -> int:
             'below it'
         )
     print(f'{len(files) - bad} clouds in {folder}')
+    if len(files) - bad < 2:
+        raise UsageError(
+            f'{folder} holds 1 cloud, which is too few to pretrain on; '
+            'features of it need no training: mmdet3d-act embed'
+        )
     if up_axis is not None:
         return len(files) - bad
     guesses = PointFolder(
         folder, up_axis='auto', normalization='unit_sphere', pipeline=[]
     ).guesses
-    axis, reason = guesses['up_axis']
-    print(f'{axis} is up: {reason}')
+    print(f'up axis {", guessed: ".join(guesses["up_axis"])}')
     return len(files) - bad
 
 

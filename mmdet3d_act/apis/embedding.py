@@ -22,12 +22,11 @@ from mmengine.logging import print_log
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from mmdet3d_act.apis.scan_files import KNOWN_AXES, check_scale
+from mmdet3d_act.apis.scan_files import KNOWN_AXES, check_scale, list_files
 from mmdet3d_act.apis.students import from_pretrained
-from mmdet3d_act.datasets import PointFolder
+from mmdet3d_act.datasets.base import ON_ERROR, check_choice
 from mmdet3d_act.datasets.orientation import guess_up_axis
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
-from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.models.backbones.pretrained import backbone_settings
 from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.progress import ProgressDisplay
@@ -123,6 +122,7 @@ class Embedder:
         *,
         points: bool = False,
         show_progress: bool = False,
+        on_error: str = 'skip',
     ) -> dict:
         """Compute features.
 
@@ -132,28 +132,67 @@ class Embedder:
             batch_size: Windows at once, instead of the constructor's.
             points: Whether features of points are computed too.
             show_progress: Whether to show a progress bar.
+            on_error: For files that cannot be used: ``'skip'`` names them
+                and does the others, ``'raise'`` stops.
 
         Returns:
             ``predictions``: a dict per cloud with ``embedding`` (3C,), the
             class token, maximum and mean of the patches (2C without a token),
             ``patches`` (P, C), ``centers`` (P, 3), float64, in the cloud's
             coordinates, ``path`` of a file, and ``points`` (N, C), float16,
-            where asked for.
+            where asked for. ``faults``: what is wrong with files that were
+            left out, a text each.
 
         Raises:
-            BadSampleError: If a cloud cannot be used.
+            BadSampleError: If an array, or with ``'raise'`` a file, cannot
+                be used.
         """
+        check_choice('on_error', on_error, ON_ERROR)
         clouds = list_clouds(inputs)
         axis = self.find_axis([c for c in clouds if isinstance(c, str)])
         predictions: list[dict] = []
+        faults: list[str] = []
         with ProgressDisplay('clouds') as display:
             for some in in_batches(clouds, batch_size or self.batch_size):
                 if show_progress:
-                    display(len(predictions), len(clouds))
-                predictions += self.embed(some, axis, points, batch_size)
+                    display(len(predictions) + len(faults), len(clouds))
+                for cloud, found in self.embed_each(
+                    some, axis, points=points, batch_size=batch_size
+                ):
+                    if isinstance(found, dict):
+                        predictions.append(found)
+                    elif on_error == 'raise' or not isinstance(cloud, str):
+                        raise found
+                    else:
+                        print_log(f'left out: {found}', logger='current')
+                        faults.append(str(found))
             if show_progress:
                 display(len(clouds), len(clouds))
-        return dict(predictions=predictions, visualization=[])
+        return dict(predictions=predictions, visualization=[], faults=faults)
+
+    def embed_each(
+        self,
+        clouds: Sequence[str | np.ndarray],
+        axis: str,
+        **options: Any,
+    ) -> Iterator[tuple[str | np.ndarray, dict | BadSampleError]]:
+        """Yield the features of some clouds, or why they cannot be used.
+
+        Args:
+            clouds: Files and arrays, computed together where all are good.
+            axis: The up axis of files that do not say it themselves.
+            **options: Further arguments of :meth:`embed`.
+        """
+        try:
+            yield from zip(
+                clouds, self.embed(clouds, axis, **options), strict=True
+            )
+        except BadSampleError as error:
+            if len(clouds) == 1:
+                yield clouds[0], error
+            else:
+                for cloud in clouds:
+                    yield from self.embed_each([cloud], axis, **options)
 
     def find_axis(self, files: Sequence[str]) -> str:
         """Find the up axis of clouds that have not said it themselves.
@@ -176,9 +215,9 @@ class Embedder:
         if not clouds:
             return self.meta['up_axis']
         guess = guess_up_axis(clouds)
-        text = f'up axis {guess.value}, guessed: {guess.reason}'
+        text = f'up axis {guess.value}, guessed: {guess.told}'
         if guess.is_unsure:
-            text = f'{text}; not sure, state it (--up-axis, up_axis=)'
+            text = f'{text}; state it (--up-axis, up_axis=)'
         # Once for the same clouds.
         if text != self._told:
             self._told = text
@@ -379,26 +418,6 @@ def list_clouds(inputs: Any) -> list[str | np.ndarray]:  # noqa: ANN401
     if isinstance(inputs, str | Path):
         return [*list_files(inputs)]
     return [cloud for one in inputs for cloud in list_clouds(one)]
-
-
-def list_files(path: str | Path) -> list[str]:
-    """List the clouds of a folder; a file is listed alone.
-
-    Args:
-        path: The folder, or a file.
-
-    Raises:
-        UsageError: If a folder does not exist, or has no clouds.
-    """
-    path = Path(path).expanduser()
-    if not path.exists() and not path.suffix:
-        raise UsageError(f'{path}: no such file or folder')
-    if not path.is_dir():
-        return [str(path)]
-    files = PointFolder(str(path), lazy_init=True).files
-    if not files:
-        raise UsageError(f'{path} has no clouds that can be read')
-    return [str(path / file) for file in files]
 
 
 def in_batches(

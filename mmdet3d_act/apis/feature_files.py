@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -9,15 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmdet3d_act.apis.embedding import (
     Embedder,
     in_batches,
     interpolate,
-    list_files,
     principal_colors,
 )
-from mmdet3d_act.apis.scan_files import file_rows, write_scan
+from mmdet3d_act.apis.scan_files import file_rows, name_outputs, write_scan
+from mmdet3d_act.datasets.orientation import guess_up_axis
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.visualization import Panel, draw_sheet
@@ -28,6 +31,9 @@ from mmdet3d_act.visualization.scenes import thin_out
 TABLE = 'embeddings.npz'
 # Pictures side by side.
 COLUMNS = 5
+# How much larger or smaller than the shapes of a folder a query may be where
+# lengths count, and from how many of them this is told.
+_LIKELY_RATIO, _MEASURED = 8, 32
 # Beside the outputs: why a file has none.
 _FAULT = '.error.txt'
 # The tasks of a step, which srun starts: a script of sbatch is one process,
@@ -124,38 +130,6 @@ def _is_in(path: str | Path, folder: str | Path) -> bool:
     return Path(path).expanduser().resolve().is_relative_to(folder)
 
 
-def name_outputs(inputs: Sequence[str | Path]) -> dict[str, str]:
-    """Name the output of each file, without suffix.
-
-    It is the path in the folder that was given, with its suffix, as two files
-    may differ in that alone.
-
-    Args:
-        inputs: Files and folders.
-
-    Raises:
-        UsageError: If two files would have the same output.
-    """
-    found: dict[str, str] = {}
-    taken: dict[str, str] = {}
-    for given in inputs:
-        path = Path(given).expanduser()
-        for file in list_files(path):
-            parts = Path(file).relative_to(
-                path if path.is_dir() else path.parent
-            )
-            name = str(parts)
-            if len(inputs) > 1 and path.is_dir():
-                name = str(Path(path.resolve().name) / parts)
-            if taken.setdefault(name, file) != file:
-                raise UsageError(
-                    f'{taken[name]} and {file} would have the same results, '
-                    f'{name}; give them in two calls'
-                )
-            found[file] = name
-    return found
-
-
 def find_rank() -> tuple[int, int]:
     """Tell the rank of this process and the number of processes."""
     for rank, size in _RANKS:
@@ -179,21 +153,9 @@ def _embed_each(
         path = Path(f'{out / names[batch[0]]}.points.npy')
         path.parent.mkdir(parents=True, exist_ok=True)
         allocate = partial(_map_array, path)
-    try:
-        found = embedder.embed(
-            batch, axis, points, report=report, allocate=allocate
-        )
-    except BadSampleError as error:
-        if len(batch) == 1:
-            return [(batch[0], error)]
-        return [
-            pair
-            for file in batch
-            for pair in _embed_each(
-                embedder, [file], axis, points, out, names, report
-            )
-        ]
-    return list(zip(batch, found, strict=True))
+    return embedder.embed_each(
+        batch, axis, points=points, report=report, allocate=allocate
+    )
 
 
 def _map_array(path: Path, shape: tuple, dtype: type) -> np.ndarray:
@@ -299,12 +261,15 @@ def search(
     index: str | Path,
     *,
     top: int = 8,
+    query_axis: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Neighbor], list[str]]:
     """Find the shapes of a folder that are most like another.
 
     Features are standardised over the folder, then compared by their cosine.
-    The index is kept; files that are new or changed are embedded again.
+    The index is kept; files that are new or changed are embedded again. A
+    query that seems to stand otherwise than the folder, or to have another
+    unit where lengths count, is warned of.
 
     Args:
         embedder: With its student.
@@ -313,6 +278,7 @@ def search(
         index: Where the features of the folder are kept; where it is in the
             folder it is not searched.
         top: Number of neighbours.
+        query_axis: Up axis of the query; None: it stands as the folder does.
         report: See :func:`embed_files`.
 
     Returns:
@@ -332,12 +298,18 @@ def search(
             'folder for it (--index)'
         )
     axis = embedder.find_axis(list(names))
-    (found,) = embedder.embed([str(query)], axis)
+    asker = _turned_embedder(embedder, query_axis)
+    (found,) = asker.embed([str(query)], axis)
+    if query_axis is None:
+        _doubt_axis(str(query), embedder.axis_of(str(query), axis))
     index = Path(index)
     # Each process needs all of it.
     faults = _embed_named(embedder, names, index, (0, 1), report=report)
     with np.load(index / TABLE) as table:
         paths, vectors = table['paths'].tolist(), table['embeddings']
+    if embedder.meta['normalization'] != 'unit_sphere':
+        few = [index / names[file] for file in paths[:_MEASURED]]
+        _doubt_scale(str(query), found['centers'], few)
     mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
     both = (np.vstack([found['embedding'], vectors]) - mean) / (spread + 1e-6)
     both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-12)
@@ -351,11 +323,50 @@ def search(
     return nearest[:top], faults
 
 
+def _turned_embedder(embedder: Embedder, up_axis: str | None) -> Embedder:
+    """Give an embedder of the same student for another up axis."""
+    if up_axis is None:
+        return embedder
+    turned = copy.copy(embedder)
+    turned.up_axis = up_axis
+    return turned
+
+
+def _doubt_axis(query: str, axis: str) -> None:
+    """Warn of a query that does not look upright along its axis."""
+    seen = guess_up_axis([read_cloud(query).points]).value
+    if seen != axis:
+        print_log(
+            f'{query} is taken to have {axis} up, as the folder; alone it '
+            f'looks upright along {seen}. If that is right: --query-axis '
+            f'{seen}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _doubt_scale(query: str, centers: np.ndarray, others: list[Path]) -> None:
+    """Warn of a query that is far larger or smaller than the others."""
+    sides = []
+    for path in others:
+        with np.load(f'{path}.npz') as found:
+            sides.append(np.ptp(found['centers'], axis=0).max())
+    own, usual = np.ptp(centers, axis=0).max(), np.median(sides)
+    if not 1 / _LIKELY_RATIO < own / usual < _LIKELY_RATIO:
+        print_log(
+            f"{query}: its longest side is {own:.3g}, that of the folder's "
+            f'clouds about {usual:.3g}; bring both to the same unit',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
 def draw_neighbors(
     embedder: Embedder,
     query: str | Path,
     neighbors: Sequence[Neighbor],
     path: str | Path,
+    query_axis: str | None = None,
 ) -> Path:
     """Draw a shape and its neighbours on one sheet; return its path.
 
@@ -364,14 +375,17 @@ def draw_neighbors(
         query: The file that was searched for.
         neighbors: From :func:`search`.
         path: The picture, ending in .png.
+        query_axis: As :func:`search` has it.
     """
     shown = [(str(query), 'query')]
     shown += [(one.path, f'{one.similarity:.2f}') for one in neighbors]
     axis = embedder.find_axis([file for file, _ in shown])
+    asker = _turned_embedder(embedder, query_axis)
     panels = []
     for file, caption in shown:
         (points,) = thin_out(file_rows(file))
-        points = upright(points, embedder.axis_of(file, axis))
+        own = asker if not panels else embedder
+        points = upright(points, own.axis_of(file, axis))
         points -= points.mean(axis=0)
         colors = height_colors(points, 'z')
         panels.append(Panel(Path(file).name, points, colors, caption))

@@ -22,6 +22,7 @@ from mmdet3d_act.apis.scan_files import (
     LAS_SUFFIXES,
     ROWS_SUFFIX,
     ScanFiles,
+    name_outputs,
     write_scan,
 )
 from mmdet3d_act.apis.scene_pictures import likely_boxes, scene_panels
@@ -221,6 +222,7 @@ def predict_scans(
     scans: ScanFiles,
     folder: str | Path,
     *,
+    names: dict[str, str] | None = None,
     min_score: float = 0.3,
     top: int = 5,
     category: str | None = None,
@@ -231,13 +233,15 @@ def predict_scans(
     """Predict each scan; yield the results and the files written.
 
     ``NAME.json`` gets classes or boxes; classes of points go into
-    ``NAME.ply``, or ``NAME.laz`` of a LAS file, too; scenes get a picture.
+    ``NAME.labels.ply``, or ``.laz`` of a LAS file, too; scenes get a picture.
     Files that cannot be used are named once the others are done.
 
     Args:
         model: A classifier, segmentor or detector with its weights.
         scans: See :func:`open_scans`.
         folder: Gets the files.
+        names: NAME of each file; its own with its suffix by default, see
+            :func:`~mmdet3d_act.apis.scan_files.name_outputs`.
         min_score: Detections of lower scores are left out.
         top: How many classes of a cloud are told.
         category: Of the objects, for a model that segments their parts.
@@ -251,14 +255,14 @@ def predict_scans(
             classes than those of the scans.
     """
     faults = []
-    names = _unique_names(scans.files)
-    _keep_inputs(scans.files, names, folder)
+    names = names or name_outputs(scans.files)
+    _keep_inputs(names, folder)
     classes = tuple(scans.metainfo['classes'])
     trained = getattr(model, 'dataset_meta', {}).get('classes', ())
     require_trained_classes(trained, classes, "config's test")
     colors = class_colors(len(classes), scans.metainfo.get('palette'))
     extra = _category_inputs(scans.metainfo, category)
-    for index, name in enumerate(names):
+    for index, file in enumerate(scans.files):
         try:
             data = scans[index]
             rows, offset = scans.read(index)
@@ -267,7 +271,7 @@ def predict_scans(
             continue
         points = torch.as_tensor(data['inputs']['points'])[:, :3].cpu()
         if scans.place:
-            for doubt in find_doubts(scans.files[index], points.numpy()):
+            for doubt in find_doubts(file, points.numpy()):
                 warn(doubt)
         data['inputs'] |= extra
         with torch.no_grad():
@@ -278,6 +282,7 @@ def predict_scans(
         result = scan_result(
             sample, points.numpy(), coords, scans, min_score, top
         )
+        name = names[file]
         stem = Path(folder) / name
         paths = write_result(result, stem, colors)
         if result.kind != 'class':
@@ -386,7 +391,7 @@ def write_result(
     if result.kind == 'points':
         paths.append(
             write_scan(
-                stem,
+                f'{stem}.labels',
                 result.file,
                 points=result.points,
                 labels=result.labels,
@@ -472,24 +477,14 @@ def _rounded(values: Any) -> list[float]:  # noqa: ANN401
     return [round(float(value), 4) for value in values]
 
 
-def _keep_inputs(
-    files: Sequence[str], names: Sequence[str], folder: str | Path
-) -> None:
+def _keep_inputs(names: dict[str, str], folder: str | Path) -> None:
     """Refuse a folder in which a result could overwrite a scan."""
-    inputs = {Path(file).resolve() for file in files}
-    for file, name in zip(files, names, strict=True):
-        is_las = file.lower().endswith(LAS_SUFFIXES)
-        target = Path(folder) / f'{name}{".laz" if is_las else ".ply"}'
+    inputs = {Path(file).resolve() for file in names}
+    for file, name in names.items():
+        suffix = '.laz' if file.lower().endswith(LAS_SUFFIXES) else '.ply'
+        target = Path(folder) / f'{name}.labels{suffix}'
         if target.resolve() in inputs:
             raise UsageError(
                 f'a result of {file} could overwrite the scan {target}; '
                 'choose another folder (--out)'
             )
-
-
-def _unique_names(files: Sequence[str]) -> list[str]:
-    """Name results: without suffix, numbered where names recur."""
-    names = [Path(file).stem for file in files]
-    if len(set(names)) < len(names):
-        names = [f'{index}_{name}' for index, name in enumerate(names)]
-    return names

@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
+from mmdet3d_act.datasets import PointFolder
 from mmdet3d_act.datasets.base import build_transforms
 from mmdet3d_act.datasets.readers import (
     POINT_FILE_SUFFIXES,
@@ -18,6 +19,7 @@ from mmdet3d_act.datasets.readers import (
 )
 from mmdet3d_act.datasets.readers.scenes import read_scene_points
 from mmdet3d_act.datasets.seeding import RngKey, seeded, static_stream
+from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.visualization.arrays import turned
 
 ROWS_SUFFIX = '.bin'
@@ -163,6 +165,58 @@ class ScanFiles(Dataset):
         wanted = self.metainfo['up_axis']
         axis = self.up_axis or KNOWN_AXES.get(Path(file).suffix.lower())
         return turned(axis or wanted, wanted)
+
+
+def list_files(path: str | Path) -> list[str]:
+    """List the clouds of a folder; a file is listed alone.
+
+    Args:
+        path: The folder, or a file.
+
+    Raises:
+        UsageError: If a folder does not exist, or has no clouds.
+    """
+    path = Path(path).expanduser()
+    if not path.exists() and not path.suffix:
+        raise UsageError(f'{path}: no such file or folder')
+    if not path.is_dir():
+        return [str(path)]
+    files = PointFolder(str(path), lazy_init=True).files
+    if not files:
+        raise UsageError(f'{path} has no clouds that can be read')
+    return [str(path / file) for file in files]
+
+
+def name_outputs(inputs: Sequence[str | Path]) -> dict[str, str]:
+    """Name the output of each file, without suffix.
+
+    It is the path in the folder that was given, with its suffix, as two files
+    may differ in that alone.
+
+    Args:
+        inputs: Files and folders.
+
+    Raises:
+        UsageError: If two files would have the same output.
+    """
+    found: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for given in inputs:
+        path = Path(given).expanduser()
+        for file in list_files(path):
+            parts = Path(file).relative_to(
+                path if path.is_dir() else path.parent
+            )
+            name = str(parts)
+            if len(inputs) > 1 and path.is_dir():
+                name = str(Path(path.resolve().name) / parts)
+            if taken.setdefault(name, file) != file:
+                raise UsageError(
+                    f'{taken[name]} and {file} would have the same results, '
+                    f'{name}; give a folder that both are in, or two calls'
+                )
+            found[file] = name
+    return found
 
 
 def check_scale(scale: float) -> None:

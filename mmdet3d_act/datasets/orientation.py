@@ -22,6 +22,11 @@ class Guess(NamedTuple):
     reason: str
     is_unsure: bool
 
+    @property
+    def told(self) -> str:
+        """The reason, and whether it is a thin one."""
+        return self.reason + ', not sure' * self.is_unsure
+
 
 def guess_up_axis(clouds: Sequence[np.ndarray]) -> Guess:
     """Guess the axis that most clouds seem to stand upright on.

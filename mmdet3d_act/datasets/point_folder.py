@@ -136,7 +136,6 @@ class PointFolder(PackableDataset):
         self.suffixes = tuple(suffixes or POINT_FILE_SUFFIXES)
         self.stated = dict(up_axis=up_axis, normalization=normalization)
         self.guesses: dict[str, list[str]] = {}
-        self._left_out = ''
         super().__init__(
             data_root,
             split,
@@ -188,10 +187,10 @@ class PointFolder(PackableDataset):
 
     def explain_nothing(self) -> str:
         """Say what the folder has instead of clouds."""
-        if not self._left_out:
+        if not self.left_out:
             return ''
         readable = ' '.join(self.suffixes)
-        return f'; it has {self._left_out}, what can be read is {readable}'
+        return f'; it has {self.left_out}, what can be read is {readable}'
 
     def list_samples(self) -> list[dict]:
         """List file, split and, with classes, label of every cloud."""
@@ -216,6 +215,28 @@ class PointFolder(PackableDataset):
         Hidden files, packs and lists are left out, and texts that begin with
         a word: names, license, read-me.
         """
+        found, _ = self._walked
+        if self.left_out:
+            log_once(
+                f'{self.data_root}: {len(found)} clouds; left out, as no '
+                f'clouds: {self.left_out}',
+                logging.INFO,
+            )
+        return found
+
+    @functools.cached_property
+    def left_out(self) -> str:
+        """What the folder has besides clouds, counted by suffix."""
+        _, others = self._walked
+        if not others:
+            return ''
+        kinds = Counter(_suffix(path) or 'others' for path in others)
+        counts = ', '.join(f'{n} {kind}' for kind, n in kinds.most_common())
+        return f'{counts}, for example {others[0]}'
+
+    @functools.cached_property
+    def _walked(self) -> tuple[list[str], list[str]]:
+        """The clouds, and what is none, relative to the folder, sorted."""
         lists = {stem + suffix for stem in _LISTS for suffix in LIST_SUFFIXES}
         named = (self._find_list(split) for split in (None, *SPLIT_NAMES))
         lists |= {os.path.relpath(p, self.data_root) for p in named if p}
@@ -240,17 +261,7 @@ class PointFolder(PackableDataset):
                     and is_document(os.path.join(parent, name))
                 )
                 (found if is_cloud else others).append(path)
-        if others:
-            kinds = Counter(_suffix(path) or 'others' for path in others)
-            self._left_out = ', '.join(
-                f'{number} {suffix}' for suffix, number in kinds.most_common()
-            )
-            log_once(
-                f'{self.data_root}: {len(found)} clouds; left out, as no '
-                f'clouds: {self._left_out}, for example {min(others)}',
-                logging.INFO,
-            )
-        return sorted(found)
+        return sorted(found), sorted(others)
 
     def _find_list(self, split: str | None) -> str | None:
         """Find the list of a split.
@@ -408,12 +419,11 @@ class PointFolder(PackableDataset):
             )
         if self.stated['up_axis'] == AUTO:
             guess = self._guess_up_axis()
-            self.guesses['up_axis'] = [guess.value, guess.reason]
+            self.guesses['up_axis'] = [guess.value, guess.told]
             self._metainfo['up_axis'] = guess.value
-            unsure = ', not sure' if guess.is_unsure else ''
             log_once(
-                f'{self.data_root}: guessed up_axis={guess.value!r}{unsure}: '
-                f'{guess.reason}; state it in the config if this is wrong',
+                f'{self.data_root}: guessed up_axis={guess.value!r}: '
+                f'{guess.told}; state it in the config if this is wrong',
                 logging.WARNING if guess.is_unsure else logging.INFO,
             )
 

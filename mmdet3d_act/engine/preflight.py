@@ -8,6 +8,7 @@ from typing import Any
 from mmdet3d_act.checkpoint import (
     PretrainedModel,
     find_checkpoint,
+    fitting_students,
     pretrained_part,
 )
 from mmdet3d_act.engine.failures import describe_failure
@@ -118,6 +119,9 @@ def _missing_weights(cfg: Mapping, part: Mapping) -> str:
     config = part.get('pretrain_config')
     if config is None:
         return f'{text}Correct checkpoint= of its init_cfg'
+    fitting = fitting_students(cfg)
+    if fitting:
+        text += f'ACT_PRETRAINED={fitting[0]} takes the one in the package. '
     return (
         f'{text}Pretrain first with `python tools/train.py {config}`, or name '
         'another (a .pth file or a work directory) by the environment '

@@ -113,9 +113,12 @@ def draw_sheet(
 
 
 def _common_title(rows: Sequence[Sequence[Panel]], column: int) -> str:
-    """Find the title that all panels of a column have; '' if they differ."""
-    titles = {row[column].title for row in rows if column < len(row)}
-    return titles.pop() if len(titles) == 1 else ''
+    """Find the title that all panels of a column have.
+
+    There is none where they differ, or where there is one panel alone.
+    """
+    titles = [row[column].title for row in rows if column < len(row)]
+    return titles[0] if len(titles) > 1 and len({*titles}) == 1 else ''
 
 
 def _white(height: int, width: int) -> np.ndarray:

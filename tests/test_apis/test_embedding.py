@@ -222,6 +222,21 @@ def test_a_cloud_is_neither_mirrored_nor_cut_to_nothing(options, student):
         Embedder(student, **options)
 
 
+def test_a_bad_file_is_named_and_the_others_are_done(student, tmp_path):
+    for name in 'ac':
+        np.save(tmp_path / f'{name}.npy', cloud())
+    (tmp_path / 'b.npy').write_text('nothing')
+    embed = Embedder(student, up_axis='y')
+    files = [tmp_path / f'{name}.npy' for name in 'abc']
+    found = embed(files)
+    paths = [one['path'] for one in found['predictions']]
+    assert paths == [str(files[0]), str(files[2])]
+    (fault,) = found['faults']
+    assert str(files[1]) in fault
+    with pytest.raises(BadSampleError, match=r'b\.npy'):
+        embed(files, on_error='raise')
+
+
 @pytest.mark.parametrize(
     ('cloud', 'error', 'offender'),
     [
@@ -235,4 +250,4 @@ def test_refusals(cloud, error, offender, student, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'empty').mkdir()
     with pytest.raises(error, match=offender):
-        Embedder(student)(cloud)
+        Embedder(student)(cloud, on_error='raise')

@@ -12,6 +12,7 @@ from mmdet3d_act.apis import (
     Embedder,
     draw_neighbors,
     embed_files,
+    feature_files,
     save_pretrained,
     search,
 )
@@ -184,6 +185,35 @@ def test_the_nearest_shape_is_the_one_that_is_alike(
     sheet = draw_neighbors(embedder, query, found, tmp_path / 'a.png')
     with Image.open(sheet) as picture:
         assert picture.width > 1000
+
+
+def test_a_query_that_stands_otherwise_is_turned_or_warned_of(
+    embedder, clouds, tmp_path, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(
+        feature_files, 'print_log', lambda text, **_: told.append(text)
+    )
+    # A cone, its tip along z; the folder has y up.
+    rng = np.random.default_rng(0)
+    height, angle = rng.random(500) ** 2, rng.random(500) * 2 * np.pi
+    ring = (1 - height) * np.array([np.cos(angle), np.sin(angle)])
+    query, upright = tmp_path / 'query.npy', clouds / 'upright.npy'
+    cone = np.stack([*ring, height], axis=1)
+    np.save(query, cone)
+    np.save(upright, cone[:, [1, 2, 0]])
+    index = tmp_path / 'index'
+    search(embedder, query, clouds, index)
+    assert told[0].startswith(f'{query} is taken to have y up')
+    assert '--query-axis z' in told.pop()
+    found, _ = search(embedder, query, clouds, index, query_axis='z')
+    assert found[0].path == str(upright)
+    assert found[0].similarity > 0.999
+    assert told == []
+    embedder.meta['normalization'] = 'none'
+    np.save(query, 1000 * cone)
+    search(embedder, query, clouds, index, query_axis='z')
+    assert 'longest side' in told[0]
 
 
 def test_files_of_one_name_are_refused(embedder, clouds, tmp_path):

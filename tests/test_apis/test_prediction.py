@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from mmdet3d_act.apis import open_scans, predict_scans
 from mmdet3d_act.apis.prediction import find_doubts, summarize_result
-from mmdet3d_act.apis.scan_files import file_rows
+from mmdet3d_act.apis.scan_files import file_rows, name_outputs
 from mmdet3d_act.datasets.readers.ply import read_ply
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import DATASETS, point_data
@@ -62,7 +62,10 @@ def test_boxes_are_in_the_coordinates_of_the_file(
     assert result.boxes.shape == (0, 7)
     assert json.loads(paths[0].read_text())['boxes'] == []
     result, paths = infer(network, scan, tmp_path / 'out', min_score=0.1)
-    assert [path.name for path in paths] == ['scan.v2.json', 'scan.v2.png']
+    assert [path.name for path in paths] == [
+        'scan.v2.npy.json',
+        'scan.v2.npy.png',
+    ]
     assert all(path.is_file() for path in paths)
     assert result.scores.tolist() == pytest.approx([0.9, 0.2])
     expected = BOXES[:, :3] + torch.tensor([50.0, 60, 70])
@@ -153,7 +156,7 @@ def test_the_class_of_a_cloud(tmp_path: Path) -> None:
     )
     network = Network(pred_logits=logits)
     ((result, paths),) = predict_scans(network, scans, tmp_path, top=2)
-    assert [path.name for path in paths] == ['few.json']
+    assert [path.name for path in paths] == ['few.npy.json']
     shares = logits.softmax(0)
     assert json.loads(paths[0].read_text())['classes'] == [
         dict(label='b', score=round(shares[1].item(), 4)),
@@ -226,7 +229,7 @@ def test_a_bad_file_does_not_keep_from_the_others(
     network = Network(pred_instances_3d=FOUND)
     with pytest.raises(UsageError, match=r'(?s)bad\.npy: .*absent\.ply: '):
         list(predict_scans(network, scenes, tmp_path, panel=64))
-    assert (tmp_path / 'scan.v2.json').is_file()
+    assert (tmp_path / 'scan.v2.npy.json').is_file()
 
 
 def test_colours_are_those_of_the_data_set(scan: Path) -> None:
@@ -254,7 +257,7 @@ def test_classes_of_another_training_are_refused(
         infer(network, scan, tmp_path)
 
 
-def test_files_of_one_name_do_not_overwrite_each_other(
+def test_the_name_of_a_result_does_not_depend_on_other_files(
     scan: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / 'b' / scan.name
@@ -262,23 +265,30 @@ def test_files_of_one_name_do_not_overwrite_each_other(
     np.save(other, np.load(scan))
     network = Network(pred_instances_3d=FOUND)
     scenes = open_scans(config(), [scan, other], 'config.py')
-    found = list(predict_scans(network, scenes, tmp_path, panel=64))
-    names = [paths[0].name for _, paths in found]
-    assert names == ['0_scan.v2.json', '1_scan.v2.json']
+    with pytest.raises(UsageError, match='give a folder'):
+        list(predict_scans(network, scenes, tmp_path, panel=64))
+    names = name_outputs([tmp_path])
+    found = predict_scans(network, scenes, tmp_path, names=names, panel=64)
+    places = [paths[0].relative_to(tmp_path) for _, paths in found]
+    assert list(map(str, places)) == [
+        'scan.v2.npy.json',
+        'b/scan.v2.npy.json',
+    ]
 
 
-@pytest.mark.parametrize('name', ['scan.ply', 'scan.laz'])
-def test_a_scan_is_never_overwritten(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize('suffix', ['.ply', '.laz'])
+def test_a_scan_is_never_overwritten(suffix: str, tmp_path: Path) -> None:
     class Untouched(Network):
         def test_step(self, data: dict) -> list:
             return pytest.fail('the model was asked')
 
-    scan = tmp_path / name
+    scan = tmp_path / f'a{suffix}.labels{suffix}'
     scan.write_bytes(b'a scan')
+    first = tmp_path / f'a{suffix}'
     (tmp_path / 'link').symlink_to(tmp_path)
-    scenes = open_scans(config(), [scan], 'config.py')
+    scenes = open_scans(config(), [first, scan], 'config.py')
     for out in (tmp_path, tmp_path / 'link'):
-        with pytest.raises(UsageError, match=f'{name}.*--out'):
+        with pytest.raises(UsageError, match=f'{scan.name}.*--out'):
             list(predict_scans(Untouched(), scenes, out))
     assert scan.read_bytes() == b'a scan'
 

@@ -96,6 +96,10 @@ def test_checkpoints_of_a_pretraining(tmp_path):
     (problem,) = collect_problems(cfg)
     assert 'the pretrained weights of B are missing' in problem
     assert '`python tools/train.py configs/act/a.py`' in problem
+    assert 'act-mini' not in problem
+    sizes = dict(embed_dims=128, num_layers=4, num_heads=4)
+    cfg['model']['backbone'].update(sizes)
+    assert 'ACT_PRETRAINED=act-mini' in collect_problems(cfg)[0]
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run' / 'epoch_1.pth').touch()
     assert len(collect_problems(cfg)) == 1

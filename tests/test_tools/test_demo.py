@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mmdet3d_act.engine.failures import UsageError
 from tests.test_tools.loading import load_tool
 
 demo = load_tool('demo')
@@ -26,3 +27,9 @@ def test_broken_clouds_are_named_and_not_counted(
     printed = capsys.readouterr().out
     assert 'broken.npy' in printed
     assert '3 clouds in' in printed
+    (tmp_path / 'read.me').write_text('no cloud')
+    for index in (1, 2):
+        (tmp_path / f'{index}.npy').unlink()
+    with pytest.raises(UsageError, match='1 cloud'):
+        demo.count_clouds(str(tmp_path))
+    assert 'left out, as no clouds: 1 .me' in capsys.readouterr().out

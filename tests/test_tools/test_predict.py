@@ -52,9 +52,9 @@ def test_a_detector(capsys, scan: Path) -> None:
     assert 'boxes:' in capsys.readouterr().out
     folder = Path('work/found_epoch_3')
     assert {path.name for path in folder.iterdir()} == {
-        f'scene0000_00.{one}' for one in ('json', 'png', 'html')
+        f'scene0000_00.bin.{one}' for one in ('json', 'png', 'html')
     }
-    boxes = json.loads((folder / 'scene0000_00.json').read_text())['boxes']
+    boxes = json.loads((folder / 'scene0000_00.bin.json').read_text())['boxes']
     scores = [box['score'] for box in boxes]
     assert len(scores) > 0
     assert scores == sorted(scores, reverse=True)
@@ -71,9 +71,9 @@ def test_a_segmentor(capsys, scan: Path) -> None:
     said = capsys.readouterr()
     assert 'points:' in said.out
     assert 'gone.bin: does not exist' in said.err
-    assert len(json.loads(Path('here/scene0000_00.json').read_text()))
+    assert len(json.loads(Path('here/scene0000_00.bin.json').read_text()))
     rows = np.fromfile(scan, np.float32).reshape(-1, 6)
-    found = file_rows('here/scene0000_00.ply')
+    found = file_rows('here/scene0000_00.bin.labels.ply')
     np.testing.assert_allclose(found, rows[:, :3], atol=1e-5)
 
 

@@ -54,6 +54,9 @@ def test_text_stands_above_and_titles_of_a_column_once() -> None:
     assert len(others) - len(plain) == 2 * line
     assert (same[6 : 6 + line] < 128).any()
     np.testing.assert_array_equal(same[6 + line :], plain[6:])
+    # A panel alone has its own title, not one of a column.
+    alone = render([RED._replace(title='a')])
+    assert (alone == others[: len(alone)]).mean() > 0.99
     text = RED._replace(caption='two\nlines')
     np.testing.assert_array_equal(render([text])[-66:-6], plain[6:66])
 
