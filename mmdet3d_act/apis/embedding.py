@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -46,6 +46,8 @@ _CHUNK = 65_536
 _LARGE = 2**23
 # Clouds whose up axis is guessed together.
 _GUESSED = 32
+# A file or an array.
+Cloud = TypeVar('Cloud', bound=str | np.ndarray)
 
 
 class Window(NamedTuple):
@@ -172,10 +174,10 @@ class Embedder:
 
     def embed_each(
         self,
-        clouds: Sequence[str | np.ndarray],
+        clouds: Sequence[Cloud],
         axis: str,
         **options: Any,
-    ) -> Iterator[tuple[str | np.ndarray, dict | BadSampleError]]:
+    ) -> Iterator[tuple[Cloud, dict | BadSampleError]]:
         """Yield the features of some clouds, or why they cannot be used.
 
         Args:
@@ -420,16 +422,14 @@ def list_clouds(inputs: Any) -> list[str | np.ndarray]:  # noqa: ANN401
     return [cloud for one in inputs for cloud in list_clouds(one)]
 
 
-def in_batches(
-    clouds: Sequence[str | np.ndarray], size: int
-) -> Iterator[list[str | np.ndarray]]:
+def in_batches(clouds: Sequence[Cloud], size: int) -> Iterator[list[Cloud]]:
     """Yield clouds in batches; a large one is alone, to save memory.
 
     Args:
         clouds: Files and arrays.
         size: Of a batch, at most.
     """
-    batch: list[str | np.ndarray] = []
+    batch: list[Cloud] = []
     for cloud in clouds:
         if isinstance(cloud, str):
             file = Path(cloud)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -140,13 +140,13 @@ def find_rank() -> tuple[int, int]:
 
 def _embed_each(
     embedder: Embedder,
-    batch: list,
+    batch: list[str],
     axis: str,
     points: bool,
     out: Path,
     names: dict[str, str],
     report: Callable[[int, int], None] | None,
-) -> Iterable[tuple[str, dict | BadSampleError]]:
+) -> Iterator[tuple[str, dict | BadSampleError]]:
     """Yield the result, or the fault, of each file of a batch."""
     allocate = np.empty
     if points and len(batch) == 1:
@@ -381,7 +381,7 @@ def draw_neighbors(
     shown += [(one.path, f'{one.similarity:.2f}') for one in neighbors]
     axis = embedder.find_axis([file for file, _ in shown])
     asker = _turned_embedder(embedder, query_axis)
-    panels = []
+    panels: list[Panel] = []
     for file, caption in shown:
         (points,) = thin_out(file_rows(file))
         own = asker if not panels else embedder
