@@ -83,9 +83,14 @@ def run(
 
 
 def uv(*arguments: str, what: str) -> None:
-    """Run ``uv pip`` on the environment."""
+    """Run ``uv pip`` on the environment.
+
+    Without bytecode, where PYTHONDONTWRITEBYTECODE is set as in many
+    containers, every start would compile the packages anew: 20 s in place
+    of 9 to the first step.
+    """
     command = [str(VENV / 'bin' / 'uv'), 'pip', *arguments]
-    run([*command, '--python', str(PYTHON)], what)
+    run([*command, '--compile-bytecode', '--python', str(PYTHON)], what)
 
 
 def pins() -> dict[str, str]:
