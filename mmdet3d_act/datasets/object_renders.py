@@ -103,7 +103,7 @@ class ObjectRenders(PairedDataset):
             self._rows = read_vectors(self._vector_file(), 'image')
         of_object: dict[str, list[str]] = {}
         for key in sorted(self._rows):
-            of_object.setdefault(key.split('/', 1)[0], []).append(key)
+            of_object.setdefault(key.partition('/')[0], []).append(key)
         samples, without = [], []
         for part, path in self._list_files().items():
             for name in read_lines(path):

@@ -103,7 +103,7 @@ class PartSegMetric(BaseMetric):
                 'a part segmentor predicts it',
             )
             target = gt_mask(sample, logits.shape[-1])
-            logits = logits.detach().cpu()
+            logits = logits.cpu()
             counted = target != self.ignore_index
             if not counted.any():
                 # One result a sample, or collecting over processes would

@@ -84,7 +84,7 @@ def _held(dataset: PointCloudDataset) -> list[bool]:
 
 
 def test_format(tmp_path: Path) -> None:
-    path = tmp_path / 'small.pack'
+    path = tmp_path / 'new' / 'small.pack'
     stamps = {name: (n, -n) for n, name in enumerate('abc')}
     clouds = [
         np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -58,6 +58,7 @@ REFUSED = {
         lambda: ops.points_in_boxes(torch.rand(5, 4), BOXES),
         'coordinates',
     ),
+    'scene of a list': (lambda: ops.points_in_boxes([0, 0, 0], BOXES), 'list'),
     'rotation': (lambda: ops.giou3d(BOXES, BOXES, rotation='no'), 'no'),
     'pairs': (lambda: ops.iou3d(BOXES, BOXES[:2]), 'None'),
     'dtypes': (lambda: ops.iou3d(BOXES, BOXES.double()), 'dtype'),

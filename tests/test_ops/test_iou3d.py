@@ -62,6 +62,16 @@ def test_rotations_agree_where_nothing_is_turned() -> None:
         torch.testing.assert_close(found, straight)
 
 
+def test_what_the_pretest_finds_is_exact() -> None:
+    boxes, others = random_boxes(60)[:, None], random_boxes(60, seed=3)
+    exact = ops.giou3d(boxes, others)
+    found = ops.giou3d(boxes, others, rotation='pretest')
+    overlap = ops.iou3d(boxes, others) > 0.01
+    lost = overlap & (exact - found > 1e-4)
+    assert 0.5 < float(lost.sum() / overlap.sum()) < 0.95
+    torch.testing.assert_close(found[overlap & ~lost], exact[overlap & ~lost])
+
+
 @pytest.mark.parametrize('rotation', ['none', 'exact', 'pretest', 'corners'])
 def test_boxes_without_volume(rotation: str) -> None:
     flat = torch.zeros(4, 7)

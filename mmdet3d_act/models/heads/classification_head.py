@@ -94,7 +94,7 @@ class ClassificationHead(BaseModule):
         target = self._labels(data_samples).to(feats.device)
         logits = self(feats).float()
         loss = F.cross_entropy(logits, target)
-        correct = logits.detach().argmax(-1) == target
+        correct = logits.argmax(-1) == target
         return {'loss': loss, 'accuracy': correct.float().mean()}
 
     def predict(self, feats: Tensor, data_samples: list) -> list:

@@ -184,7 +184,7 @@ class CodeHead(BaseModule):
         with torch.autocast(target.device.type, enabled=False):
             loss = sum(F.cross_entropy(one.float(), target) for one in logits)
             baseline = len(logits) * self._entropy(target)
-        correct = logits[0].detach().argmax(-1) == target
+        correct = logits[0].argmax(-1) == target
         return {
             'loss': loss,
             'constant_baseline': baseline,

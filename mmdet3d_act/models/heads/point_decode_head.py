@@ -121,7 +121,7 @@ class PointDecodeHead(BaseModule):
         weight = counted.float()
         if self.class_weight is not None:
             weight = weight * self.class_weight[labels]
-        correct = (logits.detach().argmax(1) == target) & counted
+        correct = (logits.argmax(1) == target) & counted
         return {
             # Without any labelled point the loss is 0.
             'loss_sem_seg': (losses * counted).sum()

@@ -174,6 +174,11 @@ def test_one_patch_has_nothing_to_compare_with(
         kind(scope='cloud')(pair, pair)
 
 
+@every_loss
+def test_gathering_in_one_process_changes_nothing(kind: type) -> None:
+    assert torch.equal(kind(gather=True)(*related()), kind()(*related()))
+
+
 def _rank_results(rank: int, folder: str) -> None:
     torch.distributed.init_process_group(
         'gloo', f'file://{folder}/store', rank=rank, world_size=2
