@@ -9,7 +9,6 @@ a file is executed.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 import zipfile
@@ -29,13 +28,10 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmdet3d_act import compat
+from mmdet3d_act.students import find_student, student_meta, student_names
 
 LAST_CHECKPOINT = 'last_checkpoint'
 WEB = ('http://', 'https://')
-# Students that the package ships, a folder each, and what a folder holds.
-STUDENTS = Path(__file__).with_name('students')
-STUDENT_WEIGHTS, STUDENT_CONFIG = 'model.safetensors', 'config.json'
-_HUB_ID = re.compile(r'[\w-][\w.-]*/[\w-][\w.-]*')
 CONVERTER = 'python tools/model_converters/convert_checkpoint.py SRC DST'
 REMEDY = (
     'give the config (and the --cfg-options) that it was trained with; a '
@@ -78,7 +74,7 @@ def find_checkpoint(path: str | Path) -> Path | None:
         return path
     note = path / LAST_CHECKPOINT
     if not note.is_file():
-        return _find_student(given)
+        return find_student(given)
     text = note.read_bytes().decode('utf-8', 'replace').strip()
     noted = Path(text.partition('\n')[0].replace('\0', ''))
     beside = path / noted.name
@@ -103,43 +99,6 @@ def find_checkpoint(path: str | Path) -> Path | None:
             logger='current',
             level=logging.WARNING,
         )
-    return found
-
-
-def _find_student(name: str) -> Path | None:
-    """Find the weights of a student by its folder, name or id."""
-    places = [Path(name).expanduser()]
-    if name in student_names():
-        places.append(STUDENTS / name)
-    for place in places:
-        if (place / STUDENT_WEIGHTS).is_file():
-            return place / STUDENT_WEIGHTS
-    if places[0].exists() or not _HUB_ID.fullmatch(name):
-        return None
-    from huggingface_hub import try_to_load_from_cache
-
-    cached = try_to_load_from_cache(name, STUDENT_WEIGHTS)
-    return Path(cached) if isinstance(cached, str) else None
-
-
-def student_names() -> list[str]:
-    """List the students that the package ships."""
-    return sorted(file.parent.name for file in STUDENTS.glob('*/config.json'))
-
-
-def fitting_students(backbone: Mapping) -> list[str]:
-    """List the students of the package whose weights fit a backbone.
-
-    Args:
-        backbone: Its config.
-    """
-    sizes = ('embed_dims', 'num_layers', 'num_heads')
-    found = []
-    for name in student_names():
-        text = (STUDENTS / name / STUDENT_CONFIG).read_text(encoding='utf-8')
-        own = json.loads(text)['backbone']
-        if all(backbone.get(key) == own[key] for key in sizes):
-            found.append(name)
     return found
 
 
@@ -237,7 +196,7 @@ def _read(
     if kind == 'safetensors':
         from safetensors.torch import load_file
 
-        state, meta = load_file(source), _student_meta(source)
+        state, meta = load_file(source), student_meta(source)
         return dict(state_dict=state, meta=meta) if meta else state
     if kind == 'npz':
         with np.load(source, allow_pickle=False) as file:
@@ -264,18 +223,6 @@ def _download(address: str) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(address, str(path))
     return str(path)
-
-
-def _student_meta(weights: str) -> dict[str, Any]:
-    """Read what the folder of a student says of it, as a checkpoint does."""
-    file = Path(weights).with_name(STUDENT_CONFIG)
-    if Path(weights).name != STUDENT_WEIGHTS or not file.is_file():
-        return {}
-    told = json.loads(file.read_text(encoding='utf-8'))
-    # Models of other libraries have such a folder, too.
-    if told.pop('library_name', None) != 'mmdet3d_act':
-        return {}
-    return dict(backbone=told.pop('backbone'), dataset_meta=told)
 
 
 def _kind_of(path: str) -> str:

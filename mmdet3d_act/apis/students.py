@@ -17,14 +17,10 @@ from torch import nn
 
 from mmdet3d_act.apis.loading import find_config, initialize, points_per_cloud
 from mmdet3d_act.checkpoint import (
-    STUDENT_CONFIG,
-    STUDENT_WEIGHTS,
-    STUDENTS,
     CheckpointError,
     MissingCheckpointError,
     read_checkpoint,
     resolve_checkpoint,
-    student_names,
 )
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.failures import UsageError
@@ -36,6 +32,12 @@ from mmdet3d_act.models.backbones.pretrained import (
     backbone_sizes,
     backbone_state,
     checkpoint_settings,
+)
+from mmdet3d_act.students import (
+    STUDENT_CONFIG,
+    STUDENT_WEIGHTS,
+    STUDENTS,
+    student_names,
 )
 
 CARD = 'README.md'

@@ -8,11 +8,11 @@ from typing import Any
 from mmdet3d_act.checkpoint import (
     PretrainedModel,
     find_checkpoint,
-    fitting_students,
     pretrained_part,
 )
 from mmdet3d_act.engine.failures import describe_failure
 from mmdet3d_act.registry import registered_classes
+from mmdet3d_act.students import fitting_students
 
 
 def iter_typed(node: object) -> Iterator[Mapping]:

@@ -14,11 +14,11 @@ from mmdet3d_act.apis import list_students, push_to_hub, students
 from mmdet3d_act.checkpoint import (
     CheckpointError,
     MissingCheckpointError,
-    student_names,
 )
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.backbones.pretrained import backbone_settings
+from mmdet3d_act.students import student_names
 
 SIZES = dict(
     embed_dims=32,

@@ -11,7 +11,7 @@ import pytest
 
 import mmdet3d_act_cli as cli
 from mmdet3d_act.apis import save_pretrained
-from mmdet3d_act.checkpoint import student_names
+from mmdet3d_act.students import student_names
 from tests.test_apis.test_students import make_student
 
 ROOT = Path(__file__).parents[2]
