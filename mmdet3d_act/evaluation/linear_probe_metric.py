@@ -11,7 +11,6 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmdet3d_act.evaluation.probes import (
-    KNN_METRICS,
     FitTally,
     LabelledFeatures,
     SVMSettings,
@@ -53,9 +52,8 @@ class LinearProbeMetric(BaseMetric):
             samples.
         standardize: Whether every channel is brought to zero mean and unit
             variance, with the statistics of the training part.
-        knn: Number of neighbours that vote; None for no k-NN accuracy. Ties
-            go to the class whose voters are nearer.
-        knn_metric: 'cosine' or 'euclid'.
+        knn: Number of neighbours, by the cosine, that vote; None for no k-NN
+            accuracy. Ties go to the class whose voters are nearer.
         labels_per_class: Labelled samples per class of the few-label SVM;
             None for none.
         few_label_draws: How often these samples are drawn; the mean is given.
@@ -84,7 +82,6 @@ class LinearProbeMetric(BaseMetric):
         folds: int = 5,
         standardize: bool = False,
         knn: int | None = None,
-        knn_metric: str = 'cosine',
         labels_per_class: int | None = None,
         few_label_draws: int = 5,
         seed: int = 0,
@@ -95,7 +92,6 @@ class LinearProbeMetric(BaseMetric):
         names = (pooling,) if isinstance(pooling, str) else pooling
         for what, values, known in (
             ('pooling', names, (*POOLINGS, 'concat')),
-            ('knn_metric', (knn_metric,), KNN_METRICS),
             ('C', (C,) if isinstance(C, str) else (), ('cv',)),
         ):
             wrong = [value for value in values if value not in known]
@@ -116,7 +112,6 @@ class LinearProbeMetric(BaseMetric):
         )
         self.standardize = standardize
         self.knn = knn
-        self.knn_metric = knn_metric
         self.labels_per_class = labels_per_class
         self.few_label_draws = few_label_draws
         self.seed = seed
@@ -195,9 +190,7 @@ class LinearProbeMetric(BaseMetric):
         if len(self.svm.candidates) > 1:
             metrics['svm_C'] = penalty
         if self.knn is not None:
-            metrics['knn_accuracy'] = knn_accuracy(
-                train, test, self.knn, self.knn_metric
-            )
+            metrics['knn_accuracy'] = knn_accuracy(train, test, self.knn)
         if few:
             scores = [
                 svm_accuracy(

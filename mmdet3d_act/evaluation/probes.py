@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.logging import print_log
 
-KNN_METRICS = ('cosine', 'euclid')
 QUERIES_AT_ONCE = 512
 
 
@@ -165,18 +164,16 @@ def svm_accuracy(
 
 
 def knn_accuracy(
-    train: LabelledFeatures,
-    test: LabelledFeatures,
-    k: int,
-    metric: str = 'cosine',
+    train: LabelledFeatures, test: LabelledFeatures, k: int
 ) -> float:
     """Score the percentage of ``test`` that the k nearest samples get right.
+
+    Nearest by the cosine.
 
     Args:
         train: What votes; ties go to the class whose voters are nearer.
         test: What is scored.
         k: Number of voters.
-        metric: 'cosine' or 'euclid'.
 
     Returns:
         0 to 100.
@@ -193,7 +190,7 @@ def knn_accuracy(
     predicted = []
     for start in range(0, len(test.labels), QUERIES_AT_ONCE):
         queries = test.features[start : start + QUERIES_AT_ONCE]
-        distances = _distances(queries, train.features, metric)
+        distances = _distances(queries, train.features)
         nearest = np.argsort(distances, axis=1, kind='stable')[:, :k]
         far = np.take_along_axis(distances, nearest, 1)
         # One row per query, one column per neighbour, then per class.
@@ -239,16 +236,11 @@ def draw_few_labels(
     return draws
 
 
-def _distances(
-    queries: np.ndarray, points: np.ndarray, metric: str
-) -> np.ndarray:
-    """Return (Q, S) cosine or squared euclidean distances, at least 0."""
-    if metric == 'cosine':
-        queries = queries / _lengths(queries)
-        points = points / _lengths(points)
-        return np.maximum(1 - queries @ points.T, 0)
-    squared = (queries**2).sum(1)[:, None] + (points**2).sum(1)[None]
-    return np.maximum(squared - 2 * queries @ points.T, 0)
+def _distances(queries: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Compute cosine distances (Q, S), at least 0."""
+    queries = queries / _lengths(queries)
+    points = points / _lengths(points)
+    return np.maximum(1 - queries @ points.T, 0)
 
 
 def _lengths(vectors: np.ndarray) -> np.ndarray:

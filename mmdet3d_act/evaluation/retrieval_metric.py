@@ -11,38 +11,29 @@ from torch import Tensor
 from mmdet3d_act.evaluation.sample_fields import required
 from mmdet3d_act.registry import METRICS
 
-SIMILARITIES = ('cosine', 'euclid')
 ROWS_AT_ONCE = 256
 
 
-def retrieval_ranks(
-    queries: np.ndarray, gallery: np.ndarray, similarity: str = 'cosine'
-) -> np.ndarray:
+def retrieval_ranks(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     """Compute the rank of each query's own entry of the gallery, from 1.
 
-    Entries as near as the own one count as nearer. So predictions without a
-    direction (zeros, by the cosine) find nothing, and predictions that are
-    all alike reach exactly what guessing does: their ranks are 1 to S.
+    Nearest by the cosine. Entries as near as the own one count as nearer: so
+    predictions without a direction (zeros) find nothing, and predictions that
+    are all alike reach exactly what guessing does: their ranks are 1 to S.
 
     Args:
         queries: (S, D).
         gallery: (S, D); row i belongs to query i.
-        similarity: ``'cosine'`` or ``'euclid'``.
 
     Returns:
         int64 (S,).
     """
-    queries = queries.astype(np.float64)
-    gallery = gallery.astype(np.float64)
-    if similarity == 'cosine':
-        queries, gallery = _unit(queries), _unit(gallery)
+    queries = _unit(queries.astype(np.float64))
+    gallery = _unit(gallery.astype(np.float64))
     ranks = np.empty(len(queries), dtype=np.int64)
     for start in range(0, len(queries), ROWS_AT_ONCE):
         part = queries[start : start + ROWS_AT_ONCE]
         score = part @ gallery.T
-        if similarity == 'euclid':
-            # The query's own length is the same for all entries.
-            score = score - np.square(gallery).sum(axis=1) / 2
         rows = np.arange(len(part))
         own = score[rows, start + rows]
         ranks[start : start + ROWS_AT_ONCE] = (score >= own[:, None]).sum(1)
@@ -75,11 +66,7 @@ class RetrievalMetric(BaseMetric):
 
     Args:
         topk: Numbers of entries that are looked at.
-        similarity: ``'cosine'`` or ``'euclid'``.
         **options: See MMEngine's `BaseMetric`.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         >>> metric = RetrievalMetric(topk=(1,))
@@ -92,19 +79,10 @@ class RetrievalMetric(BaseMetric):
     default_prefix = ''
 
     def __init__(
-        self,
-        topk: Sequence[int] = (1, 5),
-        *,
-        similarity: str = 'cosine',
-        **options: object,
+        self, topk: Sequence[int] = (1, 5), **options: object
     ) -> None:
         super().__init__(**options)
-        if similarity not in SIMILARITIES:
-            raise ValueError(
-                f'similarity must be one of {SIMILARITIES}, got {similarity!r}'
-            )
         self.topk = tuple(topk)
-        self.similarity = similarity
 
     def process(
         self, data_batch: object, data_samples: Sequence[dict]
@@ -149,7 +127,7 @@ class RetrievalMetric(BaseMetric):
                 np.stack([pairs[name][part] for pairs in results])
                 for part in (0, 1)
             )
-            ranks = retrieval_ranks(queries, gallery, self.similarity)
+            ranks = retrieval_ranks(queries, gallery)
             start = f'{name}_' if len(names) > 1 else ''
             for first in self.topk:
                 metrics[f'{start}recall_{first}'] = recall_at(ranks, first)

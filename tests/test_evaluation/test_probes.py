@@ -34,27 +34,27 @@ def blobs(
 def test_nearest_neighbour_by_hand() -> None:
     train = labelled([[0, 1], [5, 0], [1, 5]], [3, 7, 7])
     test = labelled([[0, 2], [4, 0], [0, 9], [0, 9]], [3, 7, 3, 7])
-    # Euclid: labels 3, 7, 7, 7; the third is wrong.
-    assert knn_accuracy(train, test, 1, 'euclid') == 75
-    # Cosine: labels 3, 7, 3, 3; the fourth is wrong.
-    assert knn_accuracy(train, test, 1, 'cosine') == 75
-    euclid_only = test.take(np.array([0, 1, 3]))
-    assert knn_accuracy(train, euclid_only, 1, 'euclid') == 100
-    assert knn_accuracy(train, euclid_only, 1, 'cosine') < 70
+    # By the cosine, however long: labels 3, 7, 3, 3; the fourth is wrong.
+    assert knn_accuracy(train, test, 1) == 75
+
+
+def directions(*degrees: float) -> list[list[float]]:
+    angles = np.radians(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).tolist()
 
 
 def test_majority_wins_over_the_nearest() -> None:
-    train = labelled([[1.0], [2.0], [3.0]], [0, 1, 1])
-    test = labelled([[0.0]], [0])
-    assert knn_accuracy(train, test, 1, 'euclid') == 100
-    assert knn_accuracy(train, test, 3, 'euclid') == 0
+    train = labelled(directions(10, 20, 30), [0, 1, 1])
+    test = labelled(directions(0), [0])
+    assert knn_accuracy(train, test, 1) == 100
+    assert knn_accuracy(train, test, 3) == 0
 
 
 def test_tied_vote_goes_to_the_nearer_class() -> None:
-    train = labelled([[1.0], [-4.0], [3.0], [-3.0]], [1, 1, 0, 0])
-    # Squared distances 1 + 16 for class 1, 9 + 9 for class 0.
-    assert knn_accuracy(train, labelled([[0.0]], [1]), 4, 'euclid') == 100
-    assert knn_accuracy(train, labelled([[0.0]], [0]), 4, 'euclid') == 0
+    # 1 - cos: 0.015 + 0.234 for class 1, 0.134 + 0.134 for class 0.
+    train = labelled(directions(10, -40, 30, -30), [1, 1, 0, 0])
+    assert knn_accuracy(train, labelled(directions(0), [1]), 4) == 100
+    assert knn_accuracy(train, labelled(directions(0), [0]), 4) == 0
 
 
 def test_neighbours_are_found_in_chunks(monkeypatch) -> None:

@@ -127,7 +127,6 @@ def test_values_that_are_none_are_named(
         (LinearProbeMetric, dict(pooling=('max', 'sum')), 'sum'),
         (LinearProbeMetric, dict(C='auto'), 'auto'),
         (ReconstructionMetric, dict(target='points'), 'points'),
-        (RetrievalMetric, dict(similarity='dot'), 'dot'),
     ],
 )
 def test_wrong_options_are_refused(
