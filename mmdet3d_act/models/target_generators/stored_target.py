@@ -538,7 +538,8 @@ def _read_index(folder: Path) -> tuple[dict, list[str]]:
 
 def _open_array(path: Path, mode: Literal['r', 'r+']) -> np.memmap:
     try:
-        return np.load(path, mmap_mode=mode, allow_pickle=False)
+        # Unlike np.load it knows no pickles.
+        return np.lib.format.open_memmap(path, mode)
     except (OSError, ValueError) as error:
         raise StoreError(
             f'{path} cannot be read ({error}); delete {path.parent} and '
