@@ -53,12 +53,17 @@ def check_cloud(points: Tensor, name: str, channels: int | None = 3) -> Tensor:
     return points
 
 
-def is_plain(points: Tensor) -> bool:
-    """Whether these are numbers on the CPU, not a trace or a compilation."""
+def is_plain(points: Tensor, device: str = 'cpu') -> bool:
+    """Whether these are numbers, not imagined, traced or compiled ones.
+
+    Args:
+        points: Any tensor.
+        device: Type of the device where they have to be.
+    """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
     plain = type(points) in (Tensor, nn.Parameter)
-    return plain and points.device.type == 'cpu'
+    return plain and points.device.type == device
 
 
 def require(
@@ -88,8 +93,10 @@ def checks_values() -> bool:
 
     Data are checked once, on the CPU, where a sample enters. Operations look
     at shapes and types, and at numbers with ``ACT_CHECK_FINITE=1`` or in
-    PyTorch's anomaly mode.
+    PyTorch's anomaly mode, but never in a compiled step.
     """
+    if torch.compiler.is_compiling():
+        return False
     return CHECK_FINITE or torch.is_anomaly_enabled()
 
 

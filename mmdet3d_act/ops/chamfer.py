@@ -7,7 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet3d_act.ops._backends import blocks, squared_distances
+from mmdet3d_act.ops._backends import (
+    blocks,
+    one_operation,
+    squared_distances,
+)
 from mmdet3d_act.ops._checks import check_cloud, check_pair, check_positive
 from mmdet3d_act.ops.grouping import gather_checked
 from mmdet3d_act.ops.interpolation import root
@@ -75,7 +79,15 @@ def _pair_distances(first: Tensor, second: Tensor) -> Tensor:
     return delta[..., 0] + delta[..., 1] + delta[..., 2]
 
 
+def _empty_indices(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    return (
+        a.new_empty(a.shape[:2], dtype=torch.long),
+        b.new_empty(b.shape[:2], dtype=torch.long),
+    )
+
+
 @torch.no_grad()
+@one_operation('(Tensor a, Tensor b) -> (Tensor, Tensor)', _empty_indices)
 def _nearest_indices(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     batch, num_a, _ = a.shape
     num_b = b.shape[1]

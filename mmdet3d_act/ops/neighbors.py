@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,7 +14,9 @@ from mmdet3d_act.ops._backends import (
     MMCV_MAX_COORDINATE,
     blocks,
     mmcv_ops,
+    one_operation,
     squared_distances,
+    triton_ops,
 )
 from mmdet3d_act.ops._checks import (
     check_cloud,
@@ -71,7 +74,18 @@ def knn(
     return (idx, squared.sqrt()) if return_distances else idx
 
 
+def _empty_neighbors(
+    points: Tensor, queries: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    squared = points.new_empty(*queries.shape[:2], k)
+    return torch.empty_like(squared, dtype=torch.long), squared
+
+
 @torch.no_grad()
+@one_operation(
+    '(Tensor points, Tensor queries, int k) -> (Tensor, Tensor)',
+    _empty_neighbors,
+)
 def knn_checked(
     points: Tensor, queries: Tensor, k: int
 ) -> tuple[Tensor, Tensor]:
@@ -90,6 +104,9 @@ def knn_checked(
         extent = torch.maximum(points.abs().amax(), queries.abs().amax())
         require(extent < MMCV_MAX_COORDINATE, TOO_FAR)
         return _knn_mmcv(points, queries, k, ops)
+    kernels = triton_ops(points)
+    if kernels is not None and k <= kernels.MAX_NEIGHBORS:
+        return kernels.nearest(points, queries, k)
     if is_plain(points) and is_plain(queries):
         return _knn_cpu(points.detach(), queries.detach(), k)
     return _knn_torch(points, queries, k)
@@ -123,7 +140,7 @@ def _knn_mmcv(
     squared = (points[rows, idx] - queries[:, :, None]).square_()
     squared = squared[..., 0] + squared[..., 1] + squared[..., 2]
     squared, order = squared.sort(dim=-1, stable=True)
-    return idx.gather(-1, order), squared
+    return idx.gather(-1, order).contiguous(), squared.contiguous()
 
 
 def _knn_torch(
@@ -189,18 +206,39 @@ def ball_query(
     check_pair(points, queries, ('points', 'queries'))
     check_count(num_samples, 'num_samples')
     check_positive(radius, 'radius')
+    return _ball_query(points, queries, float(radius), num_samples)
+
+
+def _empty_balls(
+    points: Tensor, queries: Tensor, radius: float, num_samples: int
+) -> Tensor:
+    shape = *queries.shape[:2], num_samples
+    return points.new_empty(shape, dtype=torch.long)
+
+
+@one_operation(
+    '(Tensor points, Tensor queries, float radius, int num_samples) -> Tensor',
+    _empty_balls,
+)
+def _ball_query(
+    points: Tensor, queries: Tensor, radius: float, num_samples: int
+) -> Tensor:
     ops = mmcv_ops(points)
     if ops is not None:
         with torch.cuda.device_of(points):
             return ops.ball_query(
                 0.0,
-                float(radius),
+                radius,
                 num_samples,
                 points.contiguous(),
                 queries.contiguous(),
             ).long()
     # Squared in the points' own precision, as the kernel does.
-    limit = points.new_tensor(radius).square()
+    own = np.float64 if points.dtype == torch.float64 else np.float32
+    limit = float(np.square(own(radius)))
+    kernels = triton_ops(points)
+    if kernels is not None:
+        return kernels.in_balls(points, queries, limit, num_samples)
     if is_plain(points) and points.shape[1] >= _cpu.TREE_SIZE:
         return _ball_query_cpu(points, queries, limit, num_samples)
     batch, num_queries, _ = queries.shape
@@ -212,9 +250,10 @@ def ball_query(
     for clouds, rows in blocks(
         batch, num_queries, points.shape[1], points.device
     ):
-        near = limit > squared_distances(
+        squared = squared_distances(
             query_axes[clouds, :, rows], point_axes[clouds]
         )
+        near = squared < limit
         idx[clouds, rows] = _first_hits(near.flatten(0, 1), num_samples).view(
             *near.shape[:2], num_samples
         )
@@ -222,10 +261,10 @@ def ball_query(
 
 
 def _ball_query_cpu(
-    points: Tensor, queries: Tensor, limit: Tensor, num_samples: int
+    points: Tensor, queries: Tensor, limit: float, num_samples: int
 ) -> Tensor:
     found = []
-    radius = float(limit.sqrt())
+    radius = limit**0.5
     for cloud, places in zip(points, queries, strict=True):
         tree = _cpu.kd_tree(cloud.numpy())
         for part in places.split(QUERIES_AT_ONCE):

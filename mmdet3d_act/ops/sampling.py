@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from mmdet3d_act.ops import _cpu
-from mmdet3d_act.ops._backends import block_size, mmcv_ops
+from mmdet3d_act.ops._backends import (
+    block_size,
+    mmcv_ops,
+    one_operation,
+    triton_ops,
+)
 from mmdet3d_act.ops._checks import check_cloud, check_count, is_plain
 
 # Squared distance to the origin up to which the published kernel skips points.
@@ -57,7 +62,17 @@ def farthest_point_sample(
     return sample_checked(points, num_samples, skip_origin)
 
 
+def _empty_samples(
+    points: Tensor, num_samples: int, skip_origin: bool
+) -> Tensor:
+    return points.new_empty(len(points), num_samples, dtype=torch.long)
+
+
 @torch.no_grad()
+@one_operation(
+    '(Tensor points, int num_samples, bool skip_origin) -> Tensor',
+    _empty_samples,
+)
 def sample_checked(
     points: Tensor, num_samples: int, skip_origin: bool
 ) -> Tensor:
@@ -141,13 +156,14 @@ def sample_in_order(
     Returns:
         Indices, (B, S), int64.
     """
+    kernels = triton_ops(points)
+    if kernels is not None:
+        points = points.detach()[:, order]
+        running = _first_distances(points, skip_origin)
+        return order[kernels.farthest_points(points, running, num_samples)]
     if is_plain(points) and _cpu.compiled(_cpu._sample) is not None:
         points = points.detach()[:, order]
-        running = points.new_full(points.shape[:2], 1e10)
-        if skip_origin:
-            norms = points.square()
-            norms = norms[..., 0] + norms[..., 1] + norms[..., 2]
-            running[norms <= ORIGIN_RADIUS_SQUARED] = -1
+        running = _first_distances(points, skip_origin)
         found = [
             _cpu.sample(*cloud, num_samples)
             for cloud in zip(points, running, strict=True)
@@ -159,6 +175,16 @@ def sample_in_order(
         for part in points.split(step)
     ]
     return order[torch.cat(parts)]
+
+
+def _first_distances(points: Tensor, skip_origin: bool) -> Tensor:
+    """Squared distances before the first choice, -1 for none, (B, N)."""
+    running = points.new_full(points.shape[:2], 1e10)
+    if skip_origin:
+        norms = points.square()
+        norms = norms[..., 0] + norms[..., 1] + norms[..., 2]
+        running.masked_fill_(norms <= ORIGIN_RADIUS_SQUARED, -1)
+    return running
 
 
 def _sample_block(

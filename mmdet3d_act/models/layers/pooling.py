@@ -37,4 +37,6 @@ def max_pool(x: Tensor, dim: int) -> Tensor:
         x: Of any shape.
         dim: The dimension that goes.
     """
+    if torch.compiler.is_compiling():  # Which fuses the backward pass itself.
+        return x.amax(dim)
     return _MaxPool.apply(x, dim)
