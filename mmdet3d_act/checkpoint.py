@@ -558,20 +558,16 @@ def _fault(error: Exception) -> str:
     )
 
 
-def register_loader() -> None:
-    """Have MMEngine read files and addresses by :func:`read_checkpoint`.
-
-    ``load_from``, ``--resume``, ``init_model`` and ``Pretrained`` of any
-    module then read safely with every version of PyTorch, take a work
-    directory too, and name the file where it is damaged.
-    """
-    CheckpointLoader.register_scheme(('', *WEB), load_from_local, force=True)
-
-
+@CheckpointLoader.register_scheme(('', *WEB), force=True)
 def load_from_local(
     filename: str, map_location: str | torch.device | None
 ) -> dict[str, Any]:
-    """Read a file for MMEngine, whose log takes the backend's name from this.
+    """Read a file or an address for MMEngine by :func:`read_checkpoint`.
+
+    ``load_from``, ``--resume``, ``init_model`` and ``Pretrained`` of any
+    module then read safely with every version of PyTorch, take a work
+    directory too, and name the file where it is damaged. MMEngine's log takes
+    the backend's name from this function's.
 
     Args:
         filename: The file, a work directory, or an address of the web.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.config import config as config_module
+from mmengine.config import utils as config_utils
 from mmengine.config.utils import MODULE2PACKAGE
-from mmengine.hub import hub
 from mmengine.logging import HistoryBuffer
 
 PACKAGE = 'mmdet3d_act'
@@ -192,7 +194,8 @@ def register_config_scope() -> None:
     if MODULE2PACKAGE.get(PACKAGE) == PACKAGE:
         return
     MODULE2PACKAGE[PACKAGE] = PACKAGE
-    get_cfg_path, get_metainfo = Config._get_cfg_path, hub._get_cfg_metainfo
+    get_cfg_path = Config._get_cfg_path
+    get_metainfo = vars(config_utils)['_get_cfg_metainfo']
 
     def base_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         if cfg_path.startswith(SCOPE_PREFIX):
@@ -206,7 +209,29 @@ def register_config_scope() -> None:
         return get_metainfo(package_path, cfg_path)
 
     Config._get_cfg_path = staticmethod(base_path)
-    hub._get_cfg_metainfo = metainfo
+    vars(config_utils)['_get_cfg_metainfo'] = metainfo
+    # It has its own name for it, from when it is imported.
+    hub = sys.modules.get('mmengine.hub.hub')
+    if hub is not None:
+        hub._get_cfg_metainfo = metainfo
+
+
+def format_configs_once() -> None:
+    """Keep the last config's formatted text.
+
+    A runner has the same config formatted four times, by yapf, which takes
+    longer than building a model.
+    """
+    format_code = config_module.FormatCode
+    formatted: dict[str, tuple] = {}
+
+    def format_once(text: str, **style: Any) -> tuple:
+        if text not in formatted:
+            formatted.clear()
+            formatted[text] = format_code(text, **style)
+        return formatted[text]
+
+    config_module.FormatCode = format_once
 
 
 def cpu_computes_bfloat16() -> bool:

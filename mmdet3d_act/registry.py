@@ -9,10 +9,11 @@ runs with PyTorch and MMEngine alone.
 from __future__ import annotations
 
 import importlib.util
+from importlib import import_module
 from typing import Any, overload
 
 import torch
-from mmengine.registry import Registry
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, Registry
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
@@ -45,6 +46,23 @@ else:
         TRANSFORMS,
     )
 
+# Which package of ours registers into which registries.
+LOCATIONS: dict[str, tuple[Registry, ...]] = {
+    'mmdet3d_act.models': (MODELS, TASK_UTILS)
+}
+if HAS_MMDET3D:
+    LOCATIONS |= {
+        'mmdet3d_act.datasets': (DATA_SAMPLERS, DATASETS, TRANSFORMS),
+        'mmdet3d_act.engine': (
+            HOOKS,
+            LOOPS,
+            OPTIM_WRAPPER_CONSTRUCTORS,
+            OPTIM_WRAPPERS,
+            PARAM_SCHEDULERS,
+        ),
+        'mmdet3d_act.evaluation': (METRICS,),
+    }
+
 __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
@@ -61,8 +79,24 @@ __all__ = [
     'depth_boxes',
     'gravity_boxes',
     'point_data',
+    'register_locations',
     'registered_classes',
 ]
+
+
+def register_locations() -> None:
+    """Have the registries import our packages when they are first asked.
+
+    MMEngine's registries do so with the packages of their owner. One that has
+    been asked already would not look again: ours are imported at once then.
+    Importing the package calls it; calling it again changes nothing.
+    """
+    for location, registries in LOCATIONS.items():
+        for one in registries:
+            if location not in one._locations:
+                one._locations = [*one._locations, location]
+            if one._imported:
+                import_module(location)
 
 
 @overload
@@ -155,7 +189,7 @@ def gravity_boxes(bboxes_3d: Any) -> Tensor:  # noqa: ANN401
 def registered_classes(kind: str | type) -> list[type]:
     """Return the registered classes that a ``type`` may mean.
 
-    It reads what is registered already and imports nothing: the registries'
+    It reads our classes and what else is registered already: the registries'
     own look-up would import all models of MMDetection3D first.
 
     Args:
@@ -168,6 +202,8 @@ def registered_classes(kind: str | type) -> list[type]:
     # A scope ('mmdet3d.PointTransformer') or a module path may precede it.
     name = kind.rpartition('.')[2]
     classes: list[type] = []
+    for location in LOCATIONS:
+        import_module(location)
     for one in _searched_registries():
         cls = one.module_dict.get(name)
         if isinstance(cls, type) and cls not in classes:

@@ -35,6 +35,21 @@ loaded = {name.split('.')[0] for name in sys.modules}
 assert not loaded & {'mmdet3d', 'mmdet', 'mmcv'}, loaded
 """
 
+IMPORTED_WHEN_ASKED = """
+import sys
+import mmdet3d_act
+from mmdet3d_act.registry import MODELS
+assert not {'mmengine.runner', 'mmdet3d_act.models'} & set(sys.modules)
+assert 'ThreeDETR' not in MODELS.module_dict
+assert MODELS.get('ThreeDETR') is mmdet3d_act.models.detectors.ThreeDETR
+"""
+ASKED_BEFORE = """
+from mmdet3d.registry import TRANSFORMS
+TRANSFORMS.get('LoadPointsFromFile')
+import mmdet3d_act
+TRANSFORMS.get('RandomPointRotation').__module__.index('mmdet3d_act')
+"""
+
 
 def test_configs_are_built_and_the_built_passes() -> None:
     built = registry.build_module(dict(type='RandomPatchMask', ratio=0.5))
@@ -52,9 +67,12 @@ def test_registries_are_those_of_mmdet3d() -> None:
             assert getattr(registry, name) is getattr(mmdet3d, name)
 
 
-def test_core_runs_without_mmdet3d() -> None:
+@pytest.mark.parametrize(
+    'code', [WITHOUT_MMDET3D, IMPORTED_WHEN_ASKED, ASKED_BEFORE]
+)
+def test_registration(code: str) -> None:
     result = subprocess.run(
-        [sys.executable, '-c', WITHOUT_MMDET3D],
+        [sys.executable, '-c', code],
         capture_output=True,
         text=True,
         check=False,
