@@ -1,7 +1,4 @@
 # ScanNet for detection: 40 000 points of an aligned scene, coordinates only.
-# MMDetection3D's data, without the repeated epochs, the heights and the masks.
-_base_ = 'mmdet3d::_base_/datasets/scannet-3d.py'
-
 data_root = '{{$ACT_DATA_ROOT:data/}}/scannet'
 num_points = 40000
 
@@ -71,7 +68,6 @@ tta_pipeline = [
 tta_model = dict(type='FlippedBoxesTTA')
 
 train_dataloader = dict(
-    _delete_=True,
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
@@ -82,12 +78,10 @@ train_dataloader = dict(
         data_root=data_root,
         split='train',
         # A share of the scenes: label_fraction=0.1.
-        metainfo=_base_.metainfo,
         pipeline=train_pipeline,
     ),
 )
 val_dataloader = dict(
-    _delete_=True,
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
@@ -97,7 +91,6 @@ val_dataloader = dict(
         data_root=data_root,
         split='val',
         test_mode=True,
-        metainfo=_base_.metainfo,
         box_type_3d='Depth',
         pipeline=test_pipeline,
     ),
@@ -110,7 +103,3 @@ val_evaluator = [
     dict(type='PresentIndoorMetric'),
 ]
 test_evaluator = val_evaluator
-
-# default_runtime.py has these.
-_base_.pop('vis_backends')
-_base_.pop('visualizer')
