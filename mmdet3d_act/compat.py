@@ -195,7 +195,7 @@ def register_config_scope() -> None:
         return
     MODULE2PACKAGE[PACKAGE] = PACKAGE
     get_cfg_path = Config._get_cfg_path
-    get_metainfo = vars(config_utils)['_get_cfg_metainfo']
+    get_metainfo = config_utils._get_cfg_metainfo
 
     def base_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         if cfg_path.startswith(SCOPE_PREFIX):
@@ -209,11 +209,11 @@ def register_config_scope() -> None:
         return get_metainfo(package_path, cfg_path)
 
     Config._get_cfg_path = staticmethod(base_path)
-    vars(config_utils)['_get_cfg_metainfo'] = metainfo
+    config_utils._get_cfg_metainfo = metainfo
     # It has its own name for it, from when it is imported.
     hub = sys.modules.get('mmengine.hub.hub')
     if hub is not None:
-        hub._get_cfg_metainfo = metainfo
+        vars(hub)['_get_cfg_metainfo'] = metainfo
 
 
 def format_configs_once() -> None:
