@@ -12,7 +12,7 @@ WORKERS ?= 2
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 ARGS ?=
 
-.PHONY: help setup demo test test-full coverage lint format doctor \
+.PHONY: help setup demo test test-full coverage bench lint format doctor \
 	clean
 
 help: ## list the commands
@@ -41,6 +41,12 @@ test-full: setup ## all tests, the slow ones too
 coverage: setup ## lines that `make test` runs, by module, and the rest
 	@$(TEST) -m 'not slow' -q --cov=mmdet3d_act \
 		--cov-report=term-missing:skip-covered $(ARGS)
+
+bench: setup ## speed, memory, start: 15 minutes; ARGS='--sections steps'
+	@peers=work_dirs/bench/peers; [ -d $$peers ] || \
+		$(BIN)/python -m pip install -q --no-deps --target $$peers \
+		-r requirements/bench.txt || echo 'bench: goes on without them'
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py $(ARGS)
 
 lint: setup ## ruff check, ruff format --check, imports, spelling, static types
 	@$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from tests.test_tools.loading import load_tool
 
 PAGES = ('README.md', 'docs/experiments.md', 'docs/results.md')
 LIGHT = (
+    '../benchmarks/run',
     'browse_dataset',
     'cache_teacher',
     'dataset_converters/make_synthetic_scenes',

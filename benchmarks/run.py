@@ -1,0 +1,703 @@
+"""Measure the package: steps, memory, operations, start, scaling.
+
+    make bench
+    python benchmarks/run.py --sections steps operations --rounds 3
+
+What is compared takes turns in one process, on one thread. Times are of the
+CPU, so that waiting for other programs does not count; they slow caches and
+memory all the same, which is why the load stands beside. A cell is the median
+(least to largest). Rows are kept in OUT/results.json as they come, --resume
+measures those that are missing; OUT/results.md and OUT/scaling.png show them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / 'work_dirs/bench/peers')]
+# Config, points of a cloud and batch size of the steps.
+STEPS = {
+    'stage I': ('act/act_dvae_shapenet', 1024, 8),
+    'stage II': ('act/act_pretrain_shapenet', 1024, 8),
+    'classifier': ('act/act_cls_scanobjectnn-objbg', 2048, 8),
+    'Point-MAE': ('point-mae/point-mae_pretrain_shapenet', 1024, 8),
+    '3DETR': ('3detr/3detr_scannet', 40_000, 1),
+}
+CLOUDS = (1000, 5000, 20_000, 50_000, 200_000)
+SCALES = {
+    'batch': (1, 2, 4, 8, 16),
+    'points, FPS': CLOUDS,
+    'points, kNN': CLOUDS,
+    'points, ball query': CLOUDS,
+    'patches': (64, 256, 1024, 4096),
+    'teacher': ('tiny', 'small', 'base', 'large'),
+}
+TITLES = {
+    'steps': 'Training steps, ms',
+    'memory': 'Peak memory of a step beside the imports, MB',
+    'operations': 'Point operations, ms',
+    'start': 'From the command on, CPU seconds',
+    'batch': 'A step of Point-MAE by batch size, ms',
+    'points, FPS': '512 farthest points by points of the cloud, ms',
+    'points, kNN': '32 neighbours of 512 points, ms',
+    'points, ball query': '64 points within 0.1 of 512 points, ms',
+    'patches': 'Student of one cloud by patches, forward and backward, ms',
+    'teacher': 'Targets of 8 clouds by the ViT of stage I, ms',
+    'processes': 'Steps of Point-MAE, 8 clouds a process, wall clock',
+    'GPU': 'On a GPU, ms',
+}
+K, RADIUS, IN_BALL = 32, 0.1, 64
+SHORT = 0.05  # seconds; calls that are shorter are repeated
+NO_GPU = {'result': 'not measured: no GPU'}
+
+
+class Bench:
+    """Rows of tables by section, kept in a file as they come."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.rounds, self.path = args.rounds, args.out / 'results.json'
+        args.out.mkdir(parents=True, exist_ok=True)
+        self.data: dict[str, Any] = dict(machine=describe(), rows={})
+        if args.resume and self.path.exists():
+            self.data = json.loads(self.path.read_text())
+        self.rows = self.data['rows']
+
+    def row(self, section: str, name: object, make: Callable) -> None:
+        """Measure a row unless it is there."""
+        table = self.rows.setdefault(section, {})
+        if str(name) not in table:
+            load = round(os.getloadavg()[0], 1)
+            table[str(name)] = {**make(), 'load': load}
+            print(f'{section}, {name}: {table[str(name)]}', flush=True)
+            self.path.write_text(json.dumps(self.data, indent=1))
+            gc.collect()
+
+    def times(self, calls: dict[str, Any], rounds: int = 0) -> dict:
+        """Time calls in turn, ms: median, least, largest; None is no call."""
+        made = {name: call for name, call in calls.items() if call}
+        repeats = {n: max(1, int(SHORT / timed(c))) for n, c in made.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in made}
+        for _ in range(rounds or self.rounds):
+            for name, call in made.items():
+                seconds[name].append(1e3 * timed(call, repeats[name]))
+        return {
+            name: spread(seconds[name]) if name in made else 'not installed'
+            for name in calls
+        }
+
+
+def describe() -> dict[str, str]:
+    """Name the day, the machine and the versions."""
+    cpu = Path('/proc/cpuinfo').read_text().partition('model name')[2]
+    found = {d.name: d.version for d in importlib.metadata.distributions()}
+    found['Python'] = platform.python_version()
+    names = ('Python', 'torch', 'scipy', 'open3d', 'pykdtree', 'fpsample')
+    names = (*names, 'torch-quickfps')
+    versions = [f'{name} {found[name]}' for name in names if name in found]
+    return dict(
+        day=time.strftime('%d %B %Y'),
+        machine=f'{os.cpu_count()} cores of {cpu[2:].splitlines()[0].strip()}',
+        versions=', '.join(versions),
+    )
+
+
+def spread(values: list[float]) -> list[float]:
+    """Return median, least and largest."""
+    return [f(values) for f in (statistics.median, min, max)]
+
+
+def timed(call: Callable[[], Any], repeats: int = 1) -> float:
+    """Seconds of a call: of the CPU, with CUDA until the device is done."""
+    import torch
+
+    cuda = torch.cuda.is_initialized()
+    clock = time.perf_counter if cuda else time.process_time
+    start = clock()
+    for _ in range(repeats):
+        call()
+    if cuda:
+        torch.cuda.synchronize()
+    return (clock() - start) / repeats
+
+
+def config_of(family: str) -> Any:
+    """Read the published config of a family."""
+    from mmdet3d_act.engine.launch import load_config
+
+    return load_config(str(ROOT / 'configs' / f'{STEPS[family][0]}.py'))
+
+
+def build_model(cfg: Any) -> Any:
+    """Build a config's model with random weights, the teacher's too."""
+    from mmdet3d_act.engine.preflight import iter_typed
+    from mmdet3d_act.registry import MODELS
+
+    for part in iter_typed(cfg.model):
+        if part['type'] == 'PointTransformer':
+            part['init_cfg'] = None
+        elif part['type'].endswith('Teacher'):
+            part['pretrained'] = False
+    model = cfg.model.to_dict()
+    for part in iter_typed(model):
+        if part['type'] == 'AutoencoderTarget':
+            frozen = MODELS.build(part['autoencoder'])
+            part.update(autoencoder=frozen, checkpoint=None)
+    return MODELS.build(model).train()
+
+
+def make_batch(family: str, batch: int, num_points: int) -> dict:
+    """Make random clouds or rooms, with what the family's loss reads."""
+    import torch
+    from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
+    from mmengine.structures import InstanceData
+
+    generator, samples = torch.Generator().manual_seed(0), []
+    points = 2 * torch.rand(batch, num_points, 3, generator=generator) - 1
+    if family == '3DETR':
+        points[:, ::2, 2] = -1  # the floor
+        points *= torch.tensor([3.0, 3.0, 1.0])
+    else:
+        points /= points.norm(dim=-1, keepdim=True)
+    for index in range(batch):
+        boxes = torch.cat([points[index, 1:25:2], points.new_ones(12, 4)], 1)
+        boxes[:, 6] = 0
+        sample = Det3DDataSample()
+        sample.gt_label = torch.tensor([index % 15])
+        sample.gt_instances_3d = InstanceData(
+            bboxes_3d=DepthInstance3DBoxes(boxes), labels_3d=torch.arange(12)
+        )
+        samples.append(sample)
+    return dict(inputs=dict(points=list(points)), data_samples=samples)
+
+
+def plain_step(model: Any, cfg: Any, points: Any, amp: bool) -> Callable:
+    """Make a function for a step in the published form."""
+    import torch
+    from published_formulation import published
+
+    net, clip = published(model, points), cfg.optim_wrapper.get('clip_grad')
+    groups: tuple[list, list] = ([], [])
+    for name, value in net.named_parameters():
+        groups[value.ndim == 1 or 'token' in name].append(value)
+    decays, flat = (dict(params=params) for params in groups)
+    optimizer = torch.optim.AdamW(
+        [decays, flat | dict(weight_decay=0.0)], lr=1e-4
+    )
+
+    def step(data: dict) -> float:
+        points = torch.stack(data['inputs']['points'])
+        optimizer.zero_grad()
+        with torch.autocast(points.device.type, torch.bfloat16, enabled=amp):
+            loss = net(points, data['data_samples'])
+        loss.backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), **clip)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def our_step(model: Any, cfg: Any, amp: bool = False) -> Callable:
+    """Make a function for a train step of the package."""
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import init_default_scope
+
+    from mmdet3d_act.engine.launch import enable_amp
+
+    init_default_scope(cfg.default_scope)
+    cfg = cfg.copy()
+    if amp:
+        enable_amp(cfg)
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    return lambda data: model.train_step(data, wrapper)
+
+
+def steps_of(family: str, kinds: Iterable[str], data: dict) -> dict:
+    """Make calls of a family's step by their kind, on the same weights."""
+    from published_formulation import PLAIN, our_points
+
+    cfg = config_of(family)
+    model = build_model(cfg).to(data['inputs']['points'][0].device)
+    makers = {
+        'published': partial(plain_step, model, cfg, PLAIN, False),
+        'same points': partial(plain_step, model, cfg, our_points(), False),
+        'published, amp': partial(plain_step, model, cfg, PLAIN, True),
+        'ours': partial(our_step, model, cfg),
+        'ours, amp': partial(our_step, model, cfg, True),
+    }
+    return {kind: partial(makers[kind](), data) for kind in kinds}
+
+
+def matrix_rate(dtype: str) -> float:
+    """Measure the rate of large matrix products, 10^9 operations a second."""
+    import torch
+
+    a = torch.randn(1536, 1536, dtype=getattr(torch, dtype))
+    return 2e-9 * 1536**3 / min(timed(lambda: a @ a, 3) for _ in range(5))
+
+
+def count_operations(call: Callable[[], Any]) -> float:
+    """Count operations of a call in matrix products and attention, 10^9."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop
+
+    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    own = {flash: lambda q, k, v, *_, **__: sdpa_flop(q, k, v)}
+    with FlopCounterMode(display=False, custom_mapping=own) as counter:
+        call()
+    return counter.get_total_flops() / 1e9
+
+
+def step_row(bench: Bench, family: str) -> dict:
+    """Time the steps of a family."""
+    _, points, batch = STEPS[family]
+    kinds = ('published', 'same points', 'ours', 'ours, amp')
+    calls = steps_of(family, kinds, make_batch(family, batch, points))
+    times, work = bench.times(calls), count_operations(calls['ours'])
+    float32, bfloat16 = map(matrix_rate, ('float32', 'bfloat16'))
+    median = {kind: times[kind][0] for kind in kinds}
+    ratios = {
+        'published / ours': median['published'] / median['ours'],
+        'same points / ours': median['same points'] / median['ours'],
+        'published / ours, amp': median['published'] / median['ours, amp'],
+        '% of matrix rate': 1e5 * work / median['ours'] / float32,
+        '% of it, amp': 1e5 * work / median['ours, amp'] / bfloat16,
+    }
+    return times | {name: f'{value:.3g}' for name, value in ratios.items()}
+
+
+def run_child(*words: str) -> dict:
+    """Run this file for one figure in a process of its own."""
+    command = [sys.executable, __file__, '--child', *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f'{words}: {done.stderr[-2000:]}')
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def resident(name: str) -> int:
+    """Read a figure of this process's memory, MB."""
+    text = Path('/proc/self/status').read_text()
+    return int(text.partition(f'{name}:')[2].split()[0]) // 1024
+
+
+def child_memory(family: str, kind: str) -> dict:
+    """Measure the peak of weights, optimiser, gradients and activations."""
+    import mmdet3d_act.models.detectors  # noqa: F401
+
+    _, points, batch = STEPS[family]
+    data = make_batch(family, batch, points)
+    before = resident('VmRSS')
+    (step,) = steps_of(family, [kind], data).values()
+    gc.collect()
+    ctypes.CDLL('libc.so.6').malloc_trim(0)
+    Path('/proc/self/clear_refs').write_text('5')  # forgets the peak so far
+    step()
+    step()
+    return {'MB': resident('VmHWM') - before}
+
+
+def memory_row(family: str) -> dict:
+    """Compare the peak memory of a family's steps."""
+    kinds = ('published', 'ours', 'ours, amp')
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(partial(run_child, 'memory', family), kinds)
+        peak = {k: v['MB'] for k, v in zip(kinds, found, strict=True)}
+    return peak | {
+        'published / ours': round(peak['published'] / peak['ours'], 2)
+    }
+
+
+def peer(module: str, call: Callable, *pair: Any) -> Callable | None:
+    """Make a call of a library on clouds one by one; None without it."""
+    try:
+        library = importlib.import_module(module)
+    except ImportError:
+        return None
+    arrays = [*zip(*(tensor.numpy() for tensor in pair), strict=True)]
+    return lambda: [call(library, *one) for one in arrays]
+
+
+def open3d_fps(library: Any, cloud: Any, queries: Any) -> None:
+    """Choose farthest points by Open3D."""
+    cloud = library.utility.Vector3dVector(cloud)
+    cloud = library.geometry.PointCloud(cloud)
+    cloud.farthest_point_down_sample(len(queries))
+
+
+def cdist_chamfer(a: Any, b: Any) -> Any:
+    """Compute the Chamfer distance by ``torch.cdist``."""
+    import torch
+
+    distance = torch.cdist(a, b)
+    return distance.amin(1).mean() + distance.amin(2).mean()
+
+
+def operation(kind: str, c: Any, q: Any) -> dict[str, Any]:
+    """Make calls of an operation on clouds and queries by library."""
+    import published_formulation as plain
+    import torch
+
+    from mmdet3d_act import ops
+
+    trees, count = ('scipy.spatial', 'pykdtree.kdtree'), q.shape[1]
+    if kind == 'FPS':
+        return {
+            'ours': lambda: ops.farthest_point_sample(c, count),
+            'PyTorch': lambda: plain.plain_fps(c, count),
+            'Open3D': peer('open3d', open3d_fps, c, q),
+            'fpsample': peer(
+                'fpsample', lambda m, c, q: m.fps_sampling(c, len(q)), c, q
+            ),
+            'torch-quickfps': peer(
+                'torch_quickfps',
+                lambda m, c, q: m.sample_idx(torch.tensor(c), q.shape[1]),
+                c[None],
+                q[None],
+            ),
+        }
+    if kind == 'kNN':
+        return {
+            'ours': lambda: ops.knn(c, q, K),
+            'PyTorch': lambda: torch.cdist(q, c).topk(K, largest=False),
+            'SciPy': peer(
+                trees[0], lambda m, c, q: m.cKDTree(c).query(q, K), c, q
+            ),
+            'pykdtree': peer(
+                trees[1], lambda m, c, q: m.KDTree(c).query(q, K), c, q
+            ),
+        }
+    if kind == 'ball query':
+        size = (RADIUS, IN_BALL)
+        return {
+            'ours': lambda: ops.ball_query(c, q, *size),
+            'PyTorch': lambda: plain.plain_ball(c, q, *size),
+            'SciPy': peer(
+                trees[0],
+                lambda m, c, q: m.cKDTree(c).query_ball_point(q, RADIUS),
+                c,
+                q,
+            ),
+        }
+    leaf = c.clone().requires_grad_()
+    return {
+        'ours': lambda: ops.chamfer_distance(leaf, q).backward(),
+        'PyTorch': lambda: cdist_chamfer(leaf, q).backward(),
+    }
+
+
+def measure_operations(bench: Bench) -> None:
+    """Time operations on points beside other libraries."""
+    import torch
+
+    torch.manual_seed(0)
+    kinds = ('FPS', 'kNN', 'ball query')
+    for shape, count in (((1, 40_000, 3), 2048), ((8, 1024, 3), 64)):
+        clouds = torch.rand(shape)
+        for kind in kinds:
+            pair = (clouds, clouds[:, :count].contiguous())
+            name = f'{kind}, {shape[0]} x {count} of {shape[1]}'
+            compare(bench, 'operations', name, operation, kind, *pair)
+    kind, pair = 'Chamfer + gradient', torch.rand(2, 4096, 32, 3)
+    name = f'{kind}, 4096 x 32 and 32'
+    compare(bench, 'operations', name, operation, kind, *pair)
+
+
+def compare(bench: Bench, section: str, name: object, *make: Any) -> None:
+    """Measure a row of the calls that a function makes of arguments."""
+    function, *arguments = make
+    bench.row(section, name, lambda: bench.times(function(*arguments)))
+
+
+def cpu_seconds(*command: object) -> float:
+    """Run Python on a command; return the CPU seconds it takes."""
+    before = os.times()
+    command = [sys.executable, *map(str, command)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f'{command}: {done.stderr[-2000:]}')
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])
+
+
+def child_first_step(config: str, out: str) -> dict:
+    """Train one step, keep a checkpoint, tell the CPU seconds until then."""
+    from mmengine.hooks import Hook
+
+    from mmdet3d_act import apis
+
+    class Stop(Hook):
+        def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+            seconds = time.process_time()
+            runner.save_checkpoint(out, 'first.pth')
+            print(json.dumps({'s': seconds}), flush=True)
+            os._exit(0)
+
+    apis.train(apis.prepare_config(config, out, amp=True), [Stop()])
+    raise RuntimeError('there was no step')
+
+
+def measure_start(bench: Bench) -> None:
+    """Time what a user waits for, each in processes of its own."""
+    folder = bench.path.parent / 'shapes'
+    few = [f'--num-{kind}-per-class=1' for kind in ('train', 'val', 'test')]
+    tool = 'tools/dataset_converters/make_synthetic_shapes.py'
+    cpu_seconds(tool, folder, '--num-pretrain=64', *few)
+    os.environ['ACT_DATA_ROOT'] = str(folder)
+    os.environ['ACT_AUTOENCODER'] = str(folder / 'dvae/first.pth')
+    demo = 'configs/act/act_{}_shapenet_demo.py'
+    for name, command in {
+        'import torch': ('-c', 'import torch'),
+        'import mmdet3d_act': ('-c', 'import mmdet3d_act'),
+        'train.py --check': ('tools/train.py', demo.format('dvae'), '--check'),
+    }.items():
+        call = partial(cpu_seconds, *command)
+        bench.row(
+            'start', name, lambda c=call: {'s': spread([c() for _ in '123'])}
+        )
+    scripts = [*ROOT.glob('tools/**/*.py'), *ROOT.glob('benchmarks/*.py')]
+    scripts = [s for s in scripts if 'ArgumentParser(' in s.read_text()]
+
+    def slowest_help() -> dict:
+        found = max((cpu_seconds(s, '--help'), s.name) for s in scripts)
+        return {'s': found[0], 'which': f'{found[1]} of {len(scripts)}'}
+
+    bench.row('start', 'slowest --help', slowest_help)
+    for stage in ('dvae', 'pretrain'):
+        words = str(ROOT / demo.format(stage)), str(folder / stage)
+        call = partial(run_child, 'first-step', *words)
+        bench.row('start', f'train.py to its first step, {stage} demo', call)
+
+
+def scaled(kind: str, size: Any) -> dict[str, Any]:
+    """Make calls whose times are compared at one size."""
+    import published_formulation as plain
+    import torch
+
+    from mmdet3d_act.models.backbones import PointTransformer
+
+    if kind == 'batch':
+        data = make_batch('Point-MAE', size, 1024)
+        return steps_of('Point-MAE', ('published', 'ours'), data)
+    if kind.startswith('points'):
+        clouds = torch.rand(1, size, 3)
+        queries = clouds[:, :512].contiguous()
+        calls = operation(kind.partition(', ')[2], clouds, queries)
+        return {name: calls[name] for name in ('ours', 'PyTorch')}
+    if kind == 'patches':
+        ours = PointTransformer(num_groups=size)
+        patches = ours.group(torch.rand(1, 8 * size, 3))
+        net, pair = (
+            plain.Student(ours),
+            (patches.neighborhoods, patches.centers),
+        )
+        return {
+            'ours': lambda: ours.encode(patches).features.sum().backward(),
+            # Its attention would keep 10 GB.
+            'published': (lambda: net(*pair).sum().backward())
+            if size < 4096
+            else None,
+        }
+    cfg = config_of('stage I')
+    cfg.model.teacher.model_name = f'vit_{size}_patch16_224'
+    model = build_model(cfg).eval()
+    net, patches = (
+        plain.published(model).eval(),
+        model.group(torch.rand(8, 1024, 3)),
+    )
+    pair = patches.neighborhoods, patches.centers
+    return {
+        'ours': torch.no_grad()(lambda: model.encode(patches)),
+        'published': lambda: net.target(*pair),
+    }
+
+
+def measure_scaling(bench: Bench) -> None:
+    """Time how the package grows, and two processes beside one."""
+    for kind, sizes in SCALES.items():
+        for size in sizes:
+            compare(bench, kind, size, scaled, kind, size)
+    for number in '12':
+        bench.row('processes', number, partial(run_child, 'processes', number))
+
+
+def child_processes(number: str) -> dict:
+    """Time steps in one process or several, wall clock."""
+    import torch.multiprocessing as mp
+
+    queue, count = mp.get_context('spawn').SimpleQueue(), int(number)
+    mp.spawn(distributed_steps, (count, queue), count)
+    slowest = max(queue.get() for _ in range(count))
+    return {'s': round(slowest, 3), 'clouds/s': round(8 * count / slowest, 2)}
+
+
+def distributed_steps(rank: int, count: int, queue: Any) -> None:
+    """Put the median seconds of a process's steps into a queue."""
+    import torch
+    from mmengine.model import MMDistributedDataParallel
+
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT='29611')
+    torch.distributed.init_process_group('gloo', rank=rank, world_size=count)
+    cfg = config_of('Point-MAE')
+    model = MMDistributedDataParallel(build_model(cfg))
+    step, data = our_step(model, cfg), make_batch('Point-MAE', 8, 1024)
+    seconds = []
+    for _ in range(6):
+        start = time.perf_counter()
+        step(data)
+        seconds.append(time.perf_counter() - start)
+    queue.put(statistics.median(seconds[1:]))
+
+
+def measure_gpu(bench: Bench) -> None:
+    """Time stage II at its batch size and the operations with CUDA."""
+    import torch
+
+    def step_row() -> dict:
+        data = make_batch('stage II', 128, 1024)
+        clouds = [cloud.cuda() for cloud in data['inputs']['points']]
+        data['inputs']['points'] = clouds
+        kinds = ('published', 'ours', 'published, amp', 'ours, amp')
+        times = bench.times(steps_of('stage II', kinds, data))
+        hours = times['ours, amp'][0] / 3.6e6 * 300 * (52_470 // 128)
+        return times | {'hours of 300 epochs': round(hours, 1)}
+
+    def operation_row(kind: str) -> dict:
+        from mmcv import ops as mmcv
+
+        clouds = torch.rand(128, 1024, 3)
+        ours = operation(kind, clouds, clouds[:, :64].contiguous())['ours']
+        device = clouds.cuda()
+        queries = device[:, :64].contiguous()
+        theirs = {
+            'FPS': lambda: mmcv.furthest_point_sample(device, 64),
+            'kNN': lambda: mmcv.knn(K, device, queries),
+        }
+        return bench.times({'ours': ours, 'MMCV': theirs[kind]})
+
+    rows = {'stage II, batch 128': step_row}
+    for kind in ('FPS', 'kNN'):
+        rows[f'{kind}, 128 x 64 of 1024'] = partial(operation_row, kind)
+    for name, call in rows.items():
+        missing = {'result': 'not measured: no GPU'}
+        bench.row(
+            'GPU', name, call if torch.cuda.is_available() else missing.copy
+        )
+
+
+def cell(value: Any) -> str:
+    """Write a value: ``median (least to largest)`` of three."""
+    if not isinstance(value, list):
+        return str(value)
+    digits = 0 if value[0] >= 100 else 1 if value[0] >= 10 else 2
+    middle, least, most = (f'{number:.{digits}f}' for number in value)
+    return middle if least == most else f'{middle} ({least} to {most})'
+
+
+def table_lines(data: dict) -> Iterator[str]:
+    """Write all tables in Markdown."""
+    yield '; '.join(data['machine'].values())
+    for section, rows in data['rows'].items():
+        names = dict.fromkeys(name for row in rows.values() for name in row)
+        columns = sorted(names, key='load'.__eq__)
+        yield from ('', f'### {TITLES[section]}', '')
+        yield f'| | {" | ".join(columns)} |'
+        yield '|---' * (len(columns) + 1) + '|'
+        for name, row in rows.items():
+            cells = (cell(row.get(column, '')) for column in columns)
+            yield f'| {name} | {" | ".join(cells)} |'
+
+
+def draw_scaling(rows: dict, path: Path) -> None:
+    """Draw how times grow with sizes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((10, 6), layout='constrained')
+    plots = zip(figure.subplots(2, 3).flat, SCALES, strict=True)
+    for axes, section in plots:
+        for column in ('ours', 'published', 'PyTorch'):
+            values = {
+                n: row[column]
+                for n, row in rows.get(section, {}).items()
+                if isinstance(row.get(column), list)
+            }
+            if values:
+                medians = [one[0] for one in values.values()]
+                axes.plot(list(values), medians, 'o-', label=column)
+        axes.set(title=section, yscale='log', ylabel='ms')
+        axes.legend()
+    figure.savefig(path, dpi=70)
+
+
+SECTIONS = {
+    'steps': lambda bench: [
+        bench.row('steps', name, partial(step_row, bench, name))
+        for name in STEPS
+    ],
+    'memory': lambda bench: [
+        bench.row('memory', name, partial(memory_row, name)) for name in STEPS
+    ],
+    'operations': measure_operations,
+    'start': measure_start,
+    'scaling': measure_scaling,
+    'gpu': measure_gpu,
+}
+CHILDREN = {
+    'memory': child_memory,
+    'first-step': child_first_step,
+    'processes': child_processes,
+}
+
+
+def main() -> None:
+    """Measure, and write what was found."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('--sections', nargs='+', choices=SECTIONS, default=[*SECTIONS])
+    add('--rounds', type=int, default=3, help='of what takes turns')
+    add('--out', type=Path, default=ROOT / 'work_dirs/bench')
+    add('--resume', action='store_true', help='keep the rows of OUT')
+    add('--child', nargs='+', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    import torch
+    from mmengine.logging import MMLogger
+
+    torch.set_num_threads(1)
+    if args.child:
+        kind, *words = args.child
+        print(json.dumps(CHILDREN[kind](*words)))
+        return
+    MMLogger.get_instance('bench', log_level='ERROR')
+    bench = Bench(args)
+    for section in args.sections:
+        SECTIONS[section](bench)
+    text = '\n'.join(table_lines(bench.data))
+    (args.out / 'results.md').write_text(text + '\n')
+    draw_scaling(bench.rows, args.out / 'scaling.png')
+    print(f'\n{text}\n\nwritten to {args.out}')
+
+
+if __name__ == '__main__':
+    main()
