@@ -545,7 +545,7 @@ def draw_splits(
             # Who is owed most gets the next one, so that small groups are
             # divided fairly, too.
             credit += shares
-            winner = int(np.argmax(credit - (shares == 0)))
+            winner = int(np.argmax(credit))
             credit[winner] -= 1
             parts[SPLIT_NAMES[winner]].append(names[index])
     return {name: sorted(part) for name, part in parts.items()}

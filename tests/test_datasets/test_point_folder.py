@@ -318,8 +318,8 @@ def test_draw_splits() -> None:
     np.testing.assert_allclose(sizes, np.array([0.7, 0.1, 0.2]) * 52, atol=1)
     of_first = [sum(n[0] == '0' for n in part) for part in parts.values()]
     np.testing.assert_allclose(of_first, [28, 4, 8], atol=2)
-    with pytest.raises(ValueError, match=r'\(1, 1, 1\)'):
-        draw_splits(GROUPS, (1, 1, 1), 0)
+    with pytest.raises(ValueError, match=r'0\.15\)'):
+        draw_splits(GROUPS, (0.8, 0.1, 0.15), 0)
 
 
 def test_the_draw_depends_on_seed_and_names_only() -> None:

@@ -59,3 +59,9 @@ def test_several_blocks_are_concatenated() -> None:
         sa_xyz=feats['sa_xyz'], fp_xyz=feats['fp_xyz'], fp_features=[joined]
     )
     assert torch.equal(one(feats), one(named))
+
+
+def test_layers_begin_as_those_of_vit() -> None:
+    made = head(channels=(128, 8))
+    assert made.fc1.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert made.fc3.bias.tolist() == [0] * CLASSES
