@@ -73,6 +73,7 @@ EQUIVALENT = {
     '034dd3962cbe': 'kd_tree: how a tree is laid out, not what it finds',
     '00a7d2569ecc': 'within: more candidates, of which callers keep the near',
     '04005bd72d1d': '_knn_cpu: where the tree takes over; both are exact',
+    '12472512f490': '_write_npy_header: numbers in a row have one order',
 }
 LEFT_OUT_TESTS = 'tests/test_models/test_teachers'
 LIBRARIES = ('mmdet3d.models', 'mmdet3d.datasets', 'sklearn.svm', 'timm')
