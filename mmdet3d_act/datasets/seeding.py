@@ -99,9 +99,9 @@ class EpochSampler(Sampler):
     It is for MMEngine's epoch-based loop, whose sampler hook calls
     `set_epoch` before each epoch; workers may be persistent. MMEngine's
     iteration-based loop calls it too when it starts over, and skips the
-    batches seen so far when it resumes, so it works there as well. The
-    wrappers `ConcatDataset` and `RepeatDataset` keep epoch and seed of the
-    index; `ClassBalancedDataset` looks indices up in a list and loses them.
+    batches seen so far when it resumes, so it works there as well. Wrappers
+    (`ConcatDataset`, `RepeatDataset`, our `ClassBalancedDataset`) keep epoch
+    and seed of the index.
 
     Args:
         dataset: The data set.
