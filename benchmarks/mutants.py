@@ -39,7 +39,13 @@ import pytest
 MODELS = ('tests/test_models', 'tests/test_reference')
 METRICS = ('detection', 'segmentation_metrics')
 AREAS = {
-    'ops': (22, 'ops', (), ('tests/test_ops', f'{MODELS[1]}/test_ops.py')),
+    'ops': (
+        22,
+        'ops',
+        # Kernels, which run on a GPU only.
+        ('_triton.py',),
+        ('tests/test_ops', f'{MODELS[1]}/test_ops.py'),
+    ),
     **{
         name: (n, f'models/{name}', (), (f'{MODELS[0]}/test_{name}', *MODELS))
         for name, n in dict(
