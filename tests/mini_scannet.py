@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
 import numpy as np
+from plyfile import PlyData, PlyElement
 
 # Name, NYU40 id, label of the boxes, size in metres.
 FURNITURE = (
@@ -132,4 +134,36 @@ def write_sunrgbd(root: Path, num_scenes: int = 2) -> Path:
     for split in ('train', 'val'):
         path = folder / f'sunrgbd_infos_{split}.pkl'
         path.write_bytes(pickle.dumps(listed))
+    return folder
+
+
+def write_scan(path: Path, points: np.ndarray, **columns: np.ndarray) -> None:
+    """Write a ``.ply`` with further columns by name."""
+    named = dict(zip('xyz', points[:, :3].T.astype('f8'), strict=True))
+    if points.shape[1] > 3:
+        colors = points[:, 3:6].T.astype('u1')
+        named |= dict(zip(('red', 'green', 'blue'), colors, strict=True))
+    named |= columns
+    rows = np.empty(len(points), [(k, v.dtype) for k, v in named.items()])
+    for name, values in named.items():
+        rows[name] = values
+    PlyData([PlyElement.describe(rows, 'vertex')]).write(path)
+
+
+def write_scans(folder: Path, num_scans: int = 5) -> Path:
+    """Write rooms as files of one's own: PLY with labels, JSON with boxes.
+
+    Labels are 1 (walls) and 2 (floors), others are negative.
+    """
+    folder.mkdir(parents=True)
+    for number in range(num_scans):
+        one = room(np.random.default_rng(number), 3000)
+        labels = np.where(one['semantic_mask'] < 3, one['semantic_mask'], -1)
+        path = folder / f'room{number}.ply'
+        write_scan(path, one['points'], label=labels.astype('i4'))
+        boxes = [
+            dict(label=name, center=list(box[:3]), size=list(box[3:]))
+            for (name, *_), box in zip(FURNITURE, one['boxes'], strict=True)
+        ]
+        path.with_suffix('.json').write_text(json.dumps(dict(boxes=boxes)))
     return folder

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from tests.mini_scannet import write_scannet, write_sunrgbd
+from tests.mini_scannet import write_scannet, write_scans, write_sunrgbd
 from tests.rgbd_files import write_frames
 from tests.segmentation_data import write_rooms, write_shapes
 from tests.small_data import write_probe, write_shapenet
@@ -105,3 +105,4 @@ def write_everything(root: Path) -> None:
     write_renders(root)
     write_probe(root, 'real_shapes')
     write_probe(root, 'clouds')
+    write_scans(root / 'scans')

@@ -195,7 +195,9 @@ def test_a_step_of_the_shrunken_config(
     name: str, everything: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv('ACT_DATA_ROOT', str(everything))
-    monkeypatch.setenv('ACT_CLOUDS', str(everything / 'clouds'))
+    step = step_of(name)
+    folder = 'scans' if step in ('semseg', '3detr') else 'clouds'
+    monkeypatch.setenv('ACT_CLOUDS', str(everything / folder))
     cfg = shrink(load(name))
     for part in iter_typed(cfg.model):
         if 'autoencoder' in part:

@@ -1,5 +1,5 @@
 # ACT, fine-tuned on a folder of your own clouds, 1024 points:
-# ACT_CLOUDS=FOLDER, and --cfg-options model.head.num_classes=N
+# ACT_CLOUDS=FOLDER; classes and splits are those of the folder.
 _base_ = [
     '../_base_/models/act_classifier.py',
     '../_base_/datasets/point_folder_cls.py',
@@ -7,4 +7,5 @@ _base_ = [
     '../_base_/classification_runtime.py',
 ]
 
+classes_from_data = True
 model = dict(backbone=dict(num_groups=64), head=dict(num_classes=2))

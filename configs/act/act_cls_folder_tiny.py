@@ -1,5 +1,5 @@
 # Fine-tuning on a folder of your own clouds, for a CPU of two cores:
-# ACT_CLOUDS=FOLDER, and --cfg-options model.head.num_classes=N
+# ACT_CLOUDS=FOLDER, ACT_PRETRAINED=act-mini.
 _base_ = [
     '../_base_/models/act_classifier_tiny.py',
     '../_base_/datasets/point_folder_cls.py',
@@ -7,6 +7,7 @@ _base_ = [
     '../_base_/classification_runtime.py',
 ]
 
+classes_from_data = True
 model = dict(head=dict(num_classes=2))
 train_dataloader = dict(
     batch_size=16,

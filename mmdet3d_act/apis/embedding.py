@@ -22,10 +22,13 @@ from mmengine.logging import print_log
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from mmdet3d_act.apis.scan_files import KNOWN_AXES, check_scale, list_files
+from mmdet3d_act.apis.scan_files import check_scale, list_files
 from mmdet3d_act.apis.students import from_pretrained
 from mmdet3d_act.datasets.base import ON_ERROR, check_choice
-from mmdet3d_act.datasets.orientation import guess_up_axis
+from mmdet3d_act.datasets.orientation import (
+    KNOWN_AXES,
+    guess_up_axis,
+)
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
 from mmdet3d_act.models.backbones.pretrained import backbone_settings
 from mmdet3d_act.ops import farthest_point_sample
@@ -308,7 +311,7 @@ class Embedder:
     ) -> tuple[np.ndarray, np.ndarray, list[int]]:
         """Return scaled coordinates, offset, and the columns in our order."""
         if isinstance(cloud, str):
-            rows, offset = read_cloud(cloud)
+            rows, offset, _ = read_cloud(cloud)
             axis = self.axis_of(cloud, axis)
         else:
             rows, offset = np.asarray(cloud, np.float64), np.zeros(3)

@@ -183,7 +183,7 @@ def _write(
     elif values is not None:
         np.save(f'{target}.points.npy', values)
     if colors:
-        rows, offset = read_cloud(file)
+        rows, offset, _ = read_cloud(file)
         centers = result['centers']
         tints = interpolate(
             rows[:, :3],

@@ -27,6 +27,7 @@ from mmdet3d_act.apis.scan_files import (
 )
 from mmdet3d_act.apis.scene_pictures import likely_boxes, scene_panels
 from mmdet3d_act.checkpoint import resolve_checkpoint
+from mmdet3d_act.datasets.orientation import USUAL_SIDES
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.hooks.class_check_hook import require_trained_classes
@@ -37,9 +38,7 @@ from mmdet3d_act.visualization.arrays import class_colors
 from mmdet3d_act.visualization.scenes import draw_scene_panels
 
 # Loaders that a scan takes the place of.
-LOADERS = ('LoadScene', 'LoadRoom', 'LoadPointCloud')
-# Longest sides of scenes in metres, roughly.
-_USUAL_SIDES = (0.5, 100.0)
+LOADERS = ('LoadScene', 'LoadRoom', 'LoadPointCloud', 'LoadFolderScene')
 _REMEDY = (
     'give the config of a classifier, a segmentor or a detector, such as '
     'configs/act/act_cls_folder.py, act_semseg_scannet.py, '
@@ -186,9 +185,10 @@ def _file_pipeline(dataset: dict, config: str) -> list[dict]:
             f'the test data of {config} must be loaded by one of {LOADERS} '
             f'with use_dim=3; {_REMEDY}'
         )
-    others = steps[places[0] + 1 :]
+    loader, *others = steps[places[0] :]
+    kept = {k: loader[k] for k in ('features', 'columns') if k in loader}
     return [
-        dict(type='LoadPointCloud'),
+        dict(type='LoadPointCloud', **kept),
         *(
             # Any scan has a class, however few points it has.
             {'on_too_few': 'repeat', **step}
@@ -265,7 +265,7 @@ def predict_scans(
     for index, file in enumerate(scans.files):
         try:
             data = scans[index]
-            rows, offset = scans.read(index)
+            rows, offset, _ = scans.read(index)
         except BadSampleError as error:
             faults.append(str(error))
             continue
@@ -453,7 +453,7 @@ def find_doubts(file: str, points: np.ndarray) -> list[str]:
         points: (N, 3), what is in it.
     """
     sides = np.ptp(points, axis=0)
-    least, most = _USUAL_SIDES
+    least, most = USUAL_SIDES
     doubts = []
     if not sides.any():
         return [f'{file}: all its points are in one place']

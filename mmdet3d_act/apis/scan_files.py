@@ -12,26 +12,25 @@ from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets import PointFolder
 from mmdet3d_act.datasets.base import build_transforms
+from mmdet3d_act.datasets.orientation import KNOWN_AXES
 from mmdet3d_act.datasets.readers import (
     POINT_FILE_SUFFIXES,
     BadSampleError,
+    PointCloud,
     read_cloud,
 )
-from mmdet3d_act.datasets.readers.scenes import read_scene_points
+from mmdet3d_act.datasets.readers.columns import turn_rows
+from mmdet3d_act.datasets.readers.scenes import (
+    find_origin,
+    read_scene_points,
+)
 from mmdet3d_act.datasets.seeding import RngKey, seeded, static_stream
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.visualization.arrays import turned
 
 ROWS_SUFFIX = '.bin'
 SUFFIXES = (*POINT_FILE_SUFFIXES, ROWS_SUFFIX)
-# Scanners write z up, glTF is defined with y up.
-KNOWN_AXES = {
-    **dict.fromkeys(('.las', '.laz', '.e57'), 'z'),
-    **dict.fromkeys(('.glb', '.gltf'), 'y'),
-}
 LAS_SUFFIXES = ('.las', '.laz')
-# Percentile of the heights that is the floor; a few points are below it.
-_FLOOR = 0.99
 _COLORS = ('red', 'green', 'blue')
 
 
@@ -107,20 +106,20 @@ class ScanFiles(Dataset):
         Raises:
             BadSampleError: If the file is missing, or cannot be used.
         """
-        rows, offset = self.read(index)
+        rows, offset, names = self.read(index)
         order = self._order(self.files[index])
-        rows[:, :3] = rows[:, :3][:, order] * self.scale
+        turn_rows(rows, names, order)
+        rows[:, :3] *= self.scale
         origin = np.zeros(3, np.float32)
         if self.place:
-            origin += (rows[:, :3].min(0) + rows[:, :3].max(0)) / 2
-            up = 'xyz'.index(self.metainfo['up_axis'])
-            origin[up] = np.percentile(rows[:, up], _FLOOR)
+            origin = find_origin(rows, self.metainfo['up_axis'])
         rows[:, :3] -= origin
         key = RngKey(0, 0, 0)
         results = dict(
             lidar_path=self.files[index],
             sample_idx=index,
             raw_points=rows,
+            column_names=names,
             # Says of points that are sampled where they are in the file.
             pts_instance_mask=np.arange(len(rows)),
             # Segmentors and detectors of ScanNet align scenes by it.
@@ -133,15 +132,15 @@ class ScanFiles(Dataset):
         packed['data_samples'].set_metainfo(dict(origin=moved))
         return packed
 
-    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read rows (N, 3 + F), float32, and the offset (3,) of a file."""
+    def read(self, index: int) -> PointCloud:
+        """Read all columns of a file."""
         file = self.files[index]
         if not os.path.isfile(file):
             raise BadSampleError(file, 'does not exist, or is no file')
         if file.lower().endswith(ROWS_SUFFIX):
             remedy = 'say how many numbers a row has (--columns)'
             rows = read_scene_points(file, self.num_columns, remedy=remedy)
-            return rows, np.zeros(3)
+            return PointCloud(rows, np.zeros(3))
         return read_cloud(file)
 
     def to_file(
@@ -238,7 +237,7 @@ def file_rows(file: str | os.PathLike) -> np.ndarray:
     Args:
         file: Of any suffix of `read_points`.
     """
-    rows, offset = read_cloud(os.fspath(file))
+    rows, offset, _ = read_cloud(os.fspath(file))
     return rows[:, :3] + offset
 
 

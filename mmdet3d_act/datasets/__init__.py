@@ -11,6 +11,7 @@ from mmdet3d_act.datasets.s3dis import S3DISBlocks
 from mmdet3d_act.datasets.scannet import ScanNetScenes
 from mmdet3d_act.datasets.scannet_frames import ScanNetFrames
 from mmdet3d_act.datasets.scanobjectnn import ScanObjectNN
+from mmdet3d_act.datasets.scene_folder import SceneFolder
 from mmdet3d_act.datasets.seeding import EpochSampler, SampleIndex
 from mmdet3d_act.datasets.shapenet55 import ShapeNet55
 from mmdet3d_act.datasets.shapenet_part import ShapeNetPart
@@ -33,6 +34,7 @@ __all__ = [
     'ScanNetFrames',
     'ScanNetScenes',
     'ScanObjectNN',
+    'SceneFolder',
     'ShapeNet55',
     'ShapeNetPart',
     'UnionDataset',

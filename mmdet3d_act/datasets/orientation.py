@@ -10,6 +10,16 @@ import numpy as np
 _MAX_POINTS = 2048
 _SLAB = 0.05
 _BINS = 20
+# Scanners write z up, glTF is defined with y up.
+KNOWN_AXES = {
+    **dict.fromkeys(('.las', '.laz', '.e57'), 'z'),
+    **dict.fromkeys(('.glb', '.gltf'), 'y'),
+}
+# Longest sides of scenes in metres, roughly, and units by what makes metres
+# of them.
+USUAL_SIDES = (0.5, 100.0)
+_ROOM = 6.0
+_UNITS = {'1': 'metres', '0.01': 'centimetres', '0.001': 'millimetres'}
 # A guess from fewer clouds, or with a smaller share of them, is unsure.
 _MIN_CLOUDS = 8
 _MIN_SHARE = 0.6
@@ -49,6 +59,36 @@ def guess_up_axis(clouds: Sequence[np.ndarray]) -> Guess:
         f'{votes.max()} of {len(clouds)} clouds look upright along it '
         f'(x, y, z: {votes.tolist()})',
         bool(share < _MIN_SHARE or len(clouds) < _MIN_CLOUDS),
+    )
+
+
+def guess_unit(clouds: Sequence[np.ndarray]) -> Guess:
+    """Guess what makes metres of the coordinates of scenes.
+
+    Each votes for metres where its longest side can be that of a scene
+    else for the unit, centimetres or millimetres, in which it is more like a
+    room's.
+
+    Args:
+        clouds: (N, 3 + F).
+    """
+    votes = dict.fromkeys(_UNITS, 0)
+    for points in clouds:
+        side = float(np.ptp(points[:, :3], axis=0).max())
+        unit = '1'
+        if side > USUAL_SIDES[1]:
+            unit = min(
+                ('0.01', '0.001'),
+                key=lambda one: abs(np.log(side * float(one) / _ROOM)),
+            )
+        votes[unit] += 1
+    value = max(votes, key=lambda unit: votes[unit])
+    counts = {_UNITS[unit]: count for unit, count in votes.items() if count}
+    return Guess(
+        value,
+        f'{votes[value]} of {len(clouds)} scans look like {_UNITS[value]} '
+        f'({counts})',
+        votes[value] < _MIN_SHARE * max(len(clouds), 1),
     )
 
 

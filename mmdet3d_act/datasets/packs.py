@@ -150,6 +150,9 @@ class PackableDataset(PointCloudDataset):
         loader = self.loader()
         if self.packed is None or self.archive or loader is None:
             return samples
+        if loader.needs_names:
+            # A pack has numbers only.
+            return samples
         known: set[str] = set()
         places: dict[tuple, tuple] = {}
         for folder in sorted(Path(self.pack_folder()).glob(f'[!.]*{SUFFIX}')):
@@ -206,7 +209,9 @@ class _Clouds(Dataset):
 
     def __getitem__(self, idx: int) -> np.ndarray | str | None:
         try:
-            points, offset = self.loader.read(self.dataset.get_data_info(idx))
+            points, offset, _ = self.loader.read(
+                self.dataset.get_data_info(idx)
+            )
         except BadSampleError as error:
             return error.fault
         # A pack has no place for the offset of geo-referenced clouds.

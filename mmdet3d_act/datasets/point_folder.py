@@ -14,7 +14,11 @@ from typing import Any, ClassVar, NamedTuple, TextIO
 import numpy as np
 
 from mmdet3d_act.datasets.base import check_choice, log_once
-from mmdet3d_act.datasets.orientation import Guess, guess_up_axis
+from mmdet3d_act.datasets.orientation import (
+    KNOWN_AXES,
+    Guess,
+    guess_up_axis,
+)
 from mmdet3d_act.datasets.packs import SUFFIX as PACK_SUFFIX
 from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.datasets.readers import (
@@ -31,7 +35,7 @@ from mmdet3d_act.registry import DATASETS
 AUTO = 'auto'
 SPLIT_NAMES = ('train', 'val', 'test')
 LIST_SUFFIXES = ('.txt', '.csv')
-_LISTS = (*SPLIT_NAMES, 'splits')
+_LISTS = (*SPLIT_NAMES, 'splits', 'classes')
 _SUFFIX = '|'.join(re.escape(suffix) for suffix in POINT_FILE_SUFFIXES)
 # A path may hold blanks where it ends in a suffix.
 _PATH_AND_LABEL = re.compile(
@@ -75,6 +79,9 @@ class PointFolder(PackableDataset):
             ``{split}`` and ``splits`` with .txt or .csv.
         split_ratio: Shares of train, val and test, such as (0.8, 0.1, 0.1),
             to divide the files of the folder at random, class by class.
+            ``'auto'``: as the folder has it; where it has no splits, 0.8 for
+            training and 0.2 for tests are drawn, and where it has val alone
+            beside train, this is for tests.
         split_seed: Seed of this draw.
         suffixes: Suffixes of the files to take, such as ('.npy',). None
             takes all that can be read.
@@ -111,7 +118,7 @@ class PointFolder(PackableDataset):
         *,
         classes: str | Sequence[str] | None = None,
         split_list: str | None = None,
-        split_ratio: Sequence[float] | None = None,
+        split_ratio: Sequence[float] | str | None = None,
         split_seed: int = 0,
         suffixes: Sequence[str] | None = None,
         up_axis: str | None = None,
@@ -131,7 +138,7 @@ class PointFolder(PackableDataset):
             check_choice('each of suffixes', suffix, POINT_FILE_SUFFIXES)
         self.classes = classes
         self.split_list = split_list
-        self.split_ratio = split_ratio
+        self.split_ratio: Any = split_ratio
         self.split_seed = split_seed
         self.suffixes = tuple(suffixes or POINT_FILE_SUFFIXES)
         self.stated = dict(up_axis=up_axis, normalization=normalization)
@@ -147,8 +154,26 @@ class PointFolder(PackableDataset):
 
     # What a data set says of itself.
 
+    @classmethod
+    def find_classes(cls, cfg: dict) -> dict:
+        """Look up classes, and the like, of a configured folder.
+
+        Args:
+            cfg: Of a data set.
+
+        Returns:
+            Its meta information; empty where there is no such folder.
+        """
+        if not os.path.isdir(cfg['data_root']):
+            return {}
+        left_out = ('type', '_scope_', 'pipeline', 'static_pipeline')
+        options = {k: v for k, v in cfg.items() if k not in left_out}
+        return cls(**options | dict(lazy_init=True)).metainfo
+
     def describe(self) -> None:
         """State the classes, of every split so that labels agree."""
+        if self.split_ratio == AUTO:
+            self._choose_splits()
         self._metainfo['classes'] = tuple(self._find_classes())
 
     def full_init(self) -> None:
@@ -204,6 +229,19 @@ class PointFolder(PackableDataset):
                     sample['gt_label'] = self._metainfo['classes'].index(name)
                 samples.append(sample)
         return samples
+
+    def _choose_splits(self) -> None:
+        self.split_ratio = None
+        known = [name for name in SPLIT_NAMES if self._has_split(name)]
+        if not known and self.split is not None:
+            self.split_ratio = (0.8, 0, 0.2)
+            log_once(
+                f'{self.data_root} has no splits: of {len(self.files)} clouds '
+                f'{self.split_ratio} are drawn for {SPLIT_NAMES}',
+                logging.INFO,
+            )
+        elif self.split == 'test' and 'test' not in known and 'val' in known:
+            self.split = 'val'
 
     # Files and splits. What belongs to a split is told by, in this order: a
     # drawn ratio; a list; the folder <split>/; <class>/<split>/ in each class.
@@ -276,7 +314,7 @@ class PointFolder(PackableDataset):
             return None
         paths = [
             os.path.join(self.data_root, stem + suffix)
-            for stem in (split, _LISTS[-1])
+            for stem in (split, 'splits')
             for suffix in LIST_SUFFIXES
         ]
         return next(filter(os.path.isfile, paths), None)
@@ -432,9 +470,19 @@ class PointFolder(PackableDataset):
         files = self.files
         if not files:
             files = [s['lidar_path'] for s in self.load_data_list()]
-        if all(_suffix(file) in ('.glb', '.gltf') for file in files):
-            return Guess('y', 'glTF says that y is up', False)
-        picked = np.linspace(0, len(files) - 1, _LOOKED_AT).round()
+        kinds = {_suffix(file) for file in files}
+        known = {KNOWN_AXES.get(kind, '') for kind in kinds}
+        if len(known) == 1 and known != {''}:
+            told = ', '.join(sorted(kinds))
+            return Guess(known.pop(), f'{told} files say so', False)
+        return guess_up_axis(self._read_some(_LOOKED_AT, files))
+
+    def _read_some(
+        self, number: int, files: Sequence[str] = ()
+    ) -> list[np.ndarray]:
+        """Read some clouds, spread over all; at least one must be good."""
+        files = files or self.files
+        picked = np.linspace(0, len(files) - 1, number).round()
         clouds, faults = [], []
         for index in np.unique(picked.astype(int)):
             path = os.path.join(self.data_root, files[index])
@@ -446,10 +494,10 @@ class PointFolder(PackableDataset):
         if not clouds:
             raise ValueError(
                 f'none of the {len(faults)} files looked at in '
-                f'{self.data_root} can be read, so up_axis cannot be guessed; '
-                'state it:\n' + '\n'.join(faults[:3])
+                f'{self.data_root} can be read, so nothing can be guessed '
+                '(up_axis, scale); state it:\n' + '\n'.join(faults[:3])
             )
-        return guess_up_axis(clouds)
+        return clouds
 
 
 def _suffix(name: str) -> str:

@@ -277,7 +277,7 @@ class ScanNetScenes(PointCloudDataset):
         if isinstance(self.scene_idxs, str):
             path = os.path.join(self.data_root, self.scene_idxs)
             with reading(path, 'a NumPy array'):
-                numbers = read_npy(path)
+                numbers = read_npy(path).points
         count = self._num_listed
         sound = numbers.ndim == 1 and numbers.dtype.kind in 'iu'
         if not sound or not np.isin(numbers, range(count)).all():

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -39,6 +40,7 @@ from mmdet3d_act.engine.hooks import (
     ScheduleFitHook,
     StoredTargetHook,
 )
+from mmdet3d_act.engine.hooks.class_check_hook import HEADS
 from mmdet3d_act.engine.optim import CPUAmpOptimWrapper
 from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import registered_classes
@@ -130,7 +132,43 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
         raise UsageError(
             f'--cfg-options do not fit {path}: {error}'
         ) from error
+    if cfg.get('classes_from_data'):
+        count_classes(cfg)
     return cfg
+
+
+def count_classes(cfg: Config) -> None:
+    """Give a head as many classes as the folder of its training data has.
+
+    Also, to detectors, whether boxes have a yaw. Where there is no such
+    folder the config stays as it is.
+
+    Args:
+        cfg: The config, changed in place.
+
+    Raises:
+        UsageError: If the folder cannot be used.
+    """
+    dataset = cfg.train_dataloader.dataset
+    cls: Any = registered_classes(dataset['type'])[0]
+    try:
+        meta = cls.find_classes(dataset.to_dict())
+    except (OSError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    if not meta.get('classes'):
+        return
+    cfg.classes_from_data = False
+    number = len(meta['classes'])
+    for name in HEADS:
+        head = cfg.model.get(name)
+        if head is None:
+            continue
+        head.num_classes = number
+        if 'turned_boxes' in meta:
+            bins = 12 if meta['turned_boxes'] else 1
+            head.num_angle_bins = bins
+            head.box_coder.num_angle_bins = bins
+            head.loss.num_classes = number
 
 
 def misspelt_option(options: Iterable[str], cfg: Mapping) -> str | None:

@@ -104,7 +104,9 @@ def test_classes_of_points(scan: Path, tmp_path: Path) -> None:
     result, paths = infer(network, scan, tmp_path, html=True)
     suffixes = ['.json', '.ply', '.png', '.html']
     assert [path.suffix for path in paths] == suffixes
-    np.testing.assert_array_equal(read_ply(str(paths[1]))[:, -1], labels)
+    np.testing.assert_array_equal(
+        read_ply(str(paths[1])).points[:, -1], labels
+    )
     np.testing.assert_allclose(file_rows(paths[1]), np.load(scan), atol=1e-4)
     told = json.loads(paths[0].read_text())
     assert told['classes'] == list(CLASSES)

@@ -144,7 +144,7 @@ def test_other_files_become_ply_with_all_their_digits(tmp_path: Path) -> None:
     labels = np.arange(9)
     path = write_scan(tmp_path / 'b', tmp_path / 'a.npy', labels=labels)
     np.testing.assert_allclose(file_rows(path), points, atol=1e-6, rtol=0)
-    np.testing.assert_array_equal(read_ply(str(path))[:, 3], labels)
+    np.testing.assert_array_equal(read_ply(str(path)).points[:, 3], labels)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,10 @@ def write_las(path: Path, form: int) -> None:
 )
 def test_las(name: str, form: int, width: int, tmp_path: Path) -> None:
     write_las(tmp_path / name, form)
-    rows, offset = read_cloud(str(tmp_path / name))
+    rows, offset, names = read_cloud(str(tmp_path / name))
     assert rows.shape == (200, width)
+    colors = ('red', 'green', 'blue')[: width - 5]
+    assert names == ('classification', 'intensity', *colors)
     np.testing.assert_allclose(
         rows[:, :3] + offset, POINTS + PLACE, atol=1e-3, rtol=0
     )
@@ -58,7 +60,7 @@ def test_scans_of_an_e57_file_are_joined(tmp_path: Path) -> None:
             file.write_scan_raw(
                 {f'cartesian{axis}': column.copy() for axis, column in columns}
             )
-    rows, _ = read_cloud(str(tmp_path / 'a.e57'))
+    rows, *_ = read_cloud(str(tmp_path / 'a.e57'))
     np.testing.assert_allclose(rows[:, :3], POINTS, atol=1e-4)
 
 

@@ -1,12 +1,12 @@
 # A folder of your own clouds or meshes with labels: ACT_CLOUDS=FOLDER, in it
-# train/<class>/ and test/<class>/, or lists (docs/data.md). Without either
-# give a share: --cfg-options train_dataloader.dataset.split_ratio=0.8,0,0.2
-# val_dataloader.dataset.split_ratio=0.8,0,0.2
+# <class>/ or {train,test}/<class>/, or lists (docs/data.md). Without splits a
+# fifth of each class is for tests.
 labelled_folder = dict(
     type='PointFolder',
     data_root='{{$ACT_CLOUDS:data/clouds}}',
     classes='folders',
     up_axis='auto',
+    split_ratio='auto',
 )
 # For a CPU: the same points of a cloud in every epoch, patches searched once.
 static_pipeline = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -15,8 +16,20 @@ from mmdet3d_act.datasets.readers.errors import (
 )
 
 
-def stack_fields(table: np.ndarray) -> np.ndarray:
-    """Stack the columns of a structured array, (N, 3 + F), x, y, z first.
+class Columns(NamedTuple):
+    """Points, and how their file names what follows the coordinates.
+
+    Attributes:
+        points: (N, 3 + F), x, y, z first.
+        names: F names; none where the file does not tell them.
+    """
+
+    points: np.ndarray
+    names: tuple[str, ...] = ()
+
+
+def stack_fields(table: np.ndarray) -> Columns:
+    """Stack the columns of a structured array.
 
     Fields that are no numbers, or several in one, are left out.
     """
@@ -27,17 +40,18 @@ def stack_fields(table: np.ndarray) -> np.ndarray:
     if missing:
         raise ValueError(f'the points have no {missing}, only {names}')
     axes = [found[axis] for axis in 'xyz']
-    ordered = [*axes, *(name for name in names if name not in axes)]
-    return np.stack([table[name] for name in ordered], axis=1)
+    others = [name for name in names if name not in axes]
+    points = np.stack([table[name] for name in (*axes, *others)], axis=1)
+    return Columns(points, tuple(others))
 
 
-def read_npy(path: str) -> np.ndarray:
+def read_npy(path: str) -> Columns:
     """Read the array of a ``.npy`` file."""
     # A map is never longer than the file.
     return _plain(np.array(npy.open_memmap(path, mode='r')))
 
 
-def read_npz(path: str, key: str | None) -> np.ndarray:
+def read_npz(path: str, key: str | None) -> Columns:
     """Read an array of an ``.npz`` file.
 
     Without a key it is the only one, or ``points``.
@@ -61,9 +75,9 @@ def read_npz(path: str, key: str | None) -> np.ndarray:
             return _plain(npy.read_array(file, allow_pickle=False))
 
 
-def _plain(array: np.ndarray) -> np.ndarray:
+def _plain(array: np.ndarray) -> Columns:
     """Give a structured array's fields as columns, (N, 3 + F)."""
-    return array if array.dtype.names is None else stack_fields(array)
+    return Columns(array) if array.dtype.names is None else stack_fields(array)
 
 
 def read_hdf5(path: str, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -104,7 +118,8 @@ def read_vectors(path: str, kind: str) -> dict[str, np.ndarray]:
         kind: ``'image'``, ``'caption'`` or ``'query'``.
     """
     with reading(path, 'a ZIP archive (.npz)'):
-        vectors, keys = read_npz(path, kind), read_npz(path, f'{kind}_key')
+        vectors, _ = read_npz(path, kind)
+        keys, _ = read_npz(path, f'{kind}_key')
         are_texts = keys.dtype.kind == 'U' and keys.shape == vectors.shape[:1]
         if (
             vectors.ndim != 2

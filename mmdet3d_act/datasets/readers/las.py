@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmdet3d_act.datasets.readers.arrays import Columns
+
 # After the coordinates; all are numbers of the sensor, as they are.
 _E57_FIELDS = (
     *(f'cartesian{axis}' for axis in 'XYZ'),
@@ -12,7 +14,7 @@ _E57_FIELDS = (
 )
 
 
-def read_las(path: str) -> np.ndarray:
+def read_las(path: str) -> Columns:
     """Read a ``.las`` or ``.laz`` file, (N, 5 or 8), float64.
 
     The columns are x, y, z, classification, intensity and, where there are
@@ -25,10 +27,10 @@ def read_las(path: str) -> np.ndarray:
     known = set(scan.point_format.dimension_names)
     names += [name for name in ('red', 'green', 'blue') if name in known]
     columns = [scan.xyz, *(np.asarray(scan[name])[:, None] for name in names)]
-    return np.concatenate(columns, axis=1)
+    return Columns(np.concatenate(columns, axis=1), tuple(names))
 
 
-def read_e57(path: str) -> np.ndarray:
+def read_e57(path: str) -> Columns:
     """Read all scans of an ``.e57`` file in its coordinates, float64.
 
     The columns are x, y, z and, where every scan has them, intensity and the
@@ -45,4 +47,4 @@ def read_e57(path: str) -> np.ndarray:
         ]
     names = [name for name in _E57_FIELDS if all(name in s for s in scans)]
     rows = [np.stack([scan[name] for name in names], axis=1) for scan in scans]
-    return np.concatenate(rows).astype(np.float64)
+    return Columns(np.concatenate(rows).astype(np.float64), tuple(names[3:]))

@@ -8,22 +8,19 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.arrays import stack_fields
+from mmdet3d_act.datasets.readers.arrays import Columns, stack_fields
 from mmdet3d_act.datasets.readers.text import read_table
 
 _MAX_HEADER_LINES = 100
 
 
-def read_pcd(path: str) -> np.ndarray:
+def read_pcd(path: str) -> Columns:
     """Read the points of a PCD file: ascii, binary or binary_compressed.
 
     Points whose x, y or z is NaN are left out: this is how an organised
     cloud marks the pixels without a measurement. Packed colours (``rgb``,
     ``rgba``) become three columns from 0 to 255. Padding (``_``) is left
     out. The viewpoint is not applied.
-
-    Returns:
-        (N, 3 + F): x, y, z, then the other fields in their order.
 
     Source: https://pointclouds.org/documentation/tutorials/pcd_file_format
     """
@@ -48,8 +45,8 @@ def read_pcd(path: str) -> np.ndarray:
             table = np.frombuffer(file.read(least), row)
         else:
             table = _read_compressed(file, row, count, left)
-    points = stack_fields(_flatten(table))
-    return points[~np.isnan(points[:, :3]).any(axis=1)]
+    points, names = stack_fields(_flatten(table))
+    return Columns(points[~np.isnan(points[:, :3]).any(axis=1)], names)
 
 
 def _read_header(file: BinaryIO) -> tuple[np.dtype, int, str]:

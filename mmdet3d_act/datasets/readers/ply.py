@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from plyfile import PlyData, PlyParseError
 
-from mmdet3d_act.datasets.readers.arrays import stack_fields
+from mmdet3d_act.datasets.readers.arrays import Columns, stack_fields
 from mmdet3d_act.datasets.readers.text import read_table
 
 _MAX_HEADER = 2**18
@@ -44,8 +44,8 @@ class PlyElement(NamedTuple):
     lists: list[str]
 
 
-def read_ply(path: str) -> np.ndarray:
-    """Read the vertices of a PLY file, (N, 3 + F), x, y and z first."""
+def read_ply(path: str) -> Columns:
+    """Read the vertices of a PLY file, x, y and z first."""
     with open(path, 'rb') as file:
         order, elements = _read_header(file, os.path.getsize(path))
         index = [element.name for element in elements].index('vertex')
@@ -66,7 +66,7 @@ def read_ply(path: str) -> np.ndarray:
 
 def read_ply_mesh(path: str) -> tuple[np.ndarray, Sequence[np.ndarray]]:
     """Read vertices (V, 3), and for each face the indices of its vertices."""
-    vertices = read_ply(path)[:, :3]
+    vertices = read_ply(path).points[:, :3]
     with open(path, 'rb') as file:
         elements = _read_header(file, os.path.getsize(path))[1]
     names = {element.name for element in elements}

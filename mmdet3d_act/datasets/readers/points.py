@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.logging import print_log
 
-from mmdet3d_act.datasets.readers.arrays import read_npy, read_npz
+from mmdet3d_act.datasets.readers.arrays import Columns, read_npy, read_npz
 from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
 from mmdet3d_act.datasets.readers.las import read_e57, read_las
 from mmdet3d_act.datasets.readers.mesh import MESH_KINDS, read_mesh
@@ -47,10 +47,13 @@ class PointCloud(NamedTuple):
         points: (N, 3 + F), float32, contiguous, coordinates first.
         offset: (3,), float64; added to the coordinates it gives those of the
             file. Zeros but for clouds far from the origin.
+        names: Of the columns behind the coordinates, F of them, or none
+            where the file does not tell them.
     """
 
     points: np.ndarray
     offset: np.ndarray
+    names: tuple[str, ...] = ()
 
 
 def read_points(
@@ -97,12 +100,13 @@ def read_cloud(
         )
     with reading(path, _KINDS[suffix]):
         if suffix in MESH_KINDS or (suffix == '.ply' and ply_faces):
-            points = read_mesh(path, mesh_points)
+            found = Columns(read_mesh(path, mesh_points))
         elif suffix == '.npz':
-            points = read_npz(path, npz_key)
+            found = read_npz(path, npz_key)
         else:
-            points = _READERS[suffix](path)
-    return check_cloud(points, path, use_dim)
+            found = _READERS[suffix](path)
+    checked = check_cloud(found.points, path, use_dim)
+    return checked._replace(names=found.names)
 
 
 _READERS = {

@@ -14,6 +14,8 @@ from mmdet3d_act.datasets.readers.points import check_cloud, check_labels
 from mmdet3d_act.datasets.readers.projection import is_rigid
 
 MASKS = ('pts_semantic_mask', 'pts_instance_mask')
+# Percentile of the heights that is the floor.
+_FLOOR = 0.99
 _PREPARE = 'tools/create_data.py of MMDetection3D'
 _MAKE_AGAIN = f'make it again with {_PREPARE}'
 
@@ -103,6 +105,22 @@ def _check_alignment(value: Sequence) -> np.ndarray:
     matrix[2, :2] = matrix[:2, 2] = 0
     matrix[2, 2] = 1
     return matrix.astype(np.float32)
+
+
+def find_origin(points: np.ndarray, up_axis: str) -> np.ndarray:
+    """Find the middle of a scene's floor, (3,), float32.
+
+    It is the middle of the extent, and a height that a few points are below.
+
+    Args:
+        points: (N, 3 + F), coordinates first.
+        up_axis: 'x', 'y' or 'z'.
+    """
+    coords = points[:, :3]
+    origin = ((coords.min(0) + coords.max(0)) / 2).astype(np.float32)
+    up = 'xyz'.index(up_axis)
+    origin[up] = np.percentile(coords[:, up], _FLOOR)
+    return origin
 
 
 def read_scene_points(

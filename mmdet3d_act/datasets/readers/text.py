@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from mmdet3d_act.datasets.readers.arrays import Columns
 from mmdet3d_act.datasets.readers.errors import looks_binary
 
 _COMMENTS = ('#', '//', '%', '!')
@@ -25,14 +26,16 @@ class TableLayout(NamedTuple):
         columns: Numbers of the columns to take, x, y and z first.
         width: Number of columns that there are.
         delimiter: What separates them, None for blanks.
+        names: Of the columns behind x, y and z, where a line tells them.
     """
 
     columns: list[int]
     width: int
     delimiter: str | None
+    names: tuple[str, ...] = ()
 
 
-def read_text(path: str) -> np.ndarray:
+def read_text(path: str) -> Columns:
     """Read the rows of a text file, (N, 3 + F), x, y and z first.
 
     Blank lines and comments (``#``, ``//``, ``%``, ``!``) are skipped. The
@@ -64,7 +67,7 @@ def read_text(path: str) -> np.ndarray:
         raise ValueError(
             f'its count promises {count} points, {len(rows)} follow'
         )
-    return parse_rows(rows, layout)
+    return Columns(parse_rows(rows, layout), layout.names)
 
 
 def is_document(path: str) -> bool:
@@ -177,15 +180,17 @@ def _find_layout(row: str, names: list[str]) -> TableLayout:
         fields += [''] * (len(names) - len(fields))
     numeric = [i for i, f in enumerate(fields) if not f or _is_number(f)]
     axes = [0, 1, 2]
-    if len(names) == len(fields):
+    are_named = len(names) == len(fields)
+    if are_named:
         axes = [names.index(axis) for axis in 'xyz']
     elif names and names[:3] != ['x', 'y', 'z']:
         raise ValueError(
             f'{len(names)} columns have names, {names}, and the first row '
             f'has {len(fields)}, {_quote(row)}'
         )
-    columns = axes + [i for i in numeric if i not in axes]
-    return TableLayout(columns, len(fields), delimiter)
+    others = [i for i in numeric if i not in axes]
+    named = tuple(names[i] for i in others) if are_named else ()
+    return TableLayout(axes + others, len(fields), delimiter, named)
 
 
 def _find_names(text: str) -> list[str]:

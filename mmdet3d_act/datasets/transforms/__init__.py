@@ -15,6 +15,7 @@ from mmdet3d_act.datasets.transforms.images import (
     PrepareImage,
 )
 from mmdet3d_act.datasets.transforms.loading import (
+    LoadFolderScene,
     LoadPointCloud,
     LoadRoom,
     LoadRoomBlock,
@@ -36,6 +37,7 @@ __all__ = [
     'CenterOnGround',
     'GroupPoints',
     'KeepFarthestPoints',
+    'LoadFolderScene',
     'LoadFrame',
     'LoadImage',
     'LoadPointCloud',

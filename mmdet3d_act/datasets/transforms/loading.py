@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +17,19 @@ from mmdet3d_act.datasets.readers import (
     check_labels,
     read_cloud,
 )
+from mmdet3d_act.datasets.readers.columns import (
+    FEATURES,
+    find_label_column,
+    gather_features,
+)
 from mmdet3d_act.datasets.readers.rooms import Room, open_room
 from mmdet3d_act.datasets.readers.scenes import (
+    find_origin,
     read_scene_mask,
     read_scene_points,
 )
-from mmdet3d_act.registry import TRANSFORMS
+from mmdet3d_act.registry import TRANSFORMS, depth_boxes
+from mmdet3d_act.visualization.arrays import turned
 
 if TYPE_CHECKING:
     from mmdet3d.structures.points import BasePoints
@@ -85,9 +93,17 @@ class LoadPointCloud(BaseTransform):
         mesh_points: Number of points drawn on the surface of a mesh.
         ply_faces: Whether ``.ply`` files are meshes. False takes their
             vertices.
-        label_column: Column with a label per point, counted from 0. None
-            reads no labels. What labels may be is up to the data set, which
-            lists them in ``allowed_labels`` of a sample.
+        label_column: Column with a label per point: its number, counted
+            from 0, its name in the file, or ``'auto'``, see
+            :func:`~mmdet3d_act.datasets.readers.columns.find_label_column`.
+            None reads no labels. What labels may be is up to the data set,
+            which lists them in ``allowed_labels`` of a sample.
+        features: Some of ``'color'``, ``'intensity'`` and ``'normals'``,
+            which follow the coordinates in this order, from -1 to 1, and
+            are 0 where a file does not have them, see
+            :func:`~mmdet3d_act.datasets.readers.columns.gather_features`.
+        columns: Names of the columns behind the coordinates, for files that
+            do not tell them.
 
     Example:
         >>> load = LoadPointCloud()
@@ -102,19 +118,35 @@ class LoadPointCloud(BaseTransform):
         npz_key: str | None = None,
         mesh_points: int = 8192,
         ply_faces: bool = False,
-        label_column: int | None = None,
+        label_column: int | str | None = None,
+        features: Sequence[str] = (),
+        columns: Sequence[str] = (),
     ) -> None:
         check_least('use_dim', use_dim, 3)
         check_least('mesh_points', mesh_points, 1)
-        if label_column is not None:
+        if isinstance(label_column, int):
             # Labels are no input.
             check_least('label_column', label_column, use_dim)
+        for kind in features:
+            check_choice('each of features', kind, tuple(FEATURES))
+        if features and use_dim > 3:
+            raise ValueError(
+                'give features by name or by use_dim, not both, got '
+                f'{tuple(features)} and {use_dim}'
+            )
         self.use_dim = use_dim
         self.label_column = label_column
+        self.features = tuple(features)
+        self.columns = tuple(columns)
         # What decides, besides the file, which points are read.
         self.read_options: dict[str, Any] = dict(
             npz_key=npz_key, mesh_points=mesh_points, ply_faces=ply_faces
         )
+
+    @property
+    def needs_names(self) -> bool:
+        """Whether columns are looked for by what they are called."""
+        return bool(self.features) or isinstance(self.label_column, str)
 
     def read(self, results: dict) -> PointCloud:
         """Read all columns of a sample's cloud.
@@ -138,35 +170,113 @@ class LoadPointCloud(BaseTransform):
                 dict of ``lidar_path``, or with ``points`` (N, 3 + F) alone.
 
         Returns:
-            The sample with ``points``, `BasePoints` of shape (N, use_dim),
-            and with a ``label_column`` ``pts_semantic_mask`` (N,), int64.
+            The sample with ``points``, `BasePoints` of shape (N, use_dim) or
+            (N, 3 + F), and with a ``label_column`` ``pts_semantic_mask``
+            (N,), int64.
             Where the coordinates are too large for float32, ``offset`` (3,),
             float64, is what gives those of the file when it is added.
         """
         from mmdet3d.structures.points import DepthPoints
 
-        points, offset = self.read(results)
+        points, offset, names = self.read(results)
+        names = results.pop('column_names', names) or self.columns
         results.pop('raw_points', None)
         if offset.any():
             results['offset'] = offset
-        path, wanted = file_of(results), self.use_dim
-        if self.label_column is not None:
-            wanted = self.label_column + 1
-        if points.shape[1] < wanted:
+        path = file_of(results)
+        if points.shape[1] < self.use_dim:
             raise BadSampleError(
                 path,
-                f'expected at least {wanted} columns (use_dim, label_column), '
-                f'got {points.shape[1]}',
+                f'expected at least {self.use_dim} columns (use_dim), got '
+                f'{points.shape[1]}',
             )
         if self.label_column is not None:
-            results['pts_semantic_mask'] = check_labels(
-                points[:, self.label_column],
-                path,
-                results.get('allowed_labels'),
-            )
-        points = torch.from_numpy(points[:, : self.use_dim].copy())
-        results['points'] = DepthPoints(points, points_dim=self.use_dim)
+            labels = self.read_labels(points, names, path)
+            allowed = results.get('allowed_labels')
+            results['pts_semantic_mask'] = check_labels(labels, path, allowed)
+        taken = points[:, : self.use_dim]
+        if self.features:
+            found = gather_features(points, names, self.features)
+            taken = np.concatenate([taken, found], axis=1)
+        results['points'] = DepthPoints(
+            torch.from_numpy(taken.copy()), points_dim=taken.shape[1]
+        )
         return results
+
+    def read_labels(
+        self, points: np.ndarray, names: Sequence[str], path: str
+    ) -> np.ndarray:
+        """Take the column of labels, (N,), from all columns of a file."""
+        try:
+            column = find_label_column(
+                names, points.shape[1], self.label_column
+            )
+        except ValueError as error:
+            raise BadSampleError(path, str(error)) from error
+        return points[:, column]
+
+
+@TRANSFORMS.register_module()
+class LoadFolderScene(LoadPointCloud):
+    """Reads a scan of `SceneFolder`, with labels of points or with boxes.
+
+    It is brought to where ``mmdet3d-act predict`` brings scans: metres, z up,
+    the middle of the floor at the origin.
+
+    Args:
+        ignore_index: Of points whose label is none of the classes'.
+
+    Example:
+        >>> steps = [dict(type='LoadFolderScene')]
+        >>> SceneFolder('my_scans', 'train', pipeline=steps)[0]['points']
+    """
+
+    def __init__(self, ignore_index: int = 255) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def transform(self, results: dict) -> dict:
+        """Add the points to a sample, and their labels or boxes.
+
+        Args:
+            results: A sample's information of `SceneFolder`.
+
+        Returns:
+            The sample with ``points`` (N, 3), metres, and with
+            ``pts_semantic_mask`` (N,), int64, or ``gt_bboxes_3d`` (M, 6 or
+            7) and ``gt_labels_3d`` (M,), int64.
+        """
+        rows, offset, names = self.read(results)
+        order = turned(results['scan_axis'], 'z')
+        scale = results['scale']
+        coords = rows[:, order] * np.float32(scale)
+        origin = find_origin(coords, 'z')
+        if results.get('label_values') is not None:
+            self._add_labels(results, rows, names)
+        if 'boxes' in results:
+            boxes = np.array(results['boxes'], np.float64).reshape(-1, 7)
+            boxes[:, :3] = (boxes[:, :3] - offset)[:, order] * scale - origin
+            boxes[:, 3:6] = boxes[:, 3:6][:, order] * scale
+            results['gt_bboxes_3d'] = depth_boxes(
+                torch.from_numpy(boxes.astype(np.float32)),
+                turned=results['turned_boxes'],
+            )
+            results['gt_labels_3d'] = np.array(results['box_labels'], np.int64)
+        results['points'] = _to_points(coords - origin)
+        return results
+
+    def _add_labels(
+        self, results: dict, rows: np.ndarray, names: Sequence[str]
+    ) -> None:
+        """Number labels by the classes of the data set."""
+        self.label_column = results['label_column']
+        names = names or results['columns']
+        labels = self.read_labels(rows, names, file_of(results))
+        values = np.array(results['label_values'])
+        places = np.searchsorted(values, labels).clip(max=len(values) - 1)
+        results['pts_semantic_mask'] = np.where(
+            values[places] == labels, places, self.ignore_index
+        ).astype(np.int64)
 
 
 @TRANSFORMS.register_module()

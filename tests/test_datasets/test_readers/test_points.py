@@ -23,7 +23,7 @@ from tests.test_datasets.test_readers.point_files import (
 
 def test_points_become_float32() -> None:
     points = np.arange(12).reshape(4, 3)[:, ::-1]
-    checked, offset = check_cloud(points, 'name')
+    checked, offset, _ = check_cloud(points, 'name')
     assert checked.dtype == np.float32
     assert checked.flags.c_contiguous
     np.testing.assert_array_equal(checked, points)
@@ -62,7 +62,7 @@ def test_map_coordinates_keep_their_detail(dtype: type) -> None:
     scan = rng.uniform(-10, 10, (100, 3)).astype(dtype)
     shift = np.array([5e5, 5.4e6, 100]).astype(dtype)
     points = np.concatenate([scan + shift, scan], axis=1)
-    checked, offset = check_cloud(points, 'name')
+    checked, offset, _ = check_cloud(points, 'name')
     assert offset.dtype == np.float64
     assert np.array_equal(offset, offset.round())
     np.testing.assert_array_equal(checked[:, 3:], scan.astype(np.float32))

@@ -40,7 +40,7 @@ def test_load(path: str, use_dim: int) -> None:
     assert isinstance(points, DepthPoints)
     expected = np.arange(20).reshape(5, 4)[:, :use_dim]
     np.testing.assert_array_equal(points.tensor, expected)
-    whole, _ = load.read(dict(lidar_path=path))
+    whole, *_ = load.read(dict(lidar_path=path))
     assert whole.shape == (5, 4)
     packed = load(dict(lidar_path='gone', raw_points=whole))
     assert torch.equal(packed['points'].tensor, points.tensor)
@@ -80,7 +80,7 @@ def test_labels_of_a_column(tmp_path: Path) -> None:
     mask = results['pts_semantic_mask']
     assert mask.dtype == np.int64
     assert mask.tolist() == rows[:, 4].tolist()
-    whole, _ = load.read(dict(lidar_path=path))
+    whole, *_ = load.read(dict(lidar_path=path))
     packed = load(dict(lidar_path='gone', raw_points=whole))
     assert packed['pts_semantic_mask'].tolist() == mask.tolist()
 
