@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BUCKET = 64
 # Points from which a tree is faster than the compiled look at all of them.
 TREE_SIZE = 6144
+# Parts of the points, at least, in that look: what the compiler vectorises.
+PARTS = 16
 # Relative slack between SciPy's distances and ours, in units of rounding.
 SLACK = 32
 
@@ -281,17 +283,33 @@ def _nearest(axes, queries, idx, squared) -> None:  # noqa: ANN001
         squared: Written to.
     """
     k = idx.shape[2]
-    distances = np.empty(axes.shape[2], squared.dtype)
+    num_points = axes.shape[2]
+    distances = np.empty(num_points, squared.dtype)
+    width = min(max(k, PARTS), num_points)
+    least = np.empty(width, squared.dtype)
+    near = np.empty(num_points, np.int64)
     for cloud in range(len(axes)):
         xs, ys, zs = axes[cloud, 0], axes[cloud, 1], axes[cloud, 2]
         for row in range(queries.shape[1]):
             x, y, z = queries[cloud, row]
-            for i in range(distances.shape[0]):
+            for i in range(num_points):
                 ex, ey, ez = xs[i] - x, ys[i] - y, zs[i] - z
                 distances[i] = ex * ex + ey * ey + ez * ez
+            # With the nearest of each of k parts there are k points that are
+            # not beyond the farthest of these: what is, is not sorted in.
+            least[:] = distances[:width]
+            for first in range(width, num_points - width + 1, width):
+                part = distances[first : first + width]
+                for i in range(width):
+                    least[i] = part[i] if part[i] < least[i] else least[i]
+            bound = least.max()
+            found = 0
+            for i in range(num_points):
+                near[found] = i
+                found += distances[i] <= bound
             best, places = squared[cloud, row], idx[cloud, row]
             count = 0
-            for i in range(distances.shape[0]):
+            for i in near[:found]:
                 value = distances[i]
                 if count == k and value >= best[k - 1]:
                     continue
