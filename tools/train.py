@@ -60,7 +60,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--compile',
         action='store_true',
-        help='compile the train step with torch.compile',
+        help='compile the loss with torch.compile, for GPUs: on a CPU the '
+        'first step takes 5 minutes and more',
     )
     parser.add_argument(
         '--check',

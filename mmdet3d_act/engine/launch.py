@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -440,12 +441,36 @@ def build_runner(cfg: Config) -> Runner:
         # would write to the folder of the first one's.
         cfg.visualizer.pop('name', None)
     runner = Runner.from_cfg(cfg)
+    options = runner.cfg.pop('compile', None)
+    if options:
+        compile_loss(unwrapped(runner.model), options)
     for hook in RUN_HOOKS:
         if not any(isinstance(one, hook) for one in runner.hooks):
             runner.register_hook(hook())
     if get_world_size() > 1:
         runner.register_hook(MeanLossHook())
     return runner
+
+
+def compile_loss(model: nn.Module, options: Mapping | bool = True) -> None:
+    """Compile a model's ``loss``, which is one graph.
+
+    MMEngine compiles all of ``train_step``, the optimizer with it, which is
+    compiled again when its state appears: twice the kernels.
+
+    Args:
+        model: Not wrapped.
+        options: Arguments of ``torch.compile``; True for none.
+    """
+    if next(model.parameters()).device.type == 'cpu':
+        print_log(
+            'Compiling is for GPUs: on a CPU hundreds of kernels are compiled '
+            'as C++ before the first step ends, 5 minutes and more.',
+            logger='current',
+            level=logging.WARNING,
+        )
+    arguments = options if isinstance(options, Mapping) else {}
+    model.loss = torch.compile(model.loss, **arguments)
 
 
 def start_training(runner: Runner) -> None:

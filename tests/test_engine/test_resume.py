@@ -64,6 +64,15 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, workers):
     assert same(whole, train(cfg))
 
 
+def test_a_compiled_training_ends_in_the_same_weights(tmp_path):
+    """The temperature changes at every step: it is no constant of a graph."""
+    plain = launch.build_runner(config(tmp_path, 'plain')).train()
+    cfg = config(tmp_path, 'compiled')
+    cfg.compile = dict(backend='eager', fullgraph=True)
+    compiled = launch.build_runner(cfg).train()
+    assert same(plain.state_dict(), compiled.state_dict())
+
+
 def test_it_takes_the_seed_hook_and_the_seed(tmp_path):
     whole = train(config(tmp_path, 'whole'))
     cfg = config(tmp_path, 'other_seed')

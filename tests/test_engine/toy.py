@@ -46,15 +46,18 @@ class ToyRegressor(BaseModel):
         return [f'{path} is missing; get it with: touch {path}']
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
-        pred = self.net(torch.stack(list(inputs)))
         if mode == 'loss':
-            target = torch.stack(list(data_samples))
-            loss = (pred.squeeze(-1) - target).square().mean()
-            return dict(
-                loss=loss * self.temperature,
-                dtype_bits=torch.tensor(float(torch.finfo(pred.dtype).bits)),
-            )
-        return pred
+            return self.loss(inputs, data_samples)
+        return self.net(torch.stack(list(inputs)))
+
+    def loss(self, inputs, data_samples):
+        pred = self.net(torch.stack(list(inputs)))
+        target = torch.stack(list(data_samples))
+        loss = (pred.squeeze(-1) - target).square().mean()
+        return dict(
+            loss=loss * self.temperature,
+            dtype_bits=torch.tensor(float(torch.finfo(pred.dtype).bits)),
+        )
 
 
 @DATASETS.register_module()
