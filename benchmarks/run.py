@@ -42,7 +42,7 @@ STEPS = {
 }
 CLOUDS = (1000, 5000, 20_000, 50_000, 200_000)
 SCALES = {
-    'batch': (1, 2, 4, 8, 16),
+    'batch': (1, 4, 16),
     'points, FPS': CLOUDS,
     'points, kNN': CLOUDS,
     'points, ball query': CLOUDS,
@@ -54,6 +54,7 @@ TITLES = {
     'memory': 'Peak memory of a step beside the imports, MB',
     'operations': 'Point operations, ms',
     'start': 'From the command on, CPU seconds',
+    'data': 'Reading clouds in the cache of files, ms',
     'batch': 'A step of Point-MAE by batch size, ms',
     'points, FPS': '512 farthest points by points of the cloud, ms',
     'points, kNN': '32 neighbours of 512 points, ms',
@@ -89,18 +90,21 @@ class Bench:
             self.path.write_text(json.dumps(self.data, indent=1))
             gc.collect()
 
-    def times(self, calls: dict[str, Any], rounds: int = 0) -> dict:
-        """Time calls in turn, ms: median, least, largest; None is no call."""
+    def times(self, calls: dict[str, Any]) -> dict:
+        """Time calls in turn, ms: median, least, largest; None is no call.
+
+        The first of each does not count, calls of over ten seconds run once
+        more, short ones several times a round.
+        """
         made = {name: call for name, call in calls.items() if call}
-        repeats = {n: max(1, int(SHORT / timed(c))) for n, c in made.items()}
-        seconds: dict[str, list[float]] = {name: [] for name in made}
-        for _ in range(rounds or self.rounds):
+        first = {name: timed(call) for name, call in made.items()}
+        found: dict[str, Any] = {name: [] for name in made}
+        for _ in range(1 if max(first.values()) > 10 else self.rounds):
             for name, call in made.items():
-                seconds[name].append(1e3 * timed(call, repeats[name]))
-        return {
-            name: spread(seconds[name]) if name in made else 'not installed'
-            for name in calls
-        }
+                repeats = max(1, int(SHORT / first[name]))
+                found[name].append(1e3 * timed(call, repeats))
+        found = {name: spread(values) for name, values in found.items()}
+        return {name: found.get(name, 'not installed') for name in calls}
 
 
 def describe() -> dict[str, str]:
@@ -284,6 +288,12 @@ def step_row(bench: Bench, family: str) -> dict:
     return times | {name: f'{value:.3g}' for name, value in ratios.items()}
 
 
+def measure_steps(bench: Bench) -> None:
+    """Time whole training steps."""
+    for family in STEPS:
+        bench.row('steps', family, partial(step_row, bench, family))
+
+
 def run_child(*words: str) -> dict:
     """Run this file for one figure in a process of its own."""
     command = [sys.executable, __file__, '--child', *words]
@@ -317,7 +327,7 @@ def child_memory(family: str, kind: str) -> dict:
 
 def memory_row(family: str) -> dict:
     """Compare the peak memory of a family's steps."""
-    kinds = ('published', 'ours', 'ours, amp')
+    kinds = ('published', 'ours')
     with ThreadPoolExecutor(2) as pool:
         found = pool.map(partial(run_child, 'memory', family), kinds)
         peak = {k: v['MB'] for k, v in zip(kinds, found, strict=True)}
@@ -326,13 +336,19 @@ def memory_row(family: str) -> dict:
     }
 
 
+def measure_memory(bench: Bench) -> None:
+    """Compare the memory of the steps."""
+    for family in STEPS:
+        bench.row('memory', family, partial(memory_row, family))
+
+
 def peer(module: str, call: Callable, *pair: Any) -> Callable | None:
     """Make a call of a library on clouds one by one; None without it."""
     try:
         library = importlib.import_module(module)
     except ImportError:
         return None
-    arrays = [*zip(*(tensor.numpy() for tensor in pair), strict=True)]
+    arrays = [*zip(*(tensor.cpu().numpy() for tensor in pair), strict=True)]
     return lambda: [call(library, *one) for one in arrays]
 
 
@@ -438,6 +454,31 @@ def cpu_seconds(*command: object) -> float:
     return sum(after[2:4]) - sum(before[2:4])
 
 
+def make_shapes(bench: Bench) -> Path:
+    """Make a few procedural clouds; return their folder."""
+    folder = bench.path.parent / 'shapes'
+    few = [f'--num-{kind}-per-class=1' for kind in ('train', 'val', 'test')]
+    tool = 'tools/dataset_converters/make_synthetic_shapes.py'
+    cpu_seconds(tool, folder, '--num-pretrain=64', *few)
+    return folder
+
+
+def measure_data(bench: Bench) -> None:
+    """Time reading clouds from their files and from a pack."""
+    from mmdet3d_act.datasets.packs import pack_dataset, plan_pack
+    from mmdet3d_act.registry import DATASETS
+
+    root = str(make_shapes(bench) / 'ShapeNet55-34')
+    cfg = dict(type='ShapeNet55', data_root=root, split='train')
+    cfg['pipeline'] = [dict(type='LoadPointCloud')]
+    pack_dataset(*plan_pack(cfg))
+    calls = {}
+    for name, packed in (('files', None), ('pack', 'auto')):
+        data = DATASETS.build(cfg | dict(packed=packed))
+        calls[name] = lambda data=data: [data[index] for index in range(64)]
+    bench.row('data', '64 clouds of .npy', partial(bench.times, calls))
+
+
 def child_first_step(config: str, out: str) -> dict:
     """Train one step, keep a checkpoint, tell the CPU seconds until then."""
     from mmengine.hooks import Hook
@@ -457,10 +498,7 @@ def child_first_step(config: str, out: str) -> dict:
 
 def measure_start(bench: Bench) -> None:
     """Time what a user waits for, each in processes of its own."""
-    folder = bench.path.parent / 'shapes'
-    few = [f'--num-{kind}-per-class=1' for kind in ('train', 'val', 'test')]
-    tool = 'tools/dataset_converters/make_synthetic_shapes.py'
-    cpu_seconds(tool, folder, '--num-pretrain=64', *few)
+    folder = make_shapes(bench)
     os.environ['ACT_DATA_ROOT'] = str(folder)
     os.environ['ACT_AUTOENCODER'] = str(folder / 'dvae/first.pth')
     demo = 'configs/act/act_{}_shapenet_demo.py'
@@ -504,29 +542,25 @@ def scaled(kind: str, size: Any) -> dict[str, Any]:
         return {name: calls[name] for name in ('ours', 'PyTorch')}
     if kind == 'patches':
         ours = PointTransformer(num_groups=size)
-        patches = ours.group(torch.rand(1, 8 * size, 3))
-        net, pair = (
+        patches, net = (
+            ours.group(torch.rand(1, 8 * size, 3)),
             plain.Student(ours),
-            (patches.neighborhoods, patches.centers),
         )
-        return {
-            'ours': lambda: ours.encode(patches).features.sum().backward(),
-            # Its attention would keep 10 GB.
-            'published': (lambda: net(*pair).sum().backward())
-            if size < 4096
-            else None,
+        pair = patches.neighborhoods, patches.centers
+        calls = {
+            'ours': lambda: ours.encode(patches).features.sum().backward()
         }
+        if size < 4096:  # its attention would keep 10 GB
+            calls['published'] = lambda: net(*pair).sum().backward()
+        return calls
     cfg = config_of('stage I')
     cfg.model.teacher.model_name = f'vit_{size}_patch16_224'
     model = build_model(cfg).eval()
-    net, patches = (
-        plain.published(model).eval(),
-        model.group(torch.rand(8, 1024, 3)),
-    )
+    net, patches = plain.published(model), model.group(torch.rand(8, 1024, 3))
     pair = patches.neighborhoods, patches.centers
     return {
         'ours': torch.no_grad()(lambda: model.encode(patches)),
-        'published': lambda: net.target(*pair),
+        'published': partial(net.eval().target, *pair),
     }
 
 
@@ -582,26 +616,24 @@ def measure_gpu(bench: Bench) -> None:
         return times | {'hours of 300 epochs': round(hours, 1)}
 
     def operation_row(kind: str) -> dict:
-        from mmcv import ops as mmcv
+        from mmcv import ops
 
-        clouds = torch.rand(128, 1024, 3)
-        ours = operation(kind, clouds, clouds[:, :64].contiguous())['ours']
-        device = clouds.cuda()
-        queries = device[:, :64].contiguous()
+        clouds = torch.rand(128, 1024, 3).cuda()
+        queries = clouds[:, :64].contiguous()
         theirs = {
-            'FPS': lambda: mmcv.furthest_point_sample(device, 64),
-            'kNN': lambda: mmcv.knn(K, device, queries),
-        }
-        return bench.times({'ours': ours, 'MMCV': theirs[kind]})
+            'FPS': lambda: ops.furthest_point_sample(clouds, 64),
+            'kNN': lambda: ops.knn(K, clouds, queries),
+        }[kind]
+        ours = operation(kind, clouds, queries)['ours']
+        return bench.times({'ours': ours, 'MMCV': theirs})
 
-    rows = {'stage II, batch 128': step_row}
-    for kind in ('FPS', 'kNN'):
-        rows[f'{kind}, 128 x 64 of 1024'] = partial(operation_row, kind)
-    for name, call in rows.items():
-        missing = {'result': 'not measured: no GPU'}
-        bench.row(
-            'GPU', name, call if torch.cuda.is_available() else missing.copy
-        )
+    for name, call in {
+        'stage II, batch 128': step_row,
+        'FPS, 128 x 64 of 1024': partial(operation_row, 'FPS'),
+        'kNN, 128 x 64 of 1024': partial(operation_row, 'kNN'),
+    }.items():
+        call = call if torch.cuda.is_available() else NO_GPU.copy
+        bench.row('GPU', name, call)
 
 
 def cell(value: Any) -> str:
@@ -613,18 +645,20 @@ def cell(value: Any) -> str:
     return middle if least == most else f'{middle} ({least} to {most})'
 
 
-def table_lines(data: dict) -> Iterator[str]:
-    """Write all tables in Markdown."""
+def tables(data: dict) -> Iterator[str]:
+    """Write the tables in Markdown, each with its title."""
+    from mmdet3d_act.evaluation.summary import markdown_table
+
     yield '; '.join(data['machine'].values())
     for section, rows in data['rows'].items():
         names = dict.fromkeys(name for row in rows.values() for name in row)
         columns = sorted(names, key='load'.__eq__)
-        yield from ('', f'### {TITLES[section]}', '')
-        yield f'| | {" | ".join(columns)} |'
-        yield '|---' * (len(columns) + 1) + '|'
-        for name, row in rows.items():
-            cells = (cell(row.get(column, '')) for column in columns)
-            yield f'| {name} | {" | ".join(cells)} |'
+        body = [
+            [name, *(cell(row.get(column, '')) for column in columns)]
+            for name, row in rows.items()
+        ]
+        yield f'### {TITLES[section]}'
+        yield markdown_table([['', *columns], *body])
 
 
 def draw_scaling(rows: dict, path: Path) -> None:
@@ -635,28 +669,22 @@ def draw_scaling(rows: dict, path: Path) -> None:
     plots = zip(figure.subplots(2, 3).flat, SCALES, strict=True)
     for axes, section in plots:
         for column in ('ours', 'published', 'PyTorch'):
-            values = {
-                n: row[column]
-                for n, row in rows.get(section, {}).items()
-                if isinstance(row.get(column), list)
+            found = {
+                size: row[column][0]
+                for size, row in rows.get(section, {}).items()
+                if column in row
             }
-            if values:
-                medians = [one[0] for one in values.values()]
-                axes.plot(list(values), medians, 'o-', label=column)
+            axes.plot([*found], [*found.values()], 'o-', label=column)
         axes.set(title=section, yscale='log', ylabel='ms')
         axes.legend()
     figure.savefig(path, dpi=70)
 
 
 SECTIONS = {
-    'steps': lambda bench: [
-        bench.row('steps', name, partial(step_row, bench, name))
-        for name in STEPS
-    ],
-    'memory': lambda bench: [
-        bench.row('memory', name, partial(memory_row, name)) for name in STEPS
-    ],
+    'steps': measure_steps,
+    'memory': measure_memory,
     'operations': measure_operations,
+    'data': measure_data,
     'start': measure_start,
     'scaling': measure_scaling,
     'gpu': measure_gpu,
@@ -693,7 +721,7 @@ def main() -> None:
     bench = Bench(args)
     for section in args.sections:
         SECTIONS[section](bench)
-    text = '\n'.join(table_lines(bench.data))
+    text = '\n\n'.join(tables(bench.data))
     (args.out / 'results.md').write_text(text + '\n')
     draw_scaling(bench.rows, args.out / 'scaling.png')
     print(f'\n{text}\n\nwritten to {args.out}')
