@@ -82,6 +82,9 @@ def _add_trainings(add: Callable) -> None:
     )
     pretrain.add_argument('clouds', metavar='FOLDER', help='of the clouds')
     _add_axis(pretrain)
+    text = 'what the student sees beside coordinates, where files have it'
+    kinds = ('color', 'intensity', 'normals')
+    pretrain.add_argument('--features', nargs='+', choices=kinds, help=text)
     for command in (demo, pretrain):
         option = command.add_argument
         out = 'work_dirs/demo' if command is demo else 'work_dirs/mine'

@@ -123,21 +123,31 @@ def make_shapes(folder: Path, seed: int) -> None:
         raise UsageError('the scans were not generated; see above')
 
 
-def use_clouds(cfg: object, folder: str, up_axis: str | None) -> None:
+def use_clouds(
+    cfg: object, folder: str, up_axis: str | None, features: list | None
+) -> None:
     """Let a config train on a folder of unlabelled clouds, without a probe.
 
     Args:
         cfg: The config of a stage, changed in place.
         folder: The folder.
         up_axis: Of the clouds; None guesses it.
+        features: What the student sees beside the coordinates; each is
+            dropped at random, so that it also works without.
     """
+    features = features or []
+    drop = dict(type='RandomFeatureDropout', features=features)
+    if features:
+        from mmdet3d_act.datasets.readers.columns import width_of
+
+        cfg.model.student.in_channels = 3 + width_of(features)
     dataset = dict(
         type='PointFolder',
         data_root=str(Path(folder).resolve()),
         up_axis=up_axis or 'auto',
         normalization='unit_sphere',
         static_pipeline=[
-            dict(type='LoadPointCloud'),
+            dict(type='LoadPointCloud', features=features),
             dict(
                 type='SamplePoints',
                 num_points=1024,
@@ -148,10 +158,13 @@ def use_clouds(cfg: object, folder: str, up_axis: str | None) -> None:
             dict(type='GroupPoints', num_groups=32, group_size=32),
         ],
         on_error='skip',
+        metainfo=dict(features=features) if features else None,
     )
     for name in ('train_dataloader', 'target_dataloader'):
         if name in cfg:
             pipeline = cfg[name]['dataset']['pipeline']
+            if features and name == 'train_dataloader':
+                pipeline = [drop, *pipeline]
             cfg[name]['dataset'] = dict(dataset, pipeline=pipeline)
             cfg[name]['drop_last'] = False
     for hook in cfg.custom_hooks:
@@ -232,7 +245,12 @@ def stage_config(
         epochs=args.epochs and args.epochs[stage - 1],
         adapt=None
         if args.clouds is None
-        else lambda cfg: use_clouds(cfg, args.clouds, args.up_axis),
+        else lambda cfg: use_clouds(
+            cfg,
+            args.clouds,
+            args.up_axis,
+            args.features if stage == 2 else None,
+        ),
     )
 
 

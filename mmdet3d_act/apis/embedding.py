@@ -30,6 +30,11 @@ from mmdet3d_act.datasets.orientation import (
     guess_up_axis,
 )
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
+from mmdet3d_act.datasets.readers.columns import (
+    gather_features,
+    turn_rows,
+    width_of,
+)
 from mmdet3d_act.models.backbones.pretrained import backbone_settings
 from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.progress import ProgressDisplay
@@ -57,7 +62,7 @@ class Window(NamedTuple):
     """What the student sees at once.
 
     Attributes:
-        points: (num_points, 3), float32, placed as in the student's data.
+        points: (num_points, 3 + F), float32, placed as in the student's data.
         middle: (3,), float64: where the cloud has what is 0 here.
         radius: What 1 is here, in the cloud.
         weight: How many points of the cloud it stands for.
@@ -269,7 +274,9 @@ class Embedder:
             (index, window)
             for index, (coords, _, order) in enumerate(opened)
             for window in self._windows(
-                coords[:, order], clouds[index], report
+                coords[:, order + list(range(3, coords.shape[1]))],
+                clouds[index],
+                report,
             )
         )
         found: list[list] = [[] for _ in clouds]
@@ -301,7 +308,7 @@ class Embedder:
             if points:
                 tick = report and partial(report, len(parts), len(parts))
                 result['points'] = interpolate(
-                    coords, centers, patches, allocate, tick
+                    coords[:, :3], centers, patches, allocate, tick
                 )
             results.append(result)
         return results
@@ -309,9 +316,14 @@ class Embedder:
     def _open(
         self, cloud: str | np.ndarray, axis: str
     ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """Return scaled coordinates, offset, and the columns in our order."""
+        """Return scaled points, offset, and the axes in our order.
+
+        Features of the student follow the coordinates; those that the cloud
+        does not have are 0, as in training.
+        """
+        names: tuple[str, ...] = ()
         if isinstance(cloud, str):
-            rows, offset, _ = read_cloud(cloud)
+            rows, offset, names = read_cloud(cloud)
             axis = self.axis_of(cloud, axis)
         else:
             rows, offset = np.asarray(cloud, np.float64), np.zeros(3)
@@ -321,7 +333,14 @@ class Embedder:
                     'an array', f'expected (N, 3 + F), got {rows.shape}'
                 )
         order = turned(axis, self.meta['up_axis'])
-        return rows[:, :3] * np.float64(self.scale), offset, order
+        coords = rows[:, :3] * np.float64(self.scale)
+        if self.student.in_channels > 3:
+            turn_rows(rows, names, order, normals_only=True)
+            kinds = self.meta.get('features', ())
+            missing = self.student.in_channels - 3 - width_of(kinds)
+            found = gather_features(rows, names, kinds)
+            coords = np.hstack([coords, np.pad(found, [(0, 0), (0, missing)])])
+        return coords, offset, order
 
     def _windows(
         self,
@@ -329,18 +348,18 @@ class Embedder:
         cloud: str | np.ndarray,
         report: Callable[[int, int], None] | None,
     ) -> Iterator[Window]:
-        """Cut a cloud (N, 3), turned as the student's, into windows."""
-        if np.ptp(coords, axis=0).max() <= 0:
+        """Cut a cloud (N, 3 + F), turned as the student's, into windows."""
+        if np.ptp(coords[:, :3], axis=0).max() <= 0:
             name = cloud if isinstance(cloud, str) else 'an array'
             raise BadSampleError(name, 'all its points are at one place')
         up = 'xyz'.index(self.meta['up_axis'])
-        tile = self.tile
+        tile, ground = self.tile, np.delete(coords[:, :3], up, axis=1)
         if tile is None and len(coords) > WHOLE:
-            tile = tile_side(np.delete(coords, up, axis=1))
+            tile = tile_side(ground)
         if not tile:
             yield self._window(coords, up)
             return
-        parts = cut_tiles(np.delete(coords, up, axis=1), tile)
+        parts = cut_tiles(ground, tile)
         for done, (total, rows) in enumerate(parts):
             if report is not None:
                 report(done, total)
@@ -348,8 +367,9 @@ class Embedder:
         if report is not None:
             report(total, total)
 
-    def _window(self, coords: np.ndarray, up: int) -> Window:
+    def _window(self, points: np.ndarray, up: int) -> Window:
         """Place and sample what the student sees at once."""
+        coords = points[:, :3]
         if self.meta['normalization'] == 'unit_sphere':
             middle = coords.mean(axis=0)
             radius = np.linalg.norm(coords - middle, axis=1).max()
@@ -361,16 +381,17 @@ class Embedder:
         weight = len(coords)
         if len(coords) > _THINNED:
             rng = np.random.default_rng(0)
-            coords = coords[rng.choice(len(coords), _THINNED, replace=False)]
-        placed = (coords - middle) / max(radius, 1e-9)
-        points = torch.from_numpy(placed.astype(np.float32))
-        number = self.meta['num_points']
-        if len(points) > number:
-            chosen = farthest_point_sample(points[None], number)[0]
-        else:
-            chosen = torch.arange(number) % len(points)
+            points = points[rng.choice(len(coords), _THINNED, replace=False)]
         radius = float(max(radius, 1e-9))
-        return Window(points[chosen], middle, radius, weight)
+        placed = points.astype(np.float32)
+        placed[:, :3] = (points[:, :3] - middle) / radius
+        found = torch.from_numpy(placed)
+        number = self.meta['num_points']
+        if len(found) > number:
+            chosen = farthest_point_sample(found[None, :, :3], number)[0]
+        else:
+            chosen = torch.arange(number) % len(found)
+        return Window(found[chosen], middle, radius, weight)
 
     @torch.no_grad()
     def _encode(
@@ -378,10 +399,6 @@ class Embedder:
     ) -> Iterator[tuple[np.ndarray, np.ndarray, dict]]:
         """Yield centres (G, 3), features (G, C) and pooled ones of each."""
         points = torch.stack([w.points for w in windows]).to(self.device)
-        missing = self.student.in_channels - 3
-        if missing:
-            # Colours and the like that the clouds do not have.
-            points = torch.nn.functional.pad(points, (0, missing))
         patches = self.student.group(points)
         encoded = self.student.encode(patches)
         pooled = {k: v.float().cpu() for k, v in encoded.pooled().items()}

@@ -44,7 +44,7 @@ CARD = 'README.md'
 ANCHOR = 'patch_embed.conv1.weight'
 # What a student is told of its data, beside the weights.
 DEFAULTS = dict(up_axis='y', normalization='unit_sphere', num_points=1024)
-OPTIONAL = ('unit', 'classes')
+OPTIONAL = ('unit', 'classes', 'features')
 FACTS = (*DEFAULTS, *OPTIONAL)
 _CARD = """---
 library_name: mmdet3d_act
@@ -151,9 +151,9 @@ def save_pretrained(
         license: Of the weights.
         half: Whether to store float16, half the size.
         **facts: What is known of the data: ``up_axis``, ``normalization``,
-            ``unit``, ``num_points``, ``classes``. What is not given is taken
-            from the model's ``pretrained_meta``; None leaves ``unit`` or
-            ``classes`` out.
+            ``unit``, ``num_points``, ``classes``, ``features``. What is not
+            given is taken from the model's ``pretrained_meta``; None leaves
+            ``unit``, ``classes`` or ``features`` out.
 
     Returns:
         The folder.

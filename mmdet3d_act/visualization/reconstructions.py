@@ -172,6 +172,7 @@ def _distiller_stages(
     patches = model.get_patches(inputs)
     mask = model.mask(patches.centers)
     encoded = model.student.encode(patches, mask, model.mask_token)
+    patches = patches.geometry
     stages = [*_input_stages(inputs, patches), _visible_stage(patches, mask)]
     for name, objective in model.objectives.items():
         if not isinstance(_generator(objective), _DRAWN):

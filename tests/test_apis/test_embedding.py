@@ -18,8 +18,10 @@ from mmdet3d_act.apis.embedding import (
 )
 from mmdet3d_act.datasets import BadSampleError
 from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.ops import farthest_point_sample
-from tests.test_apis.test_students import make_student
+from tests.mini_scannet import write_scan
+from tests.test_apis.test_students import SIZES, make_student
 
 NUM_POINTS = 64
 
@@ -111,6 +113,33 @@ def test_arrays_are_as_the_students_data_whatever_files_are_beside_them(
     )
     turned = Embedder(student, up_axis='z')(points)['predictions'][0]
     assert np.abs(turned['embedding'] - alone['embedding']).max() > 1e-3
+
+
+def test_a_student_sees_colours_where_files_have_them(tmp_path):
+    torch.manual_seed(0)
+    student = PointTransformer(**SIZES, in_channels=6)
+    facts = dict(num_points=NUM_POINTS, features=['color'])
+    embed = Embedder(str(save_pretrained(student, tmp_path / 'a', **facts)))
+    points, rgb = cloud(), np.random.default_rng(1).integers(1, 256, (300, 3))
+    rgb[0] = 255
+    write_scan(tmp_path / 'plain.ply', points)
+    write_scan(tmp_path / 'red.ply', np.hstack([points, rgb]))
+    embed.up_axis = 'y'
+    plain, red = embed([tmp_path / 'plain.ply', tmp_path / 'red.ply'])[
+        'predictions'
+    ]
+    (array,) = embed(points)['predictions']
+    np.testing.assert_allclose(plain['patches'], array['patches'], atol=1e-4)
+    np.testing.assert_allclose(plain['centers'], red['centers'])
+    placed = points - points.mean(axis=0)
+    placed /= np.linalg.norm(placed, axis=1).max()
+    inputs = torch.from_numpy(np.hstack([placed, rgb / 127.5 - 1])).float()
+    chosen = farthest_point_sample(inputs[None, :, :3], NUM_POINTS)[0]
+    with torch.no_grad():
+        patches = embed.student.group(inputs[None, chosen])
+        wanted = embed.student.encode(patches).features[0]
+    np.testing.assert_allclose(red['patches'], wanted, atol=1e-4)
+    assert abs(red['patches'] - plain['patches']).max() > 0.01
 
 
 def test_the_fingerprint_tells_students_apart():

@@ -87,7 +87,11 @@ def find_label_column(
 
 
 def turn_rows(
-    rows: np.ndarray, names: Sequence[str], order: Sequence[int]
+    rows: np.ndarray,
+    names: Sequence[str],
+    order: Sequence[int],
+    *,
+    normals_only: bool = False,
 ) -> None:
     """Turn coordinates, and normals where there are, in place.
 
@@ -95,8 +99,10 @@ def turn_rows(
         rows: (N, 3 + C).
         names: Of the C columns; none where unknown.
         order: Of the axes: column i becomes what column order[i] was.
+        normals_only: Whether coordinates stay.
     """
-    rows[:, :3] = rows[:, order]
+    if not normals_only:
+        rows[:, :3] = rows[:, order]
     plain = [plain_name(name) for name in names]
     if set(FEATURES['normals']) <= set(plain):
         places = [3 + plain.index(name) for name in FEATURES['normals']]
@@ -123,7 +129,7 @@ def gather_features(
         kinds: Some of ``FEATURES``.
     """
     plain = [plain_name(name) for name in names]
-    parts = []
+    parts = [np.zeros((len(points), 0), np.float32)]
     for kind in kinds:
         wanted = FEATURES[kind]
         part = np.zeros((len(points), len(wanted)), np.float32)

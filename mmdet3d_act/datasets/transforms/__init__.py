@@ -1,6 +1,7 @@
 """Transforms of one point-cloud sample; importing it registers them."""
 
 from mmdet3d_act.datasets.transforms.augment import (
+    RandomFeatureDropout,
     RandomPointDropout,
     RandomPointRotation,
     RandomPointScaleShift,
@@ -48,6 +49,7 @@ __all__ = [
     'PackPointInputs',
     'PrepareImage',
     'RandomCuboidCrop',
+    'RandomFeatureDropout',
     'RandomPointDropout',
     'RandomPointRotation',
     'RandomPointScaleShift',

@@ -16,6 +16,7 @@ from mmcv.transforms import BaseTransform
 from torch import Tensor
 
 from mmdet3d_act.datasets.base import check_least
+from mmdet3d_act.datasets.readers.columns import width_of
 from mmdet3d_act.datasets.transforms.sampling import take_points
 from mmdet3d_act.registry import TRANSFORMS
 
@@ -199,3 +200,32 @@ class RandomPointDropout(_PointAugmentation):
         """Draw which points are dropped, bool (N,)."""
         ratio = np.random.random() * self.max_ratio
         return np.random.random(count) <= ratio
+
+
+@TRANSFORMS.register_module()
+class RandomFeatureDropout(_PointAugmentation):
+    """Sets features of a whole cloud to 0, as where its file lacks them.
+
+    Args:
+        features: Kinds that follow the coordinates, as `LoadPointCloud` has
+            them.
+        probability: With which each kind is dropped.
+
+    Example:
+        >>> drop = RandomFeatureDropout(['color', 'normals'], 0.5)
+    """
+
+    def __init__(
+        self, features: Sequence[str], probability: float = 0.3
+    ) -> None:
+        if not 0 <= probability <= 1:
+            raise ValueError(f'probability must be 0 to 1, got {probability}')
+        self.widths = [width_of([kind]) for kind in features]
+        self.probability = probability
+
+    def augment(self, points: Tensor) -> Tensor:
+        """Drop kinds of features of points (N, 3 + F)."""
+        dropped = np.random.random(len(self.widths)) < self.probability
+        kept = np.repeat(~dropped, self.widths)
+        mask = torch.from_numpy(kept).to(points.dtype)
+        return torch.cat([points[:, :3], points[:, 3:] * mask], dim=1)

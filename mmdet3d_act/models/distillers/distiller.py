@@ -133,6 +133,8 @@ class Distiller(PointModel):
             for whole in sorted(kinds)
         }
         losses = {}
+        # Targets are of shapes alone; the student may see colours, too.
+        patches = patches.geometry
         for name, objective in self.objectives.items():
             own_mask, encoded = seen[mask is None or objective.whole_cloud]
             values = objective.loss(
@@ -177,8 +179,9 @@ class Distiller(PointModel):
                     for name, value in pooled.items()
                 }
         if 'targets' in self.predicts:
+            shape = patches.geometry
             pairs = {
-                name: objective.predict(inputs, patches, encoded, data_samples)
+                name: objective.predict(inputs, shape, encoded, data_samples)
                 for name, objective in self.objectives.items()
                 if hasattr(objective.head, 'predict')
             }
@@ -221,7 +224,8 @@ class Distiller(PointModel):
         for data in dataloader:
             data = self.data_preprocessor(data)
             inputs = data['inputs']
-            yield inputs, self.get_patches(inputs), data['data_samples']
+            patches = self.get_patches(inputs).geometry
+            yield inputs, patches, data['data_samples']
 
 
 def _objective(cfg: dict | nn.Module) -> nn.Module:

@@ -32,6 +32,11 @@ class PointPatches(NamedTuple):
     center_indices: Tensor
     neighbor_indices: Tensor
 
+    @property
+    def geometry(self) -> PointPatches:
+        """The same patches without the points' features."""
+        return self._replace(neighborhoods=self.neighborhoods[..., :3])
+
 
 def make_patches(
     points: Tensor,

@@ -92,3 +92,24 @@ def test_predict_gives_features_for_probing() -> None:
         toys.assert_close(feats['mean'], encoded.features[index].mean(dim=0))
         assert not feats['cls'].requires_grad
         assert sample.sample_idx == index
+
+
+def test_targets_are_of_shapes_whatever_colours_the_student_sees() -> None:
+    model = distiller(dict(act=act(), mae=point_mae())).eval()
+    points = toys.points()
+    plain = loss_of(model)
+    first = model.student.patch_embed.conv1
+    wide = torch.nn.Linear(6, first.out_features)
+    with torch.no_grad():
+        wide.weight.copy_(torch.nn.functional.pad(first.weight, (0, 3)))
+        wide.bias.copy_(first.bias)
+    model.student.patch_embed.conv1, model.student.in_channels = wide, 6
+    colored = torch.cat([points, torch.rand_like(points)], dim=-1)
+    torch.manual_seed(0)
+    found = model(dict(points=colored), toys.samples(), mode='loss')
+    for name, value in plain.items():
+        toys.assert_close(found[name], value)
+    (batch,) = model._prepared_batches(
+        [dict(inputs=dict(points=colored), data_samples=toys.samples())]
+    )
+    assert batch[1].neighborhoods.shape[-1] == 3
