@@ -602,6 +602,23 @@ def distributed_steps(rank: int, count: int, queue: Any) -> None:
     queue.put(statistics.median(seconds[1:]))
 
 
+def with_backend(name: str, call: Callable) -> Callable | None:
+    """Make a call with one back end of a GPU; None where it is missing."""
+
+    def choose_and_call() -> None:
+        os.environ['ACT_OPS_BACKEND'] = name
+        try:
+            call()
+        finally:
+            del os.environ['ACT_OPS_BACKEND']
+
+    try:
+        choose_and_call()
+    except ImportError:
+        return None
+    return choose_and_call
+
+
 def measure_gpu(bench: Bench) -> None:
     """Time stage II at its batch size and the operations with CUDA."""
     import torch
@@ -616,21 +633,16 @@ def measure_gpu(bench: Bench) -> None:
         return times | {'hours of 300 epochs': round(hours, 1)}
 
     def operation_row(kind: str) -> dict:
-        from mmcv import ops
-
         clouds = torch.rand(128, 1024, 3).cuda()
-        queries = clouds[:, :64].contiguous()
-        theirs = {
-            'FPS': lambda: ops.furthest_point_sample(clouds, 64),
-            'kNN': lambda: ops.knn(K, clouds, queries),
-        }[kind]
-        ours = operation(kind, clouds, queries)['ours']
-        return bench.times({'ours': ours, 'MMCV': theirs})
+        call = operation(kind, clouds, clouds[:, :64].contiguous())['ours']
+        names = ('mmcv', 'triton', 'torch')
+        return bench.times({name: with_backend(name, call) for name in names})
 
     for name, call in {
         'stage II, batch 128': step_row,
         'FPS, 128 x 64 of 1024': partial(operation_row, 'FPS'),
         'kNN, 128 x 64 of 1024': partial(operation_row, 'kNN'),
+        'ball query, 128 x 64 of 1024': partial(operation_row, 'ball query'),
     }.items():
         call = call if torch.cuda.is_available() else NO_GPU.copy
         bench.row('GPU', name, call)
