@@ -20,16 +20,19 @@ def test_candidates_are_preferred_by_reversed_thread() -> None:
     assert module.candidate_order(1, 512).tolist() == [0]
 
 
-@pytest.mark.parametrize('limit', [0, 10**6])
+@pytest.mark.parametrize('limit', [None, 0, 10**6])
 @pytest.mark.parametrize('skip_origin', [False, True])
 @pytest.mark.parametrize('num_points', [1, 5, 64, 100, 600])
 def test_equals_the_kernel_on_exact_ties(
     monkeypatch: pytest.MonkeyPatch,
     num_points: int,
     skip_origin: bool,
-    limit: int,
+    limit: int | None,
 ) -> None:
-    monkeypatch.setattr(module, 'ONE_STEP', limit)
+    if limit is not None:
+        # The plain form, which looks at blocks above the limit.
+        monkeypatch.setattr(module, 'is_plain', lambda points: False)
+        monkeypatch.setattr(module, 'ONE_STEP', limit)
     points = oracles.lattice(2, num_points, seed=num_points)
     count = min(num_points, 20)
     idx = farthest_point_sample(points, count, skip_origin=skip_origin)
@@ -67,6 +70,7 @@ def test_clouds_do_not_influence_each_other(
 ) -> None:
     points = oracles.cloud(5, 40)
     together = farthest_point_sample(points, 10)
+    monkeypatch.setattr(module, 'is_plain', lambda points: False)
     monkeypatch.setattr(module, 'block_size', lambda device: 160)
     assert torch.equal(farthest_point_sample(points, 10), together)
     alone = [farthest_point_sample(points[i : i + 1], 10) for i in range(5)]
