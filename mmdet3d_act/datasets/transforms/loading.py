@@ -227,8 +227,8 @@ class LoadFolderScene(LoadPointCloud):
         ignore_index: Of points whose label is none of the classes'.
 
     Example:
-        >>> steps = [dict(type='LoadFolderScene')]
-        >>> SceneFolder('my_scans', 'train', pipeline=steps)[0]['points']
+        >>> LoadFolderScene(ignore_index=20).ignore_index
+        20
     """
 
     def __init__(self, ignore_index: int = 255) -> None:
