@@ -138,7 +138,7 @@ def _power_of_two(number: int) -> int:
 
 
 @triton.jit
-def _squared(axes, num_points, index, inside, x, y, z):  # noqa: ANN001, ANN202
+def _squared(axes, num_points, index, inside, x, y, z):
     """Squared distances of a tile of points from a place, (TILE,)."""
     dx = x - tl.load(axes + index, mask=inside, other=0.0)
     dy = y - tl.load(axes + num_points + index, mask=inside, other=0.0)
@@ -147,13 +147,8 @@ def _squared(axes, num_points, index, inside, x, y, z):  # noqa: ANN001, ANN202
 
 
 @triton.jit
-def _farthest_in_registers(  # noqa: ANN202
-    axes,  # noqa: ANN001
-    running,  # noqa: ANN001
-    chosen,  # noqa: ANN001
-    num_points,  # noqa: ANN001
-    num_samples,  # noqa: ANN001
-    TILE: tl.constexpr,
+def _farthest_in_registers(
+    axes, running, chosen, num_points, num_samples, TILE: tl.constexpr
 ):
     """One program per cloud, which it reads once."""
     cloud = tl.program_id(0).to(tl.int64)
@@ -178,13 +173,8 @@ def _farthest_in_registers(  # noqa: ANN202
 
 
 @triton.jit
-def _farthest_in_memory(  # noqa: ANN202
-    axes,  # noqa: ANN001
-    running,  # noqa: ANN001
-    chosen,  # noqa: ANN001
-    num_points,  # noqa: ANN001
-    num_samples,  # noqa: ANN001
-    TILE: tl.constexpr,
+def _farthest_in_memory(
+    axes, running, chosen, num_points, num_samples, TILE: tl.constexpr
 ):
     """One program per cloud; its distances stay in global memory."""
     cloud = tl.program_id(0).to(tl.int64)
@@ -215,7 +205,7 @@ def _farthest_in_memory(  # noqa: ANN202
 
 
 @triton.jit
-def _key(squared, index):  # noqa: ANN001, ANN202
+def _key(squared, index):
     """Integers, the larger the nearer, then the lower the index.
 
     Numbers >= 0 are ordered like their bits; with the index below them no two
@@ -226,14 +216,14 @@ def _key(squared, index):  # noqa: ANN001, ANN202
 
 
 @triton.jit
-def _nearest(  # noqa: ANN202
-    axes,  # noqa: ANN001
-    queries,  # noqa: ANN001
-    idx,  # noqa: ANN001
-    distances,  # noqa: ANN001
-    num_points,  # noqa: ANN001
-    num_queries,  # noqa: ANN001
-    k,  # noqa: ANN001
+def _nearest(
+    axes,
+    queries,
+    idx,
+    distances,
+    num_points,
+    num_queries,
+    k,
     KEPT: tl.constexpr,
     TILE: tl.constexpr,
 ):
@@ -265,14 +255,14 @@ def _nearest(  # noqa: ANN202
 
 
 @triton.jit
-def _in_balls(  # noqa: ANN202
-    axes,  # noqa: ANN001
-    queries,  # noqa: ANN001
-    idx,  # noqa: ANN001
-    limit,  # noqa: ANN001
-    num_points,  # noqa: ANN001
-    num_queries,  # noqa: ANN001
-    num_samples,  # noqa: ANN001
+def _in_balls(
+    axes,
+    queries,
+    idx,
+    limit,
+    num_points,
+    num_queries,
+    num_samples,
     TILE: tl.constexpr,
 ):
     """One warp per query, which stops where its ball is full."""

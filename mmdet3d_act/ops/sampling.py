@@ -35,7 +35,7 @@ def farthest_point_sample(
     The first index is always 0. Among equally far points the one is taken
     that the published CUDA kernel takes: with T = min(512, 2^floor(log2 N))
     threads, point k belongs to thread k mod T, and the smallest bit-reversed
-    thread number wins, then the smallest k. Both back ends follow it.
+    thread number wins, then the smallest k. All back ends follow it.
 
     Args:
         points: Clouds, (B, N, 3). Repeated points are fine; where a cloud has
