@@ -686,9 +686,10 @@ def draw_scaling(rows: dict, path: Path) -> None:
                 for size, row in rows.get(section, {}).items()
                 if column in row
             }
-            axes.plot([*found], [*found.values()], 'o-', label=column)
+            if found:
+                axes.plot([*found], [*found.values()], 'o-', label=column)
+                axes.legend()
         axes.set(title=section, yscale='log', ylabel='ms')
-        axes.legend()
     figure.savefig(path, dpi=70)
 
 
