@@ -650,6 +650,8 @@ def measure_gpu(bench: Bench) -> None:
 
 def cell(value: Any) -> str:
     """Write a value: ``median (least to largest)`` of three."""
+    if isinstance(value, float):
+        value = [value] * 3
     if not isinstance(value, list):
         return str(value)
     digits = 0 if value[0] >= 100 else 1 if value[0] >= 10 else 2

@@ -83,6 +83,6 @@ def test_a_table_has_all_columns_and_the_load_last():
     assert [*run.tables(data)][-1].splitlines() == [
         '|  | ours | SciPy | load |',
         '| --- | --- | --- | --- |',
-        '| a | 1.23 (1.00 to 2.00) |  | 0.5 |',
-        '| b |  | not installed | 1.0 |',
+        '| a | 1.23 (1.00 to 2.00) |  | 0.50 |',
+        '| b |  | not installed | 1.00 |',
     ]
