@@ -115,8 +115,11 @@ def train(args: argparse.Namespace) -> None:
     )
     if args.check:
         from mmdet3d_act.apis.target_caching import check_stores
+        from mmdet3d_act.apis.training import check_files
 
         check_stores(cfg, args.config)
+        for fault in check_files(cfg, args.config):
+            print(f'left out: {fault}')
         print(f'{args.config}: nothing is missing')
         return
     apis.train(cfg)

@@ -10,12 +10,18 @@ from mmengine.config import Config
 from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from mmdet3d_act.apis.loading import build_dataset, initialize
 from mmdet3d_act.checkpoint import find_checkpoint
+from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.engine import launch
+from mmdet3d_act.registry import MODELS
 from mmdet3d_act.text import counted
 
+# Of faulty files, how many are told.
+_SHOWN = 20
 _TRAINED = ('model', 'train_dataloader', 'train_cfg')
 
 
@@ -117,6 +123,41 @@ def prepare_config(
         cfg.auto_scale_lr = {**given, 'enable': True}
     launch.check_requirements(cfg, config, launch.TRAIN_PARTS)
     return cfg
+
+
+def check_files(cfg: Config, config: str) -> list[str]:
+    """Open all that a training reads: weights, and the head of each cloud.
+
+    Args:
+        cfg: From :func:`prepare_config`.
+        config: Name of the config file, for messages.
+
+    Returns:
+        What is wrong with clouds that the training would leave out.
+
+    Raises:
+        UsageError: If it would stop at a cloud, or none is left.
+        CheckpointError: If weights, of a teacher too, do not fit.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    initialize(MODELS.build(cfg.model))
+    left_out: list[str] = []
+    for part in ('train', 'val'):
+        if not cfg.get(f'{part}_dataloader'):
+            continue
+        for dataset in iter_datasets(build_dataset(cfg, config, part)):
+            if not hasattr(dataset, 'find_faults'):
+                continue
+            faults = dataset.find_faults()
+            stops = dataset.on_error == 'raise' or len(faults) == len(dataset)
+            if faults and stops:
+                shown = '\n'.join(faults[:_SHOWN])
+                raise launch.UsageError(
+                    f'{len(faults)} of {len(dataset)} clouds of the {part} '
+                    f'data cannot be used:\n{shown}'
+                )
+            left_out += faults
+    return left_out
 
 
 def train(cfg: Config, hooks: Sequence[Hook] = ()) -> str | None:

@@ -22,7 +22,11 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.few_shot import draw_label_subset
-from mmdet3d_act.datasets.readers import BadSampleError
+from mmdet3d_act.datasets.readers import (
+    POINT_FILE_SUFFIXES,
+    BadSampleError,
+    check_header,
+)
 from mmdet3d_act.datasets.seeding import (
     RngKey,
     epoch_stream,
@@ -348,6 +352,19 @@ class PointCloudDataset(BaseDataset):
             "or set on_error='skip' in the data set's config to go on without "
             'them.'
         ]
+
+    def find_faults(self) -> list[str]:
+        """Open the files of all clouds, and say which cannot be used."""
+        faults = []
+        for index in range(len(self)):
+            path = self.get_data_info(index)['lidar_path']
+            if not path.lower().endswith(POINT_FILE_SUFFIXES):
+                continue  # '.bin' files have no header
+            try:
+                check_header(path)
+            except BadSampleError as error:
+                faults.append(str(error))
+        return faults
 
     def explain_nothing(self) -> str:
         """Say more about a data set without samples, '' by default."""

@@ -14,9 +14,10 @@ from mmdet3d_act.datasets.base import check_choice, check_least, log_once
 from mmdet3d_act.datasets.orientation import KNOWN_AXES, guess_unit
 from mmdet3d_act.datasets.point_folder import PointFolder
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
-from mmdet3d_act.datasets.readers.columns import AUTO, find_label_column
+from mmdet3d_act.datasets.readers.columns import AUTO
 from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.readers.points import LASER_FILE_SUFFIXES
+from mmdet3d_act.datasets.transforms.loading import LoadPointCloud
 from mmdet3d_act.registry import DATASETS
 
 TASKS = ('segmentation', 'detection')
@@ -213,18 +214,15 @@ class SceneFolder(PointFolder):
 
     def _read_labels(self, path: str) -> list[int]:
         points, _, names = read_cloud(path)
-        try:
-            column = find_label_column(
-                names or self.columns, points.shape[1], self.labels
-            )
-        except ValueError as error:
-            raise BadSampleError(path, str(error)) from error
-        values = np.unique(points[:, column])
+        load = LoadPointCloud(label_column=self.labels)
+        values = np.unique(
+            load.read_labels(points, names or self.columns, path)
+        )
         whole = np.round(np.nan_to_num(values, nan=0.5))
         if not np.array_equal(whole, values):
             raise BadSampleError(
                 path,
-                f'expected whole numbers as labels in column {column}, got '
+                'expected whole numbers as labels, got '
                 f'{values[whole != values][:3].tolist()}',
             )
         return whole.astype(int).tolist()

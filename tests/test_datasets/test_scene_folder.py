@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from mmdet3d_act.apis import prepare_config
+from mmdet3d_act.apis.training import check_files
+from mmdet3d_act.checkpoint import CheckpointError, resolve_checkpoint
 from mmdet3d_act.datasets import BadSampleError, SceneFolder
 from mmdet3d_act.engine import launch
 from mmdet3d_act.registry import gravity_boxes
@@ -231,3 +233,31 @@ def test_a_config_takes_classes_from_the_folder(
     monkeypatch.setenv('ACT_CLOUDS', str(tmp_path / 'gone'))
     with pytest.raises(launch.UsageError, match='gone'):
         prepare_config(str(configs / 'act_cls_folder_tiny.py'))
+
+
+def save_file_of_student(folder: Path) -> Path:
+    path = folder / 'student.safetensors'
+    path.write_bytes(Path(resolve_checkpoint('act-mini')).read_bytes())
+    return path
+
+
+def test_a_check_opens_files_and_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_scans(tmp_path / 'scans', 5)
+    monkeypatch.setenv('ACT_CLOUDS', str(folder))
+    weights = save_file_of_student(tmp_path)
+    monkeypatch.setenv('ACT_PRETRAINED', str(weights))
+    config = str(ROOT / 'configs' / 'act' / 'act_3detr_folder_tiny.py')
+    assert check_files(prepare_config(config), config) == []
+    (folder / 'room1.ply').write_text('no cloud')
+    cfg = prepare_config(config)
+    with pytest.raises(launch.UsageError, match=r'1 of .*\n.*room1\.ply'):
+        check_files(cfg, config)
+    cfg.train_dataloader.dataset.on_error = 'skip'
+    cfg.val_dataloader.dataset.on_error = 'skip'
+    (fault,) = check_files(cfg, config)
+    assert 'room1.ply' in fault
+    weights.write_bytes(b'no weights')
+    with pytest.raises(CheckpointError, match=weights.name):
+        check_files(cfg, config)

@@ -14,7 +14,7 @@ _E57_FIELDS = (
 )
 
 
-def read_las(path: str) -> Columns:
+def read_las(path: str, header_only: bool = False) -> Columns:
     """Read a ``.las`` or ``.laz`` file, (N, 5 or 8), float64.
 
     The columns are x, y, z, classification, intensity and, where there are
@@ -22,6 +22,9 @@ def read_las(path: str) -> Columns:
     """
     import laspy
 
+    if header_only:
+        with laspy.open(path):
+            return Columns(np.empty((0, 3)))
     scan = laspy.read(path)
     names = ['classification', 'intensity']
     known = set(scan.point_format.dimension_names)

@@ -25,7 +25,7 @@ def read_pcd(path: str) -> Columns:
     Source: https://pointclouds.org/documentation/tutorials/pcd_file_format
     """
     with open(path, 'rb') as file:
-        row, count, encoding = _read_header(file)
+        row, count, encoding = read_pcd_header(file)
         left = os.path.getsize(path) - file.tell()
         numbers = sum(math.prod(row[name].shape) for name in row.names)
         least = dict(
@@ -49,7 +49,7 @@ def read_pcd(path: str) -> Columns:
     return Columns(points[~np.isnan(points[:, :3]).any(axis=1)], names)
 
 
-def _read_header(file: BinaryIO) -> tuple[np.dtype, int, str]:
+def read_pcd_header(file: BinaryIO) -> tuple[np.dtype, int, str]:
     """Read the type of a row, the number of points and their encoding."""
     entries: dict[str, list[str]] = {}
     for _ in range(_MAX_HEADER_LINES):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from mmengine.logging import print_log
 from plyfile import PlyData, PlyParseError
 
 from mmdet3d_act.datasets.readers.arrays import Columns, stack_fields
@@ -33,6 +34,8 @@ _TYPES = {
 # Of the bytes; text has none.
 _ORDERS = dict(ascii='', binary_little_endian='<', binary_big_endian='>')
 _FACE_LISTS = ('vertex_indices', 'vertex_index')
+# The first file whose faces were left out is logged.
+_with_faces: list[str] = []
 
 
 class PlyElement(NamedTuple):
@@ -44,10 +47,23 @@ class PlyElement(NamedTuple):
     lists: list[str]
 
 
-def read_ply(path: str) -> Columns:
-    """Read the vertices of a PLY file, x, y and z first."""
+def read_ply(path: str, is_mesh: bool = False) -> Columns:
+    """Read the vertices of a PLY file, x, y and z first.
+
+    The first file of which faces are left out is logged, unless it is read
+    as a mesh.
+    """
     with open(path, 'rb') as file:
-        order, elements = _read_header(file, os.path.getsize(path))
+        order, elements = read_ply_header(file, os.path.getsize(path))
+        faces = sum(e.count for e in elements if e.name == 'face')
+        if faces and not (is_mesh or _with_faces):
+            _with_faces.append(path)
+            print_log(
+                f'{path}: its vertices are the points, its {faces} faces are '
+                'left out, and those of files like it; ply_faces=True of '
+                'LoadPointCloud samples them',
+                logger='current',
+            )
         index = [element.name for element in elements].index('vertex')
         before, vertex = elements[:index], elements[index]
         if vertex.lists or (order and any(e.lists for e in before)):
@@ -66,9 +82,9 @@ def read_ply(path: str) -> Columns:
 
 def read_ply_mesh(path: str) -> tuple[np.ndarray, Sequence[np.ndarray]]:
     """Read vertices (V, 3), and for each face the indices of its vertices."""
-    vertices = read_ply(path).points[:, :3]
+    vertices = read_ply(path, is_mesh=True).points[:, :3]
     with open(path, 'rb') as file:
-        elements = _read_header(file, os.path.getsize(path))[1]
+        elements = read_ply_header(file, os.path.getsize(path))[1]
     names = {element.name for element in elements}
     if 'face' not in names:
         if names & {'tristrips', 'polygon'}:
@@ -87,7 +103,7 @@ def read_ply_mesh(path: str) -> tuple[np.ndarray, Sequence[np.ndarray]]:
     return vertices, faces[first if first in named else second]
 
 
-def _read_header(file: BinaryIO, size: int) -> tuple[str, list[PlyElement]]:
+def read_ply_header(file: BinaryIO, size: int) -> tuple[str, list[PlyElement]]:
     """Read byte order and elements; the file is as long as these take."""
     head = file.read(_MAX_HEADER)
     end = re.search(rb'\nend_header\s*?\n', head)

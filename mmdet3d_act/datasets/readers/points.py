@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from mmengine.logging import print_log
+from numpy.lib.format import open_memmap
 
 from mmdet3d_act.datasets.readers.arrays import Columns, read_npy, read_npz
 from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
 from mmdet3d_act.datasets.readers.las import read_e57, read_las
 from mmdet3d_act.datasets.readers.mesh import MESH_KINDS, read_mesh
-from mmdet3d_act.datasets.readers.pcd import read_pcd
-from mmdet3d_act.datasets.readers.ply import read_ply
+from mmdet3d_act.datasets.readers.pcd import read_pcd, read_pcd_header
+from mmdet3d_act.datasets.readers.ply import read_ply, read_ply_header
 from mmdet3d_act.datasets.readers.text import read_text
 
 TEXT_FILE_SUFFIXES = ('.txt', '.xyz', '.pts', '.csv')
@@ -117,6 +119,46 @@ _READERS = {
     **dict.fromkeys(LASER_FILE_SUFFIXES, read_las),
     **dict.fromkeys(TEXT_FILE_SUFFIXES, read_text),
 }
+
+
+_HEADERS: dict = {
+    '.ply': read_ply_header,
+    '.pcd': lambda file, size: read_pcd_header(file),
+    '.e57': lambda file, size: _expect(file, b'ASTM-E57'),
+}
+
+
+def _expect(file: BinaryIO, signature: bytes) -> None:
+    if not file.read(len(signature)) == signature:
+        raise ValueError(f'it does not begin with {signature!r}')
+
+
+def check_header(path: str) -> None:
+    """Refuse a file whose beginning cannot be read; it is not read as a whole.
+
+    Meshes but ``.ply`` are looked at for whether they are empty only.
+
+    Raises:
+        BadSampleError: If the file is missing, empty, or something else than
+            its suffix says.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    with reading(path, _KINDS[suffix]):
+        if not os.path.getsize(path):
+            raise ValueError('it is empty')
+        if suffix == '.npy':
+            rows = open_memmap(path, mode='r')
+            if rows.dtype.names is None:
+                _check_shape(rows, path)
+        elif suffix == '.npz':
+            zipfile.ZipFile(path).close()
+        elif suffix in LASER_FILE_SUFFIXES:
+            read_las(path, header_only=True)
+        elif suffix in _HEADERS:
+            with open(path, 'rb') as file:
+                _HEADERS[suffix](file, os.path.getsize(path))
+        elif suffix in TEXT_FILE_SUFFIXES:
+            read_text(path, max_rows=10)
 
 
 def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> PointCloud:

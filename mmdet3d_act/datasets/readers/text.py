@@ -35,7 +35,7 @@ class TableLayout(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-def read_text(path: str) -> Columns:
+def read_text(path: str, max_rows: int | None = None) -> Columns:
     """Read the rows of a text file, (N, 3 + F), x, y and z first.
 
     Blank lines and comments (``#``, ``//``, ``%``, ``!``) are skipped. The
@@ -55,7 +55,7 @@ def read_text(path: str) -> Columns:
     elif looks_binary(head):
         raise ValueError('its first bytes are no text')
     with open(path, encoding=encoding, errors='replace') as file:
-        lines = [line for line in file if line.strip()]
+        lines = [line for line in islice(file, max_rows) if line.strip()]
     count, names, start = _read_preamble(lines)
     rows = [
         line
@@ -63,7 +63,7 @@ def read_text(path: str) -> Columns:
         if not line.lstrip().startswith(_COMMENTS)
     ]
     layout = _find_layout(rows[0], names)
-    if count is not None and count != len(rows):
+    if max_rows is None and count not in (None, len(rows)):
         raise ValueError(
             f'its count promises {count} points, {len(rows)} follow'
         )

@@ -336,3 +336,18 @@ def test_the_error_is_the_same_from_a_worker() -> None:
     assert str(error) == 'a/b.npy: empty'
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.path, copy.fault) == ('a/b.npy', 'empty')
+
+
+def test_faces_that_are_left_out_are_told_once(
+    tmp_path: Path,
+    logged: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr('mmdet3d_act.datasets.readers.ply._with_faces', [])
+    data = ply(cloud(), 'binary_little_endian', triangles())
+    path = save(tmp_path, 'a.ply', data)
+    read(path, ply_faces=True)
+    assert 'faces' not in logged.text
+    for _ in range(2):
+        read(path)
+    assert logged.text.count(f'its {len(triangles())} faces') == 1

@@ -11,6 +11,7 @@ import pytest
 from mmdet3d_act.datasets.readers import (
     BadSampleError,
     check_cloud,
+    check_header,
     check_labels,
     read_points,
 )
@@ -162,3 +163,30 @@ def test_ascii_colours(tmp_path: Path) -> None:
     text = COLORED.format('U', 'ascii') + rows * 2
     points = read_pcd(tmp_path, text.encode())
     assert points.tolist() == [[1, 5, -6, 255, 128, 1, 8, 9]] * 2
+
+
+@pytest.mark.parametrize('name', ['a.npy', 'a.ply', 'a.pcd', 'a.txt', 'a.laz'])
+def test_a_bad_beginning_is_found_without_reading_on(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b'nothing of this kind')
+    for content in (b'nothing of this kind', b''):
+        path.write_bytes(content)
+        with pytest.raises(BadSampleError, match=name):
+            check_header(str(path))
+    with pytest.raises(BadSampleError, match='does not exist'):
+        check_header(str(tmp_path / 'gone' / name))
+
+
+def test_a_good_beginning_is_enough(tmp_path: Path) -> None:
+    rows = ['0 0 0', *(['1 2 3'] * 20), 'no numbers']
+    (tmp_path / 'a.txt').write_text('\n'.join(rows))
+    np.save(tmp_path / 'a.npy', np.zeros((4, 3)))
+    data = pcd_header(np.zeros((4, 3)), 'binary')
+    (tmp_path / 'a.pcd').write_bytes(data)
+    for name in ('a.txt', 'a.npy', 'a.pcd'):
+        check_header(str(tmp_path / name))
+    np.save(tmp_path / 'a.npy', np.zeros((3, 4096)))
+    with pytest.raises(BadSampleError, match='transpose'):
+        check_header(str(tmp_path / 'a.npy'))
