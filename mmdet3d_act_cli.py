@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_lists(add)
     _add_features(add)
     _add_predict(add)
+    _add_export(add)
     return parser
 
 
@@ -191,6 +192,23 @@ def _add_predict(add: Callable) -> None:
     option('--device', default='cpu', help='cpu, cuda, cuda:1')
     _add_axis(predict)
     _add_scale(predict)
+
+
+def _add_export(add: Callable) -> None:
+    command = add(
+        'export',
+        run_export,
+        'write a trained network as .onnx or .pt2, for other programs',
+        f'export {STUDENT} student.onnx',
+    )
+    option = command.add_argument
+    text = 'a student, or a checkpoint or work directory'
+    option('source', metavar='NAME_OR_CHECKPOINT', help=text)
+    option('file', help='where to; the suffix is the format')
+    option('--config', help='default: the one beside the checkpoint')
+    option('--cfg-options', nargs='+', metavar='KEY=VALUE')
+    text = "of a cloud (default: as in the model's test data)"
+    option('--points', type=_over(1), help=text)
 
 
 def _add_axis(command: argparse.ArgumentParser) -> None:
@@ -424,6 +442,26 @@ def run_predict(args: argparse.Namespace) -> int:
         ):
             print(summarize_result(result))
             print(f'Written: {", ".join(map(str, paths))}')
+
+    return _run(run)
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Write a network, and print its inputs and outputs."""
+
+    def run() -> None:
+        from mmdet3d_act.apis import export
+
+        shapes = export(
+            args.source,
+            args.file,
+            config=args.config,
+            options=_options(args.cfg_options),
+            num_points=args.points,
+        )
+        print(f'Written: {args.file}; B clouds at once:')
+        for name, shape in shapes.items():
+            print(f'  {name:<16}({", ".join(map(str, shape))})')
 
     return _run(run)
 

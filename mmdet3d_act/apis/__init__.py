@@ -1,6 +1,7 @@
 """Whole jobs as functions, for tools and notebooks."""
 
 from mmdet3d_act.apis.embedding import Embedder
+from mmdet3d_act.apis.exporting import export
 from mmdet3d_act.apis.feature_files import (
     draw_neighbors,
     embed_files,
@@ -41,6 +42,7 @@ __all__ = [
     'draw_model',
     'draw_neighbors',
     'embed_files',
+    'export',
     'extract_features',
     'from_pretrained',
     'list_students',

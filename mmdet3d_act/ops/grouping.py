@@ -54,7 +54,7 @@ def gather_points(points: Tensor, idx: Tensor) -> Tensor:
     """
     check_tensor(points, 'points')
     check_tensor(idx, 'idx')
-    if points.dim() != 3 or idx.dim() < 2 or len(points) != len(idx):
+    if points.dim() != 3 or idx.dim() < 2 or points.shape[0] != idx.shape[0]:
         raise ValueError(
             'points must have shape (B, N, C) and idx (B, ...) with the same '
             f'B, got {tuple(points.shape)} and {tuple(idx.shape)}; add the '

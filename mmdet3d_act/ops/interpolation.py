@@ -88,6 +88,10 @@ def three_interpolate(
     distances = root(squared) if euclidean else squared
     weights = 1 / (distances + 1e-8)
     weights = weights / weights.sum(dim=-1, keepdim=True)
+    if torch.compiler.is_compiling():
+        # A compiler fuses these, and an exporter knows them.
+        near = gather_checked(features, idx)
+        return (near * weights[..., None]).sum(dim=2)
     # A bag per query: (B, N, 3, C) is never stored.
     batch, num_source, channels = features.shape
     first = torch.arange(

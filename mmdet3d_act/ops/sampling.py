@@ -65,7 +65,7 @@ def farthest_point_sample(
 def _empty_samples(
     points: Tensor, num_samples: int, skip_origin: bool
 ) -> Tensor:
-    return points.new_empty(len(points), num_samples, dtype=torch.long)
+    return points.new_empty(points.shape[0], num_samples, dtype=torch.long)
 
 
 @torch.no_grad()

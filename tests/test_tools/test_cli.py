@@ -24,6 +24,7 @@ COMMANDS = (
     'embed',
     'search',
     'predict',
+    'export',
 )
 
 

@@ -303,7 +303,7 @@ class PointTransformer(BaseModule):
             tokens = torch.where(mask.unsqueeze(-1), mask_token, tokens)
         pos = self.pos_embed(centers)
         if self.cls_token is not None:
-            batch = len(tokens)
+            batch = tokens.shape[0]
             tokens = torch.cat(
                 [self.cls_token.expand(batch, -1, -1), tokens], dim=1
             )

@@ -179,7 +179,7 @@ class ThreeDETREncoder(BaseModule):
         return {
             'sa_xyz': [xyz, centers],
             'sa_features': [raw, features],
-            'sa_indices': [rows.expand(len(points), -1), indices],
+            'sa_indices': [rows.expand(points.shape[0], -1), indices],
             'fp_xyz': [centers],
             'fp_features': [features],
             'fp_indices': [indices],

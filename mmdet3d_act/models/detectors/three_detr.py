@@ -118,9 +118,9 @@ def stack_scenes(points: Tensor | Sequence[Tensor], least: int = 1) -> Tensor:
         points: (B, N, C), or a list of (N, C) of different N.
         least: Fewest points N of the result.
     """
-    most = max([least, *(len(scene) for scene in points)])
-    if isinstance(points, Tensor) and points.shape[1] == most:
+    if isinstance(points, Tensor) and points.shape[1] >= least:
         return points
+    most = max([least, *(len(scene) for scene in points)])
     return torch.stack([_repeat(scene, most) for scene in points])
 
 

@@ -183,8 +183,8 @@ class PartSegHead(SemanticSegHead):
         return super().cloud_channels + self.category_channels
 
     def _cloud(self, tokens: Tensor, feats: dict) -> Tensor:
-        label = self._shape_label(feats, len(tokens))
-        if self.training and len(label) < 2:
+        label = self._shape_label(feats, tokens.shape[0])
+        if self.training and label.shape[0] < 2:
             raise ValueError(
                 'PartSegHead needs two objects or more in a training batch, '
                 "whose categories' batch norm has no statistics of one; set "
@@ -204,10 +204,10 @@ class PartSegHead(SemanticSegHead):
                 'data set and PackPointInputs that give shape_label'
             )
         label = label.reshape(-1)
-        if len(label) != batch:
+        if label.shape[0] != batch:
             raise ValueError(
                 f'expected a shape_label of each of {batch} objects, got '
-                f'{len(label)}'
+                f'{label.shape[0]}'
             )
         require(
             (label >= 0) & (label < self.num_categories),

@@ -64,7 +64,7 @@ class FeaturePropagation(nn.Module):
             centers: (B, G, 3), any number: with fewer than three all count.
             features: Of the centres, (B, G, C).
         """
-        batch = len(points)
+        batch = points.shape[0]
         first = self.fcs[0]
         # Published weights read [coordinates, interpolated], in this order.
         projected = F.linear(features, first.weight[:, 3:])  # (B, G, C1)
