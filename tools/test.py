@@ -31,7 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--work-dir',
         help='folder for the log '
-        "(default: the config's, or work_dirs/NAME_OF_CONFIG)",
+        "(default: test/ in the config's, or in work_dirs/NAME_OF_CONFIG)",
     )
     parser.add_argument(
         '--out',
@@ -74,8 +74,10 @@ def test(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
     from mmengine.logging import print_log
 
+    from mmdet3d_act.apis.loading import initialize
     from mmdet3d_act.checkpoint import resolve_checkpoint
     from mmdet3d_act.engine import launch
+    from mmdet3d_act.engine.distributed import unwrapped
 
     cfg = launch.load_config(args.config, args.cfg_options)
     launch.require(cfg, TEST_PARTS, args.config)
@@ -83,12 +85,17 @@ def test(args: argparse.Namespace) -> None:
     cfg.load_from = resolve_checkpoint(args.checkpoint)
     cfg.resume = False
     launch.set_work_dir(cfg, args.work_dir, args.config)
+    if args.work_dir is None:
+        # The training's config stays as it is.
+        cfg.work_dir = str(Path(cfg.work_dir) / 'test')
     launch.forget_pretrained(cfg)
     if args.tta:
         launch.enable_tta(cfg, args.config, args.votes)
     launch.check_requirements(cfg, args.config, TEST_PARTS)
 
     runner = launch.build_runner(cfg)
+    # Teachers and what else is frozen are not in the checkpoint.
+    initialize(unwrapped(runner.model))
     if args.out is not None and args.out.endswith('.pkl'):
         from mmengine.evaluator import DumpResults
 

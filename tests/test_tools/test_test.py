@@ -51,3 +51,21 @@ def test_a_work_directory_means_its_last_checkpoint(folder):
     (folder / 'run' / 'last_checkpoint').write_text('/before/epoch_2.pth')
     assert run_here('test', 'toy.py', 'run', '--out', 'out.json') == 0
     assert json.loads((folder / 'out.json').read_text())['mean'] == 2.5
+
+
+def test_frozen_parts_are_loaded_and_the_config_stays(folder, monkeypatch):
+    began = []
+
+    def init_weights(model):
+        began.append(model)
+        model.net[-1].bias.data.fill_(7)
+
+    monkeypatch.setattr(ToyRegressor, 'init_weights', init_weights)
+    kept = folder / 'work_dirs' / 'toy' / 'toy.py'
+    kept.parent.mkdir(parents=True)
+    kept.write_text('of the training')
+    assert run_here('test', 'toy.py', 'toy.pth', '--out', 'out.json') == 0
+    assert len(began) == 1
+    assert json.loads((folder / 'out.json').read_text())['mean'] == 2.5
+    assert kept.read_text() == 'of the training'
+    assert (kept.parent / 'test' / 'toy.py').is_file()
