@@ -110,7 +110,8 @@ class Bench:
 def describe() -> dict[str, str]:
     """Name the day, the machine and the versions."""
     cpu = Path('/proc/cpuinfo').read_text().partition('model name')[2]
-    found = {d.name: d.version for d in importlib.metadata.distributions()}
+    packages = importlib.metadata.distributions()
+    found = {d.name.replace('_', '-'): d.version for d in packages}
     found['Python'] = platform.python_version()
     names = ('Python', 'torch', 'scipy', 'open3d', 'pykdtree', 'fpsample')
     names = (*names, 'torch-quickfps')
