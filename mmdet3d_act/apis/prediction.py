@@ -66,6 +66,8 @@ class ScanResult(NamedTuple):
         scores: (k,) probabilities or (D,), highest first; None of points.
         boxes: (D, 7), float64: middle, sizes along the axes of the file, and
             the angle about its up axis; None of other models.
+        values: What files have as the label of each class; None: its place
+            in ``classes``.
     """
 
     file: str
@@ -75,6 +77,7 @@ class ScanResult(NamedTuple):
     labels: np.ndarray
     scores: np.ndarray | None = None
     boxes: np.ndarray | None = None
+    values: tuple[int, ...] | None = None
 
 
 class Predictor(NamedTuple):
@@ -371,7 +374,8 @@ def scan_result(
         # Points that the model has not read are as the nearest that it has.
         labels = labels[cKDTree(read).query(coords)[1]]
     labels = labels.astype(np.int64)
-    return ScanResult(file, 'points', coords, classes, labels)
+    values = scans.metainfo.get('label_values')
+    return ScanResult(file, 'points', coords, classes, labels, values=values)
 
 
 def write_result(
@@ -389,16 +393,21 @@ def write_result(
     paths = [path]
     head = f'{{"file": {json.dumps(result.file)}, '
     if result.kind == 'points':
+        values = result.values or range(len(result.classes))
         paths.append(
             write_scan(
                 f'{stem}.labels',
                 result.file,
                 points=result.points,
-                labels=result.labels,
+                labels=np.array(values)[result.labels],
                 colors=colors[result.labels],
             )
         )
-        told = dict(classes=result.classes, points=_counts(result))
+        told = dict(
+            classes=result.classes,
+            labels=[*values],
+            points=_counts(result),
+        )
         path.write_text(f'{head}{json.dumps(told)[1:]}\n', encoding='utf-8')
         return paths
     entries = [

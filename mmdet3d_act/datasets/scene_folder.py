@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import logging
 import os
+import re
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +38,7 @@ _LAS = (
     'bridge deck,high noise'
 )
 _LAS_NAMES = tuple(_LAS.split(','))
+_LABEL_AND_NAME = re.compile(r'(-?\d+)[\s,;:]+(\S.*)')
 
 
 @DATASETS.register_module()
@@ -88,7 +91,6 @@ class SceneFolder(PointFolder):
         self.labels = labels
         self.columns = tuple(columns)
         self.scale = scale
-        self.values: list[int] | None = None
         self.given_axis = up_axis
         super().__init__(
             data_root,
@@ -103,7 +105,7 @@ class SceneFolder(PointFolder):
         samples = super().list_samples()
         if self.task == 'segmentation':
             told = dict(
-                label_values=self.values,
+                label_values=self._metainfo['label_values'],
                 label_column=self.labels,
                 columns=self.columns,
             )
@@ -180,14 +182,15 @@ class SceneFolder(PointFolder):
         if self.task == 'detection':
             return self._find_box_classes(listed)
         if listed:
-            self.values = list(listed)
+            self._metainfo['label_values'] = tuple(listed)
             return list(listed.values())
         values: set[int] = set()
         files = [os.path.join(self.data_root, file) for file in self.files]
         for path in files:
             try:
-                found = self._read_labels(path)
-            except BadSampleError:
+                state = os.stat(path).st_mtime_ns
+                found = find_labels(path, state, self.labels, self.columns)
+            except (OSError, BadSampleError):
                 if self.on_error == 'raise':
                     raise
                 continue  # it is reported where it is used
@@ -198,12 +201,14 @@ class SceneFolder(PointFolder):
                     f'more than {_MAX_LABELS} different labels, is it the '
                     'right column? It is named by labels (ACT_LABEL)',
                 )
-        self.values = sorted(value for value in values if value >= 0)
+        kept = tuple(sorted(value for value in values if value >= 0))
+        # Results are written with the numbers of the files.
+        self._metainfo['label_values'] = kept
         are_las = files and all(
             file.lower().endswith(LASER_FILE_SUFFIXES) for file in files
         )
         known = dict(enumerate(_LAS_NAMES if are_las else ()))
-        names = [known.get(value, str(value)) for value in self.values]
+        names = [known.get(value, str(value)) for value in kept]
         if files:
             log_once(
                 f'{self.data_root}: {len(names)} classes, by the labels of '
@@ -211,21 +216,6 @@ class SceneFolder(PointFolder):
                 logging.INFO,
             )
         return names
-
-    def _read_labels(self, path: str) -> list[int]:
-        points, _, names = read_cloud(path)
-        load = LoadPointCloud(label_column=self.labels)
-        values = np.unique(
-            load.read_labels(points, names or self.columns, path)
-        )
-        whole = np.round(np.nan_to_num(values, nan=0.5))
-        if not np.array_equal(whole, values):
-            raise BadSampleError(
-                path,
-                'expected whole numbers as labels, got '
-                f'{values[whole != values][:3].tolist()}',
-            )
-        return whole.astype(int).tolist()
 
     def _find_box_classes(self, listed: dict[int, str]) -> list[str]:
         found = [
@@ -235,7 +225,44 @@ class SceneFolder(PointFolder):
             for one in read_boxes(path)
         ]
         self._metainfo['turned_boxes'] = any(one['box'][6] for one in found)
-        return list(listed.values()) or sorted({one['label'] for one in found})
+        labels = {one['label'] for one in found}
+        unlisted = sorted(labels - set(listed.values()))
+        if listed and unlisted:
+            log_once(
+                f'{self.data_root}: boxes of {unlisted} are left out, which '
+                f'{CLASS_LIST} does not list'
+            )
+        return list(listed.values()) or sorted(labels)
+
+
+@functools.cache
+def find_labels(
+    path: str, state: int, labels: int | str, columns: tuple[str, ...]
+) -> frozenset[int]:
+    """Find the labels that points of a scan have.
+
+    The config and each split ask for them; the file is read once.
+
+    Args:
+        path: The scan.
+        state: When it was changed.
+        labels: See `SceneFolder`.
+        columns: See `SceneFolder`.
+
+    Raises:
+        BadSampleError: If they are missing, or no whole numbers.
+    """
+    points, _, names = read_cloud(path)
+    load = LoadPointCloud(label_column=labels)
+    values = np.unique(load.read_labels(points, names or columns, path))
+    whole = np.round(np.nan_to_num(values, nan=0.5))
+    if not np.array_equal(whole, values):
+        raise BadSampleError(
+            path,
+            'expected whole numbers as labels, got '
+            f'{values[whole != values][:3].tolist()}',
+        )
+    return frozenset(whole.astype(int).tolist())
 
 
 def read_class_list(path: str) -> dict[int, str]:
@@ -246,18 +273,16 @@ def read_class_list(path: str) -> dict[int, str]:
     """
     if not os.path.isfile(path):
         return {}
-    found: dict[int, str] = {}
     with reading(path, 'a name, or a label and a name, in each line'):
         with open(path, encoding='utf-8-sig') as file:
             lines = [line.strip() for line in file]
-        for line in lines:
-            first, _, name = line.replace(',', ' ').partition(' ')
-            if not line or line.startswith('#'):
-                continue
-            if first.lstrip('-').isdecimal() and name.strip():
-                found[int(first)] = name.strip()
-            else:
-                found[len(found)] = line
+        named = [line for line in lines if line and line[0] != '#']
+        matches = [_LABEL_AND_NAME.fullmatch(line) for line in named]
+        found = dict(enumerate(named))
+        if all(matches):
+            found = {int(match[1]): match[2] for match in matches if match}
+        if len(found) < len(named):
+            raise ValueError(f'{len(named)} lines name {len(found)} labels')
     return dict(sorted(found.items()))
 
 

@@ -114,6 +114,20 @@ def test_classes_of_points(scan: Path, tmp_path: Path) -> None:
     assert 'points: bed 100, chair 100, sofa 100' in summarize_result(result)
 
 
+def test_points_get_the_labels_of_the_training_files(
+    scan: Path, tmp_path: Path
+) -> None:
+    labels = np.arange(300) % 3
+    found = point_data(pts_semantic_mask=torch.from_numpy(labels))
+    known = dict(label_values=(2, 5, 6))
+    scans = open_scans(config(), [scan], 'config.py', metainfo=known)
+    network = Network(pred_pts_seg=found)
+    ((_, paths),) = predict_scans(network, scans, tmp_path, panel=64)
+    written = read_ply(str(paths[1])).points[:, -1]
+    assert written.tolist() == np.array([2, 5, 6])[labels].tolist()
+    assert json.loads(paths[0].read_text())['labels'] == [2, 5, 6]
+
+
 def test_points_that_were_not_sampled_are_as_their_neighbours(
     tmp_path: Path,
 ) -> None:

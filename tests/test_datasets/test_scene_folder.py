@@ -12,6 +12,7 @@ from mmdet3d_act.apis import prepare_config
 from mmdet3d_act.apis.training import check_files
 from mmdet3d_act.checkpoint import CheckpointError, resolve_checkpoint
 from mmdet3d_act.datasets import BadSampleError, SceneFolder
+from mmdet3d_act.datasets.scene_folder import read_class_list
 from mmdet3d_act.engine import launch
 from mmdet3d_act.registry import gravity_boxes
 from tests.mini_scannet import write_scan, write_scans
@@ -54,6 +55,7 @@ def test_labels_are_found_in_every_format(suffix: str, tmp_path: Path) -> None:
         'z',
         'none',
     )
+    assert data.metainfo['label_values'] == (0, 2, 4)
     found = data[0]
     assert found['pts_semantic_mask'].tolist() == (LABELS // 2).tolist()
     # The middle of the floor is the origin, but for a few points below it.
@@ -78,6 +80,22 @@ def test_a_list_of_classes_names_them_and_others_do_not_count(
     assert data.metainfo['classes'] == ('0', '2')
     wanted = np.array([255, 0, 1])[LABELS // 2]
     assert data[0]['pts_semantic_mask'].tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize(
+    ('text', 'classes'),
+    [
+        ('3\tdesk, chair\n-1: none\n', {-1: 'none', 3: 'desk, chair'}),
+        ('wall\n3 seater\n', {0: 'wall', 1: '3 seater'}),
+    ],
+)
+def test_lists_of_classes(text: str, classes: dict, tmp_path: Path) -> None:
+    path = tmp_path / 'classes.txt'
+    path.write_text(text)
+    assert read_class_list(str(path)) == classes
+    path.write_text('1 wall\n1 floor\n')
+    with pytest.raises(BadSampleError, match=r'classes\.txt'):
+        read_class_list(str(path))
 
 
 def test_a_column_is_named_or_counted(tmp_path: Path) -> None:
@@ -152,6 +170,17 @@ def test_boxes_lie_where_the_points_are(suffix: str, tmp_path: Path) -> None:
     expected = [*(BOX['center'] + corner), *BOX['size'], 0.3]
     got = gravity_boxes(found['gt_bboxes_3d']).numpy()
     np.testing.assert_allclose(got, [expected], atol=1e-3)
+
+
+def test_boxes_of_classes_that_are_not_listed_are_told(
+    tmp_path: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    np.save(tmp_path / 'a.npy', POINTS)
+    boxes = [BOX, dict(BOX, label='lamp')]
+    (tmp_path / 'a.json').write_text(json.dumps(boxes))
+    (tmp_path / 'classes.txt').write_text('chair\nlamp\n')
+    assert detection(tmp_path)[0]['gt_labels_3d'].tolist() == [1]
+    assert "['table'] are left out" in logged.text
 
 
 def test_boxes_are_turned_and_scaled_as_points(tmp_path: Path) -> None:

@@ -60,19 +60,26 @@ def find_label_column(
         width: Number of all columns.
         wanted: A number, also as a text, a name, or ``'auto'``: what is
             called like labels, or the last column where there are no names.
+            Of six columns without names the last may be blue: it is refused.
 
     Raises:
         ValueError: If there is none.
     """
     if str(wanted).isdecimal():
         column = int(wanted)
-        if column >= width:
+        if not 3 <= column < width:
             raise ValueError(
-                f'expected labels in column {column}, counted from 0, it has '
-                f'{width} columns'
+                f'expected labels in column {column}, counted from 0, behind '
+                f'x, y and z; it has {width} columns'
             )
         return column
     if wanted == AUTO and not names and width > 3:
+        if width == 6:
+            raise ValueError(
+                'its 6 columns have no names and may be x, y, z and colours; '
+                'name the one of the labels by label_column (ACT_LABEL=5 in '
+                'the configs of folders)'
+            )
         return width - 1
     plain = [plain_name(name) for name in names]
     looked_for = _LABELS if wanted == AUTO else [plain_name(str(wanted))]

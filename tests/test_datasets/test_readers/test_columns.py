@@ -38,6 +38,23 @@ def test_the_column_of_labels(names: tuple, wanted: str, column: int) -> None:
     assert find_label_column(names, 7, wanted) == column
 
 
+@pytest.mark.parametrize(
+    ('names', 'width', 'wanted', 'offender'),
+    [
+        ((), 6, 'auto', '6 columns'),
+        ((), 3, 'auto', 'x, y, z'),
+        ((), 6, 6, 'column 6'),
+        ((), 6, '2', 'column 2'),
+        (('red', 'a'), 5, 'kind', 'kind'),
+    ],
+)
+def test_a_column_that_may_be_no_label_is_refused(
+    names: tuple, width: int, wanted: str, offender: str
+) -> None:
+    with pytest.raises(ValueError, match=offender):
+        find_label_column(names, width, wanted)
+
+
 def test_colours_of_any_range_are_alike() -> None:
     rgb = np.array([[0, 0.5, 1], [1, 0, 0]])
     for names, whole in (
