@@ -45,6 +45,8 @@ _CLASS_SOURCES = ('folders', 'lists')
 # Clouds that a guess looks at, and points drawn on their meshes.
 _LOOKED_AT = 32
 _MESH_POINTS = 2048
+# Of fewer clouds a fifth is none.
+_MIN_DRAWN = 3
 
 
 class FolderEntry(NamedTuple):
@@ -234,6 +236,12 @@ class PointFolder(PackableDataset):
         self.split_ratio = None
         known = [name for name in SPLIT_NAMES if self._has_split(name)]
         if not known and self.split is not None:
+            if 0 < len(self.files) < _MIN_DRAWN:
+                raise ValueError(
+                    f'{self.data_root} has {len(self.files)} of at least '
+                    f'{_MIN_DRAWN} clouds that splits are drawn of; add some, '
+                    'or make folders train/ and test/'
+                )
             self.split_ratio = (0.8, 0, 0.2)
             log_once(
                 f'{self.data_root} has no splits: of {len(self.files)} clouds '

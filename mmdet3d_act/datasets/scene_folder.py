@@ -132,23 +132,30 @@ class SceneFolder(PointFolder):
 
     def find_problems(self) -> list[str]:
         """Say what is missing: scans, or boxes of scans."""
-        problems = super().find_problems()
-        if problems or self.task == 'segmentation' or not self.files:
-            return problems
-        paths = [os.path.join(self.data_root, file) for file in self.files]
-        without = [path for path in paths if not box_file(path)]
-        if len(without) == len(paths):
+        scans, _ = self._walked
+        if scans and not self.files:
+            stem = os.path.splitext(os.path.join(self.data_root, scans[0]))[0]
             return [
                 f'{self.data_root}: no scan has boxes; expected a file beside '
-                f'each, {os.path.splitext(paths[0])[0]}.json or .csv, see '
-                'docs/data.md'
+                f'each, {stem}.json or .csv, see docs/data.md'
             ]
-        if without:
+        return super().find_problems()
+
+    @functools.cached_property
+    def files(self) -> list[str]:
+        """The scans; for detection those with boxes, of which splits are."""
+        found = super().files
+        if self.task == 'segmentation':
+            return found
+        paths = [os.path.join(self.data_root, file) for file in found]
+        kept = [f for f, p in zip(found, paths, strict=True) if box_file(p)]
+        without = sorted(set(found) - set(kept))
+        if kept and without:
             log_once(
-                f'{self.data_root}: left out {len(without)} of {len(paths)} '
+                f'{self.data_root}: left out {len(without)} of {len(found)} '
                 f'scans, which have no boxes beside them: {without[0]}, ...'
             )
-        return []
+        return kept
 
     @property
     def _walked(self) -> tuple[list[str], list[str]]:

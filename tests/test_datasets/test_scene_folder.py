@@ -125,9 +125,12 @@ def test_a_column_is_named_or_counted(tmp_path: Path) -> None:
 
 
 def test_splits_are_drawn_where_there_are_none(tmp_path: Path) -> None:
+    options = dict(split_ratio='auto', pipeline=STEPS)
+    write(tmp_path / '0.npy', POINTS, LABELS)
+    with pytest.raises(ValueError, match=r'has 1 of .* folders train/'):
+        SceneFolder(str(tmp_path), 'train', **options)
     for number in range(10):
         write(tmp_path / f'{number}.npy', POINTS, LABELS)
-    options = dict(split_ratio='auto', pipeline=STEPS)
     train, test = (
         SceneFolder(str(tmp_path), split, **options)
         for split in ('train', 'test')
@@ -170,6 +173,18 @@ def test_boxes_lie_where_the_points_are(suffix: str, tmp_path: Path) -> None:
     expected = [*(BOX['center'] + corner), *BOX['size'], 0.3]
     got = gravity_boxes(found['gt_bboxes_3d']).numpy()
     np.testing.assert_allclose(got, [expected], atol=1e-3)
+
+
+def test_splits_are_drawn_of_scans_with_boxes(tmp_path: Path) -> None:
+    for number in range(50):
+        np.save(tmp_path / f'{number}.npy', POINTS)
+    for number in range(5):
+        (tmp_path / f'{number}.json').write_text(json.dumps([BOX]))
+    train, test = (
+        detection(tmp_path, split=split, split_ratio='auto')
+        for split in ('train', 'test')
+    )
+    assert (len(train), len(test)) == (4, 1)
 
 
 def test_boxes_of_classes_that_are_not_listed_are_told(
