@@ -61,6 +61,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     add('doctor', run_doctor, 'check what is installed and there', 'doctor')
     _add_trainings(add)
+    report = add(
+        'report',
+        run_report,
+        'write a web page about a run: curves, clouds, neighbours',
+        'report work_dirs/demo',
+    )
+    report.add_argument('work_dir', metavar='WORK_DIR', help='of the run')
+    report.add_argument('--out', help='the page (WORK_DIR/report.html)')
     _add_lists(add)
     _add_features(add)
     _add_predict(add)
@@ -284,6 +292,17 @@ def run_demo(args: argparse.Namespace) -> int:
 def run_pretrain(args: argparse.Namespace) -> int:
     """Run the demo's trainings on a folder of clouds."""
     return load_tool('demo').main(args)
+
+
+def run_report(args: argparse.Namespace) -> int:
+    """Write a page about a run."""
+
+    def run() -> None:
+        from mmdet3d_act.apis import write_report
+
+        print(f'Written: {write_report(args.work_dir, args.out)}')
+
+    return _run(run)
 
 
 def run_students(args: argparse.Namespace) -> int:

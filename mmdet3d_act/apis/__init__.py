@@ -19,6 +19,7 @@ from mmdet3d_act.apis.probing import (
     load_encoder,
     probe_features,
 )
+from mmdet3d_act.apis.report import write_report
 from mmdet3d_act.apis.students import (
     from_pretrained,
     list_students,
@@ -59,4 +60,5 @@ __all__ = [
     'sweep',
     'train',
     'validate',
+    'write_report',
 ]

@@ -310,10 +310,7 @@ def search(
     if embedder.meta['normalization'] != 'unit_sphere':
         few = [index / names[file] for file in paths[:_MEASURED]]
         _doubt_scale(str(query), found['centers'], few)
-    mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
-    both = (np.vstack([found['embedding'], vectors]) - mean) / (spread + 1e-6)
-    both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-12)
-    likeness = both[1:] @ both[0]
+    likeness = cosines(found['embedding'][None], vectors)[0]
     itself = os.path.realpath(query)
     nearest = [
         Neighbor(paths[row], float(likeness[row]))
@@ -321,6 +318,27 @@ def search(
         if os.path.realpath(paths[row]) != itself
     ]
     return nearest[:top], faults
+
+
+def cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Compare features, standardised over all vectors, by their cosine.
+
+    Args:
+        queries: (Q, C).
+        vectors: (V, C).
+
+    Returns:
+        (Q, V), from -1 to 1.
+    """
+    mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
+    queries, vectors = (
+        scaled
+        / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-12)
+        for scaled in (
+            (x - mean) / (spread + 1e-6) for x in (queries, vectors)
+        )
+    )
+    return queries @ vectors.T
 
 
 def _turned_embedder(embedder: Embedder, up_axis: str | None) -> Embedder:

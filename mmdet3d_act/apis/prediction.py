@@ -295,6 +295,9 @@ def predict_scans(
             sheet = dict(legend=legend, panel=panel, **view)
             paths.append(draw_scene_panels([row], f'{stem}.png', **sheet))
             if html:
+                view['legend'] = dict(
+                    zip(classes, colors.tolist(), strict=True)
+                )
                 page = f'{stem}.html'
                 paths.append(write_html([row], page, heading=name, **view))
         yield result, paths

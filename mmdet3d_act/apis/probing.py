@@ -22,6 +22,7 @@ from mmdet3d_act.evaluation.probes import FitTally
 from mmdet3d_act.models.autoencoders import DiscreteVAE
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
+from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.registry import MODELS, registered_classes
 
 UNTRAINED = 'untrained'
@@ -141,7 +142,7 @@ def extract_features(
     report(0, len(dataset))
     for batch in loader:
         data = prepare(batch)
-        pooled = _pooled_features(encoder, data['inputs'])
+        pooled = encode_inputs(encoder, data['inputs'])[2]
         pooled = {name: value.float().cpu() for name, value in pooled.items()}
         for row, sample in enumerate(data['data_samples']):
             known = dict(sample.items()) | dict(sample.metainfo_items())
@@ -157,18 +158,27 @@ def extract_features(
     return found
 
 
-def _pooled_features(
+def encode_inputs(
     encoder: nn.Module, inputs: dict[str, Tensor]
-) -> dict[str, Tensor]:
+) -> tuple[PointPatches, Tensor, dict[str, Tensor]]:
+    """Encode clouds: their patches, features (B, G, C), and pooled ones.
+
+    Args:
+        encoder: From :func:`load_encoder`.
+        inputs: As the preprocessor gives them.
+    """
     if not isinstance(encoder, DiscreteVAE):
         patches = encoder.group(
             inputs['points'],
             inputs.get('center_indices'),
             inputs.get('neighbor_indices'),
         )
-        return encoder.encode(patches).pooled()
-    features = encoder.encode(encoder.group(**inputs), noise=False)
-    return {'max': features.amax(dim=1), 'mean': features.mean(dim=1)}
+        encoded = encoder.encode(patches)
+        return patches, encoded.features, encoded.pooled()
+    patches = encoder.group(**inputs)
+    features = encoder.encode(patches, noise=False)
+    pooled = {'max': features.amax(dim=1), 'mean': features.mean(dim=1)}
+    return patches, features, pooled
 
 
 def probe_features(

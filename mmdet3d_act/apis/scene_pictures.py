@@ -31,6 +31,8 @@ from mmdet3d_act.visualization.scenes import (
     plain_panel,
 )
 
+# Of the boxes that a web page holds.
+LOWEST_SCORE = 0.05
 # Models of ours that find neither boxes nor classes of points.
 _OTHER_MODELS = (DiscreteVAE, Distiller, PointClassifier)
 SCENE_CONFIG = (
@@ -111,7 +113,9 @@ def draw_scenes(
     ]
     if html:
         path = path.with_suffix('.html')
-        paths.append(write_html(rows, path, up_axis=up_axis, heading='Scenes'))
+        legend = dict(zip(classes, colors.tolist(), strict=True))
+        view = dict(legend=legend, up_axis=up_axis, heading='Scenes')
+        paths.append(write_html(rows, path, **view))
     return paths
 
 
@@ -167,15 +171,27 @@ def scene_panels(
         seen |= set(gt_labels.tolist())
     found = sample.get('pred_instances_3d')
     if found is not None:
-        boxes, best, _ = likely_boxes(found, min_score)
-        number = counted(len(boxes), 'box', 'boxes')
+        # Web pages show those of lower scores, too, where they are asked for.
+        lowest = min(min_score, LOWEST_SCORE)
+        boxes, best, scores = likely_boxes(found, lowest)
+        likely = scores >= min_score
+        number = counted(int(likely.sum()), 'box', 'boxes')
         caption = f'{number} of score >= {min_score:g}'
-        if not len(boxes) and len(found['scores_3d']):
+        if not likely.any() and len(found['scores_3d']):
             caption += f', the best has {float(found["scores_3d"].max()):.2g}'
         panels.append(
-            box_panel('predicted', points, boxes, best, colors, caption)
+            box_panel(
+                'predicted',
+                points,
+                boxes,
+                best,
+                colors,
+                caption,
+                scores,
+                min_score,
+            )
         )
-        seen |= set(best.tolist())
+        seen |= set(best[likely].tolist())
     if len(panels) == 1:
         raise ValueError(
             f'{panels[0].title} has neither boxes nor classes of points; give '

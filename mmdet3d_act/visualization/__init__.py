@@ -6,13 +6,21 @@ shown together is rows of :class:`Panel`: ``reconstructions``, ``scenes`` and
 """
 
 from .html import write_html
-from .plots import CurvePoint, draw_confusion, draw_curves, write_confusion
+from .plots import (
+    CurvePoint,
+    curves_svg,
+    draw_confusion,
+    draw_curves,
+    write_confusion,
+)
 from .ply import write_ply, write_ply_files
-from .sheet import Panel, draw_sheet, render_sheet
+from .sheet import Boxes, Panel, draw_sheet, render_sheet
 
 __all__ = [
+    'Boxes',
     'CurvePoint',
     'Panel',
+    'curves_svg',
     'draw_confusion',
     'draw_curves',
     'draw_sheet',

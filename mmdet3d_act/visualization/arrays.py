@@ -18,14 +18,6 @@ PALETTE = np.array(
     dtype=np.float64,
 ) / 255  # fmt: skip
 
-_GRADIENT = np.array(
-    [
-        [44, 62, 120], [45, 112, 155], [62, 160, 158], [140, 196, 132],
-        [240, 203, 110],
-    ],
-    dtype=np.float64,
-) / 255  # fmt: skip
-
 _GREY = 0.78
 _AXES = {'x': (1, 2, 0), 'y': (2, 0, 1), 'z': (0, 1, 2)}
 
@@ -105,9 +97,22 @@ def height_colors(
     span = height if like is None else upright(like, up_axis)[:, 2]
     low, high = np.percentile(span, 2), np.percentile(span, 98)
     share = np.clip((height - low) / max(high - low, 1e-9), 0, 1)
-    knots = np.linspace(0, 1, len(_GRADIENT))
-    columns = [np.interp(share, knots, column) for column in _GRADIENT.T]
-    return np.stack(columns, axis=1)
+    return scale_colors(share)
+
+
+def scale_colors(shares: np.ndarray, name: str = 'viridis') -> np.ndarray:
+    """Colour values from 0 to 1, so that all readers see which is more.
+
+    Args:
+        shares: (N,).
+        name: Of a colour map of matplotlib.
+
+    Returns:
+        (N, 3) in [0, 1].
+    """
+    from matplotlib import colormaps
+
+    return colormaps[name](np.asarray(shares, dtype=float))[..., :3]
 
 
 def label_colors(labels: np.ndarray) -> np.ndarray:

@@ -1,19 +1,25 @@
-"""A web page with clouds to turn by the mouse; one file, no network."""
+"""A web page with clouds to turn and to click; one file, no network.
+
+WebGL is three.js, as trimesh brings it.
+"""
 
 from __future__ import annotations
 
 import base64
 import html as html_text
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .arrays import upright
-from .sheet import Panel
+from .arrays import scale_colors, upright
+from .sheet import EDGES, Panel
+
+SIMILARITY = 'similarity to a clicked patch'
 
 
 def write_html(
@@ -22,33 +28,67 @@ def write_html(
     *,
     up_axis: str = 'y',
     heading: str = 'Point clouds',
+    legend: Mapping[str, Sequence[float]] | None = None,
+    above: str = '',
+    gallery: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write panels in rows as a self-contained page; return its path.
 
-    Dragging turns all clouds together, the wheel zooms, a double click
-    resets. The page needs no network, no graphics card and no library.
+    Dragging or the arrow keys turn all clouds together, the wheel or + and -
+    zoom, a double click or 0 resets. A choice of colours is there where
+    panels have `views`; a click shows which patches are like the clicked one
+    where they have `patches`; a slider where boxes have scores.
 
     Args:
         rows: As of a sheet.
         path: The file, ending in .html; its folder is made.
         up_axis: 'x', 'y' or 'z'.
         heading: Title of the page.
+        legend: Colours in [0, 1] by name.
+        above: HTML between the heading and the clouds.
+        gallery: Clouds to search in: ``items``, a dict of ``name`` and
+            ``image`` (a data URL) each, and ``neighbors``: by a title, for
+            each item, pairs of an item and a similarity.
     """
-    columns = max(len(row) for row in rows)
-    clouds = []
-    for row in rows:
-        blanks = [Panel()] * (columns - len(row))
-        clouds += [_entry(panel, up_axis) for panel in [*row, *blanks]]
-    data = json.dumps({'columns': columns, 'clouds': clouds})
+    data = {
+        'rows': [[_entry(panel, up_axis) for panel in row] for row in rows],
+        'columns': max((len(row) for row in rows), default=1),
+        'similarity': SIMILARITY,
+        'scale': _encoded(_bytes(scale_colors(np.arange(256) / 255))),
+        'legend': {
+            name: _bytes(np.array(color)).tolist()
+            for name, color in (legend or {}).items()
+        },
+        'gallery': gallery,
+    }
     # "</" would end the script element that holds the data.
-    data = data.replace('</', '<\\/')
+    text = json.dumps(data, allow_nan=False).replace('</', '<\\/')
     page = _template('viewer.html')
-    page = page.replace('@HEADING@', html_text.escape(heading))
-    page = page.replace('@SCRIPT@', _template('viewer.js'))
+    for name, part in (
+        ('HEADING', html_text.escape(heading)),
+        ('ABOVE', above),
+        ('LIBRARY', three_js()),
+        ('SCRIPT', _template('viewer.js')),
+        ('DATA', text),
+    ):
+        page = page.replace(f'@{name}@', part)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.replace('@DATA@', data), encoding='utf-8')
+    path.write_text(page, encoding='utf-8')
     return path
+
+
+@cache
+def three_js() -> str:
+    """Take three.js out of the page that trimesh makes of a scene."""
+    import trimesh
+    from trimesh.viewer import scene_to_html
+
+    scene = trimesh.Scene(trimesh.PointCloud(np.eye(3)))
+    page = scene_to_html(scene)
+    # Behind the library is what draws trimesh's own scene.
+    start = page.index('<script>') + len('<script>')
+    return page[start : page.index('var camera', start)]
 
 
 def _template(name: str) -> str:
@@ -64,20 +104,41 @@ def _entry(panel: Panel, up_axis: str) -> dict[str, Any]:
     finer than any screen.
     """
     texts = (panel.title, panel.caption, panel.message)
-    title = ' · '.join(text for text in texts if text)
+    entry: dict[str, Any] = {'title': ' · '.join(filter(None, texts))}
     if panel.points is None:
-        return {'title': title, 'count': 0, 'positions': '', 'colors': ''}
-    turned = upright(panel.points, up_axis)
-    offset = turned - (turned.min(axis=0) + turned.max(axis=0)) / 2
-    radius = max(float(np.linalg.norm(offset, axis=1).max()), 1e-9)
-    scaled = np.round(offset / radius * 32767)
-    tones = np.round(255 * np.asarray(panel.colors))
-    return {
-        'title': title,
-        'count': len(turned),
-        'positions': _encoded(scaled.astype('<i2')),
-        'colors': _encoded(tones.astype(np.uint8)),
+        return entry | {'count': 0}
+    points = upright(panel.points, up_axis)
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    radius = max(float(np.linalg.norm(points - middle, axis=1).max()), 1e-9)
+    scaled = (points - middle) / radius * 32767
+    entry |= {
+        'count': len(points),
+        'positions': _encoded(np.round(scaled).astype('<i2')),
+        'colors': {'': _encoded(_bytes(panel.colors))},
     }
+    for name, colors in (panel.views or {}).items():
+        entry['colors'][name] = _encoded(_bytes(colors))
+    if panel.patches is not None:
+        labels, likeness = panel.patches
+        entry['patches'] = np.asarray(labels).tolist()
+        entry['likeness'] = _bytes((likeness + 1) / 2).tolist()
+    if panel.boxes is not None:
+        one = panel.boxes
+        corners = upright(one.corners[:, EDGES].reshape(-1, 3), up_axis)
+        edges = np.round((corners - middle) / radius, 4)
+        entry['boxes'] = {
+            'edges': edges.reshape(len(one.corners), -1).tolist(),
+            'colors': _bytes(one.colors).tolist(),
+            'scores': one.scores
+            if one.scores is None
+            else one.scores.tolist(),
+            'least': one.min_score,
+        }
+    return entry
+
+
+def _bytes(shares: Any) -> np.ndarray:  # noqa: ANN401
+    return np.round(255 * np.asarray(shares).clip(0, 1)).astype(np.uint8)
 
 
 def _encoded(array: np.ndarray) -> str:

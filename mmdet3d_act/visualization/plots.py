@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from .arrays import PALETTE
 
 # Beyond so many classes the cells are too small for numbers.
 _NUMBERED = 20
@@ -146,3 +149,44 @@ def draw_curves(
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path
+
+
+def curves_svg(
+    charts: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+) -> str:
+    """Draw charts of curves beside each other, as SVG to put into a page.
+
+    Text and axes take the colour of the page's text.
+
+    Args:
+        charts: By title, pairs (x, y) by the name of each curve.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(charts))
+    lines = -(-len(charts) // columns)
+    # Text stays text; equal charts are equal files.
+    with rc_context({'svg.fonttype': 'none', 'svg.hashsalt': 'curves'}):
+        size = (4.4 * columns, 2.8 * lines)
+        figure = Figure(figsize=size, layout='constrained')
+        figure.patch.set_alpha(0)
+        places = figure.subplots(lines, columns, squeeze=False).flat
+        for axes, title in zip(places, charts, strict=False):
+            for index, (name, pairs) in enumerate(charts[title].items()):
+                x, y = zip(*pairs, strict=True)
+                color = PALETTE[index % len(PALETTE)]
+                marker = 'o' if len(x) < 2 else None
+                axes.plot(x, y, label=name, color=color, marker=marker)
+            axes.set_title(title, fontsize=10)
+            axes.patch.set_alpha(0)
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize=8, framealpha=0)
+        for axes in [*places]:
+            axes.set_axis_off()
+        text = StringIO()
+        none = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
+        figure.savefig(text, format='svg', metadata=none)
+    found = text.getvalue()
+    found = found[found.index('<svg') :].replace('#000000', 'currentColor')
+    return found.replace('<text ', '<text fill="currentColor" ')

@@ -14,20 +14,13 @@ from mmdet3d_act.text import counted
 
 from .arrays import height_colors, to_numpy, to_points, upright
 from .rasterizer import fit_frame
-from .sheet import Panel, draw_sheet
+from .sheet import Boxes, Panel, draw_sheet
 
 MAX_POINTS = 40_000  # of a scene that are drawn
-EDGE = 100  # points along an edge of a box
 ELEVATION = np.deg2rad(48.0)
 _PALE = 0.8
 _RIGHT, _WRONG = (0.78, 0.82, 0.86), (0.80, 0.20, 0.20)
 _UNLABELLED = 0.88
-# Pairs of corners between which the edges of a box run.
-_EDGES = [
-    *((i, (i + 1) % 4) for i in range(4)),
-    *((4 + i, 4 + (i + 1) % 4) for i in range(4)),
-    *((i, i + 4) for i in range(4)),
-]
 
 
 def thin_out(points: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
@@ -40,23 +33,6 @@ def thin_out(points: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     number = min(len(points), MAX_POINTS)
     chosen = np.linspace(0, len(points) - 1, number).astype(np.int64)
     return [one[chosen] for one in (points, *others)]
-
-
-def box_edges(boxes: Any) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN401
-    """Place points along the edges of boxes.
-
-    Args:
-        boxes: (n, 6 or 7): middle, sizes, perhaps yaw.
-
-    Returns:
-        (E, 3), and the box of each, int64 (E,).
-    """
-    boxes = torch.as_tensor(to_numpy(boxes)).double()
-    edges = box_corners(boxes).numpy()[:, _EDGES]  # (n, 12, 2, 3)
-    start, end = edges[:, :, :1], edges[:, :, 1:]
-    places = start + np.linspace(0, 1, EDGE)[:, None] * (end - start)
-    owners = np.repeat(np.arange(len(boxes)), len(_EDGES) * EDGE)
-    return places.reshape(-1, 3), owners
 
 
 def plain_panel(title: str, points: Any) -> Panel:  # noqa: ANN401
@@ -77,6 +53,8 @@ def box_panel(
     labels: Any,  # noqa: ANN401
     colors: np.ndarray,
     caption: str = '',
+    scores: Any = None,  # noqa: ANN401
+    min_score: float = 0.0,
 ) -> Panel:
     """Make a panel with pale points and boxes in the colours of classes.
 
@@ -87,17 +65,20 @@ def box_panel(
         labels: (n,).
         colors: Of the classes, (C, 3) in [0, 1].
         caption: Of the panel; their number by default.
+        scores: (n,), or None.
+        min_score: Of the boxes that are drawn; web pages have a slider.
     """
     (points,) = thin_out(to_points(points))
     grey = 0.45 * height_colors(points, 'z') + 0.55 * _PALE
-    edges, owners = box_edges(boxes)
     labels = to_numpy(labels).astype(np.int64)
-    tint = colors[labels[owners]]
+    corners = box_corners(torch.as_tensor(to_numpy(boxes)).double()).numpy()
+    scores = None if scores is None else to_numpy(scores)
     return Panel(
         title,
-        np.concatenate([points, edges]),
-        np.concatenate([grey, tint]),
+        points,
+        grey,
         caption or counted(len(labels), 'box', 'boxes'),
+        boxes=Boxes(corners, colors[labels], scores, min_score),
     )
 
 

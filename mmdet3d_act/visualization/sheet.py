@@ -23,8 +23,42 @@ _LETTER = 7.5  # width of a wide one
 _INK = (0.18, 0.20, 0.24)
 _PALE = (0.41, 0.45, 0.49)
 _FAULT = (0.63, 0.16, 0.16)
+_EDGE = 100  # points along an edge of a box
+# Pairs of corners between which the edges of a box run.
+EDGES = [
+    *((i, (i + 1) % 4) for i in range(4)),
+    *((4 + i, 4 + (i + 1) % 4) for i in range(4)),
+    *((i, i + 4) for i in range(4)),
+]
 # Per inch; a power of two, so that sizes become whole numbers again.
 _DPI = 64
+
+
+class Boxes(NamedTuple):
+    """Boxes of a panel; their edges are drawn, and are none of its points.
+
+    Attributes:
+        corners: (n, 8, 3), the face below, then the one above.
+        colors: (n, 3) in [0, 1].
+        scores: (n,), or None.
+        min_score: Boxes of lower scores are there for web pages only.
+    """
+
+    corners: np.ndarray
+    colors: np.ndarray
+    scores: np.ndarray | None = None
+    min_score: float = 0.0
+
+    def edge_points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Place points along the edges: (E, 3), and their colours."""
+        seen = np.ones(len(self.corners), dtype=bool)
+        if self.scores is not None:
+            seen = self.scores >= self.min_score
+        edges = self.corners[seen][:, EDGES]  # (n, 12, 2, 3)
+        start, end = edges[:, :, :1], edges[:, :, 1:]
+        places = start + np.linspace(0, 1, _EDGE)[:, None] * (end - start)
+        tint = self.colors[seen].repeat(len(EDGES) * _EDGE, axis=0)
+        return places.reshape(-1, 3), tint
 
 
 class Panel(NamedTuple):
@@ -38,6 +72,10 @@ class Panel(NamedTuple):
         frame: What the picture shows; None fits the cloud.
         message: Stands where there are no points.
         fault: Whether the message tells of something wrong.
+        boxes: Drawn above the points.
+        views: Other colours of the points by name, for web pages.
+        patches: The patch of each point, integers (P,), and how alike the
+            features of patches are, (G, G) from -1 to 1, for web pages.
     """
 
     title: str = ''
@@ -47,6 +85,9 @@ class Panel(NamedTuple):
     frame: Frame | None = None
     message: str = ''
     fault: bool = False
+    boxes: Boxes | None = None
+    views: Mapping[str, np.ndarray] | None = None
+    patches: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def render_sheet(
@@ -137,8 +178,13 @@ def _beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 def _picture(one: Panel, up_axis: str, size: int) -> np.ndarray:
     if one.points is not None and one.colors is not None:
-        turned = upright(one.points, up_axis)
-        return draw_points(turned, one.colors, size, frame=one.frame)
+        points, colors = one.points, one.colors
+        if one.boxes is not None:
+            places, tint = one.boxes.edge_points()
+            points = np.concatenate([points, places])
+            colors = np.concatenate([colors, tint])
+        turned = upright(points, up_axis)
+        return draw_points(turned, colors, size, frame=one.frame)
     picture = _white(size, size)
     if one.message:
         picture[[0, -1]] = picture[:, [0, -1]] = 224

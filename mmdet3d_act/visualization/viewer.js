@@ -1,140 +1,266 @@
 'use strict';
 
-// Draws every cloud into its own canvas with a depth buffer kept by hand.
-const CAMERA = 5;
 const START = { azimuth: 0.7, elevation: 0.38, zoom: 1 };
+const data = JSON.parse(document.getElementById('data').textContent);
 const view = { ...START };
+const state = { mode: '', least: 0 };
+const panels = [];
+const ray = new THREE.Raycaster();
+const camera = new THREE.PerspectiveCamera(30, 1, 0.1, 50);
+let renderer = null;
+let waiting = false;
+
+function make(tag, text, parent, attributes) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  Object.assign(element, attributes);
+  parent.append(element);
+  return element;
+}
 
 function unpack(text) {
-  const raw = atob(text);
-  const bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return bytes;
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-function readCloud(entry) {
-  const positions = new Int16Array(unpack(entry.positions).buffer);
-  return { count: entry.count, positions, colors: unpack(entry.colors) };
-}
+const scale = unpack(data.scale);
 
-// The elements of a ball of this radius: offsets, depth and brightness.
-function makeBall(radius) {
-  const ball = [];
-  const reach = Math.ceil(radius);
-  for (let y = -reach; y <= reach; y++) {
-    for (let x = -reach; x <= reach; x++) {
-      const rest = radius * radius - x * x - y * y;
-      if (rest < 0) continue;
-      const z = Math.sqrt(rest);
-      const light = (-0.45 * x - 0.55 * y + 0.7 * z) / radius;
-      ball.push([x, y, z, 0.52 + 0.55 * Math.max(light, 0)]);
-    }
-  }
-  return ball;
-}
-
-function drawCloud(cloud, pixels, size, camera) {
-  const { positions, colors, count } = cloud;
-  const depth = new Float32Array(size * size).fill(Infinity);
-  pixels.fill(255);
-  const share = Math.min(0.022, Math.max(0.005, 0.42 / Math.sqrt(count)));
-  const ball = makeBall(Math.max(1.3, share * size * camera.zoom));
-  const sinA = Math.sin(camera.azimuth), cosA = Math.cos(camera.azimuth);
-  const sinE = Math.sin(camera.elevation), cosE = Math.cos(camera.elevation);
-  for (let i = 0; i < count; i++) {
-    const x = positions[3 * i] / 32767;
-    const y = positions[3 * i + 1] / 32767;
-    const z = positions[3 * i + 2] / 32767;
-    const along = cosA * x + sinA * y;
-    const away = -(cosE * along + sinE * z);
-    const scale = 0.47 * size * camera.zoom * CAMERA / (CAMERA + away);
-    const column = Math.round(size / 2 + scale * (cosA * y - sinA * x));
-    const row = Math.round(size / 2 - scale * (cosE * z - sinE * along));
-    const haze = 0.45 * Math.min(1, Math.max(0, (away + 1) / 2));
-    for (const [dx, dy, dz, light] of ball) {
-      const px = column + dx, py = row + dy;
-      if (px < 0 || py < 0 || px >= size || py >= size) continue;
-      const at = py * size + px;
-      const near = away - dz * 2 / size;
-      if (near >= depth[at]) continue;
-      depth[at] = near;
-      for (let c = 0; c < 3; c++) {
-        const tone = colors[3 * i + c] * (1 - haze) + 237 * haze;
-        pixels[4 * at + c] = Math.min(255, tone * light);
-      }
-    }
-  }
-}
-
-function makePanel(entry) {
-  const figure = document.createElement('figure');
+// A round point: three.js draws squares.
+function disc() {
   const canvas = document.createElement('canvas');
-  const caption = document.createElement('figcaption');
-  const count = document.createElement('span');
-  caption.textContent = entry.title;
-  if (entry.count) count.textContent = entry.count + ' points';
-  caption.append(count);
-  figure.append(canvas, caption);
-  return { figure, canvas, cloud: readCloud(entry) };
+  canvas.width = canvas.height = 32;
+  const context = canvas.getContext('2d');
+  context.fillStyle = '#fff';
+  context.arc(16, 16, 15, 0, 7);
+  context.fill();
+  return new THREE.CanvasTexture(canvas);
 }
 
-function drawPanel(panel) {
+function makePanel(entry, row, round) {
+  const figure = make('figure', '', document.getElementById('sheet'));
+  const panel = { entry, row, figure, scene: new THREE.Scene() };
+  if (entry.count) {
+    panel.canvas = make('canvas', '', figure, { tabIndex: 0 });
+    panel.canvas.setAttribute('role', 'img');
+    panel.canvas.setAttribute('aria-label', entry.title);
+    const geometry = new THREE.BufferGeometry();
+    const positions = new Int16Array(unpack(entry.positions).buffer);
+    panel.colors = new THREE.BufferAttribute(new Uint8Array(3 * entry.count), 3, true);
+    geometry.setAttribute('position', new THREE.BufferAttribute(Float32Array.from(positions, (value) => value / 32767), 3));
+    geometry.setAttribute('color', panel.colors);
+    const size = Math.min(0.11, Math.max(0.02, 2.4 / Math.sqrt(entry.count)));
+    panel.points = new THREE.Points(geometry, new THREE.PointsMaterial({ size, map: round, alphaTest: 0.5, vertexColors: true }));
+    panel.scene.add(panel.points);
+    listen(panel);
+  }
+  panel.caption = make('figcaption', entry.title, figure);
+  panel.count = make('span', '', panel.caption);
+  panels.push(panel);
+}
+
+// The boxes of the panel whose scores are high enough, as lines.
+function paintBoxes(panel) {
+  const boxes = panel.entry.boxes;
+  if (!boxes) return 0;
+  if (panel.lines) panel.scene.remove(panel.lines);
+  const shown = boxes.edges.map((_, i) => i).filter((i) => !boxes.scores || boxes.scores[i] >= state.least);
+  const geometry = new THREE.BufferGeometry();
+  const places = shown.flatMap((i) => boxes.edges[i]);
+  const tints = shown.flatMap((i) => Array(24).fill(boxes.colors[i]).flat());
+  geometry.setAttribute('position', new THREE.Float32BufferAttribute(places, 3));
+  geometry.setAttribute('color', new THREE.BufferAttribute(Uint8Array.from(tints), 3, true));
+  panel.lines = new THREE.LineSegments(geometry, new THREE.LineBasicMaterial({ vertexColors: true }));
+  panel.scene.add(panel.lines);
+  return shown.length;
+}
+
+function paint(panel) {
+  const { entry } = panel;
+  if (!entry.count) return;
+  const patch = panels.find((one) => one.row === panel.row && one.patch !== undefined)?.patch;
+  if (state.mode === data.similarity && entry.likeness && patch !== undefined) {
+    entry.patches.forEach((own, i) => {
+      const at = 3 * entry.likeness[patch][own];
+      panel.colors.array.set(scale.subarray(at, at + 3), 3 * i);
+    });
+  } else {
+    panel.colors.array.set(unpack(entry.colors[state.mode] || entry.colors['']));
+  }
+  panel.colors.needsUpdate = true;
+  const boxes = paintBoxes(panel);
+  panel.count.textContent = `\n${entry.count} points` + (entry.boxes ? `, ${boxes} boxes shown` : '');
+}
+
+function redraw() {
+  if (waiting || !renderer) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    const flat = Math.cos(view.elevation), away = 3.9 / view.zoom;
+    camera.position.set(away * flat * Math.cos(view.azimuth), away * flat * Math.sin(view.azimuth), away * Math.sin(view.elevation));
+    camera.up.set(0, 0, 1);
+    camera.lookAt(0, 0, 0);
+    camera.updateMatrixWorld();
+    panels.forEach(draw);
+  });
+}
+
+// All panels share one renderer: browsers allow a few WebGL contexts only.
+function draw(panel) {
+  if (!panel.canvas) return;
   const box = panel.canvas.getBoundingClientRect();
   if (box.bottom < 0 || box.top > window.innerHeight) return;
-  const ratio = Math.min(window.devicePixelRatio || 1, 2);
-  const size = Math.max(64, Math.round(box.width * ratio));
-  if (panel.canvas.width !== size) {
-    panel.canvas.width = panel.canvas.height = size;
-  }
+  const size = Math.max(64, Math.round(box.width * Math.min(window.devicePixelRatio || 1, 2)));
+  if (panel.canvas.width !== size) panel.canvas.width = panel.canvas.height = size;
+  renderer.setSize(size, size, false);
+  renderer.render(panel.scene, camera);
   const context = panel.canvas.getContext('2d');
-  const image = context.createImageData(size, size);
-  drawCloud(panel.cloud, image.data, size, view);
-  context.putImageData(image, 0, 0);
+  context.clearRect(0, 0, size, size);
+  context.drawImage(renderer.domElement, 0, 0);
 }
 
-function startViewer() {
-  const data = JSON.parse(document.getElementById('data').textContent);
-  const sheet = document.getElementById('sheet');
-  if (data.columns) {
-    sheet.style.gridTemplateColumns = `repeat(${data.columns}, 1fr)`;
-  }
-  const panels = data.clouds.map(makePanel);
-  panels.forEach((panel) => sheet.append(panel.figure));
-  let waiting = false;
-  const redraw = () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      panels.forEach(drawPanel);
-    });
-  };
-  for (const { canvas } of panels) {
-    canvas.addEventListener('pointerdown', (event) => {
-      canvas.setPointerCapture(event.pointerId);
-    });
-    canvas.addEventListener('pointermove', (event) => {
-      if (!event.buttons) return;
-      view.azimuth -= 0.01 * event.movementX;
-      const tilted = view.elevation + 0.01 * event.movementY;
-      view.elevation = Math.min(1.57, Math.max(-1.57, tilted));
-      redraw();
-    });
-    canvas.addEventListener('wheel', (event) => {
-      event.preventDefault();
-      const factor = Math.exp(-0.001 * event.deltaY);
-      view.zoom = Math.min(8, Math.max(0.3, view.zoom * factor));
-      redraw();
-    }, { passive: false });
-    canvas.addEventListener('dblclick', () => {
-      Object.assign(view, START);
-      redraw();
-    });
-  }
-  window.addEventListener('resize', redraw);
-  window.addEventListener('scroll', redraw);
+function repaint() {
+  panels.forEach(paint);
   redraw();
 }
 
-if (typeof document !== 'undefined') startViewer();
-if (typeof module !== 'undefined') module.exports = { readCloud, drawCloud };
+function turn(azimuth, elevation, zoom = 1) {
+  view.azimuth += azimuth;
+  view.elevation = Math.min(1.55, Math.max(-1.55, view.elevation + elevation));
+  view.zoom = Math.min(12, Math.max(0.3, view.zoom * zoom));
+  redraw();
+}
+
+function choosePatch(panel, patch) {
+  if (!panel.entry.likeness) return;
+  panels.filter((one) => one.row === panel.row).forEach((one) => { one.patch = patch; });
+  chooseMode(data.similarity);
+}
+
+// The nearest point below the mouse, if there is one.
+function pick(panel, event) {
+  const box = panel.canvas.getBoundingClientRect();
+  const place = { x: 2 * (event.clientX - box.left) / box.width - 1, y: 1 - 2 * (event.clientY - box.top) / box.height };
+  ray.params.Points.threshold = 0.05;
+  ray.setFromCamera(place, camera);
+  const hit = ray.intersectObject(panel.points)[0];
+  if (hit) choosePatch(panel, panel.entry.patches?.[hit.index]);
+}
+
+function listen(panel) {
+  const { canvas, entry } = panel;
+  let moved = 0;
+  canvas.addEventListener('pointerdown', (event) => {
+    moved = 0;
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener('pointermove', (event) => {
+    if (!event.buttons) return;
+    moved += Math.abs(event.movementX) + Math.abs(event.movementY);
+    turn(-0.01 * event.movementX, 0.01 * event.movementY);
+  });
+  canvas.addEventListener('click', (event) => { if (moved < 5) pick(panel, event); });
+  canvas.addEventListener('wheel', (event) => {
+    event.preventDefault();
+    turn(0, 0, Math.exp(-0.001 * event.deltaY));
+  }, { passive: false });
+  const reset = () => { Object.assign(view, START); redraw(); };
+  canvas.addEventListener('dblclick', reset);
+  const keys = {
+    ArrowLeft: () => turn(-0.1, 0), ArrowRight: () => turn(0.1, 0), ArrowUp: () => turn(0, 0.1), ArrowDown: () => turn(0, -0.1),
+    '+': () => turn(0, 0, 1.1), '-': () => turn(0, 0, 1 / 1.1), 0: reset,
+    Enter: () => choosePatch(panel, ((panel.patch ?? -1) + 1) % (entry.likeness?.length || 1)),
+  };
+  canvas.addEventListener('keydown', (event) => {
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+}
+
+function chooseMode(mode) {
+  state.mode = mode;
+  const select = document.querySelector('#bar select');
+  if (select) select.value = mode;
+  repaint();
+}
+
+function makeBar() {
+  const bar = document.getElementById('bar');
+  const entries = data.rows.flat();
+  const modes = new Set(entries.flatMap((entry) => Object.keys(entry.colors || {})).filter(Boolean));
+  if (entries.some((entry) => entry.likeness)) modes.add(data.similarity);
+  if (modes.size) {
+    const select = make('select', '', make('label', 'Colours: ', bar));
+    for (const mode of modes) make('option', mode, select, { value: mode });
+    select.addEventListener('change', () => chooseMode(select.value));
+    state.mode = [...modes][0];
+    document.getElementById('help').append(' A click, or Enter, chooses a patch: yellow patches have like features, dark blue ones opposite ones.');
+  }
+  const scored = entries.filter((entry) => entry.boxes?.scores);
+  if (scored.length) {
+    state.least = scored[0].boxes.least;
+    const label = make('label', 'Boxes of score ', bar);
+    const slider = make('input', '', label, { type: 'range', min: 0, max: 1, step: 0.01, value: state.least });
+    const value = make('output', ` >= ${state.least}`, label);
+    slider.addEventListener('input', () => {
+      state.least = Number(slider.value);
+      value.textContent = ` >= ${slider.value}`;
+      repaint();
+    });
+  }
+  const legend = make('span', '', bar);
+  for (const [name, color] of Object.entries(data.legend)) {
+    make('i', '', legend).style.background = `rgb(${color})`;
+    legend.append(name);
+  }
+}
+
+function makeGallery() {
+  if (!data.gallery) return;
+  const { items, neighbors } = data.gallery;
+  const place = document.getElementById('gallery');
+  make('h2', 'Nearest neighbours', place);
+  make('p', data.gallery.note, place);
+  const answers = make('div', '', place);
+  const shelf = make('div', '', place, { className: 'shelf' });
+  const tile = (index, text, parent) => {
+    const button = make('button', '', parent, { type: 'button' });
+    make('img', '', button, { src: items[index].image, alt: '' });
+    button.append(`${items[index].name}${text}`);
+    button.addEventListener('click', () => show(index));
+    return button;
+  };
+  const all = items.map((_, index) => tile(index, '', shelf));
+  const show = (index) => {
+    all.forEach((button, i) => button.setAttribute('aria-pressed', i === index));
+    answers.textContent = '';
+    for (const [title, lists] of Object.entries(neighbors)) {
+      make('p', `${items[index].name}: nearest ${title}`, answers);
+      const line = make('div', '', answers, { className: 'shelf' });
+      for (const [other, similarity] of lists[index]) tile(other, ` ${similarity.toFixed(2)}`, line);
+    }
+  };
+  show(0);
+}
+
+function start() {
+  makeBar();
+  makeGallery();
+  const sheet = document.getElementById('sheet');
+  sheet.style.gridTemplateColumns = `repeat(${data.columns}, minmax(0, 1fr))`;
+  try {
+    renderer = new THREE.WebGLRenderer({ antialias: true, alpha: true, preserveDrawingBuffer: true });
+  } catch (error) {
+    make('p', 'The clouds need WebGL, which this browser does not offer.', sheet);
+    return;
+  }
+  const round = disc();
+  data.rows.forEach((row, number) => {
+    for (let i = 0; i < data.columns; i++) makePanel(row[i] || { title: '', count: 0 }, number, round);
+  });
+  window.addEventListener('resize', redraw);
+  window.addEventListener('scroll', redraw);
+  repaint();
+}
+
+start();
