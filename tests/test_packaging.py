@@ -151,7 +151,7 @@ def test_wheel_metadata_has_ranges_and_extras(wheel):
         )
         metadata = archive.read(name).decode()
     assert f'Version: {__version__}\n' in metadata
-    for extra in ('mmdet3d', 'teacher', 'demo', 'scans', 'dev'):
+    for extra in ('mmdet3d', 'teacher', 'demo', 'scans', 'report', 'dev'):
         assert f'Provides-Extra: {extra}\n' in metadata
     required = re.findall(r'Requires-Dist: (.*)', metadata)
     plain = [line for line in required if 'extra ==' not in line]

@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -284,33 +285,22 @@ def epochs_for(num_clouds: int) -> list[int]:
     ]
 
 
-def draw(cfg: object, checkpoint: str, folder: Path) -> Path:
-    """Draw some clouds as the autoencoder sees them; return the picture.
-
-    Args:
-        cfg: The config of stage I.
-        checkpoint: Its checkpoint.
-        folder: Where the picture goes.
-    """
-    from mmdet3d_act.apis import build_dataset, draw_model, load_model
-
-    model = load_model(cfg, checkpoint, STAGE1)
-    dataset = build_dataset(cfg, STAGE1)
-    return draw_model(model, dataset, folder.resolve())[0]
-
-
 def print_table(rows: dict[str, dict[str, float]]) -> None:
-    """Print what the probes measured, a row a student."""
-    columns = {
-        'svm_accuracy': 'linear SVM',
-        'knn_accuracy': '20-NN',
-        'few_label_accuracy': 'SVM, 10 labels/class',
-    }
-    head = '  '.join(f'{title:>20}' for title in columns.values())
+    """Print what the probes measured, a row a student, and the words."""
+    from mmdet3d_act.apis.report import PROBES
+
+    head = '  '.join(f'{title:>20}' for title in PROBES.values())
     print(f'\n  accuracy on held-out scans, %  {head}')
     for name, metrics in rows.items():
-        values = '  '.join(f'{metrics[key]:20.1f}' for key in columns)
+        values = '  '.join(f'{metrics[key]:20.1f}' for key in PROBES)
         print(f'  {name:<29}  {values}')
+    print(
+        '\n  linear SVM            a linear classifier on frozen features\n'
+        '  20-NN                 a vote of the 20 nearest training scans\n'
+        '  SVM, 10 labels/class  the same classifier, of few labels\n'
+        '  perplexity            how many codes are in even use (above)\n'
+        '  target variance       how much targets differ; 0: all are one'
+    )
 
 
 def main(args: argparse.Namespace | None = None) -> int:
@@ -358,6 +348,7 @@ def run(args: argparse.Namespace, out: Path) -> None:
         save_pretrained,
         train,
         validate,
+        write_report,
     )
 
     if args.clouds is not None:
@@ -378,6 +369,10 @@ def run(args: argparse.Namespace, out: Path) -> None:
     rows = {}
     if args.clouds is None:
         console.step('probes of the untrained student, about a minute')
+        from mmdet3d_act.apis.report import PROBES
+
+        classes = len(list((out / 'data/procscan/test').iterdir()))
+        rows['chance'] = dict.fromkeys(PROBES, 100 / classes)
         with console.working('features and linear classifiers'):
             rows['untrained'] = validate(stage2)
 
@@ -393,18 +388,31 @@ def run(args: argparse.Namespace, out: Path) -> None:
     student = train(training, [RunProgress(console.progress)])
 
     console.step('what it learned, about a minute')
-    picture = draw(stage1, teacher, out)
     if args.clouds is None:
         with console.working('features and linear classifiers'):
             rows['ACT-pretrained'] = validate(stage2, student)
         print_table(rows)
         (out / 'result.json').write_text(json.dumps(rows, indent=1))
     folder = save_pretrained(from_pretrained(student), out / 'student')
-    print_closing(teacher, folder, picture, args.clouds is None)
+    with console.working('the report'):
+        page = write_report(out)
+    clouds = args.clouds or str(out / 'data/procscan/test')
+    print_closing(teacher, folder, page, clouds, args.clouds is None)
+
+
+def find_command() -> str:
+    """Find what runs the command here, as it can be typed."""
+    name = 'mmdet3d-act'
+    if shutil.which(name):
+        return name
+    beside = Path(sys.executable).with_name(name)
+    if not beside.is_file():
+        return f'{sys.executable} -m mmdet3d_act'
+    return os.path.relpath(beside)
 
 
 def print_closing(
-    teacher: str, student: Path, picture: Path, probed: bool
+    teacher: str, student: Path, page: Path, clouds: str, probed: bool
 ) -> None:
     """Say where everything is, what it shows and what to run next."""
     if probed:
@@ -413,24 +421,26 @@ def print_closing(
             'no pretraining,\n  not that this teacher beats another; '
             'docs/results.md has more seeds and rows.'
         )
+    command = find_command()
     lines = [
         '',
-        f'  teacher (stage I)      {teacher}',
-        f'  student (stage II)     {student}',
-        f'  picture                {picture}',
+        f'  teacher (stage I)   {teacher}',
+        f'  student (stage II)  {student}',
+        f'  report              {page}  (open it in a browser)',
         '',
         '  next:',
-        '    your own clouds      mmdet3d-act pretrain FOLDER '
-        '--out work_dirs/mine'
-        if probed
-        else '    other settings       docs/data.md, configs/act/*_folder*.py',
-        '    features             mmdet3d-act embed FOLDER --out features '
+        f'    {command} embed {clouds} --out {page.with_name("features")} '
         f'--student {student}',
-        f"    in Python            mmdet3d_act.from_pretrained('{student}')",
-        '    published settings   mmdet3d-act doctor, then',
-        '                         python tools/train.py '
-        'configs/act/act_dvae_shapenet.py',
+        f'    {command} report {page.parent}',
+        f"    in Python: mmdet3d_act.from_pretrained('{student}')",
     ]
+    if probed:
+        lines.append(f'    your own clouds: {command} pretrain FOLDER')
+    lines.append(
+        '    published settings: docs/reproduce.md has a command a table'
+        if probed
+        else '    other settings: docs/data.md, configs/act/*_folder*.py'
+    )
     print('\n'.join(lines))
 
 

@@ -29,7 +29,7 @@ from mmdet3d_act.apis.probing import (
     encode_inputs,
     load_encoder,
 )
-from mmdet3d_act.checkpoint import resolve_checkpoint
+from mmdet3d_act.checkpoint import CheckpointError, resolve_checkpoint
 from mmdet3d_act.engine import launch
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.layers import patches_in_place
@@ -53,8 +53,9 @@ from mmdet3d_act.visualization.reconstructions import (
 from mmdet3d_act.visualization.scenes import thin_out
 
 BEFORE, AFTER = 'before training', 'after training'
-TOP = 6  # neighbours that are shown
+TOP = 5  # neighbours that are shown
 WORST = 0.1  # error that is yellow, as a share of the cloud's radius
+_MISSING = (launch.UsageError, CheckpointError, FileNotFoundError)
 # What is drawn of a log: validations know many more numbers.
 _DRAWN = re.compile(
     r'loss|baseline$|accuracy$|^(perplexity|target_variance|chamfer_l1)$|'
@@ -104,8 +105,7 @@ def write_report(
     out: str | Path | None = None,
     *,
     num_clouds: int = 6,
-    num_searched: int = 96,
-    seed: int = 0,
+    num_searched: int = 144,
 ) -> Path:
     """Write a page about a run; return its path.
 
@@ -118,7 +118,6 @@ def write_report(
         out: The file; ``report.html`` in the folder by default.
         num_clouds: How many are shown.
         num_searched: Among how many neighbours are searched.
-        seed: Of the masks.
 
     Raises:
         UsageError: If the folder has no run.
@@ -137,12 +136,11 @@ def write_report(
     if charts:
         above += ['<h2>Training</h2>', curves_svg(charts), f'<p>{_WORDS}</p>']
     above.append('<h2>Clouds</h2>')
-    rows, view, gallery = [], {}, None
+    rows: list[list[Panel]] = []
+    view: dict[str, Any] = {}
     try:
-        rows, view, gallery, note = _learned(
-            last, num_clouds, num_searched, seed
-        )
-    except (launch.UsageError, FileNotFoundError) as error:
+        rows, view, note = _learned(last, num_clouds, num_searched)
+    except _MISSING as error:
         note = f'No clouds are shown: {error}'
     above.append(f'<p>{html.escape(note)}</p>')
     return write_html(
@@ -150,7 +148,6 @@ def write_report(
         out or work_dir / 'report.html',
         heading=f'What {work_dir.resolve().name} has learned',
         above='\n'.join(above),
-        gallery=gallery,
         **view,
     )
 
@@ -206,9 +203,9 @@ def _table(file: Path) -> str:
 
 
 def _learned(
-    run: Path, num_clouds: int, num_searched: int, seed: int
-) -> tuple[list[list[Panel]], dict, dict, str]:
-    """Make rows of panels, what shows them, the gallery, and a note."""
+    run: Path, num_clouds: int, num_searched: int
+) -> tuple[list[list[Panel]], dict[str, Any], str]:
+    """Make rows of panels, options of their page, and a note."""
     checkpoint = resolve_checkpoint(str(run))
     config = find_config(checkpoint)
     if config is None:
@@ -236,8 +233,8 @@ def _learned(
         check_drawable(model)
         data = pseudo_collate([samples[i] for i in chosen])
         inputs = model.data_preprocessor(data, False)['inputs']
-        stages, _ = reconstruction_stages(model, inputs, seed=seed)
-    except (launch.UsageError, ValueError) as error:
+        stages, _ = reconstruction_stages(model, inputs)
+    except (*_MISSING, ValueError) as error:
         reason = f' There are no reconstructions: {error}'
     points = [to_points(samples[i]['inputs']['points']) for i in chosen]
     own = {title: [all_[i] for i in chosen] for title, all_ in seen.items()}
@@ -246,7 +243,7 @@ def _learned(
         caption = f'{names[index]} · {len(own[AFTER][0].centers)} patches'
         row[0] = row[0]._replace(caption=caption)
     gallery = _gallery(samples, names, seen, up_axis)
-    return rows, dict(up_axis=up_axis), gallery, _INTRO + reason
+    return rows, dict(up_axis=up_axis, gallery=gallery), _INTRO + reason
 
 
 def _encode(encoder: nn.Module, samples: Sequence[dict]) -> Iterator[Seen]:

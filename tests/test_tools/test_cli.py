@@ -19,6 +19,7 @@ COMMANDS = (
     'doctor',
     'demo',
     'pretrain',
+    'report',
     'students',
     'teachers',
     'embed',

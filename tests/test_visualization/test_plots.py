@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from mmdet3d_act.visualization import (
     CurvePoint,
+    curves_svg,
     draw_confusion,
     draw_curves,
     write_confusion,
@@ -58,3 +60,19 @@ def test_curves_are_in_the_picture(tmp_path: Path) -> None:
     right = orange[:, 0].max() - 30
     above = blue[np.abs(blue[:, 0] - right) < 3, 1].min()
     assert above > orange[np.abs(orange[:, 0] - right) < 3, 1].max()
+
+
+def test_charts_of_a_page_have_no_fixed_colour_of_text() -> None:
+    charts = {
+        'loss < 1': {'a': [(1, 0.5), (2, 0.4)], 'b': [(1, 1.0)]},
+        'perplexity': {'perplexity': [(1, 3.0)]},
+    }
+    svg = curves_svg(charts)
+    assert svg.startswith('<svg')
+    assert svg == curves_svg(charts)
+    root = ElementTree.fromstring(svg)
+    space = '{http://www.w3.org/2000/svg}'
+    texts = [one.text for one in root.iter(f'{space}text')]
+    assert {'loss < 1', 'a', 'b', 'perplexity'} <= set(texts)
+    assert '#000000' not in svg
+    assert 'currentColor' in svg

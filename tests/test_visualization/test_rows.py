@@ -18,7 +18,6 @@ from mmdet3d_act.visualization.reconstructions import (
     stage_rows,
 )
 from mmdet3d_act.visualization.scenes import (
-    box_edges,
     box_panel,
     draw_scene_panels,
     error_panel,
@@ -68,8 +67,13 @@ def test_neighbouring_patches_get_different_labels() -> None:
 
 
 def test_edges_are_on_the_box() -> None:
-    places, owners = box_edges(torch.tensor(BOX * 2))
-    assert np.bincount(owners).tolist() == [len(places) // 2] * 2
+    panel = box_panel('', POINTS, BOX * 2, [0, 1], COLORS, '', [0.9, 0.2], 0.5)
+    assert len(panel.points) == len(POINTS)  # edges are no points
+    assert panel.boxes.colors.tolist() == COLORS.tolist()
+    # Those of lower scores are not drawn.
+    places, tint = panel.boxes.edge_points()
+    assert len(places) == len(tint) == 12 * 100
+    assert (tint == RED).all()
     cos, sin = np.cos(-0.3), np.sin(-0.3)
     x, y, z = (places - 1).T
     local = np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=1)
@@ -77,7 +81,8 @@ def test_edges_are_on_the_box() -> None:
     on_face = np.isclose(np.abs(local), [0.5, 1, 0.25])
     assert (on_face.sum(1) >= 2).all()
     assert np.abs(local).max(0) == pytest.approx([0.5, 1, 0.25])
-    assert box_edges(torch.zeros(0, 7))[0].shape == (0, 3)
+    none = box_panel('', POINTS, np.zeros((0, 7)), [], COLORS)
+    assert none.boxes.edge_points()[0].shape == (0, 3)
 
 
 def reddish(image: np.ndarray) -> int:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
-import subprocess
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from PIL import Image
 from plyfile import PlyData
 
 from mmdet3d_act.visualization import (
+    Boxes,
     Panel,
     draw_sheet,
     render_sheet,
@@ -72,7 +70,7 @@ def test_legend_and_file(tmp_path: Path) -> None:
         assert ((below[..., channel] - others) > 150).sum() > 60
 
 
-def data(path: Path) -> dict:
+def page_data(path: Path) -> dict:
     found = re.search(r'id="data">(.*?)</script>', path.read_text('utf-8'))
     return json.loads(found[1])
 
@@ -82,48 +80,53 @@ def test_page_holds_the_points(tmp_path: Path) -> None:
     path = write_html(rows, tmp_path / 'p.html', up_axis='y', heading='a < b')
     page = path.read_text('utf-8')
     assert '<title>a &lt; b</title>' in page
-    assert not re.search(r'(src|href)=', page)  # needs no network
-    entries = data(path)['clouds']
-    assert data(path)['columns'] == 2
-    assert [entry['count'] for entry in entries] == [60, 0, 0, 60]
-    assert entries[0]['title'] == '</script> & two'
-    assert entries[2]['title'] == 'x'
-    raw = base64.b64decode(entries[0]['positions'])
+    assert 'new THREE.WebGLRenderer' in page
+    (first,), (empty, other) = page_data(path)['rows']
+    assert page_data(path)['columns'] == 2
+    assert [one['count'] for one in (first, empty, other)] == [60, 0, 60]
+    assert first['title'] == '</script> & two'
+    assert empty['title'] == 'x'
+    raw = base64.b64decode(first['positions'])
     stored = np.frombuffer(raw, '<i2').reshape(60, 3) / 32767
     assert np.linalg.norm(stored, axis=1).max() == pytest.approx(1, abs=1e-3)
     turned = CLOUD[:, [2, 0, 1]]
     middle = (turned.min(axis=0) + turned.max(axis=0)) / 2
     scale = np.linalg.norm(turned - middle, axis=1).max()
     np.testing.assert_allclose(stored * scale + middle, turned, atol=1e-3)
-    tone = np.frombuffer(base64.b64decode(entries[0]['colors']), np.uint8)
+    tone = np.frombuffer(base64.b64decode(first['colors']['']), np.uint8)
     np.testing.assert_array_equal(tone.reshape(60, 3)[7], [230, 26, 26])
 
 
-@pytest.mark.skipif(not shutil.which('node'), reason='needs Node.js')
-def test_the_script_draws_the_cloud(tmp_path: Path) -> None:
-    points = np.array([[1.0, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1]])
-    rows = [[Panel('', points, np.zeros((4, 3)))]]
-    path = write_html(rows, tmp_path / 'p.html', up_axis='z')
-    (tmp_path / 'data.json').write_text(json.dumps(data(path)))
-    viewer = resources.files('mmdet3d_act.visualization') / 'viewer.js'
-    (tmp_path / 'viewer.js').write_text(viewer.read_text(encoding='utf-8'))
-    program = """
-        const { readCloud, drawCloud } = require('./viewer.js');
-        const data = require('./data.json');
-        const size = 80, pixels = new Uint8ClampedArray(4 * size * size);
-        const camera = { azimuth: 0, elevation: 0, zoom: 1 };
-        drawCloud(readCloud(data.clouds[0]), pixels, size, camera);
-        const rows = new Set();
-        for (let i = 0; i < size * size; i++)
-          if (pixels[4 * i] < 250) rows.add(Math.floor(i / size));
-        console.log(JSON.stringify([...rows]));
-    """
-    command = ['node', '-e', program]
-    printed = subprocess.check_output(command, cwd=tmp_path, text=True)
-    rows = json.loads(printed)
-    assert min(rows) < 10
-    assert max(rows) > 70
-    assert 40 in rows
+def test_page_loads_nothing(tmp_path: Path) -> None:
+    page = write_html([[RED]], tmp_path / 'p.html').read_text('utf-8')
+    assert "default-src 'none'" in page
+    outside = r'(src|href|action)\s*=\s*["\']?\s*(https?:)?//|url\(|@import'
+    assert not re.search(outside, page.partition('<script>')[0])
+    assert not re.search(r'<(script|link|img|iframe)[^>]*(src|href)', page)
+
+
+def test_page_holds_boxes_views_and_likeness(tmp_path: Path) -> None:
+    boxes = Boxes(
+        np.arange(48.0).reshape(2, 8, 3), np.eye(3)[:2], np.array([0.9, 0.1])
+    )
+    panel = RED._replace(
+        boxes=boxes._replace(min_score=0.5),
+        views={'blue': BLUE.colors},
+        patches=(np.arange(60) % 2, np.array([[1, -1], [-1, 1]])),
+    )
+    path = write_html(
+        [[panel]], tmp_path / 'p.html', up_axis='z', legend={'bed': (1, 0, 0)}
+    )
+    assert page_data(path)['legend'] == {'bed': [255, 0, 0]}
+    entry = page_data(path)['rows'][0][0]
+    assert entry['count'] == 60
+    assert [len(one) for one in entry['boxes']['edges']] == [12 * 6] * 2
+    assert entry['boxes']['scores'] == [0.9, 0.1]
+    assert entry['boxes']['least'] == 0.5
+    assert entry['likeness'] == [[255, 0], [0, 255]]
+    assert entry['patches'][:3] == [0, 1, 0]
+    tone = np.frombuffer(base64.b64decode(entry['colors']['blue']), np.uint8)
+    assert tone[:3].tolist() == [26, 26, 230]
 
 
 def test_ply_files_are_read_back(tmp_path: Path) -> None:
