@@ -59,9 +59,8 @@ class _DropoutAttention(torch.autograd.Function):
         level: int,
         seen: Tensor | None,
     ) -> Tensor:
-        keep = torch.empty(
-            (*query.shape[:-1], key.shape[-2]), dtype=torch.int8
-        )
+        shape = (*query.shape[:-1], key.shape[-2])
+        keep = torch.empty(shape, dtype=torch.int8, device=query.device)
         out = torch.empty_like(query, memory_format=torch.contiguous_format)
         scale = LEVELS / (LEVELS - level)
         for part, rows in _blocks(keep.shape):
@@ -136,7 +135,8 @@ def _draw(keep: Tensor, level: int) -> None:
         keep: int8, of any shape.
         level: Probability of 0 times ``LEVELS``.
     """
-    bits = torch.empty((keep.numel() + 3) // 4, dtype=torch.int64)
+    count = (keep.numel() + 3) // 4
+    bits = torch.empty(count, dtype=torch.int64, device=keep.device)
     bits.random_(-(2**63), None)
     drawn = bits.view(torch.int16)[: keep.numel()].view(keep.shape)
     torch.ge(drawn, level - LEVELS // 2, out=keep)
