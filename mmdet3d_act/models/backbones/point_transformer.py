@@ -296,7 +296,8 @@ class PointTransformer(BaseModule):
         if drop:
             visible = ~mask
             centers = select(centers, visible, num_visible)
-            if not (self.embed_masked and self.patch_embed.training):
+            counted = self.embed_masked and self.patch_embed.uses_statistics
+            if not counted:
                 neighborhoods = select(neighborhoods, visible, num_visible)
                 visible = None
         tokens = self.patch_embed(neighborhoods, visible, num_visible)

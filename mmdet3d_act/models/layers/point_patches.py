@@ -134,6 +134,11 @@ class MiniPointNet(nn.Module):
         self.norm2 = nn.BatchNorm1d(second)
         self.conv4 = nn.Linear(second, embed_dims)
 
+    @property
+    def uses_statistics(self) -> bool:
+        """Whether patches count in the statistics of the batch norms."""
+        return self.norm1.training or self.norm2.training
+
     def forward(
         self,
         neighborhoods: Tensor,

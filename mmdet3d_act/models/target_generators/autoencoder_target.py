@@ -44,6 +44,9 @@ class _FrozenAutoencoder(BaseModule):
         published_train_mode: Whether the autoencoder follows the student into
             training mode, as in the published loop: batch statistics that
             drift and prompt dropout.
+        reduced: Whether the targets are computed in bfloat16 while the
+            student stays in its own precision: faster, and not the published
+            targets, see benchmarks/RESULTS.md.
         stage1_config: Config that trains the autoencoder; named where the
             checkpoint is missing.
     """
@@ -57,6 +60,7 @@ class _FrozenAutoencoder(BaseModule):
         *,
         noise: bool | None = None,
         published_train_mode: bool = False,
+        reduced: bool = False,
         stage1_config: str = STAGE1_CONFIG,
     ) -> None:
         super().__init__()
@@ -73,6 +77,7 @@ class _FrozenAutoencoder(BaseModule):
         )
         self.checkpoint = checkpoint
         self.noise = self.published_noise if noise is None else noise
+        self.reduced = reduced
         self.stage1_config = stage1_config
 
     @classmethod
@@ -124,7 +129,11 @@ class _FrozenAutoencoder(BaseModule):
     ) -> Tensor:
         """Return the target of every patch, (B, G, ...)."""
         self.autoencoder.check_ready()
-        return self._target(patches)
+        if not self.reduced:
+            return self._target(patches)
+        with torch.autocast(patches.centers.device.type, torch.bfloat16):
+            target = self._target(patches)
+        return target.float() if target.is_floating_point() else target
 
     @abstractmethod
     def _target(self, patches: PointPatches) -> Tensor:
@@ -145,7 +154,8 @@ class AutoencoderTarget(_FrozenAutoencoder):
         autoencoder: Config of the autoencoder, or the loaded module.
         checkpoint: Its stage-I checkpoint, a file or a work directory.
         local: Whether the target stops before the second DGCNN.
-        **options: ``noise``, ``published_train_mode``, ``stage1_config``.
+        **options: ``noise``, ``published_train_mode``, ``reduced``,
+            ``stage1_config``.
     """
 
     published_noise = True
