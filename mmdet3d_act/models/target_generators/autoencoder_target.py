@@ -45,8 +45,8 @@ class _FrozenAutoencoder(BaseModule):
             training mode, as in the published loop: batch statistics that
             drift and prompt dropout.
         reduced: Whether the targets are computed in bfloat16 while the
-            student stays in its own precision: faster, and not the published
-            targets, see benchmarks/RESULTS.md.
+            student stays in its own precision. These are not the published
+            targets, and what they do to a training is not measured.
         stage1_config: Config that trains the autoencoder; named where the
             checkpoint is missing.
     """
