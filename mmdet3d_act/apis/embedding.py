@@ -10,6 +10,7 @@ Letters: N points, P patches, C channels.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -31,6 +32,7 @@ from mmdet3d_act.datasets.orientation import (
 )
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
 from mmdet3d_act.datasets.readers.columns import (
+    FEATURES,
     gather_features,
     turn_rows,
     width_of,
@@ -124,6 +126,14 @@ class Embedder:
         self.tile = tile
         self.batch_size = batch_size
         self._told = ''
+        if model.in_channels > 3 and not self.meta.get('features'):
+            print_log(
+                f'the student sees {model.in_channels - 3} features of each '
+                'point and does not say which: they are 0; state features= of '
+                'save_pretrained',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def __call__(
         self,
@@ -138,7 +148,9 @@ class Embedder:
 
         Args:
             inputs: A file, a folder, an array (N, 3 + F) or (B, N, 3 + F), or
-                a sequence of these.
+                a sequence of these. An array of as many columns as the
+                student sees has its features, in its order; of others the
+                coordinates are taken.
             batch_size: Windows at once, instead of the constructor's.
             points: Whether features of points are computed too.
             show_progress: Whether to show a progress bar.
@@ -321,7 +333,8 @@ class Embedder:
         Features of the student follow the coordinates; those that the cloud
         does not have are 0, as in training.
         """
-        names: tuple[str, ...] = ()
+        names: Sequence[str] = ()
+        kinds = self.meta.get('features') or ()
         if isinstance(cloud, str):
             rows, offset, names = read_cloud(cloud)
             axis = self.axis_of(cloud, axis)
@@ -332,11 +345,13 @@ class Embedder:
                 raise BadSampleError(
                     'an array', f'expected (N, 3 + F), got {rows.shape}'
                 )
+            if rows.shape[1] == self.student.in_channels:
+                rows = rows.copy()
+                names = [name for kind in kinds for name in FEATURES[kind]]
         order = turned(axis, self.meta['up_axis'])
         coords = rows[:, :3] * np.float64(self.scale)
         if self.student.in_channels > 3:
             turn_rows(rows, names, order, normals_only=True)
-            kinds = self.meta.get('features', ())
             missing = self.student.in_channels - 3 - width_of(kinds)
             found = gather_features(rows, names, kinds)
             coords = np.hstack([coords, np.pad(found, [(0, 0), (0, missing)])])

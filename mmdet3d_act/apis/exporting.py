@@ -115,8 +115,8 @@ def export(
         Shapes of inputs and outputs by name; 'B' is the number of clouds.
 
     Raises:
-        UsageError: If the suffix is another, a package is missing, or nothing
-            says how many points a cloud has.
+        UsageError: If the suffix is another, a package is missing, nothing
+            says how many points a cloud has, or a student is given options.
         CheckpointError: If the weights cannot be read.
     """
     model, known, usual = _load(source, config, options)
@@ -191,6 +191,10 @@ def _load(
         if any(issubclass(kind, WHOLE_MODELS) for kind in kinds):
             loaded = load_predictor(source, str(found), options=options)
             return loaded.model, loaded.metainfo, _num_points(loaded.cfg)
+    if options:
+        raise UsageError(
+            f'{source} is a student, which has no config: {options}'
+        )
     student = from_pretrained(source)
     known = dict(student.pretrained_meta)
     return student, known, known['num_points']

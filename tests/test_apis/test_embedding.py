@@ -140,6 +140,8 @@ def test_a_student_sees_colours_where_files_have_them(tmp_path):
         wanted = embed.student.encode(patches).features[0]
     np.testing.assert_allclose(red['patches'], wanted, atol=1e-4)
     assert abs(red['patches'] - plain['patches']).max() > 0.01
+    (array,) = embed(np.hstack([points, rgb]))['predictions']
+    np.testing.assert_allclose(array['patches'], wanted, atol=1e-4)
 
 
 def test_the_fingerprint_tells_students_apart():

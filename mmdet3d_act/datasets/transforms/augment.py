@@ -1,7 +1,8 @@
 """Random changes of a cloud, and the plain functions that apply them.
 
-Draws are from NumPy's global generator, which the data sets seed. Features
-after the three coordinates stay as they are.
+Draws are from NumPy's global generator, which the data sets seed. Of the
+features after the three coordinates normals turn with the points; the others
+stay as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmdet3d_act.datasets.base import check_least
 from mmdet3d_act.datasets.readers.columns import width_of
@@ -35,7 +36,10 @@ def _with_coords(points: Tensor, coords: Tensor) -> Tensor:
 
 
 def scale_and_shift(
-    points: Tensor, scale: np.ndarray | float, shift: np.ndarray | float
+    points: Tensor,
+    scale: np.ndarray | float,
+    shift: np.ndarray | float,
+    normals: Sequence[int] = (),
 ) -> Tensor:
     """Multiply coordinates by a scale, then add a shift.
 
@@ -43,20 +47,32 @@ def scale_and_shift(
         points: (N, 3 + F).
         scale: (3,) or one number.
         shift: (3,) or one number, in the unit of the points.
+        normals: The columns of normals, which stay at right angles to the
+            surface.
     """
     scale, shift = (
         torch.as_tensor(value, dtype=points.dtype) for value in (scale, shift)
     )
-    return _with_coords(points, points[:, :3] * scale + shift)
+    moved = _with_coords(points, points[:, :3] * scale + shift)
+    if normals:
+        turned = points[:, normals] / scale
+        moved[:, normals] = nn.functional.normalize(turned, dim=1)
+    return moved
 
 
-def rotate(points: Tensor, axis: Sequence[float], angle: float) -> Tensor:
-    """Turn coordinates about an axis through the origin.
+def rotate(
+    points: Tensor,
+    axis: Sequence[float],
+    angle: float,
+    normals: Sequence[int] = (),
+) -> Tensor:
+    """Turn coordinates and normals about an axis through the origin.
 
     Args:
         points: (N, 3 + F).
         axis: (3,), the direction of the axis, any length but 0.
         angle: Radians, counter-clockwise as seen from the tip of the axis.
+        normals: The columns of normals.
     """
     x, y, z = np.asarray(axis, dtype=np.float64) / np.linalg.norm(axis)
     # Rodrigues' formula, R = I + sin(a) W + (1 - cos(a)) W W
@@ -67,7 +83,10 @@ def rotate(points: Tensor, axis: Sequence[float], angle: float) -> Tensor:
         + (1 - math.cos(angle)) * cross @ cross
     )
     matrix = torch.as_tensor(matrix, dtype=points.dtype)
-    return _with_coords(points, points[:, :3] @ matrix.T)
+    moved = _with_coords(points, points[:, :3] @ matrix.T)
+    if normals:
+        moved[:, normals] = points[:, normals] @ matrix.T
+    return moved
 
 
 def drop_points(points: Tensor, dropped: np.ndarray | Tensor) -> Tensor:
@@ -94,8 +113,23 @@ class _PointAugmentation(BaseTransform):
         return results
 
 
+class _PointMotion(_PointAugmentation):
+    """Also tells `augment` which columns are normals."""
+
+    @abstractmethod
+    def augment(self, points: Tensor, normals: Sequence[int] = ()) -> Tensor:
+        """Change points (N, 3 + F)."""
+
+    def transform(self, results: dict) -> dict:
+        """Change the ``points`` (N, 3 + F) of a sample."""
+        points = results['points']
+        normals = (points.attribute_dims or {}).get('normals', ())
+        points.tensor = self.augment(points.tensor, normals)
+        return results
+
+
 @TRANSFORMS.register_module()
-class RandomPointScaleShift(_PointAugmentation):
+class RandomPointScaleShift(_PointMotion):
     """Scales a cloud, then shifts it, each axis by its own random amount.
 
     Args:
@@ -124,16 +158,16 @@ class RandomPointScaleShift(_PointAugmentation):
         self.shift_range = shift_range
         self.isotropic = isotropic
 
-    def augment(self, points: Tensor) -> Tensor:
+    def augment(self, points: Tensor, normals: Sequence[int] = ()) -> Tensor:
         """Change points (N, 3 + F)."""
         size = 1 if self.isotropic else 3
         scale = np.random.uniform(*self.scale_range, size=size)
         shift = np.random.uniform(-self.shift_range, self.shift_range, size=3)
-        return scale_and_shift(points, scale, shift)
+        return scale_and_shift(points, scale, shift, normals)
 
 
 @TRANSFORMS.register_module()
-class RandomPointRotation(_PointAugmentation):
+class RandomPointRotation(_PointMotion):
     """Turns a cloud about an axis through the origin by a random angle.
 
     Args:
@@ -159,9 +193,10 @@ class RandomPointRotation(_PointAugmentation):
         self.axis = direction
         self.angle_range = _check_range('angle_range', angle_range)
 
-    def augment(self, points: Tensor) -> Tensor:
+    def augment(self, points: Tensor, normals: Sequence[int] = ()) -> Tensor:
         """Change points (N, 3 + F)."""
-        return rotate(points, self.axis, np.random.uniform(*self.angle_range))
+        angle = np.random.uniform(*self.angle_range)
+        return rotate(points, self.axis, angle, normals)
 
 
 @TRANSFORMS.register_module()

@@ -21,6 +21,7 @@ from mmdet3d_act.datasets.readers.columns import (
     FEATURES,
     find_label_column,
     gather_features,
+    width_of,
 )
 from mmdet3d_act.datasets.readers.rooms import Room, open_room
 from mmdet3d_act.datasets.readers.scenes import (
@@ -194,12 +195,19 @@ class LoadPointCloud(BaseTransform):
             labels = self.read_labels(points, names, path)
             allowed = results.get('allowed_labels')
             results['pts_semantic_mask'] = check_labels(labels, path, allowed)
-        taken = points[:, : self.use_dim]
+        taken, dims = points[:, : self.use_dim], None
         if self.features:
             found = gather_features(points, names, self.features)
             taken = np.concatenate([taken, found], axis=1)
+        if 'normals' in self.features:
+            before = self.features[: self.features.index('normals')]
+            # What turns points turns these, too.
+            first = 3 + width_of(before)
+            dims = dict(normals=[first, first + 1, first + 2])
         results['points'] = DepthPoints(
-            torch.from_numpy(taken.copy()), points_dim=taken.shape[1]
+            torch.from_numpy(taken.copy()),
+            points_dim=taken.shape[1],
+            attribute_dims=dims,
         )
         return results
 

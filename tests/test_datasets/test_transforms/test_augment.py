@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from mmdet3d_act.datasets import BadSampleError
 from mmdet3d_act.datasets.transforms import (
     CenterOnGround,
+    LoadPointCloud,
     NormalizeToUnitSphere,
     RandomPointDropout,
     RandomPointRotation,
@@ -51,6 +53,34 @@ def test_scale_and_shift_by_hand() -> None:
     points = torch.tensor([[1.0, 2, 3, 9]])
     moved = scale_and_shift(points, np.array([2.0, 3, 4]), 0.5)
     assert moved.tolist() == [[2.5, 6.5, 12.5, 9]]
+
+
+@pytest.mark.parametrize(
+    'transform', [RandomPointScaleShift(), RandomPointRotation()]
+)
+def test_normals_stay_at_right_angles_to_the_surface(
+    transform: Callable, tmp_path: Path
+) -> None:
+    normal, along, across = np.linalg.qr(np.random.rand(3, 3))[0]
+    rows = np.array([[0, 0, 0], along, across])
+    rows = np.hstack([rows, np.ones((3, 1)), np.tile(normal, (3, 1))])
+    np.save(tmp_path / 'a.npy', rows)
+    load = LoadPointCloud(
+        features=['intensity', 'normals'],
+        columns=['intensity', 'nx', 'ny', 'nz'],
+    )
+    results = load(dict(lidar_path=str(tmp_path / 'a.npy')))
+    results['points'] = results['points'][torch.tensor([0, 2, 1])]
+    start = results['points'].tensor.clone()
+    moved = transform(results)['points'].tensor
+    assert not torch.allclose(moved[:, 4:], start[:, 4:], atol=1e-3)
+    assert torch.equal(moved[:, 3], start[:, 3])
+    sides = moved[1:, :3] - moved[0, :3]
+    normals = moved[:, 4:]
+    torch.testing.assert_close(normals.norm(dim=1), torch.ones(3))
+    torch.testing.assert_close(
+        sides @ normals[0], torch.zeros(2), atol=1e-6, rtol=0
+    )
 
 
 def test_scale_and_shift_draws() -> None:
