@@ -48,8 +48,8 @@ def with_gumbel_noise(logits: Tensor) -> Tensor:
     """
     logits = logits.float()
     # Faster on a CPU than exponential_(); from 31 bits, as the largest noise
-    # comes from the smallest numbers.
-    most = torch.iinfo(torch.int32).max
+    # comes from the smallest numbers. The largest ones would be rounded to 1.
+    most = 2**31 - 2**7
     noise = torch.randint_like(logits, most, dtype=torch.int32).float()
     noise = noise.add_(0.5).mul_(-(2.0**-31)).log1p_().neg_().log_()
     return logits - noise

@@ -74,6 +74,19 @@ def test_builds_from_its_config_and_loads(checkpoint: Path, kind: str) -> None:
     assert target.autoencoder.source == 'epoch_3.pth'
 
 
+def test_reduced_targets_are_near_in_float32() -> None:
+    exact, reduced = (
+        AutoencoderTarget(stage_one(), noise=False, reduced=each)
+        for each in (False, True)
+    )
+    patches = toys.patches()
+    expected, found = exact({}, patches), reduced({}, patches)
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, expected)
+    # Some codes are others.
+    assert torch.cosine_similarity(found, expected, dim=-1).mean() > 0.9
+
+
 @pytest.mark.parametrize('local', [False, True])
 def test_target_is_the_encoding_of_the_whole_cloud(local: bool) -> None:
     target = AutoencoderTarget(stage_one(), noise=False, local=local)
