@@ -67,9 +67,10 @@ _INTRO = (
     'one. Features: the first three principal components over all clouds '
     'shown, as red, green and blue; one component alone for readers who tell '
     'colours apart less well. Other maps go from dark blue (low) to yellow '
-    '(high). Masked patches are yellow. Error: distance of a reconstructed '
-    'point to the nearest true one; yellow is a tenth of the radius of the '
-    'cloud, and more. CD: Chamfer-L1 x 1000.'
+    '(high); a panel that lacks the chosen map shows heights. Masked patches '
+    'are yellow. Error: distance of a reconstructed point to the nearest true '
+    'one; yellow is a tenth of the radius of the cloud, and more. CD: '
+    'Chamfer-L1 x 1000.'
 )
 _WORDS = (
     'Constant baseline: the loss of the best constant prediction, which has '
@@ -167,8 +168,10 @@ def read_curves(
             continue  # a test, which has no step
         for line in lines:
             unit = 'steps' if 'loss' in line else 'epochs'
+            parts = [name for name in line if name.endswith('.loss')]
             for name, value in line.items():
-                if not _DRAWN.search(name):
+                # A part alone is the sum.
+                if not _DRAWN.search(name) or [name] == parts:
                     continue
                 chart = f'{run.name}: {_chart(name)}, {unit}'
                 curve = found.setdefault(chart, {}).setdefault(name, {})
@@ -234,8 +237,10 @@ def _learned(
         data = pseudo_collate([samples[i] for i in chosen])
         inputs = model.data_preprocessor(data, False)['inputs']
         stages, _ = reconstruction_stages(model, inputs)
-    except (*_MISSING, ValueError) as error:
+    except _MISSING as error:
         reason = f' There are no reconstructions: {error}'
+    except ValueError:
+        reason = ' This model reconstructs nothing.'
     points = [to_points(samples[i]['inputs']['points']) for i in chosen]
     own = {title: [all_[i] for i in chosen] for title, all_ in seen.items()}
     rows = learned_rows(points, own, stages, up_axis)
@@ -370,8 +375,10 @@ def _gallery(
         Image.fromarray(picture).quantize(32).save(file, 'png', optimize=True)
         code = base64.b64encode(file.getvalue()).decode('ascii')
         items.append(dict(name=name, image=f'data:image/png;base64,{code}'))
-    labelled = all('gt_label' in one['data_samples'] for one in samples)
-    same = np.equal.outer(names, names) if labelled else None
+    labels = [one['data_samples'].get('gt_label') for one in samples]
+    same = None
+    if None not in labels:
+        same = np.equal.outer([*map(int, labels)], [*map(int, labels)])
     neighbors, told = {}, []
     for title, found in seen.items():
         vectors = np.stack([one.vector for one in found])

@@ -103,7 +103,9 @@ def _entry(panel: Panel, up_axis: str) -> dict[str, Any]:
     Coordinates are scaled into [-1, 1] and kept as 16-bit integers, which is
     finer than any screen.
     """
-    texts = (panel.title, panel.caption, panel.message)
+    # The page counts boxes itself, as its slider says which are shown.
+    caption = panel.caption if panel.boxes is None else ''
+    texts = (panel.title, caption, panel.message)
     entry: dict[str, Any] = {'title': ' · '.join(filter(None, texts))}
     if panel.points is None:
         return entry | {'count': 0}

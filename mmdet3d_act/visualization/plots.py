@@ -172,7 +172,7 @@ def curves_svg(
         figure = Figure(figsize=size, layout='constrained')
         figure.patch.set_alpha(0)
         places = figure.subplots(lines, columns, squeeze=False).flat
-        for axes, title in zip(places, charts, strict=False):
+        for title, axes in zip(charts, places, strict=False):
             for index, (name, pairs) in enumerate(charts[title].items()):
                 x, y = zip(*pairs, strict=True)
                 color = PALETTE[index % len(PALETTE)]
@@ -182,7 +182,7 @@ def curves_svg(
             axes.patch.set_alpha(0)
             axes.grid(alpha=0.3)
             axes.legend(fontsize=8, framealpha=0)
-        for axes in [*places]:
+        for axes in places:
             axes.set_axis_off()
         text = StringIO()
         none = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))

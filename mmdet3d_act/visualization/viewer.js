@@ -47,7 +47,7 @@ function makePanel(entry, row, round) {
     panel.colors = new THREE.BufferAttribute(new Uint8Array(3 * entry.count), 3, true);
     geometry.setAttribute('position', new THREE.BufferAttribute(Float32Array.from(positions, (value) => value / 32767), 3));
     geometry.setAttribute('color', panel.colors);
-    const size = Math.min(0.11, Math.max(0.02, 2.4 / Math.sqrt(entry.count)));
+    const size = Math.min(0.11, Math.max(0.03, 3.6 / Math.sqrt(entry.count)));
     panel.points = new THREE.Points(geometry, new THREE.PointsMaterial({ size, map: round, alphaTest: 0.5, vertexColors: true }));
     panel.scene.add(panel.points);
     listen(panel);
@@ -76,10 +76,12 @@ function paintBoxes(panel) {
 function paint(panel) {
   const { entry } = panel;
   if (!entry.count) return;
-  const patch = panels.find((one) => one.row === panel.row && one.patch !== undefined)?.patch;
-  if (state.mode === data.similarity && entry.likeness && patch !== undefined) {
-    entry.patches.forEach((own, i) => {
-      const at = 3 * entry.likeness[patch][own];
+  if (state.mode === data.similarity) {
+    // Grey where nothing is chosen, or known.
+    panel.colors.array.fill(140);
+    const row = entry.likeness?.[panel.patch];
+    if (row) entry.patches.forEach((own, i) => {
+      const at = 3 * row[own];
       panel.colors.array.set(scale.subarray(at, at + 3), 3 * i);
     });
   } else {
@@ -87,7 +89,7 @@ function paint(panel) {
   }
   panel.colors.needsUpdate = true;
   const boxes = paintBoxes(panel);
-  panel.count.textContent = `\n${entry.count} points` + (entry.boxes ? `, ${boxes} boxes shown` : '');
+  panel.count.textContent = `\n${entry.count} points shown` + (entry.boxes ? `, ${boxes} boxes` : '');
 }
 
 function redraw() {

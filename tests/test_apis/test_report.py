@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -84,7 +83,18 @@ def test_a_report_holds_what_was_learned(pretrained: Path) -> None:
             others, values = zip(*found, strict=True)
             assert index not in others
             assert list(values) == sorted(values, reverse=True)
-    assert re.search(r'before training .*%.*by chance', gallery['note'])
+    # Of 9 clouds spread over 2 classes.
+    labels = [one['name'] for one in gallery['items']]
+    same = sum(a == b for a in labels for b in labels) - 9
+    assert f'by chance {same / 72:.1%}' in gallery['note']
+    share = np.mean(
+        [
+            labels[other] == labels[index]
+            for index, found in enumerate(gallery['neighbors'][AFTER])
+            for other, _ in found
+        ]
+    )
+    assert f'{AFTER} {share:.1%}' in gallery['note']
 
 
 def test_colours_of_a_row_are_those_of_its_features() -> None:
