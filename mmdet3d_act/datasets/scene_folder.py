@@ -16,10 +16,9 @@ from mmdet3d_act.datasets.base import check_choice, check_least, log_once
 from mmdet3d_act.datasets.orientation import KNOWN_AXES, guess_unit
 from mmdet3d_act.datasets.point_folder import PointFolder
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
-from mmdet3d_act.datasets.readers.columns import AUTO
+from mmdet3d_act.datasets.readers.columns import AUTO, take_labels
 from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.readers.points import LASER_FILE_SUFFIXES
-from mmdet3d_act.datasets.transforms.loading import LoadPointCloud
 from mmdet3d_act.registry import DATASETS
 
 TASKS = ('segmentation', 'detection')
@@ -260,8 +259,7 @@ def find_labels(
         BadSampleError: If they are missing, or no whole numbers.
     """
     points, _, names = read_cloud(path)
-    load = LoadPointCloud(label_column=labels)
-    values = np.unique(load.read_labels(points, names or columns, path))
+    values = np.unique(take_labels(points, names or columns, labels, path))
     whole = np.round(np.nan_to_num(values, nan=0.5))
     if not np.array_equal(whole, values):
         raise BadSampleError(

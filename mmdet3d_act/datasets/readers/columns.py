@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmdet3d_act.datasets.readers.errors import BadSampleError
+
 # Features by name, and their columns.
 FEATURES = dict(
     color=('red', 'green', 'blue'),
@@ -81,7 +83,7 @@ def find_label_column(
                 'the configs of folders)'
             )
         return width - 1
-    plain = [plain_name(name) for name in names]
+    plain = [plain_name(name) for name in names[: width - 3]]
     looked_for = _LABELS if wanted == AUTO else [plain_name(str(wanted))]
     for name in looked_for:
         if name in plain:
@@ -91,6 +93,26 @@ def find_label_column(
         f'{", ".join(("x", "y", "z", *names))}; name it by label_column '
         '(ACT_LABEL in the configs of folders)'
     )
+
+
+def take_labels(
+    rows: np.ndarray, names: Sequence[str], wanted: int | str, path: str
+) -> np.ndarray:
+    """Take the column of labels, (N,), as it is.
+
+    Args:
+        rows: (N, 3 + C).
+        names: Of the C columns; none where unknown.
+        wanted: See :func:`find_label_column`.
+        path: File that they come from, for the error.
+
+    Raises:
+        BadSampleError: If there is no such column.
+    """
+    try:
+        return rows[:, find_label_column(names, rows.shape[1], wanted)]
+    except ValueError as error:
+        raise BadSampleError(path, str(error)) from error
 
 
 def turn_rows(
@@ -135,7 +157,7 @@ def gather_features(
         names: Of the C columns; none where unknown.
         kinds: Some of ``FEATURES``.
     """
-    plain = [plain_name(name) for name in names]
+    plain = [plain_name(name) for name in names[: points.shape[1] - 3]]
     parts = [np.zeros((len(points), 0), np.float32)]
     for kind in kinds:
         wanted = FEATURES[kind]

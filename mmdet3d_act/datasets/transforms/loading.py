@@ -19,8 +19,8 @@ from mmdet3d_act.datasets.readers import (
 )
 from mmdet3d_act.datasets.readers.columns import (
     FEATURES,
-    find_label_column,
     gather_features,
+    take_labels,
     width_of,
 )
 from mmdet3d_act.datasets.readers.rooms import Room, open_room
@@ -192,7 +192,7 @@ class LoadPointCloud(BaseTransform):
                 f'{points.shape[1]}',
             )
         if self.label_column is not None:
-            labels = self.read_labels(points, names, path)
+            labels = take_labels(points, names, self.label_column, path)
             allowed = results.get('allowed_labels')
             results['pts_semantic_mask'] = check_labels(labels, path, allowed)
         taken, dims = points[:, : self.use_dim], None
@@ -210,18 +210,6 @@ class LoadPointCloud(BaseTransform):
             attribute_dims=dims,
         )
         return results
-
-    def read_labels(
-        self, points: np.ndarray, names: Sequence[str], path: str
-    ) -> np.ndarray:
-        """Take the column of labels, (N,), from all columns of a file."""
-        try:
-            column = find_label_column(
-                names, points.shape[1], self.label_column
-            )
-        except ValueError as error:
-            raise BadSampleError(path, str(error)) from error
-        return points[:, column]
 
 
 @TRANSFORMS.register_module()
@@ -277,9 +265,9 @@ class LoadFolderScene(LoadPointCloud):
         self, results: dict, rows: np.ndarray, names: Sequence[str]
     ) -> None:
         """Number labels by the classes of the data set."""
-        self.label_column = results['label_column']
         names = names or results['columns']
-        labels = self.read_labels(rows, names, file_of(results))
+        wanted = results['label_column']
+        labels = take_labels(rows, names, wanted, file_of(results))
         values = np.array(results['label_values'])
         places = np.searchsorted(values, labels).clip(max=len(values) - 1)
         results['pts_semantic_mask'] = np.where(

@@ -46,6 +46,7 @@ def test_the_column_of_labels(names: tuple, wanted: str, column: int) -> None:
         ((), 6, 6, 'column 6'),
         ((), 6, '2', 'column 2'),
         (('red', 'a'), 5, 'kind', 'kind'),
+        (('red', 'label'), 4, 'auto', 'x, y, z, red'),
     ],
 )
 def test_a_column_that_may_be_no_label_is_refused(
@@ -98,6 +99,9 @@ def test_features_are_read_by_name(tmp_path: Path) -> None:
     )
     found = told(dict(lidar_path=plain))['points'].tensor.numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-6)
+    # A file with fewer columns than are named.
+    np.save(plain, POINTS)
+    assert not told(dict(lidar_path=plain))['points'].tensor[:, 3:].any()
     with pytest.raises(BadSampleError, match='x, y, z, red, green'):
         LoadPointCloud(label_column='auto')(dict(lidar_path=path))
     for options in (dict(features=['colour']), dict(use_dim=6)):
