@@ -38,6 +38,8 @@ _MAX_ROUNDING = 1e-4
 # Few rows of many numbers are many points with their channels first.
 _MAX_CHANNELS = 9
 _MIN_POINTS = 32
+# Lines of a text that are its beginning; comments may precede the rows.
+_HEAD = 500
 # The first file whose coordinates were shifted is logged.
 _shifted: list[str] = []
 
@@ -158,7 +160,7 @@ def check_header(path: str) -> None:
             with open(path, 'rb') as file:
                 _HEADERS[suffix](file, os.path.getsize(path))
         elif suffix in TEXT_FILE_SUFFIXES:
-            read_text(path, max_rows=10)
+            read_text(path, max_rows=_HEAD)
 
 
 def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> PointCloud:

@@ -180,7 +180,7 @@ def test_a_bad_beginning_is_found_without_reading_on(
 
 
 def test_a_good_beginning_is_enough(tmp_path: Path) -> None:
-    rows = ['0 0 0', *(['1 2 3'] * 20), 'no numbers']
+    rows = [*(['# of a scanner'] * 40), *(['1 2 3'] * 500), 'no numbers']
     (tmp_path / 'a.txt').write_text('\n'.join(rows))
     np.save(tmp_path / 'a.npy', np.zeros((4, 3)))
     data = pcd_header(np.zeros((4, 3)), 'binary')
