@@ -14,6 +14,7 @@ from mmdet3d_act.models.teachers import (
     TimmTeacher,
     TokenTeacher,
 )
+from tests.teacher_states import teacher_states
 from tests.test_reference import networks
 from tests.test_reference.harness import Reference, fixture_params
 
@@ -72,7 +73,7 @@ def test_teacher(reference: Reference, name: str) -> None:
         arrays, 'sampled_soft_tau1', 'sampled_hard', 'center'
     )
     with torch.no_grad():
-        states = teacher.forward_hidden(soft, centers)
+        states = teacher_states(teacher, soft, centers)
         outputs = {
             'vis_out_soft': teacher(soft, centers),
             'vis_out_hard': teacher(hard, centers),

@@ -3,7 +3,6 @@
 from mmdet3d_act.models.teachers.base import (
     TeacherEncoder,
     TeacherSpec,
-    TeacherStates,
     TokenTeacher,
 )
 from mmdet3d_act.models.teachers.clipcap import ClipCapMapping
@@ -30,7 +29,6 @@ __all__ = [
     'OpenCLIPTeacher',
     'TeacherEncoder',
     'TeacherSpec',
-    'TeacherStates',
     'TimmImageEncoder',
     'TimmTeacher',
     'TokenTeacher',

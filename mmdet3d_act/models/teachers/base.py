@@ -46,27 +46,6 @@ class TeacherSpec(NamedTuple):
     num_tokens: int | None
 
 
-class TeacherStates(NamedTuple):
-    """What a teacher computes on the way.
-
-    Attributes:
-        projected: Tokens in the teacher's width, (B, G, D).
-        position: Embedded centres, (B, G, D).
-        blocks: Output of every block, prompts first, (B, P+G, D) each.
-        normed: After the final norm, (B, P+G, D); None without one.
-        output: What ``forward`` returns, (B, G, C).
-        pre_normed: After the norm before the first block, (B, P+G, D); None
-            without one. Positions are in it only where they are added once.
-    """
-
-    projected: Tensor
-    position: Tensor
-    blocks: tuple[Tensor, ...]
-    normed: Tensor | None
-    output: Tensor
-    pre_normed: Tensor | None = None
-
-
 class TeacherEncoder(nn.Module):
     """The pretrained part of a teacher.
 
@@ -286,37 +265,7 @@ class TokenTeacher(PretrainedTeacher):
             x = x if norm is None else norm(x)
         return self.proj_out(x)
 
-    def forward_hidden(self, tokens: Tensor, centers: Tensor) -> TeacherStates:
-        """Compute the output, and keep what is computed on the way.
-
-        It runs the library's own blocks on prompts and tokens, where
-        :meth:`forward` leaves out what is thrown away.
-
-        Args:
-            tokens: (B, G, in_channels).
-            centers: (B, G, 3).
-        """
-        self._check(tokens.shape[1])
-        kept: list[Tensor] = []
-        with self._gradient_cut():
-            projected, position = self.proj_in(tokens), self.pos_embed(centers)
-            self._run(projected, position, kept)
-            norm = self.transformer.norm
-            normed = None if norm is None else norm(kept[-1])
-        first, *blocks = kept
-        last = blocks[-1] if normed is None else normed
-        return TeacherStates(
-            projected,
-            position,
-            tuple(blocks),
-            normed,
-            self.proj_out(last[:, -tokens.shape[1] :]),
-            None if self.transformer.pre_norm is None else first,
-        )
-
-    def _run(
-        self, x: Tensor, pos: Tensor, kept: list[Tensor] | None = None
-    ) -> Tensor:
+    def _run(self, x: Tensor, pos: Tensor) -> Tensor:
         """Run the tokens through the blocks.
 
         What blocks make of prompts is computed only where it is used.
@@ -324,7 +273,6 @@ class TokenTeacher(PretrainedTeacher):
         Args:
             x: Projected tokens, (B, G, D).
             pos: Embedded centres, (B, G, D).
-            kept: Gets the input and the output of every block, prompts first.
         """
         blocks = self.transformer.blocks
         prompts = prompt_pos = None
@@ -332,12 +280,10 @@ class TokenTeacher(PretrainedTeacher):
         for index, block in enumerate(blocks):
             if self.prompts.enters(index):
                 prompts, prompt_pos = self._new_prompts(index, len(x))
-            if kept is not None and not kept:
-                kept.append(_join(prompts, x))
             x = self._with_position(x, pos)
             if prompts is not None:
                 prompts = self._with_position(prompts, prompt_pos)
-            fast = self._prompted_block(block) if kept is None else None
+            fast = self._prompted_block(block)
             last = index + 1 == len(blocks)
             if fast is not None and (last or self.prompts.enters(index + 1)):
                 x = fast(block, x, prompts)
@@ -348,8 +294,6 @@ class TokenTeacher(PretrainedTeacher):
                 if fast is None
                 else fast(block, both, None)
             )
-            if kept is not None:
-                kept.append(both)
             if prompts is not None:
                 prompts = both[:, : prompts.shape[1]]
             x = both[:, -x.shape[1] :]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from mmdet3d_act.models.teachers import TeacherEncoder, TokenTeacher
+from tests.teacher_states import teacher_states
 
 WIDTH = 8
 
@@ -72,7 +73,7 @@ def assert_runs(
     assert before.shape == (2, num_groups, WIDTH)
     assert before.isfinite().all()
     assert (before[0] - before[1]).abs().max() > 1e-6
-    states = teacher.forward_hidden(tokens, centers)
+    states = teacher_states(teacher, tokens, centers)
     scale = before.abs().max()
     assert (states.output - before).abs().max() < 1e-4 * scale
     teacher.prompts.tokens.normal_(std=3.0)

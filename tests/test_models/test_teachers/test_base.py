@@ -8,6 +8,7 @@ from torch import nn
 
 from mmdet3d_act.models.teachers import TeacherEncoder, TokenTeacher
 from mmdet3d_act.models.teachers.pretrained import WeightSource
+from tests.teacher_states import teacher_states
 
 WIDTH, CHANNELS, PATCHES = 16, 8, 5
 
@@ -79,7 +80,7 @@ def ready(**kwargs) -> Toy:
 @pytest.mark.parametrize('position', ['every_block', 'once'])
 def test_leaving_out_changes_nothing(kind, mode, position) -> None:
     teacher = ready(kind=kind, prompt_mode=mode, position=position).eval()
-    states = teacher.forward_hidden(*inputs())
+    states = teacher_states(teacher, *inputs())
     got = teacher(*inputs())
     torch.testing.assert_close(got, states.output, rtol=1e-5, atol=1e-5)
     rows = PATCHES + (0 if mode == 'none' else 4)

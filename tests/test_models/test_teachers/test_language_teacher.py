@@ -65,7 +65,7 @@ def test_equals_the_encoder_of_transformers(kind: str) -> None:
     want = model.proj_out(made.encoder(x).last_hidden_state)
     got = model(tokens, centers)
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
-    assert model.forward_hidden(tokens, centers).normed is None
+    assert model.transformer.norm is None
 
 
 @pytest.mark.parametrize('name', ['model.safetensors', '.'])
