@@ -330,15 +330,11 @@ def cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     Returns:
         (Q, V), from -1 to 1.
     """
-    mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
-    queries, vectors = (
-        scaled
-        / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-12)
-        for scaled in (
-            (x - mean) / (spread + 1e-6) for x in (queries, vectors)
-        )
-    )
-    return queries @ vectors.T
+    mean, spread = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
+    sides = [(queries - mean) / spread, (vectors - mean) / spread]
+    for side in sides:
+        side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12)
+    return sides[0] @ sides[1].T
 
 
 def _turned_embedder(embedder: Embedder, up_axis: str | None) -> Embedder:

@@ -24,11 +24,7 @@ from torch import nn
 from mmdet3d_act.apis.embedding import interpolate, principal_colors
 from mmdet3d_act.apis.feature_files import cosines
 from mmdet3d_act.apis.loading import build_dataset, find_config, load_model
-from mmdet3d_act.apis.probing import (
-    UNTRAINED,
-    encode_inputs,
-    load_encoder,
-)
+from mmdet3d_act.apis.probing import UNTRAINED, encode_inputs, load_encoder
 from mmdet3d_act.checkpoint import CheckpointError, resolve_checkpoint
 from mmdet3d_act.engine import launch
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
@@ -216,9 +212,7 @@ def _learned(
     cfg = launch.load_config(str(config))
     dataset = build_dataset(cfg, str(config))
     up_axis = getattr(dataset, 'metainfo', {}).get('up_axis', 'y')
-    samples = [
-        dataset[index] for index in spread_indices(len(dataset), num_searched)
-    ]
+    samples = [dataset[i] for i in spread_indices(len(dataset), num_searched)]
     names = [sample_name(one['data_samples']) for one in samples]
     encoders = {
         BEFORE: load_encoder(cfg, UNTRAINED, str(config)),
@@ -375,10 +369,9 @@ def _gallery(
         Image.fromarray(picture).quantize(32).save(file, 'png', optimize=True)
         code = base64.b64encode(file.getvalue()).decode('ascii')
         items.append(dict(name=name, image=f'data:image/png;base64,{code}'))
-    labels = [one['data_samples'].get('gt_label') for one in samples]
-    same = None
-    if None not in labels:
-        same = np.equal.outer([*map(int, labels)], [*map(int, labels)])
+    known = [one['data_samples'].get('gt_label') for one in samples]
+    labels = [int(label) for label in known if label is not None]
+    same = np.equal.outer(labels, labels)
     neighbors, told = {}, []
     for title, found in seen.items():
         vectors = np.stack([one.vector for one in found])
@@ -390,13 +383,13 @@ def _gallery(
             [(int(j), round(float(likeness[i, j]), 3)) for j in row]
             for i, row in enumerate(order)
         ]
-        if same is not None:
+        if len(same) == len(names):
             share = np.take_along_axis(same, order, axis=1).mean()
             told.append(f'{title} {share:.1%}')
     note = (
         f'Click one of {len(names)} clouds. Cosines of standardised features.'
     )
-    if same is not None and len(names) > 1:
+    if len(same) == len(names) > 1:
         chance = (same.sum() - len(names)) / (len(names) * (len(names) - 1))
         note += (
             f' Neighbours of the same class among the {TOP} nearest: '

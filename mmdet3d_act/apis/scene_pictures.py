@@ -179,18 +179,11 @@ def scene_panels(
         caption = f'{number} of score >= {min_score:g}'
         if not likely.any() and len(found['scores_3d']):
             caption += f', the best has {float(found["scores_3d"].max()):.2g}'
-        panels.append(
-            box_panel(
-                'predicted',
-                points,
-                boxes,
-                best,
-                colors,
-                caption,
-                scores,
-                min_score,
-            )
+        panel = box_panel('predicted', points, boxes, best, colors, caption)
+        scored = panel.boxes._replace(
+            scores=scores.numpy(), min_score=min_score
         )
+        panels.append(panel._replace(boxes=scored))
         seen |= set(best[likely].tolist())
     if len(panels) == 1:
         raise ValueError(

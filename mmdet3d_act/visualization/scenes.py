@@ -53,8 +53,6 @@ def box_panel(
     labels: Any,  # noqa: ANN401
     colors: np.ndarray,
     caption: str = '',
-    scores: Any = None,  # noqa: ANN401
-    min_score: float = 0.0,
 ) -> Panel:
     """Make a panel with pale points and boxes in the colours of classes.
 
@@ -65,20 +63,17 @@ def box_panel(
         labels: (n,).
         colors: Of the classes, (C, 3) in [0, 1].
         caption: Of the panel; their number by default.
-        scores: (n,), or None.
-        min_score: Of the boxes that are drawn; web pages have a slider.
     """
     (points,) = thin_out(to_points(points))
     grey = 0.45 * height_colors(points, 'z') + 0.55 * _PALE
     labels = to_numpy(labels).astype(np.int64)
     corners = box_corners(torch.as_tensor(to_numpy(boxes)).double()).numpy()
-    scores = None if scores is None else to_numpy(scores)
     return Panel(
         title,
         points,
         grey,
         caption or counted(len(labels), 'box', 'boxes'),
-        boxes=Boxes(corners, colors[labels], scores, min_score),
+        boxes=Boxes(corners, colors[labels]),
     )
 
 

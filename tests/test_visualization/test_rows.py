@@ -67,11 +67,13 @@ def test_neighbouring_patches_get_different_labels() -> None:
 
 
 def test_edges_are_on_the_box() -> None:
-    panel = box_panel('', POINTS, BOX * 2, [0, 1], COLORS, '', [0.9, 0.2], 0.5)
+    panel = box_panel('', POINTS, BOX * 2, [0, 1], COLORS)
     assert len(panel.points) == len(POINTS)  # edges are no points
     assert panel.boxes.colors.tolist() == COLORS.tolist()
+    assert panel.boxes.edge_points()[0].shape == (2 * 12 * 100, 3)
     # Those of lower scores are not drawn.
-    places, tint = panel.boxes.edge_points()
+    scored = panel.boxes._replace(scores=np.array([0.9, 0.2]), min_score=0.5)
+    places, tint = scored.edge_points()
     assert len(places) == len(tint) == 12 * 100
     assert (tint == RED).all()
     cos, sin = np.cos(-0.3), np.sin(-0.3)
