@@ -88,7 +88,7 @@ def three_js() -> str:
     page = scene_to_html(scene)
     # Behind the library is what draws trimesh's own scene.
     start = page.index('<script>') + len('<script>')
-    return page[start : page.index('var camera', start)]
+    return page[start : page.index('var camera,controls', start)]
 
 
 def _template(name: str) -> str:

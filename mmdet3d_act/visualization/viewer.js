@@ -24,7 +24,7 @@ function unpack(text) {
 
 const scale = unpack(data.scale);
 
-// A round point: three.js draws squares.
+// Makes round points of the squares that three.js draws.
 function disc() {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = 32;
@@ -47,8 +47,8 @@ function makePanel(entry, row, round) {
     panel.colors = new THREE.BufferAttribute(new Uint8Array(3 * entry.count), 3, true);
     geometry.setAttribute('position', new THREE.BufferAttribute(Float32Array.from(positions, (value) => value / 32767), 3));
     geometry.setAttribute('color', panel.colors);
-    const size = Math.min(0.11, Math.max(0.03, 3.6 / Math.sqrt(entry.count)));
-    panel.points = new THREE.Points(geometry, new THREE.PointsMaterial({ size, map: round, alphaTest: 0.5, vertexColors: true }));
+    const size = Math.min(0.085, Math.max(0.025, 2.7 / Math.sqrt(entry.count)));
+    panel.points = new THREE.Points(geometry, new THREE.PointsMaterial({ size, alphaMap: round, alphaTest: 0.5, vertexColors: true }));
     panel.scene.add(panel.points);
     listen(panel);
   }
@@ -61,7 +61,10 @@ function makePanel(entry, row, round) {
 function paintBoxes(panel) {
   const boxes = panel.entry.boxes;
   if (!boxes) return 0;
-  if (panel.lines) panel.scene.remove(panel.lines);
+  if (panel.lines) {
+    panel.scene.remove(panel.lines);
+    panel.lines.geometry.dispose();
+  }
   const shown = boxes.edges.map((_, i) => i).filter((i) => !boxes.scores || boxes.scores[i] >= state.least);
   const geometry = new THREE.BufferGeometry();
   const places = shown.flatMap((i) => boxes.edges[i]);
@@ -246,6 +249,7 @@ function makeGallery() {
 }
 
 function start() {
+  document.querySelector('section').hidden = !data.rows.length;
   makeBar();
   makeGallery();
   const sheet = document.getElementById('sheet');
