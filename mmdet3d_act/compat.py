@@ -222,7 +222,9 @@ def format_configs_once() -> None:
     A runner has the same config formatted four times, by yapf, which takes
     longer than building a model.
     """
-    format_code = config_module.FormatCode
+    format_code = vars(config_module).get('FormatCode')
+    if format_code is None:
+        return
     formatted: dict[str, tuple] = {}
 
     def format_once(text: str, **style: Any) -> tuple:

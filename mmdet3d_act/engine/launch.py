@@ -151,6 +151,8 @@ def count_classes(cfg: Config) -> None:
         UsageError: If the folder cannot be used.
     """
     dataset = cfg.train_dataloader.dataset
+    while 'dataset' in dataset:  # RepeatDataset and its like
+        dataset = dataset.dataset
     cls: Any = registered_classes(dataset['type'])[0]
     try:
         meta = cls.find_classes(dataset.to_dict())

@@ -282,7 +282,8 @@ def linear_norm_max(x: Tensor, fc: nn.Linear, norm: nn.BatchNorm1d) -> Tensor:
         fc: From D to C channels.
         norm: Its statistics are updated in training.
     """
-    plain = type(norm) is nn.BatchNorm1d and norm.momentum is not None
+    plain = type(norm) is nn.BatchNorm1d and norm.track_running_stats
+    plain = plain and norm.momentum is not None
     if x.device.type != 'cpu' or torch.compiler.is_compiling() or not plain:
         y = F.relu(norm(fc(x.flatten(0, 1))))
         return max_pool(y.view(*x.shape[:2], -1), dim=1)
