@@ -12,8 +12,8 @@ WORKERS ?= 2
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 ARGS ?=
 
-.PHONY: help setup demo test test-full coverage bench lint format doctor \
-	clean
+.PHONY: help setup demo test test-full coverage bench soak lint format \
+	doctor clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | \
@@ -47,6 +47,9 @@ bench: setup ## speed, memory, start: 15 minutes; ARGS='--sections steps'
 		$(BIN)/python -m pip install -q --no-deps --target $$peers \
 		-r requirements/bench.txt || echo 'bench: goes on without them'
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py $(ARGS)
+
+soak: setup ## kills, full disks, NaN, bad files and settings: an hour
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py $(ARGS)
 
 lint: setup ## ruff check, ruff format --check, imports, spelling, static types
 	@$(BIN)/ruff check .

@@ -83,7 +83,9 @@ def describe_failure(error: Exception) -> str | None:
         error: What a tool has raised.
     """
     text = str(error)
-    if isinstance(error, UsageError | BadSampleError | CheckpointError):
+    # Ours, and numbers of a model that have become infinite or NaN.
+    ours = UsageError | BadSampleError | CheckpointError | FloatingPointError
+    if isinstance(error, ours):
         return text
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return (

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
+
+from mmengine.registry import OPTIMIZERS
 
 from mmdet3d_act.checkpoint import (
     PretrainedModel,
@@ -13,6 +17,32 @@ from mmdet3d_act.checkpoint import (
 from mmdet3d_act.engine.failures import describe_failure
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.students import fitting_students
+
+# Names of whole numbers that are at least 1, or sequences of such; the loader
+# of samples may do without workers, and a teacher without prompts.
+COUNT = re.compile(
+    r'num_(?!workers|prompts)\w+|(\w+_)?(dims|channels)|group_size'
+)
+# Names of numbers.
+NUMBER = re.compile(r'(?!split)(\w+_)?(weight|cost|ratio|rate|scale|radius)')
+
+# Whole numbers that PyTorch and MMEngine use as they come, with the least
+# value of each.
+LOADER = dict(batch_size=1, num_workers=0)
+LEAST = {
+    'train_dataloader': LOADER,
+    'val_dataloader': LOADER,
+    'test_dataloader': LOADER,
+    'train_cfg': dict(max_epochs=1, max_iters=1, val_interval=1),
+    'optim_wrapper': dict(accumulative_counts=1),
+    'param_scheduler': dict(T_max=1, begin=0),
+    'randomness': dict(seed=0),
+}
+# What MMEngine reads; it overlooks other names.
+READ = {
+    'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
+    'default_hooks': ('logger', 'param_scheduler', 'checkpoint'),
+}
 
 
 def iter_typed(node: object) -> Iterator[Mapping]:
@@ -53,7 +83,7 @@ def collect_problems(
     parts = cfg if keys is None else {k: cfg.get(k) for k in keys}
     # A list of (key, value) pairs: Config has items(), but is no Mapping.
     nodes = [value for _, value in parts.items()]
-    found = []
+    found = [*_wrong_numbers(cfg), *_wrong_names(cfg)]
     if _is_missing(parts.get('load_from')):
         found.append(
             f'load_from names the checkpoint {parts["load_from"]}, which does '
@@ -69,6 +99,8 @@ def collect_problems(
         classes = registered_classes(typed['type'])
         for cls in classes:
             found += _requirements(cls, typed)
+            if cls.__module__.startswith('mmdet3d_act.'):
+                found += _wrong_counts(cls.__name__, typed)
             for name in getattr(cls, 'unneeded_parts', ()):
                 unneeded.update(map(id, iter_typed(typed.get(name))))
         part = pretrained_part(typed.get('init_cfg'))
@@ -100,6 +132,50 @@ def _requirements(cls: Any, cfg: Mapping) -> list[str]:  # noqa: ANN401
     except (TypeError, ValueError) as error:
         # What a constructor would refuse is a problem like the others.
         return [f'{cls.__name__}: {describe_failure(error) or error}']
+
+
+def _wrong_numbers(cfg: Mapping) -> Iterator[str]:
+    """Say which settings MMEngine would misread, or fail at without a name."""
+    for part, least in LEAST.items():
+        given = cfg.get(part) or []
+        for one in [given] if isinstance(given, Mapping) else given:
+            for name in least.keys() & one.keys():
+                value, low = one[name], least[name]
+                if value is None or (type(value) is int and value >= low):
+                    continue
+                yield (
+                    f'{part}.{name} must be whole and >= {low}, got {value!r}'
+                )
+    wrapper = cfg.get('optim_wrapper') or {}
+    for part, name in (('optimizer', 'lr'), ('clip_grad', 'max_norm')):
+        value = (wrapper.get(part) or {}).get(name)
+        if isinstance(value, str):
+            yield f'{part}.{name} must be a number, got {value!r}'
+
+
+def _wrong_names(cfg: Mapping) -> Iterator[str]:
+    """Say which names MMEngine would overlook, or not know."""
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
+    kind = optimizer.get('type')
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        yield f'there is no optimizer of type {kind!r}'
+    for part, names in READ.items():
+        for name in set(cfg.get(part) or {}) - set(names):
+            near = get_close_matches(name, names, n=1, cutoff=0.8)
+            if near:
+                yield f'{part} has {name!r}; did you mean {near[0]!r}?'
+
+
+def _wrong_counts(kind: str, cfg: Mapping) -> Iterator[str]:
+    """Say which of a part's numbers, counts and widths are none."""
+    for name, value in cfg.items():
+        if isinstance(value, str) and NUMBER.fullmatch(name):
+            yield f'{kind}: {name} must be a number, got {value!r}'
+        if value is None or not COUNT.fullmatch(name):
+            continue
+        given = value if isinstance(value, list | tuple) else [value]
+        if not given or not all(type(n) is int and n > 0 for n in given):
+            yield f'{kind}: {name} must be >= 1 and whole, got {value!r}'
 
 
 def _is_missing(checkpoint: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 
 import torch
@@ -211,7 +212,8 @@ def check_positive(value: float, name: str) -> None:
     Raises:
         ValueError: If it is zero, negative, infinite or NaN.
     """
-    if not (value > 0 and math.isfinite(value)):
+    number = isinstance(value, numbers.Real)
+    if not (number and value > 0 and math.isfinite(value)):
         raise ValueError(
             f'{name} must be a positive finite number, got {value}; pass it '
             'in the units of the coordinates'

@@ -6,10 +6,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS as ROOT_MODELS
 from torch import nn
 
 from mmdet3d_act.engine import CPUAmpOptimWrapper
-from tests.test_engine.toy import ROOT
+from tests.test_engine.test_nothing_lost import make_config, run
+from tests.test_engine.toy import NUM_FEATURES, ROOT, ToyRegressor
 
 SCHEDULES = ROOT / 'configs' / '_base_' / 'schedules'
 
@@ -80,3 +82,28 @@ def test_mixed_precision_casts_the_forward_pass_only():
     assert model.weight.dtype == torch.float32
     # d(sum over 3 rows of ones)/dw = 3, times the rate 0.5.
     torch.testing.assert_close(model.weight.detach(), before - 1.5)
+
+
+@ROOT_MODELS.register_module()
+class ToyLinear(ToyRegressor):
+    """Without what differs between two batches and one of both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(NUM_FEATURES, 1)
+
+
+def test_accumulated_gradients_are_those_of_the_larger_batch(tmp_path):
+    found = []
+    for size, count in ((8, 1), (4, 2), (2, 4)):
+        changes = {
+            'train_dataloader.batch_size': size,
+            'optim_wrapper.accumulative_counts': count,
+        }
+        cfg = make_config(tmp_path / str(size), **changes)
+        cfg.model = dict(type='ToyLinear')
+        # Adam would forgive a wrong factor.
+        cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.1)
+        found.append(torch.cat([v.flatten() for v in run(cfg).values()]))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-5, atol=1e-6)

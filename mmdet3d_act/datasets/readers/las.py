@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
 import numpy as np
 
 from mmdet3d_act.datasets.readers.arrays import Columns
+from mmdet3d_act.datasets.readers.errors import check_expansion
+
+if TYPE_CHECKING:
+    from laspy import LasHeader
 
 # After the coordinates; all are numbers of the sensor, as they are.
 _E57_FIELDS = (
@@ -22,6 +29,8 @@ def read_las(path: str, header_only: bool = False) -> Columns:
     """
     import laspy
 
+    with open(path, 'rb') as file:
+        _check_size(laspy.LasHeader.read_from(file), file)
     if header_only:
         with laspy.open(path):
             return Columns(np.empty((0, 3)))
@@ -31,6 +40,20 @@ def read_las(path: str, header_only: bool = False) -> Columns:
     names += [name for name in ('red', 'green', 'blue') if name in known]
     columns = [scan.xyz, *(np.asarray(scan[name])[:, None] for name in names)]
     return Columns(np.concatenate(columns, axis=1), tuple(names))
+
+
+def _check_size(header: LasHeader, file: BinaryIO) -> None:
+    """Refuse points and chunks for which lazrs would fill the memory."""
+    size = file.seek(0, os.SEEK_END)
+    check_expansion(header.point_count * header.point_format.size, size)
+    if header.are_points_compressed:
+        # Where the table of chunks is; -1: where the last 8 bytes say.
+        file.seek(header.offset_to_point_data)
+        if (at := int.from_bytes(file.read(8), 'little', signed=True)) == -1:
+            file.seek(-8, os.SEEK_END)
+            at = int.from_bytes(file.read(8), 'little')
+        file.seek(at + 4)
+        check_expansion(16 * int.from_bytes(file.read(4), 'little'), size)
 
 
 def read_e57(path: str) -> Columns:

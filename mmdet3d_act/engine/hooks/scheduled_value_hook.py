@@ -80,11 +80,13 @@ class ScheduledValueHook(Hook):
         keys = set(self.schedule)
         lengths, holds = keys & LENGTHS, keys & HOLDS
         wrong = keys ^ (lengths | holds | {'start', 'end'})
-        if wrong or len(lengths) != 1 or len(holds) > 1:
+        numbers = all(isinstance(v, int | float) for v in schedule.values())
+        share = 0 < schedule.get('fraction', 1) <= 1 if numbers else False
+        if wrong or len(lengths) != 1 or len(holds) > 1 or not share:
             raise ValueError(
                 f'the schedule of {attribute!r} needs start, end and either '
-                'num_steps or fraction, and may have hold or hold_fraction, '
-                f'got {sorted(keys)}'
+                'num_steps or fraction (up to 1), and may have hold or '
+                f'hold_fraction, all numbers, got {self.schedule}'
             )
 
     def ramp(self, max_iters: int | None = None) -> CosineRamp:

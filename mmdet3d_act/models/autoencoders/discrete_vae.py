@@ -32,6 +32,7 @@ from mmdet3d_act.models.layers import (
 from mmdet3d_act.models.losses import PatchChamferLoss
 from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.models.teachers import TokenTeacher
+from mmdet3d_act.ops import check_positive
 from mmdet3d_act.registry import MODELS, build_module
 
 
@@ -105,6 +106,7 @@ class DiscreteVAE(PointModel):
     ) -> None:
         if chunk_size is not None and chunk_size < 1:
             raise ValueError(f'chunk_size must be >= 1, got {chunk_size}')
+        check_positive(logit_scale, 'logit_scale')
         super().__init__(data_preprocessor, init_cfg)
         self.num_groups = num_groups
         self.group_size = group_size

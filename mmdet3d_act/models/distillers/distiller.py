@@ -91,12 +91,24 @@ class Distiller(PointModel):
         self.objectives = ModuleDict(
             {name: _objective(cfg) for name, cfg in objectives.items()}
         )
+        self._check_widths()
         self.mask = build_module(mask)
         self.mask_token = None
         if mask_tokens == 'input':
             dims = self.student.embed_dims
             self.mask_token = nn.Parameter(torch.zeros(1, 1, dims))
             nn.init.trunc_normal_(self.mask_token, std=0.02)
+
+    def _check_widths(self) -> None:
+        dims = getattr(self.student, 'embed_dims', None)
+        for name, objective in self.objectives.items():
+            neck = getattr(objective.neck, 'embed_dims', dims)
+            head = getattr(objective.head, 'embed_dims', neck)
+            if not dims == neck == head:
+                raise ValueError(
+                    f'embed_dims must be the same of student, neck and head '
+                    f'of {name!r}, got {dims}, {neck} and {head}'
+                )
 
     def train(self, mode: bool = True) -> Distiller:
         """Switch the mode; a frozen student stays in evaluation mode."""

@@ -56,6 +56,15 @@ class Objective(BaseModule):
         self.weight = weight
         self.mask = build_module(mask)
         self.whole_cloud = whole_cloud or mask is not None
+        generator = self.target_generator
+        generator = getattr(generator, 'generator', generator)
+        parts = (generator, self.target_norm, self.head)
+        widths = {getattr(part, 'target_channels', None) for part in parts}
+        if len(widths - {None}) > 1:
+            raise ValueError(
+                'target_channels of the head and num_channels of target_norm '
+                f'must be the width of the targets, got {widths - {None}}'
+            )
         # The generator knows the size of what the head predicts.
         shape = getattr(self.target_generator, 'target_shape', None)
         if shape is not None and hasattr(self.head, 'set_target_shape'):

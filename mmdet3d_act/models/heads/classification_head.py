@@ -59,6 +59,7 @@ class ClassificationHead(BaseModule):
                 f'num_classes must be at least 2, got {num_classes}'
             )
         self.num_classes = num_classes
+        self.in_channels = in_channels
         self.hidden_dims = tuple(hidden_dims)
         layers: list[nn.Module] = []
         for width in self.hidden_dims:
@@ -74,7 +75,16 @@ class ClassificationHead(BaseModule):
         )
 
     def forward(self, feats: Tensor) -> Tensor:
-        """Return the logits, (B, num_classes), of ``feats`` (B, C)."""
+        """Return the logits, (B, num_classes), of ``feats`` (B, C).
+
+        Raises:
+            ValueError: If the features do not have ``in_channels`` channels.
+        """
+        if feats.shape[-1] != self.in_channels:
+            raise ValueError(
+                f'in_channels must be the width of the features, '
+                f'{feats.shape[-1]}, got {self.in_channels}'
+            )
         return self.layers(feats)
 
     def loss(self, feats: Tensor, data_samples: list) -> dict[str, Tensor]:

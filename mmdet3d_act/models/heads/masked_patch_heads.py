@@ -42,6 +42,8 @@ class FeatureHead(BaseModule):
         published_branch_loss: bool = False,
     ) -> None:
         super().__init__()
+        self.embed_dims = embed_dims
+        self.target_channels = target_channels
         self.proj = nn.Linear(embed_dims, target_channels)
         nn.init.trunc_normal_(self.proj.weight, std=0.02)
         nn.init.zeros_(self.proj.bias)
@@ -97,6 +99,7 @@ class CoordinateHead(BaseModule):
         loss: dict | nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.embed_dims = embed_dims
         self.proj = nn.Linear(embed_dims, 3 * group_size)
         self.loss_fn = build_module(loss) or PatchChamferLoss(norm='l2')
 
@@ -147,6 +150,7 @@ class CodeHead(BaseModule):
     def __init__(self, embed_dims: int = 384, num_codes: int = 8192) -> None:
         super().__init__()
         self.num_codes = num_codes
+        self.embed_dims = embed_dims
         self.proj = nn.Linear(embed_dims, num_codes)
         nn.init.trunc_normal_(self.proj.weight, std=0.02)
         nn.init.zeros_(self.proj.bias)

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PROMPT_MODES = ('deep', 'shallow', 'none')
+# Attention grows with their square.
+_MAX_PROMPTS = 4096
 
 
 class Prompts(nn.Module):
@@ -57,10 +59,10 @@ class Prompts(nn.Module):
             raise ValueError(
                 f'prompt mode must be one of {PROMPT_MODES}, got {mode!r}'
             )
-        if mode != 'none' and num_prompts < 1:
+        if mode != 'none' and not 1 <= num_prompts <= _MAX_PROMPTS:
             raise ValueError(
-                f'prompt mode {mode!r} needs num_prompts >= 1, got '
-                f"{num_prompts}; use mode 'none' for no prompts"
+                f'prompt mode {mode!r} needs num_prompts from 1 to '
+                f"{_MAX_PROMPTS}, got {num_prompts}; mode 'none' is for none"
             )
         self.mode = mode
         self.num_prompts = 0 if mode == 'none' else num_prompts

@@ -68,6 +68,7 @@ class MaskDecoder(BaseModule):
     ) -> None:
         super().__init__()
         self._check_places(mask_tokens, shallow_index)
+        self.embed_dims = embed_dims
         self.shallow_index = shallow_index
         self.place = mask_tokens
         self.mask_token = None

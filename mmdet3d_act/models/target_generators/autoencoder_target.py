@@ -129,8 +129,20 @@ class _FrozenAutoencoder(BaseModule):
         patches: PointPatches,
         data_samples: list | None = None,
     ) -> Tensor:
-        """Return the target of every patch, (B, G, ...)."""
+        """Return the target of every patch, (B, G, ...).
+
+        Raises:
+            ValueError: If the autoencoder has other patches.
+        """
         self.autoencoder.check_ready()
+        given = patches.neighborhoods.shape[1:3]
+        module = self.autoencoder.module
+        own = (module.num_groups, module.group_size)
+        if own != tuple(given):
+            raise ValueError(
+                f'num_groups and group_size must be those of the autoencoder, '
+                f'{own}, got {tuple(given)} of the student'
+            )
         if not self.reduced:
             return self._target(patches)
         with torch.autocast(patches.centers.device.type, torch.bfloat16):
@@ -172,6 +184,10 @@ class AutoencoderTarget(_FrozenAutoencoder):
     ) -> None:
         super().__init__(autoencoder, checkpoint, **options)
         self.local = local
+        module = self.autoencoder.module
+        self.target_channels = (
+            module.codebook.shape[-1] if local else module.out_channels
+        )
 
     def _target(self, patches: PointPatches) -> Tensor:
         """Compute the features, (B, G, C)."""

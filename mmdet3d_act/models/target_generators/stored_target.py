@@ -540,7 +540,8 @@ def _open_array(path: Path, mode: Literal['r', 'r+']) -> np.memmap:
     try:
         # Unlike np.load it knows no pickles.
         return np.lib.format.open_memmap(path, mode)
-    except (OSError, ValueError) as error:
+    # Also what NumPy's parser of headers stumbles over.
+    except Exception as error:
         raise StoreError(
             f'{path} cannot be read ({error}); delete {path.parent} and '
             f'compute it again by `{TOOL}`'

@@ -59,6 +59,7 @@ class TargetNorm(BaseModule):
                 f'mode={mode!r} needs num_channels, the width of the target'
             )
         self.mode = mode
+        self.target_channels = num_channels
         self.eps = eps
         if mode != 'raw':
             self.register_buffer('mean', torch.zeros(num_channels))

@@ -110,7 +110,8 @@ class HungarianSetAssigner:
             targets: The true boxes.
 
         Raises:
-            ValueError: If a cost is not finite, or a label no class.
+            FloatingPointError: If a cost is not finite.
+            ValueError: If a label is no class.
         """
         from scipy.optimize import linear_sum_assignment
 
@@ -129,7 +130,7 @@ class HungarianSetAssigner:
             for scene, count in enumerate(counts):
                 own = layer[scene, :, :count]
                 if not torch.isfinite(own).all():
-                    raise ValueError(
+                    raise FloatingPointError(
                         'costs of the assignment must be finite, those of '
                         f'scene {scene} of the batch are not: the network '
                         'predicts NaN or infinity; lower the learning rate, '

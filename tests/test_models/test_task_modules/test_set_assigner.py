@@ -93,5 +93,5 @@ def test_no_boxes_at_all() -> None:
 def test_diverged_predictions_are_refused() -> None:
     decoded, targets = drawn()
     decoded['class_scores'] = decoded['class_scores'] * float('nan')
-    with pytest.raises(ValueError, match='predicts NaN or infinity'):
+    with pytest.raises(FloatingPointError, match='predicts NaN or infinity'):
         HungarianSetAssigner().assign(decoded, targets)
