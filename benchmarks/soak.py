@@ -216,7 +216,7 @@ OWN: dict[str, dict[str, dict]] = {
             'embed_dims': (0, 64),
             'num_heads': (0, 3),
             'num_layers': (0,),
-            'num_groups': (0, 99999),
+            'num_groups': (0, -2),
             'group_size': (0,),
             'radius': (0, -1),
             'channels': ((), (0,)),
@@ -263,6 +263,7 @@ def make_data(folder: Path) -> None:
     """Write tiny data, teachers and pretrained parts into the folder."""
     from tests.mini_scannet import write_scannet
     from tests.official_data import write_renders
+    from tests.rgbd_files import write_frames
     from tests.segmentation_data import write_shapes
     from tests.small_data import write_probe, write_shapenet, write_teacher
 
@@ -277,6 +278,8 @@ def make_data(folder: Path) -> None:
     write_shapes(data, train=2, val=1, test=2, points=60)
     write_scannet(data, num_scenes=2)
     write_renders(data)
+    write_frames(Path('frames'))
+    write_teacher(Path('frames'))
     Path('a_file').write_text('no folder')
     for family in ('stage I', 'stage II'):
         stem = Path(FAMILIES[family]).stem
@@ -495,12 +498,6 @@ def same(first: dict, second: dict) -> bool:
 
 def try_kills(share: float) -> Found:
     """Kill trainings and the caching of targets, then run them again."""
-    from tests.rgbd_files import write_frames
-    from tests.small_data import write_teacher
-
-    if not Path('frames').exists():
-        write_frames(Path('frames'))
-        write_teacher(Path('frames'))
     draw = random.Random(0)
     tried, lost = 0, []
     for family in ('stage I', 'stage II', 'classifier'):
@@ -828,7 +825,7 @@ def try_disk(share: float) -> Found:
     draw = random.Random(0)
     for number in range(max(4, round(40 * share))):
         family = ('stage I', 'stage II', 'classifier', 'cache')[number % 4]
-        size = draw.uniform(0.05, 30 if family != 'cache' else 0.1)
+        size = draw.uniform(0.004, 30 if family != 'cache' else 0.03)
         with small_disk(size) as (disk, made):
             kind = made
             if made != 'tmpfs':
@@ -851,8 +848,10 @@ def cache_into(disk: Path) -> Callable[[], None]:
     """Make a call that caches targets on a disk."""
 
     def call() -> None:
-        shutil.rmtree('frames/targets', ignore_errors=True)
-        Path('frames/targets').symlink_to(disk)
+        targets = Path('frames/targets')
+        shutil.rmtree(targets, ignore_errors=True)
+        targets.unlink(missing_ok=True)
+        targets.symlink_to(disk)
         caching()
 
     return call

@@ -97,11 +97,12 @@ class LinearProbeMetric(BaseMetric):
             wrong = [value for value in values if value not in known]
             if wrong:
                 raise ValueError(f'{what} is one of {known}, got {wrong[0]!r}')
-        counts = (knn, labels_per_class, few_label_draws)
-        if min(value for value in counts if value is not None) < 1:
+        counts = (knn, labels_per_class, few_label_draws, folds)
+        given = [value for value in counts if value is not None]
+        if not all(isinstance(n, int) and n > 0 for n in given):
             raise ValueError(
-                'knn, labels_per_class and few_label_draws are at least 1, '
-                f'got {counts}'
+                'knn, labels_per_class, few_label_draws and folds are at '
+                f'least 1, got {counts}'
             )
         self.pooling = pooling if isinstance(pooling, str) else tuple(pooling)
         self.svm = SVMSettings(

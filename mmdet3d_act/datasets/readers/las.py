@@ -34,7 +34,13 @@ def read_las(path: str, header_only: bool = False) -> Columns:
     if header_only:
         with laspy.open(path):
             return Columns(np.empty((0, 3)))
-    scan = laspy.read(path)
+    try:
+        scan = laspy.read(path)
+    except BaseException as error:
+        # A panic of lazrs is no Exception.
+        if type(error).__name__ != 'PanicException':
+            raise
+        raise ValueError(f'it cannot be decompressed: {error}') from error
     names = ['classification', 'intensity']
     known = set(scan.point_format.dimension_names)
     names += [name for name in ('red', 'green', 'blue') if name in known]
