@@ -345,6 +345,13 @@ class Embedder:
                 raise BadSampleError(
                     'an array', f'expected (N, 3 + F), got {rows.shape}'
                 )
+            wrong = ~np.isfinite(rows[:, :3]).all(axis=1)
+            if wrong.any():
+                raise BadSampleError(
+                    'an array',
+                    f'{wrong.sum()} of {len(rows)} points have NaN or '
+                    f'infinite values, the first is point {wrong.argmax()}',
+                )
             if rows.shape[1] == self.student.in_channels:
                 rows = rows.copy()
                 names = [name for kind in kinds for name in FEATURES[kind]]

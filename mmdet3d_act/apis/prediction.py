@@ -114,7 +114,8 @@ def load_predictor(
     if found is None:
         raise UsageError(
             f'no config beside {path}; give the one that it was trained with '
-            'by --config'
+            'by --config. A student alone has no classes: train a classifier, '
+            'segmentor or detector that begins with it (docs/scans.md)'
         )
     cfg = launch.load_config(str(found), options)
     model = load_model(cfg, path, str(found), device)
@@ -277,8 +278,12 @@ def predict_scans(
             for doubt in find_doubts(file, points.numpy()):
                 warn(doubt)
         data['inputs'] |= extra
-        with torch.no_grad():
-            predicted = model.test_step(pseudo_collate([data]))[0]
+        try:
+            with torch.no_grad():
+                predicted = model.test_step(pseudo_collate([data]))[0]
+        except ValueError as error:
+            faults.append(f'{file}: {error}')
+            continue
         sample = {**predicted.metainfo, **predicted.to_dict()}
         _keep_parts(sample, scans.metainfo, category)
         coords = rows[:, :3].astype(np.float64) + offset

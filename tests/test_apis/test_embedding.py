@@ -273,6 +273,7 @@ def test_a_bad_file_is_named_and_the_others_are_done(student, tmp_path):
     [
         (np.zeros((5, 3)), BadSampleError, 'one place'),
         (np.zeros((5, 2)), BadSampleError, r'\(5, 2\)'),
+        (np.full((5, 3), np.nan), BadSampleError, '5 of 5'),
         ('gone.ply', BadSampleError, 'gone.ply'),
         ('empty', UsageError, 'empty'),
     ],

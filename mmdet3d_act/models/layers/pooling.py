@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from mmdet3d_act.ops import is_plain
+
 # Values that are computed at once and stay in a processor's cache.
 CACHED_VALUES = 1 << 19
 
@@ -159,7 +161,7 @@ def linear_max(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         weight: (C, D).
         bias: (C,).
     """
-    if x.device.type != 'cpu' or torch.compiler.is_compiling():
+    if not is_plain(x):
         return max_pool(F.linear(x, weight, bias), dim=1)
     pooled = _LinearMax.apply(*_in_autocast_type(x.contiguous(), weight))
     return pooled + bias.to(pooled.dtype)
@@ -284,7 +286,7 @@ def linear_norm_max(x: Tensor, fc: nn.Linear, norm: nn.BatchNorm1d) -> Tensor:
     """
     plain = type(norm) is nn.BatchNorm1d and norm.track_running_stats
     plain = plain and norm.momentum is not None
-    if x.device.type != 'cpu' or torch.compiler.is_compiling() or not plain:
+    if not plain or not is_plain(x):
         y = F.relu(norm(fc(x.flatten(0, 1))))
         return max_pool(y.view(*x.shape[:2], -1), dim=1)
     points, weight = _in_autocast_type(x.contiguous(), fc.weight)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 FUSIONS = ('votes', 'logits')
+# More columns of windows are days of work: the unit is another.
+MOST_COLUMNS = 100_000
 
 
 class SlidingWindows:
@@ -182,10 +184,21 @@ class SlidingWindows:
             return
         half = self.block_size / 2
         reach = half + self.padding
-        for y in self._middles(low[1], high[1], self.block_size):
+        over, up = (
+            self._middles(low[axis], high[axis], self.block_size)
+            for axis in (0, 1)
+        )
+        if len(over) * len(up) > MOST_COLUMNS:
+            wide, deep = (high - low).tolist()
+            raise ValueError(
+                f'{len(over) * len(up)} windows of {self.block_size} for a '
+                f'scene of {wide:.0f} x {deep:.0f}: are these metres? State '
+                'the scale (--scale, ACT_SCALE), or cut the scene into tiles'
+            )
+        for y in up:
             strip = ((ground[:, 1] - y).abs() <= reach).nonzero().flatten()
             across = ground[strip, 0]
-            for x in self._middles(low[0], high[0], self.block_size):
+            for x in over:
                 inside = strip[(across - x).abs() <= reach]
                 if len(inside):
                     yield inside, ground.new_tensor([x, y])

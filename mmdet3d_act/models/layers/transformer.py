@@ -13,6 +13,7 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from mmdet3d_act.models.layers.dropout_attention import attend_with_dropout
+from mmdet3d_act.ops import is_plain
 
 POSITION_MODES = ('before', 'after')
 RESIDUAL_MODES = ('input', 'normed')
@@ -106,8 +107,7 @@ def _attend(
     seen: Tensor | None,
 ) -> Tensor:
     whole = query.dtype in (torch.float32, torch.float64)
-    plain = query.device.type == 'cpu' and not torch.compiler.is_compiling()
-    if dropout_p > 0 and whole and plain:
+    if dropout_p > 0 and whole and is_plain(query):
         return attend_with_dropout(query, key, value, dropout_p, seen)
     return F.scaled_dot_product_attention(
         query, key, value, attn_mask=seen, dropout_p=dropout_p

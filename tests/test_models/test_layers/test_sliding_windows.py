@@ -157,3 +157,10 @@ def test_blocks_are_known() -> None:
     assert windows.are_blocks(block[:, :, :3])
     assert not windows.are_blocks(block + 0.5)
     assert not windows.are_blocks(scene(65)[None] * 0)
+
+
+def test_a_scene_in_millimetres_is_refused() -> None:
+    points = torch.tensor([[0.0, 0, 0], [7000, 5000, 2]])
+    windows = SlidingWindows(num_points=100, block_size=1.5)
+    with pytest.raises(ValueError, match='7000 x 5000'):
+        windows(points, Recorder())
