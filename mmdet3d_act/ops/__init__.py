@@ -5,7 +5,7 @@ stays) whatever autocast says, returns int64 indices, and answers input that
 it cannot work on with a ValueError that names the argument and the offender.
 """
 
-from mmdet3d_act.ops._checks import check_positive, is_plain, require
+from mmdet3d_act.ops._checks import check_positive, require
 from mmdet3d_act.ops.boxes3d import (
     box_corners,
     box_hulls,
@@ -39,7 +39,6 @@ __all__ = [
     'giou3d',
     'group_points',
     'iou3d',
-    'is_plain',
     'knn',
     'nearest_distances',
     'points_in_boxes',
