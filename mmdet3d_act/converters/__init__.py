@@ -9,16 +9,3 @@ from mmdet3d_act.converters.conversion import (
 from mmdet3d_act.converters.extraction import Extraction, extract_backbone
 from mmdet3d_act.converters.keys import convert, convert_teacher
 from mmdet3d_act.converters.reading import PublishedFile, read_published
-
-__all__ = [
-    'Conversion',
-    'Extraction',
-    'PublishedFile',
-    'config_text',
-    'convert',
-    'convert_teacher',
-    'extract_backbone',
-    'plan_conversion',
-    'read_published',
-    'write_checkpoint',
-]

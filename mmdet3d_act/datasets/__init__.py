@@ -17,27 +17,3 @@ from mmdet3d_act.datasets.shapenet55 import ShapeNet55
 from mmdet3d_act.datasets.shapenet_part import ShapeNetPart
 from mmdet3d_act.datasets.sunrgbd import SUNRGBDScenes
 from mmdet3d_act.datasets.wrappers import BalancedDataset, UnionDataset
-
-__all__ = [
-    'BadSampleError',
-    'BalancedDataset',
-    'EpochSampler',
-    'FewShotDraw',
-    'ModelNet40',
-    'ModelNetFewShot',
-    'ObjectRenders',
-    'PointCloudDataset',
-    'PointFolder',
-    'S3DISBlocks',
-    'SUNRGBDScenes',
-    'SampleIndex',
-    'ScanNetFrames',
-    'ScanNetScenes',
-    'ScanObjectNN',
-    'SceneFolder',
-    'ShapeNet55',
-    'ShapeNetPart',
-    'UnionDataset',
-    'read_points',
-    'transforms',
-]

@@ -15,15 +15,3 @@ from mmdet3d_act.engine.optim import (
     GroupedOptimWrapperConstructor,
 )
 from mmdet3d_act.engine.voting_test_loop import VotingTestLoop
-
-__all__ = [
-    'CPUAmpOptimWrapper',
-    'CosineRamp',
-    'GroupedOptimWrapperConstructor',
-    'IterationSeedHook',
-    'ProgressCosineLR',
-    'ReleasedCosineLR',
-    'ScheduledValueHook',
-    'VotingTestLoop',
-    'released_cosine_lr',
-]

@@ -13,15 +13,3 @@ from mmdet3d_act.evaluation.part_seg_metric import PartSegMetric
 from mmdet3d_act.evaluation.reconstruction_metric import ReconstructionMetric
 from mmdet3d_act.evaluation.retrieval_metric import RetrievalMetric
 from mmdet3d_act.evaluation.semantic_seg_metric import SemanticSegMetric
-
-__all__ = [
-    'ClassificationMetric',
-    'DistillationLossMetric',
-    'LinearProbeMetric',
-    'PartSegMetric',
-    'PresentIndoorMetric',
-    'PublishedIndoorMetric',
-    'ReconstructionMetric',
-    'RetrievalMetric',
-    'SemanticSegMetric',
-]

@@ -16,20 +16,3 @@ from mmdet3d_act.models import (
     task_modules,
     teachers,
 )
-
-__all__ = [
-    'autoencoders',
-    'backbones',
-    'classifiers',
-    'data_preprocessors',
-    'detectors',
-    'distillers',
-    'heads',
-    'layers',
-    'losses',
-    'necks',
-    'segmentors',
-    'target_generators',
-    'task_modules',
-    'teachers',
-]

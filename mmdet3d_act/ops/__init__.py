@@ -23,26 +23,3 @@ from mmdet3d_act.ops.interpolation import three_interpolate, three_nn
 from mmdet3d_act.ops.iou3d import giou3d, iou3d
 from mmdet3d_act.ops.neighbors import ball_query, knn
 from mmdet3d_act.ops.sampling import farthest_point_sample
-
-__all__ = [
-    'NearestDistances',
-    'PointGroups',
-    'ball_query',
-    'box_corners',
-    'box_hulls',
-    'chamfer_distance',
-    'check_positive',
-    'count_points_in_boxes',
-    'f_score',
-    'farthest_point_sample',
-    'gather_points',
-    'giou3d',
-    'group_points',
-    'iou3d',
-    'knn',
-    'nearest_distances',
-    'points_in_boxes',
-    'require',
-    'three_interpolate',
-    'three_nn',
-]

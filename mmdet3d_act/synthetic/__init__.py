@@ -7,5 +7,3 @@ objects.
 
 # Importing them registers their categories.
 from . import fixtures, furniture, things
-
-__all__ = ['fixtures', 'furniture', 'things']

@@ -15,18 +15,3 @@ from .plots import (
 )
 from .ply import write_ply, write_ply_files
 from .sheet import Boxes, Panel, draw_sheet, render_sheet
-
-__all__ = [
-    'Boxes',
-    'CurvePoint',
-    'Panel',
-    'curves_svg',
-    'draw_confusion',
-    'draw_curves',
-    'draw_sheet',
-    'render_sheet',
-    'write_confusion',
-    'write_html',
-    'write_ply',
-    'write_ply_files',
-]

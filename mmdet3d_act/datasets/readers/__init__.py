@@ -13,17 +13,3 @@ from mmdet3d_act.datasets.readers.points import (
     read_points,
 )
 from mmdet3d_act.datasets.readers.text import is_document
-
-__all__ = [
-    'MESH_FILE_SUFFIXES',
-    'POINT_FILE_SUFFIXES',
-    'TEXT_FILE_SUFFIXES',
-    'BadSampleError',
-    'PointCloud',
-    'check_cloud',
-    'check_header',
-    'check_labels',
-    'is_document',
-    'read_cloud',
-    'read_points',
-]

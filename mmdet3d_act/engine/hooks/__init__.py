@@ -23,23 +23,3 @@ from mmdet3d_act.engine.hooks.scheduled_value_hook import (
     ScheduledValueHook,
 )
 from mmdet3d_act.engine.hooks.stored_target_hook import StoredTargetHook
-
-__all__ = [
-    'AtomicCheckpointHook',
-    'CheckpointFitHook',
-    'ClassCheckHook',
-    'ClassWeightHook',
-    'ConfusionMatrixHook',
-    'CosineRamp',
-    'FiniteCheckHook',
-    'IterationSeedHook',
-    'MeanLossHook',
-    'MissedValidationHook',
-    'PreemptionHook',
-    'PrepareTargetsHook',
-    'ReconstructionHook',
-    'SaveBestCheckHook',
-    'ScheduleFitHook',
-    'ScheduledValueHook',
-    'StoredTargetHook',
-]

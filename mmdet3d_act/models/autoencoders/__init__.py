@@ -4,5 +4,3 @@ from mmdet3d_act.models.autoencoders.discrete_vae import (
     DiscreteVAE,
     Reconstruction,
 )
-
-__all__ = ['DiscreteVAE', 'Reconstruction']

@@ -5,9 +5,3 @@ from mmdet3d_act.models.backbones.point_transformer import (
     PointTransformer,
 )
 from mmdet3d_act.models.backbones.threedetr_encoder import ThreeDETREncoder
-
-__all__ = [
-    'EncodedPatches',
-    'PointTransformer',
-    'ThreeDETREncoder',
-]

@@ -7,5 +7,3 @@ from mmdet3d_act.models.classifiers.point_classifier import (
     TRANSFERS,
     PointClassifier,
 )
-
-__all__ = ['TRANSFERS', 'AverageLogitsTTA', 'PointClassifier']

@@ -3,5 +3,3 @@
 from mmdet3d_act.models.data_preprocessors.point_cloud_preprocessor import (
     PointCloudPreprocessor,
 )
-
-__all__ = ['PointCloudPreprocessor']

@@ -2,5 +2,3 @@
 
 from mmdet3d_act.models.detectors.flipped_boxes_tta import FlippedBoxesTTA
 from mmdet3d_act.models.detectors.three_detr import ThreeDETR
-
-__all__ = ['FlippedBoxesTTA', 'ThreeDETR']

@@ -6,10 +6,3 @@ from mmdet3d_act.models.distillers.local_alignment import (
     nearest_image_patches,
 )
 from mmdet3d_act.models.distillers.objective import Objective
-
-__all__ = [
-    'Distiller',
-    'LocalAlignment',
-    'Objective',
-    'nearest_image_patches',
-]

@@ -14,16 +14,3 @@ from mmdet3d_act.models.heads.segmentation_heads import (
     SemanticSegHead,
 )
 from mmdet3d_act.models.heads.threedetr_head import ThreeDETRHead
-
-__all__ = [
-    'AlignmentHead',
-    'ClassificationHead',
-    'CodeHead',
-    'CoordinateHead',
-    'FeatureHead',
-    'NearestCentersHead',
-    'PartSegHead',
-    'PointDecodeHead',
-    'SemanticSegHead',
-    'ThreeDETRHead',
-]

@@ -24,24 +24,3 @@ from mmdet3d_act.models.losses.joint_feature_loss import (
     nt_xent,
 )
 from mmdet3d_act.models.losses.kl_loss import kl_to_uniform
-
-__all__ = [
-    'BarlowTwinsFeatureLoss',
-    'CosineFeatureLoss',
-    'DetectionSetLoss',
-    'DetectionTargets',
-    'FeatureLoss',
-    'MSEFeatureLoss',
-    'NTXentFeatureLoss',
-    'PatchChamferLoss',
-    'SetAssignment',
-    'SmoothL1FeatureLoss',
-    'barlow_twins',
-    'center_distances',
-    'check_labels',
-    'cosine_distance',
-    'kl_to_uniform',
-    'nt_xent',
-    'pair_giou',
-    'upright_boxes',
-]

@@ -8,12 +8,3 @@ from mmdet3d_act.models.necks.student_features import (
     MaskedFeatures,
     PatchTokens,
 )
-
-__all__ = [
-    'ConceptExtractor',
-    'MaskDecoder',
-    'MaskedFeatures',
-    'PatchProjection',
-    'PatchTokens',
-    'SideTuning',
-]

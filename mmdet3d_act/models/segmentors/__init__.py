@@ -4,5 +4,3 @@ from mmdet3d_act.models.segmentors.average_seg_logits_tta import (
     AverageSegLogitsTTA,
 )
 from mmdet3d_act.models.segmentors.point_segmentor import PointSegmentor
-
-__all__ = ['AverageSegLogitsTTA', 'PointSegmentor']

@@ -21,19 +21,3 @@ from mmdet3d_act.models.target_generators.stored_target import (
     TargetStore,
 )
 from mmdet3d_act.models.target_generators.target_norm import TargetNorm
-
-__all__ = [
-    'AutoencoderCodes',
-    'AutoencoderTarget',
-    'CachedTarget',
-    'CaptionPrefixTarget',
-    'ImageEmbeddingTarget',
-    'ImagePatchTarget',
-    'PairedImageTarget',
-    'PatchCoordinates',
-    'StoreError',
-    'StoredTarget',
-    'TargetNorm',
-    'TargetStore',
-    'VectorTarget',
-]

@@ -5,9 +5,3 @@ from mmdet3d_act.models.task_modules.detection_post_processing import (
     DetectionPostProcessing,
 )
 from mmdet3d_act.models.task_modules.set_assigner import HungarianSetAssigner
-
-__all__ = [
-    'DetectionPostProcessing',
-    'HungarianSetAssigner',
-    'ThreeDETRBoxCoder',
-]

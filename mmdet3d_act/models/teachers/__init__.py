@@ -19,17 +19,3 @@ from mmdet3d_act.models.teachers.timm_teacher import (
     TimmImageEncoder,
     TimmTeacher,
 )
-
-__all__ = [
-    'ClipCapMapping',
-    'FrozenTeacher',
-    'ImageEncoder',
-    'LanguageTeacher',
-    'OpenCLIPImageEncoder',
-    'OpenCLIPTeacher',
-    'TeacherEncoder',
-    'TeacherSpec',
-    'TimmImageEncoder',
-    'TimmTeacher',
-    'TokenTeacher',
-]
