@@ -242,7 +242,9 @@ def test_stage_2_describes_the_autoencoder_of_stage_1(
 
 
 @pytest.mark.parametrize('length', ['300e', '150e'])
-@pytest.mark.parametrize('protocol', ['linear', 'mlp3', 'bitfit', 'side'])
+@pytest.mark.parametrize(
+    'protocol', ['linear', 'mlp3', 'bitfit', 'side', 'lora']
+)
 def test_a_protocol_is_one_switch_and_its_rate(
     length: str, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

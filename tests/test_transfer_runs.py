@@ -37,15 +37,20 @@ def student(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     return state
 
 
-def fine_tune(folder: str) -> dict[str, torch.Tensor]:
-    """Train an epoch of the tiny config; return the weights."""
+def fine_tune(
+    folder: str, epochs: int = 1, resume: str | None = None
+) -> dict[str, torch.Tensor]:
+    """Train the tiny config; return the weights."""
     options = {
         **RUN,
         'train_dataloader.batch_size': 4,
         # As many as the small data have.
         'model.head.num_classes': 2,
+        'train_cfg.max_epochs': epochs,
     }
-    cfg = prepare_config(str(CONFIGS / TINY), folder, options=options)
+    cfg = prepare_config(
+        str(CONFIGS / TINY), folder, options=options, resume=resume, seed=0
+    )
     return torch.load(train(cfg), weights_only=True)['state_dict']
 
 
@@ -72,6 +77,44 @@ def test_small_run_under_every_protocol(
         'confusion_matrix_val.csv',
         'confusion_matrix_val.png',
     } <= names
+
+
+def test_small_run_of_updates_is_resumed_tested_and_merged(
+    student: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('peft')
+    monkeypatch.setenv('ACT_TRANSFER', 'lora')
+    whole = fine_tune('whole', 2)
+    fine_tune('parts', 1)
+    state = fine_tune('parts', 2, 'auto')
+    assert set(state) == set(whole)
+    assert all(torch.equal(state[name], whole[name]) for name in state)
+    for name in ('cls_token', 'blocks.0.norm1.weight'):
+        assert torch.equal(
+            state[f'backbone.{name}'], student[f'student.{name}']
+        )
+    options = (
+        '--cfg-options',
+        'model.head.num_classes=2',
+        'test_dataloader.num_workers=0',
+    )
+    assert run_here('test', str(CONFIGS / TINY), 'parts', *options) == 0
+    # A backbone without peft reads the updates added to the weights.
+    config = load(TINY).model
+    config.head.num_classes = 2
+    tuned = MODELS.build(config).eval()
+    tuned.load_state_dict(state)
+    config.backbone.init_cfg.checkpoint = 'parts'
+    plain = MODELS.build(config.backbone).eval()
+    plain.init_weights()
+    points = torch.rand(2, 64, 3)
+    torch.testing.assert_close(
+        plain(points)['features'], tuned.backbone(points)['features']
+    )
+    weight = 'blocks.0.attn.qkv.weight'
+    assert not torch.equal(
+        plain.state_dict()[weight], student[f'student.{weight}']
+    )
 
 
 def test_small_run_then_votes(

@@ -90,8 +90,8 @@ def check_packages() -> int:
     faults, fine = 0, []
     for requirement in map(Requirement, lines):
         extra = str(requirement.marker or '').partition('"')[2].strip('"')
-        if extra == 'report':
-            continue  # a browser, for a test of the pages
+        if extra in ('report', 'docs'):
+            continue  # a browser for tests, the site
         level = 'note' if OPTIONAL.get(extra, True) else 'BROKEN'
         name = requirement.name
         try:

@@ -3,8 +3,8 @@ embed_dims = 128
 
 model = dict(
     type='PointClassifier',
-    # The protocol: full, linear, mlp3, bitfit or side. The head follows, and
-    # the learning rate.
+    # The protocol: full, linear, mlp3, bitfit, side or lora. The head
+    # follows, and the learning rate.
     transfer='{{$ACT_TRANSFER:full}}',
     backbone=dict(
         type='PointTransformer',

@@ -1,8 +1,8 @@
 # Fine-tuning of ACT and Point-MAE: AdamW, 10 warm-up epochs, cosine, clipped.
 # A rate that falls towards the input is one option more:
 # --cfg-options optim_wrapper.paramwise_cfg.layer_decay=0.75
-# With a frozen backbone (ACT_TRANSFER=linear, mlp3, bitfit or side) the rate
-# is twice as large.
+# With a frozen backbone (ACT_TRANSFER=linear, mlp3, bitfit, side, lora) the
+# rate is twice as large.
 max_epochs = 300
 warmup_epochs = 10
 base_lr = 5e-4 if '{{$ACT_TRANSFER:full}}' == 'full' else 1e-3

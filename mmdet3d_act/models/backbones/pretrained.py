@@ -23,6 +23,7 @@ from mmdet3d_act.checkpoint import (
     under_prefix,
     weights_of,
 )
+from mmdet3d_act.models.layers.lora import merge_lora, without_lora
 
 PREFIXES = (
     '',
@@ -87,16 +88,20 @@ def load_backbone(
     state = backbone_state(loaded, source, anchor, init_cfg.get('prefix'))
     settings = checkpoint_settings(loaded)
     told = ''.join(f', {key}={settings[key]!r}' for key in settings)
-    match = fill_module(
-        module,
-        state,
-        source,
-        optional=optional,
-        allow_unused=init_cfg.get('allow_unused', False),
-        remedy='give the backbone the sizes that the checkpoint was trained '
-        f'with: {describe(state)}{told}; allow_unused=True in init_cfg leaves '
-        'out on purpose what has no place',
+    remedy = (
+        'give the backbone the sizes that the checkpoint was trained with: '
+        f'{describe(state)}{told}; allow_unused=True in init_cfg leaves out '
+        'on purpose what has no place'
     )
+    with without_lora(module):
+        match = fill_module(
+            module,
+            state,
+            source,
+            optional=optional,
+            allow_unused=init_cfg.get('allow_unused', False),
+            remedy=remedy,
+        )
     compare_settings(settings, module, source)
     if match.missing:
         print_log(
@@ -129,7 +134,8 @@ def backbone_state(
         prefix: Prefix of the backbone's names; found by itself when None.
 
     Returns:
-        The state dict without the prefix.
+        The state dict without the prefix, low-rank updates added to their
+        weights.
 
     Raises:
         CheckpointError: If the checkpoint holds no such backbone.
@@ -144,7 +150,7 @@ def backbone_state(
             f'({", ".join(list(state)[:3])}, ...); give its prefix in '
             f'init_cfg, or convert a published file first: `{CONVERTER}`'
         )
-    return under_prefix(state, found)
+    return merge_lora(under_prefix(state, found))
 
 
 def backbone_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmdet3d_act.models.layers.lora import add_lora
 from mmdet3d_act.models.necks import SideTuning
 from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module
 
-TRANSFERS = ('full', 'linear', 'mlp3', 'bitfit', 'side')
+TRANSFERS = ('full', 'linear', 'mlp3', 'bitfit', 'side', 'lora')
 CLASS_TOKEN = ('cls_token', 'cls_pos')
 POOLINGS = ('cls', 'max')
 
@@ -31,16 +32,18 @@ class PointClassifier(PointModel):
     mlp3       head, class token                         three layers
     bitfit     head, class token, all biases             three layers
     side       head, class token, side network           three layers
+    lora       head, low-rank updates of the blocks      three layers
     ========== ========================================= ==================
 
-    The protocols are the published ones: "class token" are the token and its
-    position, the frozen backbone's batch norms go on updating their
+    All but ``lora`` are the published ones: "class token" are the token and
+    its position, the frozen backbone's batch norms go on updating their
     statistics, and stochastic depth stays on. ``strict_freezing`` leaves the
     frozen backbone as it is in every respect.
 
     Source: Dong et al., ACT, ICLR 2023, section 4.1 and its published
     code; Pang et al., Point-MAE, ECCV 2022. BitFit: Ben Zaken et al.,
-    ACL 2022. Side-tuning: Zhang et al., ECCV 2020.
+    ACL 2022. Side-tuning: Zhang et al., ECCV 2020. LoRA: Hu et al.,
+    ICLR 2022.
 
     Example:
         >>> from mmdet3d_act.models.backbones import PointTransformer
@@ -59,9 +62,10 @@ class PointClassifier(PointModel):
             :class:`~mmdet3d_act.models.necks.SideTuning` of the backbone's
             sizes with ``'side'``.
         transfer: The protocol, see above.
+        lora_rank: Rank of the updates with ``'lora'``, which needs peft.
         strict_freezing: Whether class token, batch norm statistics and
             stochastic depth of a frozen backbone are frozen too. BitFit's
-            biases are trained all the same.
+            biases and the low-rank updates are trained all the same.
         train_cfg: Not used; MMDetection3D's `init_model` sets it.
         test_cfg: Not used, likewise.
         data_preprocessor: Config of the data preprocessor.
@@ -70,6 +74,7 @@ class PointClassifier(PointModel):
     Raises:
         ValueError: If ``transfer`` is unknown, or the head or the neck does
             not fit it.
+        ImportError: If ``'lora'`` is asked for without peft.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class PointClassifier(PointModel):
         *,
         neck: dict | nn.Module | None = None,
         transfer: str = 'full',
+        lora_rank: int = 8,
         strict_freezing: bool = False,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
@@ -94,6 +100,9 @@ class PointClassifier(PointModel):
         self.transfer = transfer
         self.strict_freezing = strict_freezing
         self._freeze_backbone()
+        if transfer == 'lora':
+            frozen = max(self.backbone.frozen_stages, 0)
+            add_lora(self.backbone.blocks, lora_rank, frozen)
         self.neck = build_module(neck) or self._default_neck()
         if transfer == 'linear' and isinstance(head, dict):
             head = {'hidden_dims': (), **head}
@@ -105,9 +114,10 @@ class PointClassifier(PointModel):
         """Freeze what the protocol does not train; frozen parts stay so."""
         if self.transfer == 'full':
             return
+        tokens = self.transfer != 'lora' and not self.strict_freezing
         for name, param in self.backbone.named_parameters():
             bias = self.transfer == 'bitfit' and name.endswith('bias')
-            token = not self.strict_freezing and name in CLASS_TOKEN
+            token = tokens and name in CLASS_TOKEN
             if not bias and not token:
                 param.requires_grad_(False)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
+
 import pytest
 import torch
 from mmengine.structures import BaseDataElement
@@ -9,6 +12,7 @@ from torch import Tensor
 
 from mmdet3d_act.models.classifiers import TRANSFERS, PointClassifier
 from mmdet3d_act.models.heads import ClassificationHead
+from mmdet3d_act.models.layers.lora import without_lora
 from mmdet3d_act.models.necks import SideTuning
 from mmdet3d_act.registry import MODELS
 from tests.test_models import toys
@@ -22,7 +26,8 @@ BEFORE_BATCH_NORM = (
     'head.layers.0.bias',
     'head.layers.4.bias',
 )
-FROZEN = [name for name in TRANSFERS if name != 'full']
+needs_peft = pytest.mark.skipif(not find_spec('peft'), reason='needs peft')
+ALL = [*TRANSFERS[:-1], pytest.param('lora', marks=needs_peft)]
 
 
 def classifier(
@@ -67,7 +72,7 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
     return {k for k in before if not torch.equal(before[k], after[k])}
 
 
-@pytest.mark.parametrize('transfer', TRANSFERS)
+@pytest.mark.parametrize('transfer', ALL)
 def test_a_step_changes_what_the_protocol_trains(transfer: str) -> None:
     model = classifier(transfer)
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
@@ -89,18 +94,50 @@ def test_a_step_changes_what_the_protocol_trains(transfer: str) -> None:
     )
 
 
-@pytest.mark.parametrize('transfer', FROZEN)
+@pytest.mark.parametrize('transfer', ALL[1:])
 def test_strictly_frozen_means_all_of_it(transfer: str) -> None:
     model = classifier(transfer, strict_freezing=True)
     before, after = stepped(model)
     assert model.training
     assert not any(part.training for part in model.backbone.modules())
     own = {n for n in changed(before, after) if n.startswith('backbone.')}
-    biases = {n for n in before if n.endswith('.bias') and 'backbone' in n}
-    assert own == (biases if transfer == 'bitfit' else set())
+    kind = {'bitfit': '.bias', 'lora': '.default.weight'}.get(transfer, '-')
+    assert own == {n for n in before if n.endswith(kind) and 'backbone' in n}
     assert all(part.training for part in model.head.modules())
     model.eval()
     assert not model.training
+
+
+@needs_peft
+def test_updates_and_the_head_alone_are_trained_with_lora() -> None:
+    drop = dict(frozen_stages=1)
+    model = classifier('lora', drop, lora_rank=3)
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    updates = {n: p for n, p in trained.items() if not n.startswith('head.')}
+    # Of qkv, proj, fc1 and fc2 of the second block, width 32: R (in + out).
+    sizes = (32 + 96, 32 + 32, 32 + 128, 128 + 32)
+    assert sum(p.numel() for p in updates.values()) == 3 * sum(sizes)
+    assert all('.blocks.1.' in n and '.lora_' in n for n in updates)
+    fresh = MODELS.build(
+        dict(
+            type='PointClassifier',
+            backbone=toys.STUDENT,
+            head=HEAD,
+            transfer='lora',
+        )
+    ).eval()
+    plain = toys.student().eval()
+    with without_lora(fresh.backbone):
+        plain.load_state_dict(fresh.backbone.state_dict())
+    inputs, _ = batch()
+    expected = plain(inputs['points'])['features']
+    assert torch.equal(fresh.backbone(inputs['points'])['features'], expected)
+
+
+def test_lora_names_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'peft', None)
+    with pytest.raises(ImportError, match=r'mmdet3d_act\[lora\]'):
+        PointClassifier(toys.STUDENT, HEAD, transfer='lora')
 
 
 def test_published_freezing_leaves_stochastic_depth_on() -> None:
