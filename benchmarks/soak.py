@@ -668,13 +668,13 @@ def write_formats(  # noqa: PLR0915
     from mmdet3d_act.datasets.readers import read_cloud
     from mmdet3d_act.datasets.readers.arrays import read_hdf5
     from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
-    from mmdet3d_act.datasets.readers.s3dis_raw import read_object
-    from mmdet3d_act.datasets.readers.sens import SensFile
     from mmdet3d_act.models.target_generators import TargetStore
     from tests.raw_rooms import write_object
     from tests.rgbd_files import make_video, write_sens
     from tests.test_datasets.test_readers import point_files
+    from tests.test_tools.loading import load_tool
 
+    rooms = load_tool('dataset_converters.s3dis_raw')
     folder.mkdir(exist_ok=True)
     cloud = point_files.cloud()
     np.save(folder / 'a.npy', cloud)
@@ -714,7 +714,7 @@ def write_formats(  # noqa: PLR0915
     store.flush()
 
     def frames(path: str) -> None:
-        video = SensFile(path)
+        video = load_tool('dataset_converters.sens').SensFile(path)
         for frame in video.frames(1, Counter()):
             video.decode_color(frame)
             video.decode_depth(frame)
@@ -731,7 +731,7 @@ def write_formats(  # noqa: PLR0915
         '.las, .laz': (read_cloud, suffix('.las', '.laz')),
         '.h5': (lambda p: read_hdf5(p, ('data', 'label')), suffix('.h5')),
         '.pkl': (read_arrays_pickle, suffix('.pkl')),
-        'S3DIS rooms': (read_object, suffix('.txt')),
+        'S3DIS rooms': (rooms.read_object, suffix('.txt')),
         '.sens': (frames, suffix('.sens')),
         'target store': (targets, sorted((folder / 'store').iterdir())),
     }

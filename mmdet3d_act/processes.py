@@ -4,6 +4,49 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+Task = TypeVar('Task')
+Result = TypeVar('Result')
+
+
+def work_off(
+    work: Callable[[Task], Result], tasks: Sequence[Task], num_workers: int
+) -> Iterator[tuple[Task, Result]]:
+    """Yield tasks with their results: in order, or as processes finish them.
+
+    Args:
+        work: Done with each task; it writes nothing half, as Ctrl-C ends it.
+        tasks: What is to be done.
+        num_workers: Processes; up to 1 works in this one.
+
+    Raises:
+        OSError: If a process ended before its time.
+    """
+    if num_workers <= 1 or len(tasks) < 2:
+        for task in tasks:
+            yield task, work(task)
+        return
+    processes = min(num_workers, len(tasks))
+    with ProcessPoolExecutor(processes, None, ignore_interrupt) as pool:
+        futures = {pool.submit(work, task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+        except BrokenProcessPool as error:
+            raise OSError(
+                'A process ended before its time, perhaps for want of memory; '
+                'use fewer workers.'
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def ignore_interrupt() -> None:
@@ -15,12 +58,3 @@ def ignore_interrupt() -> None:
     the tool then waits.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def end_workers() -> None:
-    """End all processes that this one has started, in the midst of work.
-
-    For work that writes nothing half.
-    """
-    for process in multiprocessing.active_children():
-        process.terminate()

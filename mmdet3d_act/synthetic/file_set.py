@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import multiprocessing
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mmdet3d_act.io import write_json
-from mmdet3d_act.processes import ignore_interrupt
+from mmdet3d_act.processes import work_off
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,18 +137,6 @@ class FileSet(ABC):
                 'folder, or remove this one'
             )
         return complete and not differ
-
-
-def work_off(
-    work: Callable[[Any], None], tasks: Sequence[Any], num_workers: int
-) -> Iterator[None]:
-    """Yield once per finished task."""
-    if num_workers == 1 or len(tasks) < 2:
-        yield from map(work, tasks)
-        return
-    with multiprocessing.Pool(num_workers, ignore_interrupt) as pool:
-        chunk = min(8, 1 + len(tasks) // (8 * num_workers))
-        yield from pool.imap_unordered(work, tasks, chunk)
 
 
 def _exist(root: Path, names: list[str]) -> bool:

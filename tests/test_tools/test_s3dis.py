@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet3d_act.datasets.readers.s3dis_raw import (
-    list_raw_rooms,
-    read_raw_room,
-)
 from tests.raw_rooms import write_raw
 
 from .loading import load_tool
 
 tool = load_tool('dataset_converters.s3dis')
+raw_rooms = load_tool('dataset_converters.s3dis_raw')
 
 NAMES = ['Area_1_WC_1', 'Area_1_office_2', 'Area_5_hallway_6']
 
@@ -48,9 +45,9 @@ def test_rooms_and_report(
     report = json.loads((out / tool.REPORT).read_text())['rooms']
     assert list(report) == NAMES
     total = 0
-    for room in list_raw_rooms(raw):
+    for room in raw_rooms.list_raw_rooms(raw):
         rows = np.load(out / f'{room.name}.npy')
-        expected, _ = read_raw_room(room)
+        expected, _ = raw_rooms.read_raw_room(room)
         assert rows.dtype == dtype
         np.testing.assert_array_equal(rows, expected.astype(dtype))
         assert report[room.name]['num_points'] == len(rows)

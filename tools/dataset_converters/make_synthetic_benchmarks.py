@@ -24,9 +24,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+FOLDER = Path(__file__).resolve().parent
+sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
-# As in mmdet3d_act.synthetic.benchmark_files, which takes seconds to import.
+# As in benchmark_files.py, which takes seconds to import.
 DATA = ('modelnet40', 'fewshot', 'scanobjectnn', 'shapenetpart', 's3dis')
 
 
@@ -61,7 +62,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Write the data sets, one after the other."""
-    from mmdet3d_act.synthetic.benchmark_files import WRITERS
+    from benchmark_files import WRITERS
 
     for name in args.data:
         start = time.monotonic()

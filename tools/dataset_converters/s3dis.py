@@ -16,19 +16,17 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmdet3d_act.datasets.readers.s3dis_raw import RawRoom
+    from s3dis_raw import RawRoom
 
-ROOT = Path(__file__).resolve().parents[2]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
+FOLDER = Path(__file__).resolve().parent
+# Modules beside this one; the package of this checkout, also where another
+# one is installed.
+sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 REPORT = 'conversion.json'
 DTYPES = ('float32', 'float64')
@@ -103,34 +101,6 @@ def write_report(out: Path, rooms: dict[str, dict]) -> None:
     os.replace(partial, path)
 
 
-def iter_converted(
-    rooms: list[RawRoom], args: argparse.Namespace
-) -> Iterator[tuple[str, dict]]:
-    """Convert rooms, in their order or as they are done."""
-    from mmdet3d_act.datasets.readers.s3dis_raw import convert_room
-    from mmdet3d_act.processes import end_workers, ignore_interrupt
-
-    options = dict(dtype=args.dtype)
-    if args.workers == 0:
-        for room in rooms:
-            yield room.name, convert_room(room, args.out, **options)
-        return
-    processes = min(args.workers, len(rooms))
-    with ProcessPoolExecutor(processes, None, ignore_interrupt) as pool:
-        names = {
-            pool.submit(convert_room, room, args.out, **options): room.name
-            for room in rooms
-        }
-        try:
-            for future in as_completed(names):
-                yield names[future], future.result()
-        except KeyboardInterrupt:
-            end_workers()
-            raise
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
 def find_rooms(
     args: argparse.Namespace, done: dict[str, dict]
 ) -> list[RawRoom]:
@@ -139,7 +109,8 @@ def find_rooms(
     Raises:
         UsageError: If there are none of an area.
     """
-    from mmdet3d_act.datasets.readers.s3dis_raw import list_raw_rooms
+    from s3dis_raw import list_raw_rooms
+
     from mmdet3d_act.engine.launch import UsageError
 
     rooms = list_raw_rooms(args.raw)
@@ -188,7 +159,10 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UsageError: If something is missing, damaged or cannot be written.
     """
+    from s3dis_raw import convert_room
+
     from mmdet3d_act.engine.launch import UsageError
+    from mmdet3d_act.processes import work_off
     from mmdet3d_act.progress import ProgressDisplay
 
     rooms = None
@@ -199,16 +173,12 @@ def run(args: argparse.Namespace) -> None:
             args.out.mkdir(parents=True, exist_ok=True)
             with ProgressDisplay('rooms') as progress:
                 progress(0, len(rooms))
-                converted = iter_converted(rooms, args)
-                for done, (name, entry) in enumerate(converted, start=1):
-                    report[name] = entry
+                work = partial(convert_room, out=args.out, dtype=args.dtype)
+                converted = work_off(work, rooms, args.workers)
+                for done, (room, entry) in enumerate(converted, start=1):
+                    report[room.name] = entry
                     write_report(args.out, report)
                     progress(done, len(rooms))
-    except BrokenProcessPool as error:
-        raise UsageError(
-            'A process ended before its time, perhaps for want of memory; '
-            'use fewer --workers. The same command goes on.'
-        ) from error
     except (OSError, ValueError) as error:
         text = str(error)
         if rooms is not None:

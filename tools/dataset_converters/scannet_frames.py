@@ -17,19 +17,17 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmdet3d_act.datasets.readers.sens import FrameExport
+    from sens import FrameExport
 
-ROOT = Path(__file__).resolve().parents[2]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
+FOLDER = Path(__file__).resolve().parent
+# Modules beside this one; the package of this checkout, also where another
+# one is installed.
+sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 SHOWN_FAULTS = 10
 
@@ -88,8 +86,9 @@ def plan(args: argparse.Namespace) -> list[FrameExport]:
     Raises:
         UsageError: If there are none, or listed ones are missing.
     """
+    from sens import FrameExport, find_videos
+
     from mmdet3d_act.datasets.base import read_lines
-    from mmdet3d_act.datasets.readers.sens import FrameExport, find_videos
     from mmdet3d_act.engine.launch import UsageError
     from mmdet3d_act.text import counted
 
@@ -131,28 +130,6 @@ def export_scene(export: FrameExport) -> str | None:
     except BadSampleError as error:
         return str(error)
     return None
-
-
-def iter_exported(
-    exports: Sequence[FrameExport], workers: int
-) -> Iterator[str | None]:
-    """Write scenes and yield once for each: None, or its fault."""
-    if workers == 1 or len(exports) < 2:
-        yield from map(export_scene, exports)
-        return
-    from mmdet3d_act.processes import end_workers, ignore_interrupt
-
-    processes = min(workers, len(exports))
-    with ProcessPoolExecutor(processes, None, ignore_interrupt) as pool:
-        futures = [pool.submit(export_scene, export) for export in exports]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except KeyboardInterrupt:
-            end_workers()
-            raise
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def summarize(exports: Sequence[FrameExport]) -> str:
@@ -207,6 +184,7 @@ def run(args: argparse.Namespace) -> None:
             all others are written, scenes cannot be read.
     """
     from mmdet3d_act.engine.launch import UsageError
+    from mmdet3d_act.processes import work_off
     from mmdet3d_act.progress import ProgressDisplay
 
     exports = plan(args)
@@ -218,15 +196,10 @@ def run(args: argparse.Namespace) -> None:
             with ProgressDisplay('scenes') as progress:
                 there = len(exports) - len(pending)
                 progress(there, len(exports))
-                exported = iter_exported(pending, args.workers)
-                for done, fault in enumerate(exported, start=1):
+                exported = work_off(export_scene, pending, args.workers)
+                for done, (_, fault) in enumerate(exported, start=1):
                     faults += [fault] if fault else []
                     progress(there + done, len(exports))
-    except BrokenProcessPool as error:
-        raise UsageError(
-            'A process ended before its time, perhaps for want of memory; '
-            'use fewer --workers. The same command goes on.'
-        ) from error
     except (OSError, ValueError) as error:
         raise UsageError(
             f'{error}\nWhat is done is kept; the same command goes on.'

@@ -24,14 +24,17 @@ from mmdet3d_act.datasets.shapenet_part import (
 )
 from mmdet3d_act.io import write_json
 from mmdet3d_act.ops import farthest_point_sample
-
-from .category import REGISTRY, stream
-from .file_set import write_array, write_bytes, write_rows
-from .items import NYU40
-from .room_scan import RoomScanOptions
-from .room_set import RoomSet, RoomTask
-from .rooms import RECIPES
-from .shape_scan import Cloud, ScanOptions, scan_shape
+from mmdet3d_act.synthetic.category import REGISTRY, stream
+from mmdet3d_act.synthetic.file_set import (
+    write_array,
+    write_bytes,
+    write_rows,
+)
+from mmdet3d_act.synthetic.items import NYU40
+from mmdet3d_act.synthetic.room_scan import RoomScanOptions
+from mmdet3d_act.synthetic.room_set import RoomSet, RoomTask
+from mmdet3d_act.synthetic.rooms import RECIPES
+from mmdet3d_act.synthetic.shape_scan import Cloud, ScanOptions, scan_shape
 
 # What a class of a benchmark is called here.
 _DRAWN_AS = {

@@ -11,10 +11,10 @@ from mmengine.registry import DefaultScope
 
 from mmdet3d_act.datasets import s3dis
 from mmdet3d_act.registry import DATASETS
-from mmdet3d_act.synthetic.benchmark_files import WRITERS
 from tests.config_files import load
 from tests.test_tools.loading import load_tool
 
+WRITERS = load_tool('dataset_converters.benchmark_files').WRITERS
 CONFIGS = {
     'modelnet40': 'act/act_cls_modelnet40-8k.py',
     'fewshot': 'act/act_fewshot_modelnet40.py',

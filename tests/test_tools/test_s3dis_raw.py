@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 from mmdet3d_act.datasets import BadSampleError
-from mmdet3d_act.datasets.readers.s3dis_raw import (
-    RawRoom,
-    list_raw_rooms,
-    read_object,
-    read_raw_room,
-)
 from tests.raw_rooms import write_raw
+
+from .loading import load_tool
+
+raw_rooms = load_tool('dataset_converters.s3dis_raw')
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def raw(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize('around', [False, True])
 def test_rooms_are_found(raw: Path, around: bool) -> None:
-    rooms = list_raw_rooms(raw.parent if around else raw)
+    rooms = raw_rooms.list_raw_rooms(raw.parent if around else raw)
     assert [room.name for room in rooms] == [
         'Area_1_WC_1',
         'Area_1_office_2',
@@ -34,15 +32,15 @@ def test_rooms_are_found(raw: Path, around: bool) -> None:
 
 def test_rooms_that_are_not_there(tmp_path: Path, raw: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'found no room in .*/none'):
-        list_raw_rooms(tmp_path / 'none')
+        raw_rooms.list_raw_rooms(tmp_path / 'none')
     (raw / 'Area_1' / 'lobby_1').mkdir()
     with pytest.raises(FileNotFoundError, match='lobby_1 has no folder Anno'):
-        list_raw_rooms(raw)
+        raw_rooms.list_raw_rooms(raw)
 
 
 def test_room(raw: Path) -> None:
     """Objects by name, labels by their names, from the corner on."""
-    rows, report = read_raw_room(list_raw_rooms(raw)[1])
+    rows, report = raw_rooms.read_raw_room(raw_rooms.list_raw_rooms(raw)[1])
     folder = raw / 'Area_1' / 'office_2' / 'Annotations'
     names = ['chair_1', 'floor_1', 'stairs_1', 'wall_3']
     parts = [np.loadtxt(folder / f'{name}.txt') for name in names]
@@ -63,7 +61,7 @@ def test_room(raw: Path) -> None:
 
 def test_known_bad_row(raw: Path) -> None:
     """As in row 180389 of Area_5/hallway_6/Annotations/ceiling_1.txt."""
-    rows, report = read_raw_room(list_raw_rooms(raw)[2])
+    rows, report = raw_rooms.read_raw_room(raw_rooms.list_raw_rooms(raw)[2])
     (repair,) = report['repairs']
     assert repair['file'] == 'Annotations/ceiling_1.txt'
     assert repair['line'] == 4
@@ -90,7 +88,7 @@ def test_known_bad_row(raw: Path) -> None:
 def test_mending(tmp_path: Path, row: str, mended: list) -> None:
     path = tmp_path / 'chair_1.txt'
     path.write_bytes(f'1 2 3 4 5 6\r\n\r\n{row}\r\n'.encode('latin-1'))
-    table, (repair,) = read_object(path)
+    table, (repair,) = raw_rooms.read_object(path)
     assert table.tolist() == [[1, 2, 3, 4, 5, 6], mended]
     assert repair['line'] == 3
 
@@ -111,7 +109,7 @@ def test_rows_that_are_none(tmp_path: Path, row: str) -> None:
     for text in (f'1 2 3 4 5 6\n{row}\n', f'{row}\n'):
         path.write_text(text)
         with pytest.raises(BadSampleError, match=r'chair_1\.txt: '):
-            read_object(path)
+            raw_rooms.read_object(path)
 
 
 def test_empty_files_and_rooms(tmp_path: Path) -> None:
@@ -119,7 +117,9 @@ def test_empty_files_and_rooms(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / 'chair_1.txt').write_text('')
     (folder / '._chair_1.txt').write_bytes(b'\x00\x05\x16\x07')
-    table, repairs = read_object(folder / 'chair_1.txt')
+    table, repairs = raw_rooms.read_object(folder / 'chair_1.txt')
     assert (table.shape, repairs) == ((0, 6), [])
     with pytest.raises(BadSampleError, match='Annotations: empty'):
-        read_raw_room(RawRoom('Area_1_office_1', tmp_path / 'office_1'))
+        raw_rooms.read_raw_room(
+            raw_rooms.RawRoom('Area_1_office_1', tmp_path / 'office_1')
+        )

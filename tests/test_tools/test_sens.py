@@ -19,11 +19,6 @@ from mmdet3d_act.datasets.readers.frames import (
     read_matrix,
 )
 from mmdet3d_act.datasets.readers.images import read_depth_image
-from mmdet3d_act.datasets.readers.sens import (
-    FrameExport,
-    SensFile,
-    find_videos,
-)
 from tests.rgbd_files import (
     LOST,
     color_data,
@@ -32,6 +27,10 @@ from tests.rgbd_files import (
     write_sens,
 )
 
+from .loading import load_tool
+
+sens = load_tool('dataset_converters.sens')
+
 # Bytes of version, name, four matrices; then the sizes.
 SIZES_AT = 4 + 8 + len('StructureSensor') + 4 * 64
 HEADER_BYTES = SIZES_AT + 4 * 7 + 8
@@ -39,12 +38,12 @@ HEADER_BYTES = SIZES_AT + 4 * 7 + 8
 
 def export_of(
     source: Path, folder: Path, stride: int = 2, min_points: int = 20
-) -> FrameExport:
-    return FrameExport(str(source), str(folder), stride, min_points)
+) -> sens.FrameExport:
+    return sens.FrameExport(str(source), str(folder), stride, min_points)
 
 
 def read_all(path: Path) -> list[int]:
-    frames = SensFile(str(path)).frames(1, Counter())
+    frames = sens.SensFile(str(path)).frames(1, Counter())
     return [frame.number for frame in frames]
 
 
@@ -77,7 +76,7 @@ def test_frames_come_back_bit_for_bit(
     pose = read_matrix(pose_path).astype(np.float32)
     assert pose.tobytes() == video.poses[6].tobytes()
     for one, other in zip(
-        SensFile(str(path)).calibration,
+        sens.SensFile(str(path)).calibration,
         read_calibration(export.folder),
         strict=True,
     ):
@@ -160,7 +159,7 @@ def test_corrupt_images(tmp_path: Path, name: str) -> None:
     stored = depth_bytes or b'd'
     content += struct.pack('<QQ', len(color_bytes), len(stored))
     path.write_bytes(content + color_bytes + stored)
-    video = SensFile(str(path))
+    video = sens.SensFile(str(path))
     (frame,) = video.frames(1, Counter())
     decode = video.decode_depth if depth_bytes else video.decode_color
     with pytest.raises(BadSampleError, match=r'a\.sens, frame 0'):
@@ -178,7 +177,7 @@ def test_an_interrupted_export_is_no_scene(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(SensFile, 'decode_color', stop)
+        patch.setattr(sens.SensFile, 'decode_color', stop)
         with pytest.raises(KeyboardInterrupt):
             export.export()
     assert len(list((tmp_path / 'out').rglob('*.jpg'))) == 2
@@ -191,7 +190,7 @@ def test_an_interrupted_export_is_no_scene(
 
 def test_when_a_scene_is_done(tmp_path: Path) -> None:
     path = write_sens(tmp_path / 'b' / 'a.sens', make_video(3))
-    assert find_videos(str(tmp_path)) == dict(a=str(path))
+    assert sens.find_videos(str(tmp_path)) == dict(a=str(path))
     export = export_of(path, tmp_path / 'out')
     assert not export.is_done()
     export.export()
