@@ -31,6 +31,8 @@ from mmdet3d_act import compat
 from mmdet3d_act.students import find_student, student_meta, student_names
 
 LAST_CHECKPOINT = 'last_checkpoint'
+# Saved before a training ends early, or validates.
+PREEMPTED = 'preempted.pth'
 WEB = ('http://', 'https://')
 CONVERTER = 'python tools/model_converters/convert_checkpoint.py SRC DST'
 REMEDY = (
@@ -85,7 +87,8 @@ def find_checkpoint(path: str | Path) -> Path | None:
             level=logging.WARNING,
         )
     # The noted one, then those that were saved before it.
-    saved = [*path.glob('epoch_*.pth'), *path.glob('iter_*.pth')]
+    names = ('epoch_*.pth', 'iter_*.pth', PREEMPTED)
+    saved = [file for name in names for file in path.glob(name)]
     saved.sort(key=lambda file: file.stat().st_mtime, reverse=True)
     files = [file for file in (beside, noted, *saved) if file.is_file()]
     if not files:

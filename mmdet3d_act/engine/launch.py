@@ -490,13 +490,15 @@ def start_training(runner: Runner) -> None:
     loader = runner.train_dataloader
     if not isinstance(loader.sampler, InfiniteSampler):
         _check_batches(loader, unwrapped(runner.model))
+    listeners = [h for h in runner.hooks if isinstance(h, PreemptionHook)]
+    for hook in listeners:
+        hook.listen()
     try:
         runner.train()
     finally:
         # Also after an error the signal is the caller's again.
-        for hook in runner.hooks:
-            if isinstance(hook, PreemptionHook):
-                hook.after_train(runner)
+        for hook in listeners:
+            hook.after_train(runner)
 
 
 def _check_batches(loader: DataLoader, model: nn.Module) -> None:

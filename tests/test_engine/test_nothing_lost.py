@@ -18,12 +18,13 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from mmdet3d_act import compat
-from mmdet3d_act.checkpoint import find_checkpoint
+from mmdet3d_act.checkpoint import find_checkpoint, read_checkpoint
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.failures import NonFiniteError, run_tool
 from mmdet3d_act.engine.hooks import FiniteCheckHook
 from mmdet3d_act.engine.hooks.atomic_checkpoint_hook import AtomicBackend
 from tests.test_engine.toy import ROOT, write_config
+from tests.test_tools.loading import run_script
 
 NUMBERS = count()
 VALIDATION = dict(
@@ -267,6 +268,30 @@ def test_sigterm_may_reach_the_workers_too(tmp_path):
     )
     assert done.returncode == 0
     assert find_checkpoint(tmp_path / 'run').name == 'preempted.pth'
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+def test_sigterm_in_a_validation_ends_all_processes(tmp_path, processes):
+    said = f"""
+train_cfg.update(val_interval=1)
+default_hooks['checkpoint'].update(interval=2)
+val_dataloader = {VALIDATION['val_dataloader']}
+val_evaluator, val_cfg = dict(type='ToyEndless'), dict()
+"""
+    config = write_config(tmp_path, said)
+    run = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node']
+    tool = [str(ROOT / 'tools/train.py'), str(config), '--work-dir', 'run']
+    launch = [*run, str(processes), *tool, '--launcher', 'pytorch']
+    done = run_script(
+        tmp_path, sys.executable, *(launch if processes > 1 else tool)
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'saved after iteration' in done.stdout + done.stderr
+    found = find_checkpoint(tmp_path / 'run')
+    assert found.name == 'preempted.pth'
+    # The epoch is done, its validation is not.
+    assert read_checkpoint(str(found))['meta']['epoch'] == 1
+    assert not (tmp_path / 'run' / 'last_validation.json').exists()
 
 
 def test_a_validation_that_was_killed_is_made_up_for(tmp_path, monkeypatch):
