@@ -26,6 +26,7 @@ from mmdet3d_act.checkpoint import (
     read_weights,
     resolve_checkpoint,
 )
+from tests.test_datasets.test_readers.test_pickles import hidden_object
 
 STATE = {'weight': torch.arange(6.0).view(3, 2), 'bias': torch.ones(3)}
 
@@ -115,6 +116,10 @@ def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r'a\.pth holds a .*refused'):
         read_checkpoint(tmp_path / 'a.pth')
     assert not mark.exists()
+    # An address of the file's choice.
+    torch.save(dict(state_dict=STATE, a=hidden_object()), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match=r"a\.pth .*got 'V8'"):
+        read_checkpoint(tmp_path / 'a.pth')
 
 
 def test_a_class_may_be_allowed_for_one_file(tmp_path: Path) -> None:

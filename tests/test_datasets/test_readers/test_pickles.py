@@ -70,7 +70,7 @@ class _Built:
         return self.parts
 
 
-def _hidden_object() -> _Built:
+def hidden_object() -> _Built:
     """An array whose void type says that it has an object inside."""
     fields = {'a': (np.dtype(object), 0)}
     state = (3, '|', None, ('a',), fields, 8, 1, 0)
@@ -84,7 +84,7 @@ CRAFTED = {
     'empty': b'',
     'no pickle': b'no pickle',
     'no end': b'\x80\x04]',
-    'hidden object': pickle.dumps(_hidden_object()),
+    'hidden object': pickle.dumps(hidden_object()),
     'objects': pickle.dumps(np.array([None])),
     'fields': pickle.dumps(np.zeros(2, [('x', 'f4')])),
     'void': pickle.dumps(np.zeros(2, 'V4')),
