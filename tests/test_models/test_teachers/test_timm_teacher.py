@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import timm
@@ -245,3 +246,23 @@ def test_patches_of_other_kinds(
     assert patches.shape == (2, math.prod(grid), width)
     # Row by row or not, their mean is what the model pools.
     torch.testing.assert_close(patches.mean(dim=1), encoder(batch))
+
+
+def test_weights_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    made = timm.create_model(module.LITE).eval()
+    theirs = {f'_{n}': v for n, v in enumerate(made.state_dict().values())}
+    theirs = {module.LITE_FIRST: theirs.pop('_0'), **theirs}
+    folder = tmp_path / module.LITE_PACKAGE / 'models'
+    folder.mkdir(parents=True)
+    torch.save(theirs, folder / module.LITE_FILE)
+    (folder.parent / '__init__.py').write_text('raise ImportError')
+    monkeypatch.syspath_prepend(tmp_path)
+    encoder = TimmImageEncoder(module.LITE)
+    encoder.init_weights()
+    x = (images(224).float() / 255 - 0.5) / 0.5
+    with torch.no_grad():
+        expected = made.forward_head(made.forward_features(x), True)
+        torch.testing.assert_close(encoder(images(224)), expected)
