@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ STEPS = ((300, 32), (960, 64))
 # Strengths of the probe's penalty that are compared: what students of the
 # demo choose out of the config's five, of which the others take longest.
 PENALTIES = [0.01, 0.1]
+# Fewer clouds of a class are no labels: rooms, dates, scans of one thing.
+FEWEST = 4
 CHECKPOINT = 'model.objectives.act.target_generator.generator.checkpoint'
 
 
@@ -149,9 +152,13 @@ def make_shapes(folder: Path, seed: int) -> None:
 
 
 def use_clouds(
-    cfg: object, folder: str, up_axis: str | None, features: list | None
+    cfg: object,
+    folder: str,
+    up_axis: str | None,
+    features: list | None,
+    labels: Counter,
 ) -> None:
-    """Let a config train on a folder of unlabelled clouds, without a probe.
+    """Let a config train on a folder of clouds, and probe by its labels.
 
     Args:
         cfg: The config of a stage, changed in place.
@@ -159,6 +166,7 @@ def use_clouds(
         up_axis: Of the clouds; None guesses it.
         features: What the student sees beside the coordinates; each is
             dropped at random, so that it also works without.
+        labels: From :func:`count_labels`; without them there is no probe.
     """
     features = features or []
     drop = dict(type='RandomFeatureDropout', features=features)
@@ -195,9 +203,59 @@ def use_clouds(
     for hook in cfg.custom_hooks:
         if hook['type'] == 'PrepareTargetsHook':
             hook['dataloader'] = cfg.target_dataloader
+    if labels:
+        use_labels(cfg, dataset, labels)
+        return
     for part in ('val', 'test'):
         for suffix in ('dataloader', 'cfg', 'evaluator'):
             cfg[f'{part}_{suffix}'] = None
+
+
+def use_labels(cfg: object, dataset: dict, labels: Counter) -> None:
+    """Let the probe of a config read the classes of a folder.
+
+    Args:
+        cfg: The config of stage II, changed in place.
+        dataset: Of the folder.
+        labels: Of the training part, counted.
+    """
+    for part in cfg.val_dataloader['dataset']['datasets']:
+        names = ('data_root', 'up_axis', 'on_error')
+        part.update({name: dataset[name] for name in names})
+        part['split_ratio'] = 'auto'
+        loading, _, sampling = part['static_pipeline']
+        loading['features'] = dataset['static_pipeline'][0]['features']
+        sampling['on_too_few'] = 'repeat'
+    cfg.val_evaluator['knn'] = min(20, labels.total())
+    if min(labels.values()) < cfg.val_evaluator['labels_per_class']:
+        cfg.val_evaluator['labels_per_class'] = None
+
+
+def count_labels(folder: str) -> tuple[Counter, Counter]:
+    """Count labels of training and of test, where sub-folders are labels.
+
+    Without a split a fifth of each class is for tests. Both are empty where
+    a class has too few clouds, as then folders are something else.
+
+    Args:
+        folder: The folder.
+    """
+    from mmdet3d_act.datasets import PointFolder
+
+    options = dict(classes='folders', split_ratio='auto', lazy_init=True)
+    found = []
+    try:
+        for split in ('train', 'test'):
+            samples = PointFolder(folder, split, **options).list_samples()
+            found.append(Counter(one['category'] for one in samples))
+    except ValueError:  # clouds beside the folders
+        return Counter(), Counter()
+    train, test = found
+    if len(train) < 2 or set(test) - set(train) or not test:
+        return Counter(), Counter()
+    if min(train.values()) < FEWEST:
+        return Counter(), Counter()
+    return train, test
 
 
 def count_clouds(folder: str, up_axis: str | None = None) -> int:
@@ -275,6 +333,7 @@ def stage_config(
             args.clouds,
             args.up_axis,
             args.features if stage == 2 else None,
+            args.labels if stage == 2 else Counter(),
         ),
     )
 
@@ -291,13 +350,15 @@ def print_table(rows: dict[str, dict[str, float]]) -> None:
     """Print what the probes measured, a row a student, and the words."""
     from mmdet3d_act.apis.report import PROBES
 
-    head = '  '.join(f'{title:>20}' for title in PROBES.values())
-    print(f'\n  accuracy on held-out scans, %  {head}')
+    keys = [key for key in PROBES if all(key in row for row in rows.values())]
+    head = '  '.join(f'{PROBES[key]:>20}' for key in keys)
+    print(f'\n  accuracy on test clouds, %     {head}')
     for name, metrics in rows.items():
-        values = '  '.join(f'{metrics[key]:20.1f}' for key in PROBES)
+        values = '  '.join(f'{metrics[key]:20.1f}' for key in keys)
         print(f'  {name:<29}  {values}')
     print(
-        '\n  linear SVM            a linear classifier on frozen features\n'
+        '\n  chance                always the most frequent class\n'
+        '  linear SVM            a linear classifier on frozen features\n'
         '  20-NN                 a vote of the 20 nearest training scans\n'
         '  SVM, 10 labels/class  the same classifier, of few labels\n'
         '  perplexity            how many codes are in even use (above)\n'
@@ -332,6 +393,24 @@ def main(args: argparse.Namespace | None = None) -> int:
     )
 
 
+def check_clouds(args: argparse.Namespace) -> Counter:
+    """Look at the folder; choose epochs; return the labels of its tests.
+
+    Args:
+        args: The command line's, which gets ``epochs`` and ``labels``.
+    """
+    number = count_clouds(args.clouds, args.up_axis)
+    args.epochs = args.epochs or epochs_for(number)
+    args.labels, test = count_labels(args.clouds)
+    print(
+        f'{len(args.labels)} sub-folders are labels: the student is probed'
+        if test
+        else 'no probe: its labels are sub-folders, each with at least '
+        f'{FEWEST} clouds to train on'
+    )
+    return test
+
+
 def run(args: argparse.Namespace, out: Path) -> None:
     """Run all steps.
 
@@ -339,7 +418,9 @@ def run(args: argparse.Namespace, out: Path) -> None:
         args: The command line's arguments.
         out: Folder for everything.
     """
-    console = Console(5 if args.clouds is None else 3)
+    test = Counter() if args.clouds is None else check_clouds(args)
+    probed = args.clouds is None or bool(test)
+    console = Console(3 + probed + (args.clouds is None))
     if args.clouds is None:
         console.step('procedural scans, as a depth sensor would see them')
         make_shapes(out / 'data', args.seed)
@@ -353,9 +434,6 @@ def run(args: argparse.Namespace, out: Path) -> None:
         write_report,
     )
 
-    if args.clouds is not None:
-        number = count_clouds(args.clouds, args.up_axis)
-        args.epochs = args.epochs or epochs_for(number)
     console.step('stage I: prompts of a frozen MiniLM, inside an autoencoder')
     if args.clouds is None:
         root = f'ACT_DATA_ROOT={out / "data"}'
@@ -364,16 +442,17 @@ def run(args: argparse.Namespace, out: Path) -> None:
     teacher = train(stage1, [RunProgress(console.progress)])
 
     options: dict = {CHECKPOINT: teacher}
-    if args.clouds is None:
+    if probed:
         options['val_evaluator.C_grid'] = PENALTIES
     stage2 = stage_config(args, 2, options)
     rows = {}
-    if args.clouds is None:
+    if probed:
         console.step('probes of the untrained student, about a minute')
         from mmdet3d_act.apis.report import PROBES
 
-        classes = len(list((out / 'data/procscan/test').iterdir()))
-        rows['chance'] = dict.fromkeys(PROBES, 100 / classes)
+        test = test or count_labels(str(out / 'data/procscan'))[1]
+        share = 100 * max(test.values()) / test.total()
+        rows['chance'] = dict.fromkeys(PROBES, share)
         with console.working('features and linear classifiers'):
             rows['untrained'] = validate(stage2)
 
@@ -389,10 +468,15 @@ def run(args: argparse.Namespace, out: Path) -> None:
     student = train(training, [RunProgress(console.progress)])
 
     console.step('what it learned, about a minute')
-    if args.clouds is None:
+    if probed:
         with console.working('features and linear classifiers'):
             rows['ACT-pretrained'] = validate(stage2, student)
         print_table(rows)
+        if args.clouds is not None:
+            print(
+                '\n  Scored are the clouds of test/, or a fifth; their points '
+                'were pretrained on,\n  their labels were not.'
+            )
         (out / 'result.json').write_text(json.dumps(rows, indent=1))
     folder = save_pretrained(from_pretrained(student), out / 'student')
     with console.working('the report'):
@@ -413,10 +497,10 @@ def find_command() -> str:
 
 
 def print_closing(
-    teacher: str, student: Path, page: Path, clouds: str, probed: bool
+    teacher: str, student: Path, page: Path, clouds: str, demo: bool
 ) -> None:
     """Say where everything is, what it shows and what to run next."""
-    if probed:
+    if demo:
         print(
             '\n  One seed, procedural scans: it shows that pretraining beats '
             'no pretraining,\n  not that this teacher beats another; '
@@ -427,7 +511,7 @@ def print_closing(
         '',
         f'  teacher (stage I)   {teacher}',
         f'  student (stage II)  {student}',
-        f'  report              {page}  (open it in a browser)',
+        f'  what it learned     {page}  (pictures: open it in a browser)',
         '',
         '  next:',
         f'    {command} embed {clouds} --out {page.with_name("features")} '
@@ -435,11 +519,11 @@ def print_closing(
         f'    {command} report {page.parent}',
         f"    in Python: mmdet3d_act.from_pretrained('{student}')",
     ]
-    if probed:
+    if demo:
         lines.append(f'    your own clouds: {command} pretrain FOLDER')
     lines.append(
         '    published settings: docs/reproduce.md has a command a table'
-        if probed
+        if demo
         else '    other settings: docs/data.md, configs/act/*_folder*.py'
     )
     print('\n'.join(lines))

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from PIL import Image
 from scipy.spatial import cKDTree
@@ -27,6 +28,7 @@ from mmdet3d_act.apis.loading import build_dataset, find_config, load_model
 from mmdet3d_act.apis.probing import UNTRAINED, encode_inputs, load_encoder
 from mmdet3d_act.checkpoint import CheckpointError, resolve_checkpoint
 from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.models.data_preprocessors import PointCloudPreprocessor
 from mmdet3d_act.models.layers import patches_in_place
 from mmdet3d_act.visualization import Panel, curves_svg, write_html
@@ -210,9 +212,13 @@ def _learned(
     if config is None:
         raise launch.UsageError(f'there is no config beside {checkpoint}')
     cfg = launch.load_config(str(config))
-    dataset = build_dataset(cfg, str(config))
+    colored, own = _with_colors(cfg)
+    dataset = build_dataset(colored, str(config))
     up_axis = getattr(dataset, 'metainfo', {}).get('up_axis', 'y')
     samples = [dataset[i] for i in spread_indices(len(dataset), num_searched)]
+    tints: list[np.ndarray | None] = [None] * len(samples)
+    if own is not None:
+        tints = [_take_colors(one['inputs'], own) for one in samples]
     names = [sample_name(one['data_samples']) for one in samples]
     encoders = {
         BEFORE: load_encoder(cfg, UNTRAINED, str(config)),
@@ -236,13 +242,53 @@ def _learned(
     except ValueError:
         reason = ' This model reconstructs nothing.'
     points = [to_points(samples[i]['inputs']['points']) for i in chosen]
-    own = {title: [all_[i] for i in chosen] for title, all_ in seen.items()}
-    rows = learned_rows(points, own, stages, up_axis)
+    learned = {name: [all_[i] for i in chosen] for name, all_ in seen.items()}
+    colors = [tints[i] for i in chosen]
+    rows = learned_rows(points, learned, stages, up_axis, colors)
     for row, index in zip(rows, chosen, strict=True):
-        caption = f'{names[index]} · {len(own[AFTER][0].centers)} patches'
+        caption = f'{names[index]} · {len(learned[AFTER][0].centers)} patches'
         row[0] = row[0]._replace(caption=caption)
     gallery = _gallery(samples, names, seen, up_axis)
     return rows, dict(up_axis=up_axis, gallery=gallery), _INTRO + reason
+
+
+def _with_colors(cfg: Config) -> tuple[Config, bool | None]:
+    """Let the folders of a config give colours, first among the features.
+
+    Returns:
+        The config, and whether colours are features of it anyway; None where
+        there is no folder.
+    """
+    cfg = cfg.copy()
+    parts = iter_typed(list(cfg.values()))
+    folders = [one for one in parts if one['type'] == 'PointFolder']
+    loaders: list[Any] = []
+    step: Any
+    for step in iter_typed(folders):
+        if step['type'] == 'RandomFeatureDropout':
+            step['probability'] = 0
+        if step['type'] == 'LoadPointCloud' and step.get('use_dim', 3) == 3:
+            loaders.append(step)
+    if not loaders:
+        return cfg, None
+    own = any('color' in step.get('features', ()) for step in loaders)
+    for step in [] if own else loaders:
+        step['features'] = ['color', *step.get('features', ())]
+    return cfg, own
+
+
+def _take_colors(inputs: dict, keep: bool) -> np.ndarray | None:
+    """Take colours (N, 3) in [0, 1] out of points; None where there are none.
+
+    Args:
+        inputs: With ``points`` (N, 6 + F), changed in place.
+        keep: Whether they stay as features.
+    """
+    points = inputs['points']
+    colors = to_numpy(points[:, 3:6])
+    if not keep:
+        inputs['points'] = torch.cat([points[:, :3], points[:, 6:]], dim=1)
+    return (colors + 1) / 2 if colors.any() else None
 
 
 def _encode(encoder: nn.Module, samples: Sequence[dict]) -> Iterator[Seen]:
@@ -271,6 +317,7 @@ def learned_rows(
     seen: Mapping[str, Sequence[Seen]],
     stages: Sequence[Stage] = (),
     up_axis: str = 'y',
+    colors: Sequence[np.ndarray | None] | None = None,
 ) -> list[list[Panel]]:
     """Make a row of panels for each cloud.
 
@@ -280,7 +327,9 @@ def learned_rows(
         stages: What is made of the clouds; those after the third are shown,
             with their errors.
         up_axis: 'x', 'y' or 'z'.
+        colors: Of the clouds, (N, 3) in [0, 1], or None where it has none.
     """
+    colors = colors or [None] * len(clouds)
     masked = None
     if len(stages) > 2 and stages[2].title.startswith('visible'):
         masked = to_numpy(stages[2].labels) < 0  # (B, G * K)
@@ -296,6 +345,11 @@ def learned_rows(
         ):
             mask = None if masked is None else masked[index]
             panel = _seen_panel(clouds[index], one, own, mean, mask, up_axis)
+            color = colors[index]
+            if color is not None:
+                (tint,) = thin_out(color)
+                views = {**(panel.views or {}), 'RGB': tint}
+                panel = panel._replace(views=views)
             rows[index].append(panel._replace(title=title))
     for stage in stages[3:]:
         for index, points in enumerate(to_numpy(stage.points)):

@@ -77,7 +77,8 @@ def describe_failure(error: Exception) -> str | None:
     """Describe an error that a user can mend; None for all others.
 
     Those are what tools refuse, samples and checkpoints that cannot be used,
-    and arguments in a config that their class does not have.
+    an extra of the package that is not installed, and arguments in a config
+    that their class does not have.
 
     Args:
         error: What a tool has raised.
@@ -85,7 +86,8 @@ def describe_failure(error: Exception) -> str | None:
     text = str(error)
     # Ours, and numbers of a model that have become infinite or NaN.
     ours = UsageError | BadSampleError | CheckpointError | FloatingPointError
-    if isinstance(error, ours):
+    extra = isinstance(error, ImportError) and '"mmdet3d_act[' in text
+    if isinstance(error, ours) or extra:
         return text
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return (

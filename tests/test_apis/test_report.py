@@ -97,6 +97,26 @@ def test_a_report_holds_what_was_learned(pretrained: Path) -> None:
     assert f'{AFTER} {share:.1%}' in gallery['note']
 
 
+def test_clouds_with_colours_are_shown_in_them(pretrained: Path) -> None:
+    run = make_run(pretrained, 'mae')
+    first = Path('clouds/train/blob/blob0.npy')
+    rows = np.load(first)
+    first.unlink()
+    names = [f'float {axis}' for axis in 'xyz']
+    names += [f'uchar {name}' for name in ('red', 'green', 'blue')]
+    head = '\n'.join(f'property {name}' for name in names)
+    lines = [f'{x} {y} {z} 200 100 0' for x, y, z in rows]
+    text = f'ply\nformat ascii 1.0\nelement vertex {len(rows)}\n{head}\n'
+    first.with_suffix('.ply').write_text(
+        text + 'end_header\n' + '\n'.join(lines)
+    )
+    rows = page_data(write_report(run, num_clouds=18))['rows']
+    (colored,) = (row for row in rows if 'RGB' in row[0]['colors'])
+    for panel in colored[:2]:
+        tints = np.frombuffer(base64.b64decode(panel['colors']['RGB']), 'u1')
+        assert (tints.reshape(64, 3) == (200, 100, 0)).all()
+
+
 def test_colours_of_a_row_are_those_of_its_features() -> None:
     centers = np.array([[-0.5, 0, 0], [0.5, 0, 0], [0, 0.9, 0]])
     labels = np.argmin(((CLOUD[:, None] - centers) ** 2).sum(2), axis=1)

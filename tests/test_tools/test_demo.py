@@ -17,6 +17,22 @@ def test_epochs_give_about_the_steps_of_the_demo() -> None:
     assert demo.epochs_for(10**6) == [3, 3]
 
 
+def test_sub_folders_are_labels_where_there_are_enough_clouds(
+    tmp_path,
+) -> None:
+    for name, count in (('cup', 8), ('pot', 5)):
+        (tmp_path / name).mkdir()
+        for index in range(count):
+            cloud = np.random.rand(64, 3)
+            np.save(tmp_path / name / f'{index}.npy', cloud)
+    train, test = demo.count_labels(str(tmp_path))
+    assert train == {'cup': 6, 'pot': 4}
+    assert test == {'cup': 2, 'pot': 1}
+    # A class of too few, or a cloud of none.
+    (tmp_path / 'pot/0.npy').rename(tmp_path / '0.npy')
+    assert demo.count_labels(str(tmp_path)) == ({}, {})
+
+
 def test_broken_clouds_are_named_and_not_counted(
     tmp_path, capsys: pytest.CaptureFixture
 ) -> None:
