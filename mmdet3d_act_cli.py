@@ -148,12 +148,17 @@ def _add_features(add: Callable) -> None:
     find = add(
         'search',
         run_search,
-        'find the shapes of a folder that are most like one',
-        'search chair.ply my_clouds --top 8',
+        'find the shapes of a folder that are most like one, or like a text',
+        'search chair.ply my_clouds --top 8\n'
+        '  mmdet3d-act search my_clouds --text "a swivel chair" '
+        '--student my_student',
     )
     option = find.add_argument
-    option('query', help='a file')
+    option('query', nargs='?', help='a file; left out with --text')
     option('folder', help='where to search')
+    text = 'look for this; needs a student of concept distillation'
+    option('--text', help=text)
+    _add_texts(find)
     option('--top', type=_over(1), default=8, help='how many (8)')
     option('--out', help='picture (search_NAME.png)')
     text = 'up axis of the query (default: as the folder)'
@@ -178,11 +183,20 @@ def _add_predict(add: Callable) -> None:
         'predict',
         run_predict,
         'class, parts, semantics or boxes of scans, by what the checkpoint is',
-        'predict work_dirs/my_classifier scan.ply --top 3',
+        'predict work_dirs/my_classifier scan.ply --top 3\n'
+        '  mmdet3d-act predict my_student scan.ply --classes chair table lamp',
     )
     option = predict.add_argument
     option('checkpoint', help='a file or a work directory')
     option('inputs', nargs='+', metavar='INPUT', help=INPUTS)
+    text = (
+        'name clouds by these, without training; for a student of concept '
+        'distillation'
+    )
+    option('--classes', nargs='+', metavar='NAME', help=text)
+    text = 'what a class is called in: "a photo of a {}." (five of such)'
+    option('--prompts', nargs='+', metavar='TEXT', help=text)
+    _add_texts(predict)
     option('--config', help='default: the one beside the checkpoint')
     option('--cfg-options', nargs='+', metavar='KEY=VALUE')
     option('--out', help='folder for everything (found_NAME beside it)')
@@ -217,6 +231,11 @@ def _add_export(add: Callable) -> None:
     option('--cfg-options', nargs='+', metavar='KEY=VALUE')
     text = "of a cloud (default: as in the model's test data)"
     option('--points', type=_over(1), help=text)
+
+
+def _add_texts(command: argparse.ArgumentParser) -> None:
+    text = "more of the teacher's vectors of texts: .safetensors, .npz"
+    command.add_argument('--texts', metavar='FILE', help=text)
 
 
 def _add_axis(command: argparse.ArgumentParser) -> None:
@@ -390,20 +409,29 @@ def run_search(args: argparse.Namespace) -> int:
     """Print the nearest shapes, and draw them."""
 
     def run() -> None:
-        from mmdet3d_act.apis import draw_neighbors, search
+        from mmdet3d_act import apis
         from mmdet3d_act.engine.failures import UsageError
         from mmdet3d_act.progress import ProgressDisplay
 
+        if (args.query is None) == (args.text is None):
+            raise UsageError(
+                'give a file and a folder, or a folder and --text'
+            )
         folder = Path(args.folder).resolve()
         code = sha256(str(folder).encode()).hexdigest()[:8]
+        # What a student predicts is no part of the other index.
+        code += '_text' if args.text else ''
         index = args.index or f'work_dirs/index/{folder.name}_{code}'
+        if args.text:
+            args.student = apis.load_concepts(args.student, args.texts)
         embedder = _embedder(args)
         with ProgressDisplay('clouds') as report:
-            found, faults = search(
+            found, faults = apis.search(
                 embedder,
                 args.query,
                 args.folder,
                 index,
+                text=args.text,
                 top=args.top,
                 query_axis=args.query_axis,
                 report=report,
@@ -411,8 +439,10 @@ def run_search(args: argparse.Namespace) -> int:
         print('similarity  shape')
         for one in found:
             print(f'{one.similarity:10.3f}  {one.path}')
-        picture = args.out or f'search_{Path(args.query).stem}.png'
-        draw_neighbors(embedder, args.query, found, picture, args.query_axis)
+        name = '_'.join(args.text.split()) if args.text else args.query
+        picture = args.out or f'search_{Path(name).stem}.png'
+        shown = (embedder, args.query, found, picture, args.query_axis)
+        apis.draw_neighbors(*shown)
         print(f'Written: {picture}; the index is {index}')
         if faults:
             raise UsageError('\n'.join(['left out:', *faults]))
@@ -429,6 +459,9 @@ def run_predict(args: argparse.Namespace) -> int:
         from mmdet3d_act.apis.scan_files import name_outputs
         from mmdet3d_act.checkpoint import resolve_checkpoint
 
+        if args.classes:
+            _name_clouds(args)
+            return
         loaded = load_predictor(
             args.checkpoint,
             args.config,
@@ -463,6 +496,25 @@ def run_predict(args: argparse.Namespace) -> int:
             print(f'Written: {", ".join(map(str, paths))}')
 
     return _run(run)
+
+
+def _name_clouds(args: argparse.Namespace) -> None:
+    from mmdet3d_act.apis import load_concepts, name_clouds
+    from mmdet3d_act.checkpoint import resolve_checkpoint
+
+    args.tile = None
+    args.student = load_concepts(args.checkpoint, args.texts)
+    path = Path(resolve_checkpoint(args.checkpoint))
+    folder = args.out or path.with_name(f'found_{path.stem}')
+    options = dict(top=args.top)
+    if args.prompts:
+        options['prompts'] = args.prompts
+    for file, told in name_clouds(
+        _embedder(args), args.inputs, args.classes, folder, **options
+    ):
+        listed = ', '.join(f'{name} {cosine:.3f}' for name, cosine in told)
+        print(f'{file}: {listed}')
+    print(f'Written: {folder}; the numbers are cosines, no probabilities')
 
 
 def run_export(args: argparse.Namespace) -> int:

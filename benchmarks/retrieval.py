@@ -5,13 +5,15 @@
     python benchmarks/retrieval.py --data DIR --act CHECKPOINT --seeds 0 1 2
     python benchmarks/retrieval.py --data DIR --own-split --config \
         configs/concept/concept_pretrain_scannet_tiny.py
+    python benchmarks/retrieval.py --data DIR --texts azure --seeds 0 1 2
     python benchmarks/retrieval.py --data DIR --table
 
 Every object is held out once; with --own-split those of the config's own
 validation are, such as the frames of other rooms. Of the held-out ones, a
 cloud's prediction of its image's vector is compared with the vectors of all
 held-out images: R@1 and R@5 say how often its own is the nearest, and among
-the five nearest. Rows:
+the five nearest. With --texts NAME, texts of vectors/NAME.npz look for their
+cloud too, and clouds for their text; no text is trained with. Rows:
 
 - chance: guessing;
 - untrained: nothing is trained;
@@ -31,6 +33,7 @@ means over the seeds), with --own-split over the seeds.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -51,6 +54,19 @@ if TYPE_CHECKING:
 
 CONFIG = 'configs/concept/concept_pretrain_shapenet_tiny.py'
 METRICS = {'recall_1': 'R@1', 'recall_5': 'R@5', 'median_rank': 'median rank'}
+TEXT_METRICS = {
+    'recall_1': 'R@1',
+    'recall_5': 'R@5',
+    'recall_10': 'R@10',
+    'median_rank': 'median rank',
+}
+# Of a text that a person wrote, and of the mean of six by machines.
+DIRECTIONS = {
+    'text/query_to_shape_': 'query to shape',
+    'text/shape_to_query_': 'shape to query',
+    'text/caption_to_shape_': 'captions to shape',
+    'text/shape_to_caption_': 'shape to captions',
+}
 ROWS = (
     'untrained',
     'frozen-random',
@@ -120,6 +136,24 @@ def fold_overrides(
     return overrides
 
 
+def text_overrides(name: str) -> dict:
+    """Compare predictions with vectors of texts, too.
+
+    Args:
+        name: Of a file in ``object_renders/vectors``.
+    """
+    import text_retrieval  # noqa: F401 - registers the metric
+
+    file = f'{os.environ["ACT_DATA_ROOT"]}/object_renders/vectors/{name}.npz'
+    return {
+        'model.predicts': ('targets', 'vectors'),
+        'val_evaluator': [
+            dict(type='RetrievalMetric'),
+            dict(type='TextRetrievalMetric', texts=file),
+        ],
+    }
+
+
 def make_runs(args: argparse.Namespace) -> list[Run]:
     """Return the runs of all rows, seeds and folds."""
     from mmengine.registry import init_default_scope
@@ -155,6 +189,7 @@ def make_runs(args: argparse.Namespace) -> list[Run]:
                 'default_hooks.checkpoint.interval': 1000,
                 **(args.cfg_options or {}),
                 **row_overrides(row),
+                **(text_overrides(args.texts) if args.texts else {}),
                 **overrides,
             },
             epochs=0 if row == 'untrained' else args.epochs,
@@ -194,34 +229,51 @@ def by_fold(records: list[dict], key: str) -> dict[int, float]:
     return {place: fmean(found[place]) for place in sorted(found)}
 
 
-def print_table(records: list[dict]) -> None:
-    """Print every row, and what each has over others."""
+def print_tables(records: list[dict]) -> None:
+    """Print every row, and what each has over others, for each direction."""
+    print_table(records, METRICS)
+    for start, title in DIRECTIONS.items():
+        if all(f'{start}recall_1' in last_metrics(one) for one in records):
+            print(f'\n{title}:\n')
+            names = {f'{start}{k}': v for k, v in TEXT_METRICS.items()}
+            print_table(records, names, 'text/')
+
+
+def print_table(records: list[dict], metrics: dict, prefix: str = '') -> None:
+    """Print every row, and what each has over others.
+
+    Args:
+        records: Of all runs.
+        metrics: Titles by their names.
+        prefix: Of what guessing reaches.
+    """
     rows: dict[str, list[dict]] = {}
     for record in records:
         rows.setdefault(record['row'], []).append(record)
-    print(f'| row | {" | ".join(METRICS.values())} | s |')
-    print('|---' * (len(METRICS) + 2) + '|')
+    print(f'| row | {" | ".join(metrics.values())} | s |')
+    print('|---' * (len(metrics) + 2) + '|')
+    recalls = {k: v for k, v in metrics.items() if 'recall' in k}
     chance = [
         f'{fmean(by_fold(records, key).values()):.1f}'
-        for key in ('chance_1', 'chance_5')
+        for key in (f'{prefix}chance_{k.rpartition("_")[2]}' for k in recalls)
     ]
     print(f'| chance | {" | ".join(chance)} | - | - |')
     for row, runs in rows.items():
-        cells = [spread(list(by_fold(runs, key).values())) for key in METRICS]
+        cells = [spread(list(by_fold(runs, key).values())) for key in metrics]
         seconds = fmean(run['seconds'] or 0.0 for run in runs)
         print(f'| {row} | {" | ".join(cells)} | {seconds:.0f} |')
     print()
     for first, second in PAIRS:
         if first in rows and second in rows:
             gaps = []
-            for key in ('recall_1', 'recall_5'):
+            for key, title in recalls.items():
                 one, two = (
                     by_fold(rows[first], key),
                     by_fold(rows[second], key),
                 )
                 common = sorted(one.keys() & two.keys())
                 gap = spread([one[fold] - two[fold] for fold in common])
-                gaps.append(f'{METRICS[key]} {gap}')
+                gaps.append(f'{title} {gap}')
             print(f'- {first} minus {second}: {", ".join(gaps)}')
 
 
@@ -232,6 +284,7 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('--config', default=CONFIG)
     add('--split', default='trainval', help='all objects')
+    add('--texts', metavar='NAME', help='such as azure')
     add('--rows', nargs='+', choices=ROWS)
     add('--act', help="ACT's checkpoint or work directory")
     add('--folds', type=int, default=5)
@@ -263,7 +316,7 @@ def compare(args: argparse.Namespace) -> None:
     runs = make_runs(args)
     if not args.table:
         sweep(runs, args.out, report=say)
-    print_table(read_records(runs, args.out))
+    print_tables(read_records(runs, args.out))
 
 
 if __name__ == '__main__':

@@ -23,6 +23,7 @@ from mmdet3d_act.apis.report import write_report
 from mmdet3d_act.apis.students import (
     from_pretrained,
     list_students,
+    load_concepts,
     push_to_hub,
     save_pretrained,
 )
@@ -33,3 +34,4 @@ from mmdet3d_act.apis.training import (
     train,
     validate,
 )
+from mmdet3d_act.apis.words import name_clouds, text_vectors

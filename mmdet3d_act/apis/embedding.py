@@ -24,7 +24,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from mmdet3d_act.apis.scan_files import check_scale, list_files
-from mmdet3d_act.apis.students import from_pretrained
+from mmdet3d_act.apis.students import ConceptStudent, from_pretrained
 from mmdet3d_act.datasets.base import ON_ERROR, check_choice
 from mmdet3d_act.datasets.orientation import (
     KNOWN_AXES,
@@ -80,7 +80,8 @@ class Embedder:
     """Computes features of clouds, called as MMEngine's inferencers are.
 
     Args:
-        model: A student, or what :func:`from_pretrained` takes.
+        model: A student, what :func:`from_pretrained` takes, or a student of
+            :func:`load_concepts`, which predicts its teacher's vector, too.
         device: Where it runs; a GPU where there is one by default.
         up_axis: Of the clouds: 'x', 'y', 'z', or 'auto': z of laser scans, y
             of glTF, that of the student for arrays, and a guess from all of
@@ -103,7 +104,7 @@ class Embedder:
 
     def __init__(
         self,
-        model: nn.Module | str | Path = DEFAULT_STUDENT,
+        model: nn.Module | ConceptStudent | str | Path = DEFAULT_STUDENT,
         device: str | None = None,
         *,
         up_axis: str = 'auto',
@@ -116,6 +117,10 @@ class Embedder:
             raise ValueError(f'tile must be >= 0 and finite, got {tile}')
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.concepts = model if isinstance(model, ConceptStudent) else None
+        if isinstance(model, ConceptStudent):
+            model.model.to(device)
+            model = model.model.student
         if not isinstance(model, nn.Module):
             model = from_pretrained(model)
         self.student = model.to(device).eval()
@@ -161,9 +166,10 @@ class Embedder:
             ``predictions``: a dict per cloud with ``embedding`` (3C,), the
             class token, maximum and mean of the patches (2C without a token),
             ``patches`` (P, C), ``centers`` (P, 3), float64, in the cloud's
-            coordinates, ``path`` of a file, and ``points`` (N, C), float16,
-            where asked for. ``faults``: what is wrong with files that were
-            left out, a text each.
+            coordinates, ``path`` of a file, ``points`` (N, C), float16,
+            where asked for, and ``vector`` (D,), predicted of the teacher,
+            where the student can. ``faults``: what is wrong with files that
+            were left out, a text each.
 
         Raises:
             BadSampleError: If an array, or with ``'raise'`` a file, cannot
@@ -307,14 +313,16 @@ class Embedder:
                 [(w.middle + w.radius * c)[:, back] for w, c, _, _ in parts]
             )
             patches = np.concatenate([features for _, _, features, _ in parts])
+            pooled = [pooled for *_, pooled in parts]
+            weights = [w.weight for w, *_ in parts]
             result = dict(
-                embedding=_merged(
-                    [pooled for *_, pooled in parts],
-                    [w.weight for w, *_ in parts],
-                ),
+                embedding=_merged(pooled, weights),
                 patches=patches,
                 centers=centers / self.scale + offset,
             )
+            if self.concepts is not None:
+                vectors = [one['vector'] for one in pooled]
+                result['vector'] = np.average(vectors, 0, weights)
             if isinstance(cloud, str):
                 result['path'] = cloud
             if points:
@@ -424,6 +432,10 @@ class Embedder:
         patches = self.student.group(points)
         encoded = self.student.encode(patches)
         pooled = {k: v.float().cpu() for k, v in encoded.pooled().items()}
+        if self.concepts is not None:
+            concept = self.concepts.model.objectives['concept']
+            vectors = concept.predict_vectors(patches.geometry, encoded)
+            pooled['vector'] = vectors.float().cpu()
         centers = patches.centers.double().cpu().numpy()
         features = encoded.features.float().cpu().numpy()
         for index in range(len(windows)):
@@ -436,7 +448,8 @@ class Embedder:
     def fingerprint(self) -> str:
         """Tell this student with these settings from others."""
         digest = hashlib.sha256()
-        for name, value in sorted(self.student.state_dict().items()):
+        model = self.student if self.concepts is None else self.concepts.model
+        for name, value in sorted(model.state_dict().items()):
             digest.update(name.encode() + value.cpu().numpy().tobytes())
         settings = (
             self.up_axis,

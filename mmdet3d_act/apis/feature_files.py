@@ -20,9 +20,11 @@ from mmdet3d_act.apis.embedding import (
     principal_colors,
 )
 from mmdet3d_act.apis.scan_files import file_rows, name_outputs, write_scan
+from mmdet3d_act.apis.words import text_center, text_vectors
 from mmdet3d_act.datasets.orientation import guess_up_axis
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
 from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.evaluation.zero_shot_metric import text_likeness
 from mmdet3d_act.visualization import Panel, draw_sheet
 from mmdet3d_act.visualization.arrays import height_colors, upright
 from mmdet3d_act.visualization.scenes import thin_out
@@ -237,13 +239,14 @@ def _write_table(
         found = (_read_fault(out / names[f], stamps[f]) for f in names)
         faults = [fault for fault in found if fault]
         raise UsageError('\n'.join(['no file can be used:', *faults]))
-    vectors = []
+    columns: dict[str, list] = {}
     for file in good:
         with np.load(f'{out / names[file]}.npz') as found:
-            vectors.append(found['embedding'])
+            for key in {'embedding', 'vector'} & set(found.files):
+                columns.setdefault(f'{key}s', []).append(found[key])
     part = out / f'{TABLE}.{os.getpid()}.part'
     with part.open('wb') as opened:
-        np.savez(opened, paths=np.array(good), embeddings=np.stack(vectors))
+        np.savez(opened, paths=np.array(good), **columns)
     part.replace(out / TABLE)
 
 
@@ -256,15 +259,16 @@ class Neighbor(NamedTuple):
 
 def search(
     embedder: Embedder,
-    query: str | Path,
+    query: str | Path | None,
     folder: str | Path,
     index: str | Path,
     *,
+    text: str | None = None,
     top: int = 8,
     query_axis: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Neighbor], list[str]]:
-    """Find the shapes of a folder that are most like another.
+    """Find the shapes of a folder that are most like another, or like a text.
 
     Features are standardised over the folder, then compared by their cosine.
     The index is kept; files that are new or changed are embedded again. A
@@ -272,11 +276,13 @@ def search(
     unit where lengths count, is warned of.
 
     Args:
-        embedder: With its student.
-        query: A file; where it is one of the folder it is left out.
+        embedder: With its student; for a text one of :func:`load_concepts`.
+        query: A file; where it is one of the folder it is left out. None with
+            a text.
         folder: The folder.
         index: Where the features of the folder are kept; where it is in the
             folder it is not searched.
+        text: What to look for in place of a file: ``'a swivel chair'``.
         top: Number of neighbours.
         query_axis: Up axis of the query; None: it stands as the folder does.
         report: See :func:`embed_files`.
@@ -287,7 +293,8 @@ def search(
 
     Raises:
         BadSampleError: If the query cannot be used.
-        UsageError: If no file of the folder can, or it is the index.
+        UsageError: If no file of the folder can, it is the index, or the text
+            has no vector.
     """
     names = name_outputs([folder])
     if _is_in(index, folder):
@@ -297,12 +304,19 @@ def search(
             f'{folder} has no clouds beside the index {index}; choose another '
             'folder for it (--index)'
         )
+    index = Path(index)
+    if text is not None:
+        wanted = text_vectors(embedder.concepts, [text])
+        center = text_center(embedder.concepts)
+        faults = _embed_named(embedder, names, index, (0, 1), report=report)
+        with np.load(index / TABLE) as table:
+            likeness = text_likeness(table['vectors'], wanted, center)[:, 0]
+            return _nearest(table['paths'], likeness)[:top], faults
     axis = embedder.find_axis(list(names))
     asker = _turned_embedder(embedder, query_axis)
     (found,) = asker.embed([str(query)], axis)
     if query_axis is None:
         _doubt_axis(str(query), embedder.axis_of(str(query), axis))
-    index = Path(index)
     # Each process needs all of it.
     faults = _embed_named(embedder, names, index, (0, 1), report=report)
     with np.load(index / TABLE) as table:
@@ -313,11 +327,17 @@ def search(
     likeness = cosines(found['embedding'][None], vectors)[0]
     itself = os.path.realpath(query)
     nearest = [
-        Neighbor(paths[row], float(likeness[row]))
-        for row in np.argsort(-likeness, kind='stable')
-        if os.path.realpath(paths[row]) != itself
+        one
+        for one in _nearest(paths, likeness)
+        if os.path.realpath(one.path) != itself
     ]
     return nearest[:top], faults
+
+
+def _nearest(paths: Sequence[str], likeness: np.ndarray) -> list[Neighbor]:
+    """Sort files by their likeness, the largest first."""
+    order = np.argsort(-likeness, kind='stable')
+    return [Neighbor(str(paths[i]), float(likeness[i])) for i in order]
 
 
 def cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -377,7 +397,7 @@ def _doubt_scale(query: str, centers: np.ndarray, others: list[Path]) -> None:
 
 def draw_neighbors(
     embedder: Embedder,
-    query: str | Path,
+    query: str | Path | None,
     neighbors: Sequence[Neighbor],
     path: str | Path,
     query_axis: str | None = None,
@@ -386,19 +406,19 @@ def draw_neighbors(
 
     Args:
         embedder: That they were found by.
-        query: The file that was searched for.
+        query: The file that was searched for; None where it was a text.
         neighbors: From :func:`search`.
         path: The picture, ending in .png.
         query_axis: As :func:`search` has it.
     """
-    shown = [(str(query), 'query')]
+    shown = [] if query is None else [(str(query), 'query')]
     shown += [(one.path, f'{one.similarity:.2f}') for one in neighbors]
     axis = embedder.find_axis([file for file, _ in shown])
     asker = _turned_embedder(embedder, query_axis)
     panels: list[Panel] = []
     for file, caption in shown:
         (points,) = thin_out(file_rows(file))
-        own = asker if not panels else embedder
+        own = embedder if panels or query is None else asker
         points = upright(points, own.axis_of(file, axis))
         points -= points.mean(axis=0)
         colors = height_colors(points, 'z')

@@ -1,29 +1,39 @@
 """Pretrained students by name: load them, save them, share them.
 
 The folder of a student holds ``model.safetensors``, ``config.json`` (sizes
-of the backbone, and what is known of its data) and a model card.
+of the backbone, and what is known of its data) and a model card. A student of
+concept distillation may have ``concept.safetensors``, which predicts its
+teacher's vector, and ``texts.safetensors``, that teacher's vectors of texts.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from mmdet3d_act.apis.loading import find_config, initialize, points_per_cloud
 from mmdet3d_act.checkpoint import (
     CheckpointError,
     MissingCheckpointError,
+    fill_module,
     read_checkpoint,
+    read_weights,
     resolve_checkpoint,
+    under_prefix,
 )
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.io import write_json
 from mmdet3d_act.models.backbones import PointTransformer
 from mmdet3d_act.models.backbones.pretrained import (
@@ -33,14 +43,18 @@ from mmdet3d_act.models.backbones.pretrained import (
     backbone_state,
     checkpoint_settings,
 )
+from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.students import (
+    STUDENT_CONCEPT,
     STUDENT_CONFIG,
+    STUDENT_TEXTS,
     STUDENT_WEIGHTS,
     STUDENTS,
     student_names,
 )
 
 CARD = 'README.md'
+FILES = (STUDENT_WEIGHTS, STUDENT_CONFIG, CARD, STUDENT_CONCEPT, STUDENT_TEXTS)
 ANCHOR = 'patch_embed.conv1.weight'
 # What a student is told of its data, beside the weights.
 DEFAULTS = dict(up_axis='y', normalization='unit_sphere', num_points=1024)
@@ -121,35 +135,143 @@ def _find_weights(source: str) -> str:
     except MissingCheckpointError as error:
         if source.count('/') != 1 or Path(source).exists():
             raise
-        files = [STUDENT_WEIGHTS, STUDENT_CONFIG, CARD]
         try:
-            folder = snapshot_download(source, allow_patterns=files)
+            folder = snapshot_download(source, allow_patterns=[*FILES])
         except (HfHubHTTPError, HFValidationError, OSError) as reason:
             text = str(reason).strip().partition('\n')[0]
             raise MissingCheckpointError(f'{error} ({text})') from reason
     return resolve_checkpoint(folder, remedy)
 
 
+class ConceptStudent(NamedTuple):
+    """A student with the part that predicts the vector of its teacher.
+
+    Attributes:
+        model: With the student, and ``concept`` as its objective.
+        config: Settings of that part, as JSON has them.
+        texts: The teacher's vectors of texts, (D,), by their words.
+    """
+
+    model: Distiller
+    config: dict
+    texts: dict[str, Tensor]
+
+
+def load_concepts(
+    source: str | Path, texts: str | Path | None = None
+) -> ConceptStudent:
+    """Load a student with its concepts and the head that reads them.
+
+    Args:
+        source: See :func:`from_pretrained`; of a training's checkpoint the
+            config must lie beside it.
+        texts: A file with more vectors of texts, ``.safetensors`` or ``.npz``.
+
+    Raises:
+        UsageError: If it does not predict the vector of an image-text model.
+    """
+    student = from_pretrained(source)
+    path = Path(_find_weights(str(source)))
+    told, state = _read_concept(path)
+    if not told:
+        raise UsageError(
+            f'{source} does not predict the vector of an image-text model; '
+            'train a student by configs/concept/concept_pretrain_shapenet.py, '
+            'and give its work directory with the config (docs/concept.md)'
+        )
+    student.out_indices = tuple(told['out_indices'])
+    student.norm_hidden_states = told['norm_hidden_states']
+    init_default_scope('mmdet3d')
+    target = dict(type='VectorTarget')
+    parts = dict(neck=dict(told['neck']), head=dict(told['head']))
+    concept = dict(target_generator=target, **parts)
+    model = Distiller(student, {'concept': concept}, predicts=('vectors',))
+    fill_module(model.objectives['concept'], state, str(path))
+    files = [path.with_name(STUDENT_TEXTS), *([texts] if texts else [])]
+    known: dict[str, Tensor] = {}
+    for file in files:
+        if file == texts or Path(file).is_file():
+            known |= read_weights(file)
+    return ConceptStudent(model.eval(), told, known)
+
+
+def _read_concept(path: Path) -> tuple[dict, dict[str, Tensor]]:
+    """Read settings and weights of the concept part; empty without one."""
+    if path.name == STUDENT_WEIGHTS:
+        folder = json.loads(path.with_name(STUDENT_CONFIG).read_text())
+        if 'concept' not in folder:
+            return {}, {}
+        return folder['concept'], read_weights(path.with_name(STUDENT_CONCEPT))
+    config = find_config(path)
+    name, told = _concept_config(config and launch.load_config(str(config)))
+    every = under_prefix(read_weights(path), f'objectives.{name}.')
+    state = {k: v for k, v in every.items() if k.startswith(('neck', 'head'))}
+    if told:
+        told['head']['target_shape'] = [len(state['head.fc2.bias'])]
+    if told and 'target_norm.transform' in every:
+        # The head then predicts in the axes and the unit of the teacher.
+        back = every['target_norm.transform'].double().inverse()
+        for key in ('head.fc2.weight', 'head.fc2.bias'):
+            state[key] = (back.T @ state[key].double()).float()
+    return told, state
+
+
+def _concept_config(cfg: Config | None) -> tuple[str, dict]:
+    """Find the first objective whose target is an image's vector."""
+    model = (cfg or {}).get('model') or {}
+    for name, objective in (model.get('objectives') or {}).items():
+        parts = [*iter_typed(objective.get('target_generator'))]
+        teachers = {part['type']: part for part in parts}
+        head = dict(objective.get('head', {}))
+        if (
+            head.get('type') != 'AlignmentHead'
+            or 'CaptionPrefixTarget' in teachers
+        ):
+            continue
+        head.pop('loss', None)
+        encoder, student = (
+            teachers.get('OpenCLIPImageEncoder'),
+            model['student'],
+        )
+        names = ('model_name', 'pretrained_tag', 'checkpoint')
+        teacher = encoder and {k: encoder[k] for k in names if encoder.get(k)}
+        if teacher and 'checkpoint' in teacher:
+            # Folders of this machine do not travel.
+            teacher['checkpoint'] = Path(teacher['checkpoint']).name
+        return name, dict(
+            neck=objective['neck'].to_dict(),
+            head=head,
+            out_indices=student.get('out_indices', ()),
+            norm_hidden_states=student.get('norm_hidden_states', False),
+            teacher=teacher,
+        )
+    return '', {}
+
+
 def save_pretrained(
-    model: nn.Module,
+    model: nn.Module | ConceptStudent,
     folder: str | Path,
     *,
     name: str | None = None,
     card: str = '',
     license: str = 'apache-2.0',
     half: bool = False,
+    texts: Mapping[str, Tensor] | None = None,
     **facts: Any,
 ) -> Path:
     """Write the folder of a student.
 
     Args:
         model: A point Transformer, or a model with one as its ``student`` or
-            ``backbone``.
+            ``backbone``. Of :func:`load_concepts`, its concepts are written.
         folder: The folder; it is made.
         name: Of the student in its card; the folder's by default.
         card: Text of the card, Markdown: data, training, results.
         license: Of the weights.
         half: Whether to store float16, half the size.
+        texts: Vectors (D,) of texts by their words, from the text encoder of
+            the image-text model that a :class:`ConceptStudent` learned from;
+            they are added to those that it has.
         **facts: What is known of the data: ``up_axis``, ``normalization``,
             ``unit``, ``num_points``, ``classes``, ``features``. What is not
             given is taken from the model's ``pretrained_meta``; None leaves
@@ -162,19 +284,15 @@ def save_pretrained(
         TypeError: If the model has no point Transformer.
         ValueError: If another fact is None.
     """
-    student = getattr(model, 'student', getattr(model, 'backbone', model))
+    whole = model.model if isinstance(model, ConceptStudent) else model
+    student = getattr(whole, 'student', getattr(whole, 'backbone', whole))
     if not isinstance(student, PointTransformer):
         raise TypeError(
             f'expected a model with a PointTransformer, got {type(model)}'
         )
     folder = Path(folder)
     told = _told_facts(student.pretrained_meta, facts)
-    state = {
-        name: (value.half() if half and value.is_floating_point() else value)
-        .cpu()
-        .contiguous()
-        for name, value in student.state_dict().items()
-    }
+    state = _stored(student, half)
     sizes = backbone_sizes(state) | backbone_settings(student)
     number = sum(value.numel() for value in state.values())
     size = (
@@ -185,20 +303,43 @@ def save_pretrained(
     text = _CARD.format(
         name=name or folder.name, size=size, license=license, text=card, **told
     )
+    files, concept = {STUDENT_WEIGHTS: state}, {}
+    if isinstance(model, ConceptStudent):
+        concept = dict(concept=model.config)
+        objective = model.model.objectives['concept']
+        files[STUDENT_CONCEPT] = _stored(objective, half)
+        known = {**model.texts, **(texts or {})}
+        if known:
+            files[STUDENT_TEXTS] = {
+                name: torch.as_tensor(value).float().cpu().clone()
+                for name, value in known.items()
+            }
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(state, folder / STUDENT_WEIGHTS, {'format': 'pt'})
-    # It makes a file for its owner alone.
-    (folder / STUDENT_WEIGHTS).chmod(0o644)
+    for file, tensors in files.items():
+        save_file(tensors, folder / file, {'format': 'pt'})
+        # It makes a file for its owner alone.
+        (folder / file).chmod(0o644)
     write_json(
         folder / STUDENT_CONFIG,
         dict(
             library_name='mmdet3d_act',
             backbone=dict(type='PointTransformer', **sizes),
             **told,
+            **concept,
         ),
     )
     (folder / CARD).write_text(text.rstrip() + '\n', encoding='utf-8')
     return folder
+
+
+def _stored(module: nn.Module, half: bool) -> dict[str, Tensor]:
+    """Return the tensors of a module as a file has them."""
+    return {
+        name: (value.half() if half and value.is_floating_point() else value)
+        .cpu()
+        .contiguous()
+        for name, value in module.state_dict().items()
+    }
 
 
 def _told_facts(meta: dict, facts: dict) -> dict[str, Any]:
@@ -222,7 +363,7 @@ def push_to_hub(
 ) -> str:
     """Upload the folder of a student; return the address of the repository.
 
-    Only weights, config and card are uploaded.
+    Only the files of a student are uploaded.
 
     Args:
         folder: From :func:`save_pretrained`, or the name of a student.
@@ -244,7 +385,7 @@ def push_to_hub(
     api.upload_folder(
         repo_id=repo_id,
         folder_path=str(weights.parent),
-        allow_patterns=[STUDENT_WEIGHTS, STUDENT_CONFIG, CARD],
+        allow_patterns=[*FILES],
     )
     return str(address)
 

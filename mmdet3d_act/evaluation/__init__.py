@@ -13,3 +13,4 @@ from mmdet3d_act.evaluation.part_seg_metric import PartSegMetric
 from mmdet3d_act.evaluation.reconstruction_metric import ReconstructionMetric
 from mmdet3d_act.evaluation.retrieval_metric import RetrievalMetric
 from mmdet3d_act.evaluation.semantic_seg_metric import SemanticSegMetric
+from mmdet3d_act.evaluation.zero_shot_metric import ZeroShotMetric

@@ -28,8 +28,7 @@ def retrieval_ranks(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     Returns:
         int64 (S,).
     """
-    queries = _unit(queries.astype(np.float64))
-    gallery = _unit(gallery.astype(np.float64))
+    queries, gallery = unit_rows(queries), unit_rows(gallery)
     ranks = np.empty(len(queries), dtype=np.int64)
     for start in range(0, len(queries), ROWS_AT_ONCE):
         part = queries[start : start + ROWS_AT_ONCE]
@@ -50,7 +49,13 @@ def recall_at(ranks: np.ndarray, first: int) -> float:
     return 100.0 * float((ranks <= first).mean())
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """Scale vectors to length 1, (S, D), float64; zeros stay.
+
+    Args:
+        vectors: (S, D).
+    """
+    vectors = np.asarray(vectors, np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.maximum(lengths, 1e-12)
 
@@ -106,7 +111,7 @@ class RetrievalMetric(BaseMetric):
             )
             self.results.append(
                 {
-                    name: tuple(_vector(value) for value in pair)
+                    name: tuple(finite_vector(value) for value in pair)
                     for name, pair in pairs.items()
                 }
             )
@@ -138,7 +143,12 @@ class RetrievalMetric(BaseMetric):
         return metrics
 
 
-def _vector(value: Tensor) -> np.ndarray:
+def finite_vector(value: Tensor) -> np.ndarray:
+    """Flatten a prediction or a target; refuse one that is not finite.
+
+    Args:
+        value: A tensor on any device.
+    """
     vector = np.asarray(value.detach().float().cpu().numpy()).reshape(-1)
     if not np.isfinite(vector).all():
         raise ValueError(

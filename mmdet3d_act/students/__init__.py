@@ -10,6 +10,10 @@ from typing import Any
 
 STUDENTS = Path(__file__).parent
 STUDENT_WEIGHTS, STUDENT_CONFIG = 'model.safetensors', 'config.json'
+# Of a student of concept distillation: what predicts the teacher's vector, and
+# the teacher's vectors of texts.
+STUDENT_CONCEPT = 'concept.safetensors'
+STUDENT_TEXTS = 'texts.safetensors'
 _HUB_ID = re.compile(r'[\w-][\w.-]*/[\w-][\w.-]*')
 
 
@@ -68,4 +72,5 @@ def student_meta(weights: str) -> dict[str, Any]:
     # Models of other libraries have such a folder, too.
     if told.pop('library_name', None) != 'mmdet3d_act':
         return {}
+    told.pop('concept', None)
     return dict(backbone=told.pop('backbone'), dataset_meta=told)

@@ -148,9 +148,10 @@ def test_the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(students, 'HfApi', Api)
     assert push_to_hub(folder, 'me/one') == 'https://hub/me/one'
     assert done[0] == (('me/one',), dict(private=False, exist_ok=True))
-    files = ['model.safetensors', 'config.json', 'README.md']
     assert done[1] == dict(
-        repo_id='me/one', folder_path=str(folder), allow_patterns=files
+        repo_id='me/one',
+        folder_path=str(folder),
+        allow_patterns=[*students.FILES],
     )
     # All that is beside the checkpoints of a training stays here.
     torch.save(make_student().state_dict(), tmp_path / 'epoch_3.pth')

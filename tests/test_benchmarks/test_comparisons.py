@@ -7,15 +7,23 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from mmdet3d_act.engine import launch
 from tests.small_data import ROOT
 
 sys.path.insert(0, str(ROOT / 'benchmarks'))
-comparison, pretrainings, scenes, retrieval = map(
+comparison, pretrainings, scenes, retrieval, text_retrieval = map(
     importlib.import_module,
-    ('comparison', 'compare_pretraining', 'compare_scenes', 'retrieval'),
+    (
+        'comparison',
+        'compare_pretraining',
+        'compare_scenes',
+        'retrieval',
+        'text_retrieval',
+    ),
 )
 sys.path.remove(str(ROOT / 'benchmarks'))
 
@@ -98,3 +106,30 @@ def test_a_fold_trains_on_the_others():
     ):
         assert loader.dataset.indices == [0, 1, 3]
         assert loader.dataset.split == 'all'
+
+
+def test_texts_find_their_cloud(tmp_path):
+    names, axes = ['a', 'b', 'c'], np.eye(4)[1:]
+    # Texts lie close together; what tells them apart is what is left.
+    queries = axes + np.array([9, 0, 0, 0])
+    np.savez(
+        tmp_path / 'a.npz',
+        query=queries,
+        query_key=names,
+        caption=np.concatenate([queries, queries[::-1]]),
+        caption_key=[f'{n}/{i}' for i in (0, 1) for n in names],
+    )
+    metric = text_retrieval.TextRetrievalMetric(
+        tmp_path / 'a.npz', topk=(1, 2)
+    )
+    # Queries of b and c find each other's cloud, as clouds find texts.
+    for name, row in zip(names, (0, 2, 1), strict=True):
+        vector = torch.tensor(axes[row] + 0.1 * axes[0])
+        sample = dict(pair_key=f'{name}/1', pred_vectors=dict(x=vector))
+        metric.process(None, [sample])
+    found = metric.evaluate(size=3)
+    for way in ('query_to_shape', 'shape_to_query'):
+        assert found[f'text/{way}_recall_1'] == pytest.approx(100 / 3)
+    # Captions of a and c are the same two, so that none is nearer.
+    assert found['text/shape_to_caption_recall_1'] == 0
+    assert found['text/chance_2'] == pytest.approx(200 / 3)

@@ -19,6 +19,7 @@ from mmdet3d_act.evaluation import (
     ReconstructionMetric,
     RetrievalMetric,
     SemanticSegMetric,
+    ZeroShotMetric,
 )
 from tests.test_evaluation import test_detection_metric, test_part_seg_metric
 
@@ -41,6 +42,7 @@ COMPLETE = {
     ),
     RetrievalMetric: dict(pred_targets=dict(a=(torch.ones(2),) * 2)),
     SemanticSegMetric: dict(pred_pts_seg=MASK, gt_pts_seg=MASK),
+    ZeroShotMetric: dict(pred_vectors=dict(a=torch.ones(2)), gt_label=1),
 }
 # A head without the mug's part, a class that the data set does not have.
 SHORT = test_part_seg_metric.sample([0], [5], 'Mug')
@@ -58,6 +60,8 @@ FIELDS = [
 
 
 def made(kind: Callable, **options: object) -> BaseMetric:
+    if kind is ZeroShotMetric:
+        options = dict(texts='texts.safetensors') | options
     metric = kind(**options)
     metric.dataset_meta = dict(
         classes=('cap', 'mug', 'sofa'),

@@ -18,7 +18,7 @@ from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module
 
 MASK_TOKEN_PLACES = ('decoder', 'input')
-PREDICTIONS = ('features', 'targets', 'losses')
+PREDICTIONS = ('features', 'targets', 'vectors', 'losses')
 
 
 @MODELS.register_module()
@@ -44,7 +44,8 @@ class Distiller(PointModel):
             features tell.
         predicts: What :meth:`predict` gives, any of ``'features'``: for
             probing; ``'targets'``: what the objectives predict of every
-            cloud and their targets, for retrieval; ``'losses'``.
+            cloud and their targets, for retrieval; ``'vectors'``: what they
+            predict, without targets, for texts; ``'losses'``.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Initialisation config.
     """
@@ -178,8 +179,9 @@ class Distiller(PointModel):
         ``pred_feats``, for probing, is a dict of ``cls`` (where there is a
         class token), ``max`` and ``mean`` over the patches, each (C,).
         ``pred_targets`` is a dict of the objectives' (prediction, target),
-        each (D,). ``pred_losses`` is a dict of the batch's losses and
-        baselines.
+        each (D,). ``pred_vectors`` is a dict of what they predict, (D,), see
+        :meth:`Objective.predict_vectors`. ``pred_losses`` is a dict of the
+        batch's losses and baselines.
         """
         patches = self.get_patches(inputs)
         encoded = self._encode(patches)
@@ -201,6 +203,16 @@ class Distiller(PointModel):
                 sample.pred_targets = {
                     name: (pred[index].float(), target[index].float())
                     for name, (pred, target) in pairs.items()
+                }
+        if 'vectors' in self.predicts:
+            found = {
+                name: objective.predict_vectors(patches.geometry, encoded)
+                for name, objective in self.objectives.items()
+                if hasattr(objective.head, 'predict')
+            }
+            for index, sample in enumerate(data_samples):
+                sample.pred_vectors = {
+                    name: value[index].float() for name, value in found.items()
                 }
         if 'losses' in self.predicts:
             losses = self.loss(inputs, data_samples)

@@ -141,6 +141,25 @@ class Objective(BaseModule):
         pred = self.head.predict(self.neck(encoded, patches, None))
         return pred, target.flatten(1)
 
+    @torch.no_grad()
+    def predict_vectors(
+        self, patches: PointPatches, encoded: EncodedPatches
+    ) -> Tensor:
+        """Predict the teacher's vector of every cloud, (B, D).
+
+        It has the axes and the unit of the teacher; with a ``target_norm``
+        it is the difference from the mean of the training targets.
+
+        Args:
+            patches: The whole cloud's patches.
+            encoded: What the student made of all of them.
+        """
+        pred = self.head.predict(self.neck(encoded, patches, None))
+        norm = self.target_norm
+        if norm is None or norm.mode == 'raw':
+            return pred
+        return norm.inverse(pred) - norm.mean
+
     @property
     def needs_preparation(self) -> bool:
         """Whether targets or their statistics must be computed first."""

@@ -1,17 +1,19 @@
-"""Visual towers of open_clip: as teachers of tokens, and whole."""
+"""Towers of open_clip: as teachers of tokens, whole, and for texts."""
 
 from __future__ import annotations
 
 import copy
 import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmdet3d_act.checkpoint import under_prefix
+from mmdet3d_act.checkpoint import fill_module, under_prefix
 from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
 from mmdet3d_act.models.teachers.image_encoder import (
     ImageEncoder,
@@ -38,6 +40,8 @@ QUICK_GELU = '-quickgelu'
 HUB_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 # Of the text tower, which is not used.
 SMALL_TEXT = {'width': 8, 'heads': 1, 'layers': 1, 'vocab_size': 8}
+# Of the visual tower, which texts do not need.
+SMALL_VISION = {'image_size': 32, 'patch_size': 32, 'width': 64, 'layers': 1}
 # Of OpenAI's training images; models without a note of their own have them.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -369,6 +373,61 @@ class OpenCLIPImageEncoder(ImageEncoder):
             intermediates_only=True,
         )
         return PatchFeatures.of_map(found['image_intermediates'][-1])
+
+
+@torch.no_grad()
+def encode_texts(
+    texts: Sequence[str],
+    model_name: str,
+    pretrained_tag: str | None = None,
+    checkpoint: Weights = None,
+) -> Tensor:
+    """Compute vectors of texts by a model's text tower, (T, D), of length 1.
+
+    Nothing is fetched.
+
+    Args:
+        texts: T texts.
+        model_name: See :class:`OpenCLIPImageEncoder`, like the others.
+        pretrained_tag: Name of the weights in open_clip.
+        checkpoint: A file of the whole model, both towers.
+
+    Raises:
+        FileNotFoundError: If weights or tokenizer are not on this machine.
+        CheckpointError: If the file has no such text tower.
+    """
+    name = current_name(model_name)
+    tag = pretrained_tag or _usual_tag(name)
+    source = weight_source(name, tag)
+    problem = source.problem(checkpoint)
+    if problem is not None:
+        raise FileNotFoundError(problem)
+    library, config = import_library(*LIBRARY), model_config(name)
+    try:
+        tokens = library.get_tokenizer(name)(list(texts))
+        tower = library.CustomTextCLIP(
+            config['embed_dim'],
+            SMALL_VISION,
+            config['text_cfg'],
+            quick_gelu=uses_quick_gelu(name, tag),
+        ).text.eval()
+    except OSError as error:
+        raise FileNotFoundError(
+            f'the tokenizer of {name} is not on this machine ({error}); where '
+            'there is a network, run `python -c "import open_clip; '
+            f"open_clip.get_tokenizer('{name}')\"`"
+        ) from error
+    state, file = source.read(checkpoint)
+    fill_module(
+        tower,
+        under_prefix(state, 'text.') or state,
+        str(file),
+        allow_unused=True,
+        remedy='texts need the file of the whole model, not of the visual '
+        'tower alone',
+    )
+    found = tower(tokens)
+    return F.normalize(found[0] if isinstance(found, tuple) else found, dim=-1)
 
 
 def _usual_tag(name: str) -> str | None:
