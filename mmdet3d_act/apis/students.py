@@ -234,8 +234,8 @@ def _concept_config(cfg: Config | None) -> tuple[str, dict]:
             model['student'],
         )
         names = ('model_name', 'pretrained_tag', 'checkpoint')
-        teacher = encoder and {k: encoder[k] for k in names if encoder.get(k)}
-        if teacher and 'checkpoint' in teacher:
+        teacher = {k: encoder[k] for k in names if (encoder or {}).get(k)}
+        if 'checkpoint' in teacher:
             # Folders of this machine do not travel.
             teacher['checkpoint'] = Path(teacher['checkpoint']).name
         return name, dict(
@@ -243,7 +243,7 @@ def _concept_config(cfg: Config | None) -> tuple[str, dict]:
             head=head,
             out_indices=student.get('out_indices', ()),
             norm_hidden_states=student.get('norm_hidden_states', False),
-            teacher=teacher,
+            teacher=teacher or None,
         )
     return '', {}
 
