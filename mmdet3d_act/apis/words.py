@@ -30,7 +30,7 @@ PROMPTS = (
 )
 # Says no more than any text about an object.
 NEUTRAL = 'object'
-_SHOWN = 8
+_SHOWN = 4
 
 
 def text_vectors(
@@ -144,8 +144,8 @@ def _encode(
     if teacher is None:
         raise UsageError(
             f'{text}, and its teacher is no model of open_clip; give vectors '
-            "of its teacher's text encoder to save_pretrained(texts=...), see "
-            'docs/concept.md'
+            "of that teacher's text encoder by --texts FILE, or to "
+            'save_pretrained(texts=...), see docs/concept.md'
         )
     try:
         return encode_texts(prompts, **teacher).numpy()
