@@ -6,19 +6,21 @@ and what comes of them is compared with what has to::
     python benchmarks/soak.py --out work_dirs/soak
     python benchmarks/soak.py --parts settings fuzz --share 0.1
 
-``--share`` makes all parts smaller. The closing table says how often each was
-tried and what was lost; the exit code is 1 where anything was.
+``--share`` makes all parts smaller, ``--jobs`` parts run at a time. The
+closing table says how often each was tried and what was lost; the exit code
+is 1 where anything was.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import ast
 import logging
 import multiprocessing
 import os
 import pickle
 import random
+import re
 import resource
 import shutil
 import signal
@@ -29,10 +31,11 @@ import tempfile
 import time
 import traceback
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,6 +69,24 @@ SMALL = {
         'model.bbox_head.num_layers': 2,
     },
 }
+LONGER = {
+    'train_cfg.max_epochs': 4,
+    'train_cfg.val_interval': 2,
+    'default_hooks.checkpoint.interval': 1,
+}
+CACHING = 'cache_teacher'
+KILLS = ('killed', 'saving', 'validating')
+MOMENTS = [*KILLS, 'SIGTERM', *KILLS, 'full disk', *KILLS, 'NaN']
+# How messages call settings; the last two of a checkpoint that does not fit.
+SPOKEN = {
+    'lr': 'learning rate',
+    'prompt_dropout': 'dropout',
+    'dropout_ratio': 'dropout',
+    'drop_path_rate': 'drop_prob',
+    'start': 'temperature',
+    'num_codes': 'codebook',
+    'group_size': 'DiscreteVAE',
+}
 
 
 class Found(NamedTuple):
@@ -76,187 +97,23 @@ class Found(NamedTuple):
     note: str = ''
 
 
-# Settings that cannot be meant. A value that is a dict is more settings of
-# the same row.
-ANYWHERE = {
-    'train_dataloader.batch_size': (0, -1, 2.5, 'four'),
-    'train_dataloader.num_workers': (-1, 1.5),
-    'train_dataloader.sampler.type': ('EpochSample',),
-    'train_dataloader.dataset.type': ('ShapeNet56',),
-    'train_dataloader.dataset.data_root': ('nowhere',),
-    'train_dataloader.dataset.splitt': ('train',),
-    'val_dataloader.batch_size': (0, 1.5),
-    'val_dataloader.dataset.type': ('ShapeNet56',),
-    'train_cfg.max_epochs': (0, -5, 2.5, 'ten'),
-    'train_cfg.val_interval': (0, 'x'),
-    'train_cfg.max_epoch': (3,),
-    'optim_wrapper.type': ('OptimWraper',),
-    'optim_wrapper.optimizer.type': ('AdamX',),
-    'optim_wrapper.optimizer.lr': ('abc', -1.0),
-    'optim_wrapper.optimizer.wieght_decay': (0.1,),
-    'optim_wrapper.accumulative_counts': (0, -1, 1.5),
-    'optim_wrapper.clip_grad.max_norm': ('x',),
-    'randomness.seed': (2**32, -1, 'x'),
-    'default_hooks.chekpoint': (dict(type='AtomicCheckpointHook'),),
-    'default_hooks.checkpoint.save_best': ('nonsense',),
-    'default_hooks.checkpoint.intervall': (1,),
-    'default_hooks.logger.interval': (0, 'x'),
-    'default_hooks.timer.type': ('IterTimeHook',),
-    'env_cfg.cudnn_benchmrk': (True,),
-    'env_cfg.mp_cfg.mp_start_method': ('frk',),
-    'custom_hooks.0.type': ('IterationSeedHok',),
-    'load_from': ('missing.pth',),
-    'work_dir': ('a_file',),
-    'model.type': ('Nothing',),
-}
-SCHEDULE = {
-    'param_scheduler.0.type': ('LinerLR',),
-    'param_scheduler.0.end': (-1,),
-    'param_scheduler.1.T_max': (0, -3),
-    'param_scheduler.1.begin': (-1,),
-    'val_evaluator.type': ('NoMetric',),
-}
-STUDENT = {
-    'embed_dims': (0, 130, 'x'),
-    'num_layers': (0, -1),
-    'num_heads': (0, 3, -1),
-    'num_groups': (0, -2, 5000),
-    'group_size': (0, 5000),
-    'patch_channels': ((), (0, 8, 8), 'x'),
-    'drop_path_rate': (-0.1, 1.5),
-    'num_head': (4,),
-}
-PRETRAINED = {
-    'init_cfg.checkpoint': ('nowhere',),
-    'init_cfg.type': ('Pretraind',),
-}
-ACT = 'objectives.act'
-OWN: dict[str, dict[str, dict]] = {
-    'stage I': {
-        'model': {
-            'num_groups': (0, 5000),
-            'group_size': (0, 30, 5000),
-            'embed_dims': (0, -1),
-            'num_codes': (0, -1),
-            'code_dims': (0, -1),
-            'decoder_dims': (0, 64.5),
-            'logit_scale': (0, -1, 'x'),
-            'dgcnn_channels': ((), (0,)),
-            'folding_channels': ((), (0, 1)),
-            'teacher.type': ('TimTeacher',),
-            'teacher.model_name': ('vit_huge',),
-            'teacher.num_layers': (0, 99),
-            'teacher.num_prompts': (-1, 100000),
-            'teacher.prompt_mode': ('deeper',),
-            'teacher.prompt_dropout': (1.5,),
-        },
-        'custom_hooks': {
-            '2.attribute': ('temprature',),
-            '2.schedule.start': (0.0, 'x'),
-            '2.schedule.fraction': (0, 2),
-            '1.intervall': (4,),
-        },
-    },
-    'stage II': {
-        'model.student': STUDENT,
-        'model': {
-            'mask.ratio': (0.0, 1.0, -0.5, 'x'),
-            'mask.type': ('RandomPatchMsk',),
-            f'{ACT}.neck.embed_dims': (64,),
-            f'{ACT}.neck.num_heads': (0, 3),
-            f'{ACT}.neck.num_layers': (-1,),
-            f'{ACT}.head.embed_dims': (64, 0),
-            f'{ACT}.head.target_channels': (64, 0),
-            f'{ACT}.head.loss.type': ('CosinFeatureLoss',),
-            f'{ACT}.head.loss.weigth': (2.0,),
-            f'{ACT}.target_norm.mode': ('white',),
-            f'{ACT}.target_norm.num_channels': (64, 0),
-            f'{ACT}.target_generator.generator.checkpoint': ('nowhere',),
-            f'{ACT}.target_generator.generator.autoencoder.num_groups': (16,),
-            f'{ACT}.target_generator.generator.autoencoder.group_size': (16,),
-            f'{ACT}.target_generator.generator.autoencoder.num_codes': (32,),
-            f'{ACT}.weight': ('x',),
-        },
-        'custom_hooks': {'1.dataloader.batch_size': (0, -1)},
-        'val_evaluator': {'folds': (0, 'x'), 'C': ('best', -1)},
-    },
-    'concept': {
-        'model.student': STUDENT,
-        'model': {'mask.ratio': (1.0, -0.5)},
-    },
-    'Point-MAE': {
-        'model.student': STUDENT,
-        'model': {'mask.ratio': (1.0, -0.5)},
-    },
-    'classifier': {
-        'model.backbone': {**STUDENT, **PRETRAINED},
-        'model': {
-            'transfer': ('linear-probe',),
-            'head.in_channels': (128, 0),
-            'head.num_classes': (0, 1, -3),
-            'head.type': ('ClassificationHed',),
-        },
-    },
-    'segmentor': {
-        'model.backbone': {
-            **STUDENT,
-            **PRETRAINED,
-            'out_indices': ((), (9,), (1,)),
-        },
-        'model.decode_head': {
-            'num_classes': (0, 3),
-            'num_categories': (0, 3),
-            'in_channels': (128, 0),
-            'channels': ((), (0,)),
-            'dropout_ratio': (1.5,),
-        },
-    },
-    '3DETR': {
-        'model.backbone': {
-            'embed_dims': (0, 64),
-            'num_heads': (0, 3),
-            'num_layers': (0,),
-            'num_groups': (0, -2),
-            'group_size': (0,),
-            'radius': (0, -1),
-            'channels': ((), (0,)),
-        },
-        'model.bbox_head': {
-            'num_classes': (0, 4),
-            'in_channels': (64, 0),
-            'num_queries': (0, 99999),
-            'num_heads': (0, 3),
-            'num_layers': (0,),
-            'box_coder.num_angle_bins': (0, 12),
-            'loss.num_classes': (4,),
-            'assigner.queries_per_box': (0,),
-            'assigner.center_cost': ('x',),
-        },
-    },
-}
-
-# How messages call settings.
-SPOKEN = {
-    'lr': 'learning rate',
-    'prompt_dropout': 'dropout',
-    'dropout_ratio': 'dropout',
-    'drop_path_rate': 'drop_prob',
-    'start': 'temperature',
-    # Of a checkpoint that does not fit.
-    'num_codes': 'codebook',
-    'group_size': 'DiscreteVAE',
-}
-
-
 def bad_settings(family: str) -> Iterator[tuple[str, Any]]:
     """Yield the rows of a family: path of a setting, value."""
-    tables = {'': ANYWHERE}
-    if family != '3DETR':
-        tables[''] = {**ANYWHERE, **SCHEDULE}
-    for prefix, table in {**tables, **OWN[family]}.items():
-        for path, values in table.items():
-            for value in values:
-                yield f'{prefix}.{path}'.lstrip('.'), value
+    table = Path(__file__).with_name('bad_settings.txt').read_text()
+    heads: list[str] = []
+    last = ''
+    for line in table.splitlines()[2:]:
+        if line.startswith('['):
+            # Several headings in a row share their settings.
+            heads = [*(heads if last.startswith('[') else []), line[1:-1]]
+        last = line
+        path, _, values = line.partition(' ')
+        for head in heads if line[0] != '[' else []:
+            names, _, prefix = head.partition(': ')
+            if family in names.split(', '):
+                whole = f'{prefix}.{path}'.lstrip('.')
+                for value in values.split('; '):
+                    yield whole, ast.literal_eval(value.strip())
 
 
 def make_data(folder: Path) -> None:
@@ -270,20 +127,19 @@ def make_data(folder: Path) -> None:
     data = folder / 'data'
     os.environ['ACT_DATA_ROOT'] = str(data)
     os.chdir(folder)
-    if data.exists():
-        return
-    write_shapenet(data, 8, 4)
-    write_probe(data, 'real_shapes', 4, 2)
-    write_teacher(data)
-    write_shapes(data, train=2, val=1, test=2, points=60)
-    write_scannet(data, num_scenes=2)
-    write_renders(data)
-    write_frames(Path('frames'))
-    write_teacher(Path('frames'))
-    Path('a_file').write_text('no folder')
+    if not data.exists():
+        write_shapenet(data, 8, 4)
+        write_probe(data, 'real_shapes', 4, 2)
+        write_teacher(data)
+        write_shapes(data, train=2, val=1, test=2, points=60)
+        write_scannet(data, num_scenes=2)
+        write_renders(data)
+        write_frames(Path('frames'))
+        write_teacher(Path('frames'))
+        Path('a_file').write_text('no folder')
+    # What all later processes begin with has been imported then.
     for family in ('stage I', 'stage II'):
-        stem = Path(FAMILIES[family]).stem
-        train(family, {}, f'work_dirs/{stem}')
+        train(family, Path('work_dirs', Path(FAMILIES[family]).stem), {})
 
 
 def config_of(
@@ -303,19 +159,16 @@ def config_of(
     )
 
 
-def train(family: str, options: dict, work_dir: str | None) -> None:
-    """Train a family in this process."""
-    from mmdet3d_act import apis
-
-    apis.train(config_of(family, options, work_dir))
+class LateError(BaseException):
+    """Something lasts too long; no reader makes an error of its own of it."""
 
 
 @contextmanager
 def within(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError where the body lasts longer."""
+    """Raise LateError where the body lasts longer."""
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f'{seconds} s')
+        raise LateError(f'{seconds} s')
 
     signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
@@ -333,62 +186,63 @@ def outcome(family: str, path: str, value: Any) -> str:
     from mmdet3d_act.engine.failures import describe_failure
 
     class Stage(Hook):
+        reached = ''
+
         def before_val(self, runner: Any) -> None:
             if runner.iter:
                 self.reached = 'at the first validation: '
 
     stage = Stage()
-    stage.reached = ''
     work_dir = None if path == 'work_dir' else f'work_dirs/bad-{os.getpid()}'
     try:
         with within(120):
             cfg = config_of(family, {path: value}, work_dir)
             apis.train(cfg, [stage])
-    except (Exception, SystemExit) as error:  # noqa: BLE001
-        text = (
-            describe_failure(error) if isinstance(error, Exception) else None
-        )
-        words = path.split('.')
-        names = {words[-1], SPOKEN.get(words[-1], words[-1])}
+    except (Exception, SystemExit, LateError) as error:  # noqa: BLE001
+        text = str(error)
+        if isinstance(error, Exception):
+            text = describe_failure(error) or text
+        word = path.split('.')[-1]
+        names = {word, SPOKEN.get(word, word)}
         if isinstance(value, str) and len(value) > 2:
             names.add(value)
         where = stage.reached if not path.startswith('val_') else ''
-        said = f'{type(error).__name__}: {error}'
-        told = (text or str(error)).lower()
-        named = any(name.lower() in told for name in names)
-        if named and not where:
-            return 'named'
-        return f'{where}{said if not named else "named"}'[:300]
+        if any(name.lower() in text.lower() for name in names):
+            return f'{where}named'
+        return f'{where}{type(error).__name__}: {error}'[:300]
     return 'passed silently'
 
 
 def try_settings(share: float) -> Found:
     """Train with each bad setting: the message has to name it."""
     resource.setrlimit(resource.RLIMIT_DATA, (8 << 30, 8 << 30))
-    tried, lost = 0, []
-    step = max(1, round(1 / share))
-    for family in FAMILIES:
-        for path, value in list(bad_settings(family))[::step]:
-            tried += 1
-            found = outcome(family, path, value)
-            print(f'{family}: {path}={value!r}: {found}', flush=True)
-            if found != 'named':
-                lost.append(f'{family}: {path}={value!r}: {found}')
-    return Found(tried, lost)
+    rows = [(f, *row) for f in FAMILIES for row in bad_settings(f)]
+    rows = rows[:: max(1, round(1 / share))]
+    lost = []
+    for row in rows:
+        found = outcome(*row)
+        if found != 'named':
+            lost.append(f'{row}: {found}')
+    return Found(len(rows), lost)
 
 
 def in_child(
     call: Callable[[], object],
     *,
-    kill_after: float | None = None,
-    seconds: float = 300,
+    after: float | None = None,
+    number: int = signal.SIGKILL,
 ) -> tuple[int, str, float]:
     """Run a call in a forked process, which has imported everything.
 
+    Args:
+        call: What a tool does.
+        after: Seconds until a signal is sent; None for none.
+        number: The signal.
+
     Returns:
-        Its exit code, as :func:`~mmdet3d_act.engine.failures.run_tool` has
-        it (1 a traceback, below 0 a signal), what it wrote to stderr, and the
-        seconds that it took.
+        The exit code, as :func:`~mmdet3d_act.engine.failures.run_tool` has
+        it (1 a traceback, below 0 a signal), what it wrote, and the seconds
+        that it took.
     """
     from mmdet3d_act.engine.failures import run_tool
 
@@ -399,29 +253,27 @@ def in_child(
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
             sys.stderr = os.fdopen(2, 'w', buffering=1)
-            os._exit(run_in(call, run_tool))
+            try:
+                code = run_tool(call)
+            except SystemExit as error:
+                code = int(error.code or 0)
+            except BaseException:  # noqa: BLE001
+                traceback.print_exc()
+                code = 1
+            os._exit(code)
 
     child = multiprocessing.get_context('fork').Process(target=work)
     begin = time.monotonic()
     child.start()
-    child.join(seconds if kill_after is None else kill_after)
+    child.join(after or 300)
+    if after is not None and child.is_alive():
+        os.kill(child.pid, number)
+        child.join(300)
     if child.is_alive():
         child.kill()
         child.join()
-    code = child.exitcode
-    text = log.read_text('utf-8', 'replace')
-    return code, text, time.monotonic() - begin
-
-
-def run_in(call: Callable[[], object], run_tool: Callable) -> int:
-    """Return the exit code of a tool, 1 after a traceback."""
-    try:
-        return run_tool(call)
-    except BaseException as error:  # noqa: BLE001
-        if isinstance(error, SystemExit):
-            return int(error.code or 0)
-        traceback.print_exc()
-        return 1
+    seconds = time.monotonic() - begin
+    return child.exitcode, log.read_text('utf-8', 'replace'), seconds
 
 
 def last_line(text: str) -> str:
@@ -429,133 +281,139 @@ def last_line(text: str) -> str:
     return (text.strip().splitlines() or ['nothing said'])[-1][:200]
 
 
-LONGER = {'train_cfg.max_epochs': 4, 'train_cfg.val_interval': 2}
+def train(
+    family: str, folder: Path, options: dict, moment: str = '', at: int = 0
+) -> None:
+    """Train with ``--resume``; hurt the training at a moment."""
+    import torch
+    from mmengine.hooks import Hook
+
+    from mmdet3d_act import apis
+
+    left = [at]
+
+    def die(*_: object) -> None:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class Hurt(Hook):
+        def before_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+            if moment == 'NaN' and runner.iter == at:
+                parameters = runner.model.parameters()
+                one = next(p for p in parameters if p.requires_grad)
+                one.data.view(-1)[0] = torch.nan
+
+        def after_val_iter(self, *_: object, **__: object) -> None:
+            if moment == 'validating':
+                die()
+
+    if moment == 'saving':
+        os.fsync = die
+    cfg = config_of(family, options, str(folder), resume='auto')
+    apis.train(cfg, [Hurt()])
 
 
-def training(family: str, work_dir: str, moment: str = '', at: int = 0) -> Any:
-    """Make a call that trains with ``--resume``, and dies at a moment."""
+def tool(name: str, folder: Path, moment: str = '', at: int = 0) -> Any:
+    """Make a call that trains a family, or caches targets, into a folder."""
+    if name != CACHING:
+        return partial(train, name, folder, LONGER, moment, at)
 
-    def call() -> None:
-        from mmengine.hooks import Hook
+    def cache() -> None:
+        from tests.test_tools.loading import load_tool
 
-        from mmdet3d_act import apis
+        os.environ['ACT_DATA_ROOT'] = str(Path('frames').resolve())
+        targets = Path('frames/targets')
+        targets.unlink(missing_ok=True)
+        targets.symlink_to(folder.resolve())
+        config = CONFIGS / 'concept/concept_pretrain_scannet_stored-tiny.py'
+        argv = [str(config), '--batch-size=1']
+        sys.exit(load_tool('cache_teacher').main(argv))
 
-        left = [at]
-
-        def die(*_: object) -> None:
-            left[0] -= 1
-            if not left[0]:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        class Dying(Hook):
-            def after_val_iter(self, *_: object, **__: object) -> None:
-                if moment == 'validating':
-                    die()
-
-        if moment == 'saving':
-            os.fsync = die
-        options = {**LONGER, 'default_hooks.checkpoint.interval': 1}
-        cfg = config_of(family, options, work_dir, resume='auto')
-        apis.train(cfg, [Dying()])
-
-    return call
+    return cache
 
 
-def caching() -> None:
-    """Compute targets of frames, one after the other."""
-    os.environ['ACT_DATA_ROOT'] = str(Path('frames').resolve())
-    from tests.test_tools.loading import load_tool
-
-    config = CONFIGS / 'concept/concept_pretrain_scannet_stored-tiny.py'
-    sys.exit(load_tool('cache_teacher').main([str(config), '--batch-size=1']))
-
-
-def stored() -> list[bytes]:
-    """Return what the stores of :func:`caching` hold."""
-    files = sorted(Path('frames/targets').rglob('*.npy'))
-    return [file.read_bytes() for file in files]
-
-
-def weights(work_dir: str) -> dict:
-    """Return the tensors of the last checkpoint, flat."""
-    from mmdet3d_act.checkpoint import find_checkpoint, read_checkpoint
-
-    state = read_checkpoint(str(find_checkpoint(work_dir)))
-    moments = state['optimizer']['state']
-    flat = {f'{i}.{k}': v for i, m in moments.items() for k, v in m.items()}
-    return {**state['state_dict'], **flat}
-
-
-def same(first: dict, second: dict) -> bool:
-    """Compare two checkpoints bit by bit."""
+def result(folder: Path) -> dict[str, bytes]:
+    """Return all numbers of the targets or the last checkpoint in a folder."""
     import torch
 
-    return first.keys() == second.keys() and all(
-        torch.equal(torch.as_tensor(first[k]), torch.as_tensor(second[k]))
-        for k in first
-    )
+    from mmdet3d_act.checkpoint import find_checkpoint, read_checkpoint
+
+    path = find_checkpoint(folder)
+    if path is None:
+        return {p.name: p.read_bytes() for p in folder.rglob('*.npy')}
+    state = read_checkpoint(str(path))
+    moments = state['optimizer']['state']
+    flat = {f'{i}.{k}': v for i, m in moments.items() for k, v in m.items()}
+    flat.update(state['state_dict'])
+    return {k: torch.as_tensor(v).numpy().tobytes() for k, v in flat.items()}
 
 
-def try_kills(share: float) -> Found:
-    """Kill trainings and the caching of targets, then run them again."""
-    draw = random.Random(0)
-    tried, lost = 0, []
-    for family in ('stage I', 'stage II', 'classifier'):
-        shutil.rmtree('work_dirs/straight', ignore_errors=True)
-        code, text, lasted = in_child(training(family, 'work_dirs/straight'))
-        if code:
-            lost.append(f'{family}: undisturbed: {last_line(text)}')
+def try_hurt(share: float, name: str) -> Found:
+    """Hurt a tool, run it again: it has to end as one that was left alone."""
+    draw = random.Random(name)
+    whole, folder = (Path(f'work_dirs/{one}-{name}') for one in ('', 'hurt'))
+    for one in (whole, folder):
+        run('umount', str(one))
+        shutil.rmtree(one, ignore_errors=True)
+        one.mkdir(parents=True)
+    code, text, lasted = in_child(tool(name, whole))
+    expected, lost, counts = result(whole), [], Counter()
+    if code or not expected:
+        return Found(0, [f'left alone: {last_line(text)}'])
+    size = sum(file.stat().st_size for file in whole.rglob('*')) >> 10
+    moments = ['killed', 'SIGTERM', 'full disk'] * 4
+    if name != CACHING:
+        moments = MOMENTS
+    for moment in moments[: max(3, round(12 * share))]:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        small = f'size={draw.randint(4, size)}k'
+        mount = ['mount', '-t', 'tmpfs', '-o', small, 'soak', str(folder)]
+        if moment == 'full disk' and not run(*mount):
+            counts['full disk: SKIPPED, no mount here'] += 1
             continue
-        expected = weights('work_dirs/straight')
-        for number in range(max(3, round(18 * share))):
-            shutil.rmtree('work_dirs/killed', ignore_errors=True)
-            moment = ('random', 'saving', 'validating')[number % 3]
-            at = draw.randint(1, 4)
-            after = draw.uniform(0.1, lasted) if moment == 'random' else None
-            call = training(family, 'work_dirs/killed', moment, at)
-            code, _, _ = in_child(call, kill_after=after)
-            tried += code == -signal.SIGKILL
-            again = training(family, 'work_dirs/killed')
-            code, text, _ = in_child(again)
-            name = f'{family}: killed {moment} {after or at}'
-            if code or not same(weights('work_dirs/killed'), expected):
-                lost.append(f'{name}: exit {code}: {last_line(text)}')
-            print(name, code, flush=True)
-    _, text, lasted = in_child(caching)
-    complete = stored()
-    for _ in range(max(3, round(12 * share))):
-        shutil.rmtree('frames/targets')
-        after = draw.uniform(0.1, lasted)
-        code, _, _ = in_child(caching, kill_after=after)
-        tried += code == -signal.SIGKILL
-        code, text, _ = in_child(caching)
-        if code or stored() != complete or len(complete) != 2:
-            lost.append(f'cache_teacher: {after}: {code}: {last_line(text)}')
-        print('cache_teacher', after, code, flush=True)
-    return Found(tried, lost)
+        at = draw.randint(1, 2 if moment == 'validating' else 8)
+        after = draw.uniform(0.1, 0.7 * lasted)
+        sent = signal.SIGTERM if moment == 'SIGTERM' else signal.SIGKILL
+        code, text, _ = in_child(
+            tool(name, folder, moment, at),
+            after=after if moment in ('killed', 'SIGTERM') else None,
+            number=sent,
+        )
+        counts[moment] += code != 0 or 'asked to end' in text
+        # Before a training begins, SIGTERM ends it as any process.
+        as_meant = code in (0, -sent)
+        if moment in ('NaN', 'full disk') and code:
+            word = dict(NaN='not finite').get(moment, 'disk is full')
+            as_meant = code == 2 and word in text
+        run('mount', '-o', 'remount,size=1g', str(folder))
+        again, later, _ = in_child(tool(name, folder))
+        if again or not as_meant or result(folder) != expected:
+            said = f'{code}, {again}: {last_line(text)}; {last_line(later)}'
+            lost.append(f'{moment} {at} {after:.2f}: {said}')
+        run('umount', str(folder))
+    told = ', '.join(f'{moment} {counts[moment]}' for moment in counts)
+    return Found(sum(counts.values()), lost, told)
 
 
 def spawn(
-    config: Path, work_dir: str, prefix: Sequence[str], **env: Any
+    config: Path, work_dir: str, prefix: Sequence[str] = (), **env: Any
 ) -> Any:
     """Start tools/dist_train.sh on a toy config."""
     shell = ['bash', str(ROOT / 'tools/dist_train.sh'), str(config)]
     number = str(env.pop('number'))
+    also = {'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), **env}
     return subprocess.Popen(
         [*prefix, *shell, number, '--work-dir', work_dir],
-        env={
-            **os.environ,
-            'PYTHON': sys.executable,
-            'PYTHONPATH': str(ROOT),
-            **{key: str(value) for key, value in env.items()},
-        },
+        env={**os.environ, **{key: str(also[key]) for key in also}},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def ended(processes: Sequence[Any], name: str) -> list[str]:
+def ended(*processes: Any) -> list[str]:
     """Wait for processes; return what was lost."""
     lost = []
     for process in processes:
@@ -565,7 +423,7 @@ def ended(processes: Sequence[Any], name: str) -> list[str]:
             process.kill()
             text, _ = process.communicate()
         if process.returncode:
-            lost.append(f'{name}: {process.returncode}: {last_line(text)}')
+            lost.append(f'{process.returncode}: {last_line(text)}')
     return lost
 
 
@@ -577,40 +435,7 @@ def try_processes(share: float) -> Found:
     lost = []
     count = max(2, round(20 * share))
     for number in range(count):
-        one = spawn(config, f'work_dirs/two-{number}', (), number=2)
-        lost += ended([one], 'two processes')
-        print('two processes', number, one.returncode, flush=True)
-    hosts, note = namespaces()
-    pair = [
-        spawn(
-            config,
-            f'work_dirs/host-{rank}',
-            prefix,
-            number=1,
-            NNODES=2,
-            NODE_RANK=rank,
-            MASTER_ADDR=address,
-            PORT=29571,
-            GLOO_SOCKET_IFNAME=interface,
-        )
-        for rank, (prefix, interface, address) in enumerate(hosts)
-    ]
-    lost += ended(pair, 'two hosts')
-    for rank in range(2):
-        run('ip', 'netns', 'del', f'soak{rank}')
-    return Found(count + 1, lost, note)
-
-
-def run(*command: str) -> bool:
-    """Run a command quietly; return whether it could be."""
-    try:
-        return not subprocess.run(command, capture_output=True).returncode
-    except OSError:
-        return False
-
-
-def namespaces() -> tuple[list[tuple[tuple, str, str]], str]:
-    """Make two network namespaces with a cable between them."""
+        lost += ended(spawn(config, f'work_dirs/two-{number}', number=2))
     steps = ['netns add soak0', 'netns add soak1']
     steps.append('link add veth0 netns soak0 type veth peer veth1 netns soak1')
     for rank in range(2):
@@ -620,18 +445,28 @@ def namespaces() -> tuple[list[tuple[tuple, str, str]], str]:
             f'{inside} link set veth{rank} up',
             f'{inside} link set lo up',
         ]
-    if all(run('ip', *step.split()) for step in steps):
-        hosts = [
-            (
-                ('ip', 'netns', 'exec', f'soak{rank}'),
-                f'veth{rank}',
-                '10.213.7.1',
-            )
-            for rank in range(2)
-        ]
-        return hosts, 'two hosts: network namespaces'
-    local = ((), 'lo', '127.0.0.1')
-    return [local, local], 'two hosts: SKIPPED, no namespaces here; loopback'
+    apart = all(run('ip', *step.split()) for step in steps)
+    env = dict(number=1, NNODES=2, PORT=29571)
+    pair = []
+    for rank in range(2):
+        prefix = ('ip', 'netns', 'exec', f'soak{rank}') if apart else ()
+        env['GLOO_SOCKET_IFNAME'] = f'veth{rank}' if apart else 'lo'
+        env['MASTER_ADDR'] = '10.213.7.1' if apart else '127.0.0.1'
+        folder = f'work_dirs/host-{rank}'
+        pair.append(spawn(config, folder, prefix, NODE_RANK=rank, **env))
+    lost += ended(*pair)
+    for rank in range(2):
+        run('ip', 'netns', 'del', f'soak{rank}')
+    hosts = 'network namespaces' if apart else 'SKIPPED, both on loopback'
+    return Found(count + 1, lost, f'two hosts: {hosts}')
+
+
+def run(*command: str) -> bool:
+    """Run a command quietly; return whether it could be."""
+    try:
+        return not subprocess.run(command, capture_output=True).returncode
+    except OSError:
+        return False
 
 
 def mutate(data: bytes, draw: random.Random) -> bytes:
@@ -665,81 +500,90 @@ def write_formats(  # noqa: PLR0915
     import numpy as np
     import torch
 
-    from mmdet3d_act.datasets.readers import read_cloud
-    from mmdet3d_act.datasets.readers.arrays import read_hdf5
+    from mmdet3d_act.checkpoint import read_checkpoint
+    from mmdet3d_act.datasets.point_folder import read_list
+    from mmdet3d_act.datasets.readers import arrays, images, read_cloud
     from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
+    from mmdet3d_act.datasets.readers.scenes import read_scene_infos
     from mmdet3d_act.models.target_generators import TargetStore
     from tests.raw_rooms import write_object
-    from tests.rgbd_files import make_video, write_sens
+    from tests.rgbd_files import encode, make_video, write_sens
     from tests.test_datasets.test_readers import point_files
     from tests.test_tools.loading import load_tool
 
-    rooms = load_tool('dataset_converters.s3dis_raw')
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    made: dict[str, tuple[Callable, list[Path]]] = {}
+
+    def place(name: str) -> Path:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+    for form, (suffix, _) in point_files.FORMS.items():
+        file = point_files.write_form(form, place(suffix))
+        made.setdefault(f'.{suffix}', (read_cloud, []))[1].append(file)
     cloud = point_files.cloud()
-    np.save(folder / 'a.npy', cloud)
-    np.savez(folder / 'a.npz', points=cloud)
-    np.savez_compressed(folder / 'b.npz', points=cloud)
-    for name in ('ascii', 'binary_little_endian'):
-        content = point_files.ply(cloud, name)
-        (folder / f'{name}.ply').write_bytes(content)
-    header = point_files.pcd_header
-    body = point_files.rows(cloud).encode()
-    (folder / 'a.pcd').write_bytes(header(cloud, 'ascii') + body)
-    (folder / 'b.pcd').write_bytes(header(cloud, 'binary') + cloud.tobytes())
     scan = laspy.LasData(laspy.LasHeader(point_format=1, version='1.4'))
     scan.xyz = cloud
-    scan.write(folder / 'a.las')
-    scan.write(folder / 'a.laz')
-    corners = '0 0 0\n1 0 0\n0 1 0\n0 0 1\n'
-    faces = [(0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3)]
-    rows = ''.join('3 {} {} {}\n'.format(*face) for face in faces)
-    (folder / 'a.off').write_text(f'OFF\n4 4 0\n{corners}{rows}')
-    rows = ''.join('f {} {} {}\n'.format(*(i + 1 for i in f)) for f in faces)
-    points = ''.join(f'v {line}\n' for line in corners.splitlines())
-    (folder / 'a.obj').write_text(points + rows)
-    with h5py.File(folder / 'a.h5', 'w') as file:
-        file['data'] = cloud[None]
-        file.create_dataset('label', data=[[3]], compression='gzip')
-    content = [[cloud], np.arange(3), {'a': 1.5}]
-    for protocol in (2, 4):
-        path = folder / f'{protocol}.pkl'
-        path.write_bytes(pickle.dumps(content, protocol))
-    write_object(folder / 'chair_1.txt', 40, 0)
-    (folder / 'a.xyz').write_bytes(body)
-    write_sens(folder / 'a.sens', make_video(2, 0))
-    options = dict(shape=(4,), keys=['a', 'b'])
-    store = TargetStore.create(folder / 'store', {'teacher': 'a'}, **options)
-    store.write([0, 1], torch.arange(8.0).view(2, 4))
-    store.flush()
+    las = [place('las') / name for name in ('a.las', 'a.laz')]
+    for file in las:
+        scan.write(file)
+    made['.las, .laz'] = read_cloud, las
+    with h5py.File(place('h5') / 'a.h5', 'w') as h5:
+        h5['data'] = cloud[None]
+        h5.create_dataset('label', data=[[3]], compression='gzip')
+    read_h5 = partial(arrays.read_hdf5, names=('data', 'label'))
+    made['.h5'] = read_h5, [place('h5') / 'a.h5']
+    pickles = [place('pickle') / f'{one}.dat' for one in (2, 4)]
+    for file, protocol in zip(pickles, (2, 4), strict=True):
+        content = [[cloud], np.arange(3), {'a': 1.5}]
+        file.write_bytes(pickle.dumps(content, protocol))
+    made['.dat'] = read_arrays_pickle, pickles
+    infos = sorted(Path('data').rglob('*infos*.pkl'))[:1]
+    made['infos of scenes'] = partial(read_scene_infos, num_classes=18), infos
+    write_object(place('room') / 'chair_1.txt', 40, 0)
+    read_object = load_tool('dataset_converters.s3dis_raw').read_object
+    made['rooms of S3DIS'] = read_object, [place('room') / 'chair_1.txt']
+    video = make_video(2, 0)
+    write_sens(place('sens') / 'a.sens', video)
+    sens = load_tool('dataset_converters.sens')
 
     def frames(path: str) -> None:
-        video = load_tool('dataset_converters.sens').SensFile(path)
+        video = sens.SensFile(path)
         for frame in video.frames(1, Counter()):
             video.decode_color(frame)
             video.decode_depth(frame)
 
+    made['.sens'] = frames, [place('sens') / 'a.sens']
+    pictures = []
+    for kind in ('PNG', 'JPEG'):
+        pictures.append(place('image') / f'a.{kind}')
+        image = np.arange(768, dtype=np.uint8).reshape(16, 16, 3)
+        pictures[-1].write_bytes(encode(image, kind))
+    made['.png, .jpg'] = lambda p: images.read_image(p, p), pictures
+    keys = np.array(['a', 'b'])
+    np.savez(place('vectors') / 'a.npz', image=cloud[:2], image_key=keys)
+    vectors = partial(arrays.read_vectors, kind='image')
+    made['vectors'] = vectors, [place('vectors') / 'a.npz']
+    (place('list') / 'a.txt').write_text('chair/a.npy\ntable/b.npy\n')
+    made['lists'] = read_list, [place('list') / 'a.txt']
+    state = {'state_dict': {'a': torch.ones(3)}, 'meta': {'epoch': 1}}
+    torch.save(state, place('pth') / 'a.pth')
+    made['.pth'] = read_checkpoint, [place('pth') / 'a.pth']
+    options = dict(shape=(4,), keys=['a', 'b'])
+    store = TargetStore.create(
+        place('') / 'store', {'teacher': 'a'}, **options
+    )
+    store.write([0, 1], torch.arange(8.0).view(2, 4))
+    store.flush()
+
     def targets(path: str) -> None:
         TargetStore(Path(path).parent).read(['a', 'b'])
 
-    def suffix(*names: str) -> list[Path]:
-        return [p for p in sorted(folder.iterdir()) if p.suffix in names]
-
-    clouds = ('.npy', '.npz', '.ply', '.pcd', '.off', '.obj', '.xyz')
-    return {
-        **{name: (read_cloud, suffix(name)) for name in clouds},
-        '.las, .laz': (read_cloud, suffix('.las', '.laz')),
-        '.h5': (lambda p: read_hdf5(p, ('data', 'label')), suffix('.h5')),
-        '.pkl': (read_arrays_pickle, suffix('.pkl')),
-        'S3DIS rooms': (rooms.read_object, suffix('.txt')),
-        '.sens': (frames, suffix('.sens')),
-        'target store': (targets, sorted((folder / 'store').iterdir())),
-    }
+    made['target store'] = targets, sorted((folder / 'store').iterdir())
+    return made
 
 
-def fuzz(
-    reader: Callable, files: list[Path], numbers: range, out: str
-) -> None:
+def fuzz(reader: Callable, files: list[Path], count: int, out: str) -> None:
     """Read mutants of files in this process; write what goes wrong."""
     from mmdet3d_act.checkpoint import CheckpointError
     from mmdet3d_act.datasets.readers import BadSampleError
@@ -748,274 +592,110 @@ def fuzz(
     logging.disable(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
     folder = Path(tempfile.mkdtemp())
-    counts: Counter = Counter()
+    contents = {folder / file.name: file.read_bytes() for file in files}
+    for path, content in contents.items():
+        path.write_bytes(content)
+    read = 0
     with open(out, 'w', buffering=1) as report:
-        for number in numbers:
+        for number in range(count):
             draw = random.Random(number)
-            file = draw.choice(files)
-            if (
-                len({one.parent for one in files}) == 1
-                and 'store' in file.parts
-            ):
-                shutil.copytree(file.parent, folder, dirs_exist_ok=True)
-            path = folder / file.name
-            path.write_bytes(mutate(file.read_bytes(), draw))
+            path = draw.choice(list(contents))
+            path.write_bytes(mutate(contents[path], draw))
             report.write(f'at {number}\n')
             try:
                 with within(20):
                     reader(str(path))
-                counts['read'] += 1
+                read += 1
             except (BadSampleError, CheckpointError) as error:
-                counts['refused'] += 1
-                if folder.name not in str(error):
-                    report.write(f'lost {number}: nameless: {error}\n')
+                full = isinstance(error.__cause__, MemoryError)
+                if full or folder.name not in str(error):
+                    report.write(f'lost {number}: {error!r:.200}\n')
             except BaseException as error:  # noqa: BLE001
                 report.write(f'lost {number}: {error!r:.200}\n')
-        report.write(f'done {json.dumps(counts)}\n')
+            path.write_bytes(contents[path])
+        report.write(f'done {read}\n')
     shutil.rmtree(folder)
 
 
-def try_fuzz(share: float) -> Found:
+def try_fuzz(share: float, reader: Callable, files: list[Path]) -> Found:
     """Read mutated files: points, or an error of ours that names the file."""
-    each = round(20_000 * share)
-    tried, lost, read = 0, [], 0
-    context = multiprocessing.get_context('fork')
-    for name, (reader, files) in write_formats(Path('formats')).items():
-        blocks = [range(i, each, 2) for i in range(2)]
-        reports = [f'fuzz-{i}.txt' for i in range(2)]
-        workers = [
-            context.Process(target=fuzz, args=(reader, files, block, report))
-            for block, report in zip(blocks, reports, strict=True)
-        ]
-        for worker in workers:
-            worker.start()
-        for worker, report in zip(workers, reports, strict=True):
-            worker.join()
-            lines = Path(report).read_text('utf-8', 'replace').splitlines()
-            lost += [f'{name}: {x}' for x in lines if x.startswith('lost')]
-            tried += sum(line.startswith('at ') for line in lines)
-            if worker.exitcode:
-                lost.append(f'{name}: exit {worker.exitcode}: {lines[-1]}')
-            elif lines[-1].startswith('done'):
-                read += json.loads(lines[-1][5:]).get('read', 0)
-        print(name, tried, len(lost), flush=True)
-    return Found(tried, lost, f'{read} could be read')
-
-
-@contextmanager
-def small_disk(megabytes: float) -> Iterator[tuple[Path, str]]:
-    """Yield a folder on a small disk, and how it was made small."""
-    disk = Path('disk').resolve()
-    disk.mkdir(exist_ok=True)
-    size = f'size={int(megabytes * 1024)}k'
-    if not run('mount', '-t', 'tmpfs', '-o', size, 'soak', str(disk)):
-        yield disk, 'SKIPPED: no mount here'
-        return
-    try:
-        yield disk, 'tmpfs'
-    finally:
-        run('umount', str(disk))
-
-
-def try_disk(share: float) -> Found:
-    """Train and cache on disks too small: a message, and what was saved."""
-    from mmdet3d_act.checkpoint import find_checkpoint, is_intact
-
-    tried, lost, kind = 0, [], ''
-    draw = random.Random(0)
-    for number in range(max(4, round(40 * share))):
-        family = ('stage I', 'stage II', 'classifier', 'cache')[number % 4]
-        size = draw.uniform(0.004, 30 if family != 'cache' else 0.03)
-        with small_disk(size) as (disk, made):
-            kind = made
-            if made != 'tmpfs':
-                break
-            call = training(family, str(disk / 'run'))
-            if family == 'cache':
-                call = cache_into(disk)
-            code, text, _ = in_child(call)
-            found = find_checkpoint(disk / 'run')
-            tried += 1
-            whole = found is None or is_intact(found)
-            said = code == 0 or 'disk is full' in text
-            if code not in (0, 2) or not said or not whole:
-                lost.append(f'{family} {size}: {code}: {last_line(text)}')
-            print(f'{family} on {size:.2f} MB: {code} {found}', flush=True)
-    return Found(tried, lost, kind)
-
-
-def cache_into(disk: Path) -> Callable[[], None]:
-    """Make a call that caches targets on a disk."""
-
-    def call() -> None:
-        targets = Path('frames/targets')
-        shutil.rmtree(targets, ignore_errors=True)
-        targets.unlink(missing_ok=True)
-        targets.symlink_to(disk)
-        caching()
-
-    return call
-
-
-def try_nan(share: float) -> Found:
-    """Make a weight NaN in the midst of each family's training."""
-    from mmdet3d_act.checkpoint import find_checkpoint, read_checkpoint
-
-    tried, lost = 0, []
-    for family in FAMILIES:
-        for at in range(1, 1 + max(1, round(4 * share))):
-            shutil.rmtree('work_dirs/nan', ignore_errors=True)
-            code, text, _ = in_child(poisoned(family, at))
-            tried += 1
-            found = find_checkpoint('work_dirs/nan')
-            state = read_checkpoint(str(found)) if found else {}
-            finite = all(
-                bool(tensor.isfinite().all())
-                for tensor in state.get('state_dict', {}).values()
-            )
-            if code != 2 or 'finite' not in text or not finite:
-                lost.append(f'{family} {at}: {code}: {last_line(text)}')
-            print(f'{family}: NaN after {at}: {code}', flush=True)
-    return Found(tried, lost)
-
-
-def poisoned(family: str, at: int) -> Callable[[], None]:
-    """Make a call that trains, and makes a weight NaN after some steps."""
-
-    def call() -> None:
-        import torch
-        from mmengine.hooks import Hook
-
-        from mmdet3d_act import apis
-
-        class Poison(Hook):
-            def before_train_iter(
-                self, runner: Any, *_: Any, **__: Any
-            ) -> None:
-                if runner.iter == at:
-                    trained = (
-                        p for p in runner.model.parameters() if p.requires_grad
-                    )
-                    next(trained).data.view(-1)[0] = torch.nan
-
-        cfg = config_of(family, LONGER, 'work_dirs/nan')
-        apis.train(cfg, [Poison()])
-
-    return call
-
-
-def write_crafted(folder: Path) -> dict[str, tuple[Callable, Path]]:
-    """Write files that harm or eat memory; return reader and path of each."""
-    import h5py
-    import numpy as np
-    import torch
-
-    from mmdet3d_act.checkpoint import read_checkpoint
-    from mmdet3d_act.datasets.readers import read_cloud
-    from mmdet3d_act.datasets.readers.arrays import read_hdf5
-    from mmdet3d_act.datasets.readers.images import read_image
-    from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
-    from tests.test_datasets.test_readers import test_pickles
-
-    def h5(path: str) -> Any:
-        return read_hdf5(path, ('data',))
-
-    folder.mkdir(exist_ok=True)
-    found: dict[str, tuple[Callable, Path]] = {}
-    for name, content in test_pickles.CRAFTED.items():
-        path = folder / f'{name}.pkl'
-        path.write_bytes(content)
-        found[f'pickle: {name}'] = read_arrays_pickle, path
-    hidden = folder / 'hidden.pth'
-    torch.save({'state_dict': {}, 'a': test_pickles._hidden_object()}, hidden)
-    found['.pth: hidden object'] = read_checkpoint, hidden
-    with h5py.File(folder / 'zeros.h5', 'w') as file:
-        file.create_dataset(
-            'data', (1 << 20, 400), 'f8', chunks=(1 << 12, 400)
-        )
-    (folder / 'secret').write_bytes(b'secret' * 100)
-    with h5py.File(folder / 'external.h5', 'w') as file:
-        outside = [(str(folder / 'secret'), 0, 100)]
-        file.create_dataset('data', (100,), 'u1', external=outside)
-    with h5py.File(folder / 'link.h5', 'w') as file:
-        file['data'] = h5py.ExternalLink('zeros.h5', 'data')
-    for name in ('zeros', 'external', 'link'):
-        found[f'HDF5: {name}'] = h5, folder / f'{name}.h5'
-    zeros = np.zeros((25 << 20, 3), np.float64)
-    np.savez_compressed(folder / 'zeros.npz', points=zeros)
-    found['npz: zeros'] = read_cloud, folder / 'zeros.npz'
-    pack = zlib.compressobj()
-    row = bytes(1 + 3 * 20_000)
-    data = b''.join(pack.compress(row) for _ in range(20_000)) + pack.flush()
-    size = struct.pack('>IIBBBBB', 20_000, 20_000, 8, 2, 0, 0, 0)
-    png = b'\x89PNG\r\n\x1a\n'
-    for kind, body in ((b'IHDR', size), (b'IDAT', data), (b'IEND', b'')):
-        checksum = struct.pack('>I', zlib.crc32(kind + body))
-        png += struct.pack('>I', len(body)) + kind + body + checksum
-    (folder / 'zeros.png').write_bytes(png)
-    found['PNG: zeros'] = (
-        lambda path: read_image(path, path),
-        folder / 'zeros.png',
+    report = f'fuzz-{os.getpid()}.txt'
+    worker = multiprocessing.get_context('fork').Process(
+        target=fuzz, args=(reader, files, round(20_000 * share), report)
     )
-    return found
+    worker.start()
+    worker.join()
+    lines = Path(report).read_text('utf-8', 'replace').splitlines()
+    lost = [line for line in lines if line.startswith('lost')]
+    if worker.exitcode:
+        lost.append(f'exit {worker.exitcode}: {lines[-1]}')
+    tried = sum(line.startswith('at ') for line in lines)
+    return Found(tried, lost, lines[-1].replace('done', 'could be read:'))
 
 
 def try_crafted(share: float) -> Found:
-    """Open crafted files: refused by name, and little memory is taken."""
-    files = write_crafted(Path('crafted'))
-    lost = []
-    for name, (reader, path) in files.items():
-
-        def call(reader: Callable = reader, path: Path = path) -> None:
-            begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            try:
-                reader(str(path))
-            finally:
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-                print(f'took {(peak - begin) >> 10} MB', flush=True)
-
-        code, text, _ = in_child(call)
-        took = int(text.partition('took ')[2].partition(' MB')[0] or 10**6)
-        if code != 2 or path.name not in text or took > 400:
-            lost.append(f'{name}: {code}, {took} MB: {last_line(text)}')
-        print(f'{name}: {code}, {took} MB', flush=True)
-    return Found(len(files), lost)
+    """Run the tests that open files that harm, or eat memory."""
+    chosen = (
+        '-k',
+        'crafted or fill_the_memory or other_files or not_run or no_images',
+    )
+    command = [sys.executable, '-m', 'pytest', '-q', *chosen]
+    for name in ('datasets/test_readers', 'checkpoint.py'):
+        command.append(f'tests/test_{name}')
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    counts = {k: int(n) for n, k in re.findall(r'(\d+) (\w+)', done.stdout)}
+    failed = counts.get('failed', 0) + counts.get('error', 0)
+    lost = [done.stdout] if done.returncode else []
+    return Found(failed + counts.get('passed', 0), lost)
 
 
-PARTS: dict[str, Callable[[float], Found]] = {
-    'settings': try_settings,
-    'kills': try_kills,
-    'processes': try_processes,
-    'fuzz': try_fuzz,
-    'disk': try_disk,
-    'nan': try_nan,
-    'crafted': try_crafted,
-}
+PARTS: dict[str, Callable[[float], Found]] = {}
+
+
+def list_parts() -> dict[str, Callable[[float], Found]]:
+    """List the parts, the longest first."""
+    parts: dict[str, Callable[[float], Found]] = {'processes': try_processes}
+    for name in (*FAMILIES, CACHING):
+        parts[f'hurt: {name}'] = partial(try_hurt, name=name)
+    for name, (reader, files) in write_formats(Path('formats')).items():
+        parts[f'fuzz: {name}'] = partial(try_fuzz, reader=reader, files=files)
+    return {**parts, 'settings': try_settings, 'crafted': try_crafted}
+
+
+def work(part: str, share: float) -> str:
+    """Run a part; return its row of the table, told as it ends."""
+    start = time.monotonic()
+    try:
+        found = PARTS[part](share)
+    except Exception:  # noqa: BLE001
+        found = Found(0, [traceback.format_exc()])
+    minutes = (time.monotonic() - start) / 60
+    row = f'| {part} | {found.tried} | {len(found.lost)} | {minutes:.1f} | '
+    losses = [f'LOST {part}: {one}\n' for one in found.lost]
+    sys.stderr.write(''.join([*losses, f'{row}{found.note} |\n']))
+    return f'{row}{found.note} |'
 
 
 def main() -> int:
     """Run the parts, print the table; 1 where anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--out', type=Path, default=Path('work_dirs/soak'))
-    parser.add_argument('--parts', nargs='+', choices=PARTS, default=PARTS)
+    parser.add_argument('--parts', nargs='+', metavar='PART', default=[''])
     parser.add_argument('--share', type=float, default=1.0)
+    parser.add_argument('--jobs', type=int, default=2)
     args = parser.parse_args()
     warnings.simplefilter('ignore')
     folder = args.out.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     make_data(folder)
-    rows = ['| part | tried | lost | minutes | |', '|---|---|---|---|---|']
-    failed = False
-    for part in args.parts:
-        start = time.monotonic()
-        found = PARTS[part](args.share)
-        failed |= bool(found.lost)
-        minutes = (time.monotonic() - start) / 60
-        lost = f'{len(found.lost)} | {minutes:.1f} | {found.note} |'
-        rows.append(f'| {part} | {found.tried} | {lost}')
-        print(*(f'LOST {one}' for one in found.lost), sep='\n')
-    print('\n'.join(rows))
-    return int(failed)
+    PARTS.update(list_parts())
+    parts = [part for part in PARTS if part.startswith(tuple(args.parts))]
+    fork = multiprocessing.get_context('fork')
+    with ProcessPoolExecutor(args.jobs, fork) as pool:
+        rows = [*pool.map(work, parts, [args.share] * len(parts))]
+    print('| part | tried | lost | minutes | |', '|---|---|---|---|---|')
+    print(*rows, sep='\n')
+    return int(any(row.split('|')[3].strip() != '0' for row in rows))
 
 
 if __name__ == '__main__':

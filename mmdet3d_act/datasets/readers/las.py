@@ -30,6 +30,7 @@ def read_las(path: str, header_only: bool = False) -> Columns:
     import laspy
 
     with open(path, 'rb') as file:
+        _check_records(file)
         _check_size(laspy.LasHeader.read_from(file), file)
     if header_only:
         with laspy.open(path):
@@ -46,6 +47,20 @@ def read_las(path: str, header_only: bool = False) -> Columns:
     names += [name for name in ('red', 'green', 'blue') if name in known]
     columns = [scan.xyz, *(np.asarray(scan[name])[:, None] for name in names)]
     return Columns(np.concatenate(columns, axis=1), tuple(names))
+
+
+def _check_records(file: BinaryIO) -> None:
+    """Refuse more records than the file can hold; laspy would list them all.
+
+    Each has a header of 54 bytes, those after the points (LAS 1.4) of 60.
+    """
+    head, size = file.read(247), file.seek(0, os.SEEK_END)
+    file.seek(0)
+    count = int.from_bytes(head[100:104], 'little')
+    if head[25:26] >= b'\x04':
+        count += int.from_bytes(head[243:247], 'little')
+    if 54 * count > size:
+        raise ValueError(f'it promises {count} records and has {size} bytes')
 
 
 def _check_size(header: LasHeader, file: BinaryIO) -> None:
