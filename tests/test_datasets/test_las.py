@@ -70,3 +70,14 @@ def test_damaged_files_are_named(suffix: str, tmp_path: Path) -> None:
     path.write_bytes(b'LASF' + bytes(400))
     with pytest.raises(BadSampleError, match=path.name):
         read_cloud(str(path))
+
+
+@pytest.mark.parametrize('at', [100, 243])
+def test_more_records_than_bytes(at: int, tmp_path: Path) -> None:
+    """laspy would read the missing ones for hours."""
+    write_las(tmp_path / 'a.las', 7)
+    content = bytearray((tmp_path / 'a.las').read_bytes())
+    content[at : at + 4] = b'\xff\xff\xff\x7f'
+    (tmp_path / 'a.las').write_bytes(content)
+    with pytest.raises(BadSampleError, match=r'a\.las: .*records'):
+        read_cloud(str(tmp_path / 'a.las'))
