@@ -90,3 +90,33 @@ def difference(first: Mapping, second: Mapping, key: str) -> str:
         return 'one seed'
     mean = fmean(gaps)
     return f'{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]'
+
+
+def draw_rows(
+    results: Mapping[str, Mapping], metrics: Mapping[str, str], path: Path
+) -> None:
+    """Draw a panel a metric: every run as a dot, means with 95 % intervals.
+
+    Args:
+        results: Metrics by row and seed.
+        metrics: Key and name of each metric.
+        path: The picture.
+    """
+    from matplotlib.figure import Figure
+
+    from mmdet3d_act.evaluation.summary import interval
+
+    figure = Figure((2.6 * len(metrics) + 1.5, 0.35 * len(results) + 1))
+    panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    for panel, (key, name) in zip(panels, metrics.items(), strict=True):
+        for at, row in enumerate(results):
+            values = [run[key] for run in results[row].values()]
+            places = [-at] * len(values)
+            panel.plot(values, places, 'o', ms=4, alpha=0.4, color='tab:blue')
+            error = interval(values)
+            panel.errorbar(fmean(values), -at, xerr=error, fmt='|k', capsize=3)
+        panel.set_yticks([-at for at in range(len(results))], list(results))
+        panel.set_title(f'{name}, %', fontsize=9)
+        panel.grid(axis='x', alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)

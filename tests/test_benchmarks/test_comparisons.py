@@ -15,7 +15,7 @@ from mmdet3d_act.engine import launch
 from tests.small_data import ROOT
 
 sys.path.insert(0, str(ROOT / 'benchmarks'))
-comparison, pretrainings, scenes, retrieval, text_retrieval = map(
+comparison, pretrainings, scenes, retrieval, text_retrieval, furniture = map(
     importlib.import_module,
     (
         'comparison',
@@ -23,6 +23,7 @@ comparison, pretrainings, scenes, retrieval, text_retrieval = map(
         'compare_scenes',
         'retrieval',
         'text_retrieval',
+        'compare_furniture',
     ),
 )
 sys.path.remove(str(ROOT / 'benchmarks'))
@@ -133,3 +134,39 @@ def test_texts_find_their_cloud(tmp_path):
     # Captions of a and c are the same two, so that none is nearer.
     assert found['text/shape_to_caption_recall_1'] == 0
     assert found['text/chance_2'] == pytest.approx(200 / 3)
+
+
+def test_teachers_of_concepts_differ_in_one_thing():
+    args = Namespace(study='teachers', seeds=[3], epochs=5)
+    runs = {run.metadata['row']: run for run in furniture.make_runs(args)}
+    assert [run.epochs for run in runs.values()] == [0, 5, 5, 5]
+    one, other = (
+        launch.load_config(run.config, run.overrides)
+        for run in (runs['random teacher'], runs['pretrained teacher'])
+    )
+    generator = one.model.objectives.concept.target_generator.generator
+    assert generator.encoder.pop('pretrained') is False
+    assert one.model == other.model
+    assert one.val_evaluator == other.val_evaluator
+    assert one.train_dataloader == other.train_dataloader
+
+
+def test_students_are_probed_as_they_are():
+    starts = ['act-mini', 'demo=work_dirs/demo']
+    args = Namespace(study='students', seeds=[0, 1], starts=starts)
+    runs = furniture.make_runs(args)
+    assert [run.start for run in runs[:3]] == [
+        'scratch',
+        'act-mini',
+        'work_dirs/demo',
+    ]
+    assert len({run.name for run in runs}) == 6
+    assert {run.epochs for run in runs} == {0}
+    cfg = launch.load_config(runs[0].config, runs[0].overrides)
+    assert cfg.val_evaluator.labels_per_class == 5
+
+
+def test_a_picture_of_rows(tmp_path):
+    results = {'a': {0: {'m': 1.0}, 1: {'m': 2.0}}, 'b': {0: {'m': 3.0}}}
+    comparison.draw_rows(results, {'m': 'metric'}, tmp_path / 'rows.png')
+    assert (tmp_path / 'rows.png').stat().st_size > 1000
