@@ -13,7 +13,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 ARGS ?=
 
 .PHONY: help setup demo test test-full coverage bench soak lint format \
-	doctor clean
+	docs doctor clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | \
@@ -62,11 +62,14 @@ format: setup ## let ruff mend and format what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+docs: setup ## the site of docs/, into site/; broken links are errors
+	@$(BIN)/zensical build --clean --strict
+
 doctor: setup ## what is installed, which data and teachers are there
 	@$(BIN)/python tools/doctor.py
 
 clean: ## remove builds and caches; keeps .venv, data and runs
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache \
+	@rm -rf build dist site *.egg-info .pytest_cache .ruff_cache \
 		.import_linter_cache .mypy_cache
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune \
 		-exec rm -rf {} +

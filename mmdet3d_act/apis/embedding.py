@@ -97,8 +97,8 @@ class Embedder:
 
     Example:
         >>> embed = Embedder('act-mini')
-        >>> found = embed(np.random.rand(2, 2048, 3))['predictions']
-        >>> found[0]['embedding'].shape, found[0]['patches'].shape
+        >>> first, _ = embed(np.random.rand(2, 2048, 3))['predictions']
+        >>> first['embedding'].shape, first['patches'].shape
         ((384,), (32, 128))
     """
 

@@ -20,7 +20,7 @@ from mmdet3d_act.ops.interpolation import root
 class NearestDistances(NamedTuple):
     """Nearest points of the other cloud, both ways.
 
-    Args:
+    Attributes:
         dist_ab: Squared distance of each point of ``a`` to its nearest point
             of ``b``, (B, N).
         dist_ba: The same for the points of ``b``, (B, M).

@@ -20,7 +20,7 @@ from mmdet3d_act.ops.sampling import sample_checked
 class PointGroups(NamedTuple):
     """Point patches of a batch of clouds.
 
-    Args:
+    Attributes:
         centers: Patch centres, (B, G, 3).
         neighborhoods: Points of each patch relative to its centre, nearest
             first, (B, G, K, 3).

@@ -14,7 +14,8 @@ from mmdet3d_act.engine.launch import load_config
 from tests.test_engine.toy import ROOT
 from tests.test_tools.loading import load_tool
 
-PAGES = ('README.md', 'docs/experiments.md', 'docs/results.md')
+PAGES = ('README.md', 'docs/pretraining.md', 'docs/experiments.md')
+PAGES += ('docs/results.md',)
 LIGHT = (
     '../benchmarks/run',
     'browse_dataset',

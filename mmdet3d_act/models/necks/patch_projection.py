@@ -25,7 +25,8 @@ class PatchProjection(BaseModule):
         >>> from mmdet3d_act.models.backbones import PointTransformer
         >>> backbone = PointTransformer(num_layers=2, num_groups=16)
         >>> feats = PatchProjection()(backbone(torch.rand(2, 256, 3)))
-        >>> feats['fp_features'][-1].shape
+        >>> (last,) = feats['fp_features']
+        >>> last.shape
         torch.Size([2, 256, 16])
 
     Args:
