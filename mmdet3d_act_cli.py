@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from mmdet3d_act.apis import Embedder
@@ -22,6 +24,56 @@ STUDENT = 'act-mini'
 INPUTS = (
     'files or folders: .ply .las .laz .e57 .npy .txt .obj ... (docs/data.md)'
 )
+
+
+class HintingParser(argparse.ArgumentParser):
+    """A parser that says what a mistyped word may have been meant to be."""
+
+    def parse_known_args(
+        self,
+        args: Sequence[str] | None = None,
+        namespace: argparse.Namespace | None = None,
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse arguments; of a subcommand, too, all must be known.
+
+        Args:
+            args: Of the command line by default.
+            namespace: See argparse.
+        """
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f'unrecognized arguments: {" ".join(unknown)}')
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with a message, and a hint where a word is nearly right.
+
+        Args:
+            message: Of argparse.
+        """
+        told, _, choices = message.partition('(choose from')
+        words, known = told.split()[-1:], re.findall(r'[\w-]+', choices)
+        if told.startswith('unrecognized'):
+            words = [one.partition('=')[0] for one in told.split()]
+            known = re.findall(r'--[\w-]+', self.format_help())
+        super().error(message + hint_of([w.strip("'") for w in words], known))
+
+
+def hint_of(words: Sequence[str], known: Iterable[str]) -> str:
+    """Ask whether the first word that is nearly a known one was meant so.
+
+    Args:
+        words: As they were typed.
+        known: What could have been meant.
+
+    Returns:
+        The question, or nothing where no word is like a known one.
+    """
+    known = list(known)
+    for word in words:
+        if near := get_close_matches(word, known, n=1):
+            return f'; did you mean {near[0]}?'
+    return ''
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command and its subcommands."""
-    parser = argparse.ArgumentParser(
+    parser = HintingParser(
         'mmdet3d-act',
         description='Pretrained point Transformers on your own scans.',
         epilog='mmdet3d-act COMMAND --help has an example of each. '
@@ -326,25 +378,26 @@ def run_report(args: argparse.Namespace) -> int:
 
 def run_students(args: argparse.Namespace) -> int:
     """List the students, or print the card of one."""
+    from mmdet3d_act.students import list_students
 
-    def run() -> None:
-        from mmdet3d_act.apis import list_students
-        from mmdet3d_act.checkpoint import resolve_checkpoint
+    if args.name is not None:
+        return _run(lambda: _show_card(args.name))
+    for one in list_students():
+        print(
+            f'{one["name"]:<12}{one["megabytes"]:5.1f} MB  '
+            f'{one["backbone"]["num_layers"]} blocks of width '
+            f'{one["backbone"]["embed_dims"]}, {one["num_points"]} '
+            f'points, {one["up_axis"]} up'
+        )
+    print('mmdet3d-act students NAME shows data, licence and results.')
+    return 0
 
-        if args.name is not None:
-            path = Path(resolve_checkpoint(args.name))
-            print(path.with_name('README.md').read_text())
-            return
-        for one in list_students():
-            print(
-                f'{one["name"]:<12}{one["megabytes"]:5.1f} MB  '
-                f'{one["backbone"]["num_layers"]} blocks of width '
-                f'{one["backbone"]["embed_dims"]}, {one["num_points"]} '
-                f'points, {one["up_axis"]} up'
-            )
-        print('mmdet3d-act students NAME shows data, licence and results.')
 
-    return _run(run)
+def _show_card(name: str) -> None:
+    from mmdet3d_act.checkpoint import resolve_checkpoint
+
+    path = Path(resolve_checkpoint(name))
+    print(path.with_name('README.md').read_text())
 
 
 def run_teachers(args: argparse.Namespace) -> int:

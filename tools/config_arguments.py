@@ -17,7 +17,10 @@ if (ROOT / 'mmdet3d_act').is_dir():
 BLANK = '\N{SYMBOL FOR SPACE}'
 
 
-class ConfigArgumentParser(argparse.ArgumentParser):
+from mmdet3d_act_cli import HintingParser, hint_of  # noqa: E402
+
+
+class ConfigArgumentParser(HintingParser):
     """A parser with ``--cfg-options`` that checks ``config``, if it has one.
 
     Nothing heavy is imported before the arguments are parsed.
@@ -56,7 +59,11 @@ class ConfigArgumentParser(argparse.ArgumentParser):
         given = getattr(found, 'config', None) or []
         for config in [given] if isinstance(given, str) else given:
             if '::' not in config and not Path(config).is_file():
-                self.error(f'the config {config} does not exist')
+                files = (ROOT / 'configs').rglob('*.py')
+                names = [f.name for f in files]
+                names += [f.name for f in Path(config).parent.glob('*.py')]
+                hint = hint_of([Path(config).name], names)
+                self.error(f'the config {config} does not exist{hint}')
         if found.cfg_options:
             try:
                 found.cfg_options = _parsed(found.cfg_options)

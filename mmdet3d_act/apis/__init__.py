@@ -22,7 +22,6 @@ from mmdet3d_act.apis.probing import (
 from mmdet3d_act.apis.report import write_report
 from mmdet3d_act.apis.students import (
     from_pretrained,
-    list_students,
     load_concepts,
     push_to_hub,
     save_pretrained,
@@ -35,3 +34,4 @@ from mmdet3d_act.apis.training import (
     validate,
 )
 from mmdet3d_act.apis.words import name_clouds, text_vectors
+from mmdet3d_act.students import list_students

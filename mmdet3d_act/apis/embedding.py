@@ -37,6 +37,7 @@ from mmdet3d_act.datasets.readers.columns import (
     turn_rows,
     width_of,
 )
+from mmdet3d_act.datasets.transforms.augment import rotate
 from mmdet3d_act.models.backbones.pretrained import backbone_settings
 from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.progress import ProgressDisplay
@@ -332,6 +333,38 @@ class Embedder:
                 )
             results.append(result)
         return results
+
+    def embed_turned(self, file: str, axis: str, number: int) -> np.ndarray:
+        """Compute the vectors of a cloud turned about its height.
+
+        Args:
+            file: The file.
+            axis: The up axis where it does not say it itself.
+            number: Of turns, in equal steps; the first is the cloud as it is.
+
+        Returns:
+            (number, 3C), or 2C without a class token.
+        """
+        coords, _, order = self._open(file, axis)
+        columns = order + list(range(3, coords.shape[1]))
+        windows = list(self._windows(coords[:, columns], file, None))
+        kinds = list(self.meta.get('features') or ())
+        normals: list[int] = []
+        if 'normals' in kinds:
+            first = 3 + width_of(kinds[: kinds.index('normals')])
+            normals = [first, first + 1, first + 2]
+        up = np.eye(3)['xyz'.index(self.meta['up_axis'])]
+        vectors = []
+        for angle in np.arange(number) * 2 * np.pi / number:
+            turned = (
+                w._replace(points=rotate(w.points, up, angle, normals))
+                for w in windows
+            )
+            pooled: list[dict] = []
+            while batch := list(islice(turned, self.batch_size)):
+                pooled += [found for _, _, found in self._encode(batch)]
+            vectors.append(_merged(pooled, [w.weight for w in windows]))
+        return np.stack(vectors)
 
     def _open(
         self, cloud: str | np.ndarray, axis: str

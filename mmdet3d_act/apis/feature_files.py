@@ -36,6 +36,8 @@ COLUMNS = 5
 # How much larger or smaller than the shapes of a folder a query may be where
 # lengths count, and from how many of them this is told.
 _LIKELY_RATIO, _MEASURED = 8, 32
+# Positions of a query: the features of a shape change as it turns.
+TURNS = 8
 # Beside the outputs: why a file has none.
 _FAULT = '.error.txt'
 # The tasks of a step, which srun starts: a script of sbatch is one process,
@@ -251,10 +253,11 @@ def _write_table(
 
 
 class Neighbor(NamedTuple):
-    """A shape that was found: its file, and the cosine similarity."""
+    """A shape that was found: file, cosine similarity, and its up axis."""
 
     path: str
     similarity: float
+    axis: str
 
 
 def search(
@@ -270,7 +273,8 @@ def search(
 ) -> tuple[list[Neighbor], list[str]]:
     """Find the shapes of a folder that are most like another, or like a text.
 
-    Features are standardised over the folder, then compared by their cosine.
+    Features are standardised over the folder, then compared by their cosine:
+    the largest of the query's in ``TURNS`` positions about its height.
     The index is kept; files that are new or changed are embedded again. A
     query that seems to stand otherwise than the folder, or to have another
     unit where lengths count, is warned of.
@@ -305,16 +309,17 @@ def search(
             'folder for it (--index)'
         )
     index = Path(index)
+    axis = embedder.find_axis(list(names))
     if text is not None:
         wanted = text_vectors(embedder.concepts, [text])
         center = text_center(embedder.concepts)
         faults = _embed_named(embedder, names, index, (0, 1), report=report)
         with np.load(index / TABLE) as table:
             likeness = text_likeness(table['vectors'], wanted, center)[:, 0]
-            return _nearest(table['paths'], likeness)[:top], faults
-    axis = embedder.find_axis(list(names))
+            found = _nearest(table['paths'], likeness, embedder, axis)
+        return found[:top], faults
     asker = _turned_embedder(embedder, query_axis)
-    (found,) = asker.embed([str(query)], axis)
+    views = asker.embed_turned(str(query), axis, TURNS)
     if query_axis is None:
         _doubt_axis(str(query), embedder.axis_of(str(query), axis))
     # Each process needs all of it.
@@ -323,21 +328,27 @@ def search(
         paths, vectors = table['paths'].tolist(), table['embeddings']
     if embedder.meta['normalization'] != 'unit_sphere':
         few = [index / names[file] for file in paths[:_MEASURED]]
-        _doubt_scale(str(query), found['centers'], few)
-    likeness = cosines(found['embedding'][None], vectors)[0]
+        (own,) = asker.embed([str(query)], axis)
+        _doubt_scale(str(query), own['centers'], few)
+    likeness = cosines(views, vectors).max(axis=0)
     itself = os.path.realpath(query)
     nearest = [
         one
-        for one in _nearest(paths, likeness)
+        for one in _nearest(paths, likeness, embedder, axis)
         if os.path.realpath(one.path) != itself
     ]
     return nearest[:top], faults
 
 
-def _nearest(paths: Sequence[str], likeness: np.ndarray) -> list[Neighbor]:
+def _nearest(
+    paths: Sequence[str], likeness: np.ndarray, embedder: Embedder, axis: str
+) -> list[Neighbor]:
     """Sort files by their likeness, the largest first."""
+    axes = [embedder.axis_of(str(path), axis) for path in paths]
     order = np.argsort(-likeness, kind='stable')
-    return [Neighbor(str(paths[i]), float(likeness[i])) for i in order]
+    return [
+        Neighbor(str(paths[i]), float(likeness[i]), axes[i]) for i in order
+    ]
 
 
 def cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -411,17 +422,16 @@ def draw_neighbors(
         path: The picture, ending in .png.
         query_axis: As :func:`search` has it.
     """
-    shown = [] if query is None else [(str(query), 'query')]
-    shown += [(one.path, f'{one.similarity:.2f}') for one in neighbors]
-    axis = embedder.find_axis([file for file, _ in shown])
-    asker = _turned_embedder(embedder, query_axis)
+    shown = [(one, f'{one.similarity:.2f}') for one in neighbors]
+    if query is not None:
+        axis = query_axis or embedder.axis_of(str(query), neighbors[0].axis)
+        shown.insert(0, (Neighbor(str(query), 1.0, axis), 'query'))
     panels: list[Panel] = []
-    for file, caption in shown:
-        (points,) = thin_out(file_rows(file))
-        own = embedder if panels or query is None else asker
-        points = upright(points, own.axis_of(file, axis))
+    for one, caption in shown:
+        (points,) = thin_out(file_rows(one.path))
+        points = upright(points, one.axis)
         points -= points.mean(axis=0)
         colors = height_colors(points, 'z')
-        panels.append(Panel(Path(file).name, points, colors, caption))
+        panels.append(Panel(Path(one.path).name, points, colors, caption))
     rows = [panels[i : i + COLUMNS] for i in range(0, len(panels), COLUMNS)]
     return draw_sheet(rows, path, up_axis='z')

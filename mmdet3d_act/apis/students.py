@@ -46,14 +46,12 @@ from mmdet3d_act.models.backbones.pretrained import (
 from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.students import (
     STUDENT_CONCEPT,
+    CARD,
     STUDENT_CONFIG,
     STUDENT_TEXTS,
     STUDENT_WEIGHTS,
-    STUDENTS,
-    student_names,
 )
 
-CARD = 'README.md'
 FILES = (STUDENT_WEIGHTS, STUDENT_CONFIG, CARD, STUDENT_CONCEPT, STUDENT_TEXTS)
 ANCHOR = 'patch_embed.conv1.weight'
 # What a student is told of its data, beside the weights.
@@ -388,16 +386,3 @@ def push_to_hub(
         allow_patterns=[*FILES],
     )
     return str(address)
-
-
-def list_students() -> list[dict]:
-    """Tell name, sizes and data of each student of the package."""
-    return [
-        dict(
-            json.loads((STUDENTS / name / STUDENT_CONFIG).read_text()),
-            name=name,
-            card=str(STUDENTS / name / CARD),
-            megabytes=(STUDENTS / name / STUDENT_WEIGHTS).stat().st_size / 1e6,
-        )
-        for name in student_names()
-    ]

@@ -196,9 +196,13 @@ class PointFolder(PackableDataset):
 
     def find_problems(self) -> list[str]:
         """Say what of the layout is missing."""
+        path, what = self.data_root, 'a folder'
+        lists = [self._find_list(part) for part in self.parts]
+        if os.path.isdir(path) and not any(lists) and not self.files:
+            there = self.explain_nothing()
+            return [f'{path} has no clouds{there}. {self.REMEDY}']
         if any(map(self._has_split, self.parts)):
             return super().find_problems()
-        path, what = self.data_root, 'a folder'
         if self.split_list is not None:
             path, what = self._find_list(self.split), 'a list'
         elif self.split not in (None, 'trainval'):
@@ -242,6 +246,8 @@ class PointFolder(PackableDataset):
                     f'{_MIN_DRAWN} clouds that splits are drawn of; add some, '
                     'or make folders train/ and test/'
                 )
+            if not self.files:
+                return  # it is told where the layout is checked
             self.split_ratio = (0.8, 0, 0.2)
             log_once(
                 f'{self.data_root} has no splits: of {len(self.files)} clouds '

@@ -37,6 +37,8 @@ _LAS = (
     'bridge deck,high noise'
 )
 _LAS_NAMES = tuple(_LAS.split(','))
+# Smaller ones are no classes.
+_FIRST_LAS_CLASS = 2
 _LABEL_AND_NAME = re.compile(r'(-?\d+)[\s,;:]+(\S.*)')
 
 
@@ -207,13 +209,14 @@ class SceneFolder(PointFolder):
                     f'more than {_MAX_LABELS} different labels, is it the '
                     'right column? It is named by labels (ACT_LABEL)',
                 )
-        kept = tuple(sorted(value for value in values if value >= 0))
-        # Results are written with the numbers of the files.
-        self._metainfo['label_values'] = kept
         are_las = files and all(
             file.lower().endswith(LASER_FILE_SUFFIXES) for file in files
         )
         known = dict(enumerate(_LAS_NAMES if are_las else ()))
+        least = _FIRST_LAS_CLASS if are_las else 0
+        kept = tuple(sorted(value for value in values if value >= least))
+        # Results are written with the numbers of the files.
+        self._metainfo['label_values'] = kept
         names = [known.get(value, str(value)) for value in kept]
         if files:
             log_once(

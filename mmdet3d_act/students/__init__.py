@@ -10,6 +10,7 @@ from typing import Any
 
 STUDENTS = Path(__file__).parent
 STUDENT_WEIGHTS, STUDENT_CONFIG = 'model.safetensors', 'config.json'
+CARD = 'README.md'
 # Of a student of concept distillation: what predicts the teacher's vector, and
 # the teacher's vectors of texts.
 STUDENT_CONCEPT = 'concept.safetensors'
@@ -20,6 +21,19 @@ _HUB_ID = re.compile(r'[\w-][\w.-]*/[\w-][\w.-]*')
 def student_names() -> list[str]:
     """List the students that the package ships."""
     return sorted(file.parent.name for file in STUDENTS.glob('*/config.json'))
+
+
+def list_students() -> list[dict]:
+    """Tell name, sizes and data of each student of the package."""
+    return [
+        dict(
+            json.loads((STUDENTS / name / STUDENT_CONFIG).read_text()),
+            name=name,
+            card=str(STUDENTS / name / CARD),
+            megabytes=(STUDENTS / name / STUDENT_WEIGHTS).stat().st_size / 1e6,
+        )
+        for name in student_names()
+    ]
 
 
 def fitting_students(backbone: Mapping) -> list[str]:

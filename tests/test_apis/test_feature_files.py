@@ -167,7 +167,9 @@ def test_the_nearest_shape_is_the_one_that_is_alike(
     query = tmp_path / 'query.npy'
     rng = np.random.default_rng(1)
     points = np.load(clouds / 'flat' / '1.npy')
-    np.save(query, points + rng.normal(size=points.shape) / 500)
+    # Turned about y, which is up.
+    turned = points[:, [2, 1, 0]] * [1, 1, -1]
+    np.save(query, turned + rng.normal(size=points.shape) / 500)
     (clouds / 'bad.npy').write_text('nothing')
     index = tmp_path / 'index'
     found, faults = search(embedder, query, clouds, index, top=4)

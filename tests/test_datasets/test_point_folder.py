@@ -67,9 +67,9 @@ def test_what_a_folder_leaves_out_is_said(
 ) -> None:
     for name in ('a.pt', 'b.pt', 'c.jpg'):
         (tmp_path / name).touch()
-    text = r'found no sample .* it has 2 \.pt, 1 \.jpg, .* read is \.npy'
-    with pytest.raises(ValueError, match=text):
-        PointFolder(str(tmp_path))
+    text = r'no clouds; it has 2 \.pt, 1 \.jpg, .* read is \.npy'
+    with pytest.raises(FileNotFoundError, match=text):
+        PointFolder(str(tmp_path), split='train', split_ratio='auto')
     np.save(tmp_path / 'd.npy', np.zeros((4, 3)))
     assert len(PointFolder(str(tmp_path))) == 1
     assert '1 clouds; left out, as no clouds: 2 .pt, 1 .jpg' in logged.text

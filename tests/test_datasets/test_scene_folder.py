@@ -49,15 +49,20 @@ def write(path: Path, points: np.ndarray, labels: np.ndarray) -> None:
 def test_labels_are_found_in_every_format(suffix: str, tmp_path: Path) -> None:
     write(tmp_path / f'a.{suffix}', POINTS, LABELS)
     data = SceneFolder(str(tmp_path), pipeline=STEPS)
-    names = {'laz': ('never classified', 'ground', 'medium vegetation')}
-    assert data.metainfo['classes'] == names.get(suffix, ('0', '2', '4'))
+    # Of LAS files 0 and 1 say that a point has no class.
+    names, values = ('0', '2', '4'), (0, 2, 4)
+    if suffix == 'laz':
+        names, values = ('ground', 'medium vegetation'), (2, 4)
+    assert data.metainfo['classes'] == names
     assert (data.metainfo['up_axis'], data.metainfo['normalization']) == (
         'z',
         'none',
     )
-    assert data.metainfo['label_values'] == (0, 2, 4)
+    assert data.metainfo['label_values'] == values
     found = data[0]
-    assert found['pts_semantic_mask'].tolist() == (LABELS // 2).tolist()
+    places = {value: place for place, value in enumerate(values)}
+    expected = [places.get(label, 255) for label in LABELS]
+    assert found['pts_semantic_mask'].tolist() == expected
     # The middle of the floor is the origin, but for a few points below it.
     coords = found['points'].tensor.numpy()
     expected = POINTS - [2, 1.5, np.percentile(POINTS[:, 2], 0.99)]

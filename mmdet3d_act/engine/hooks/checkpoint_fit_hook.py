@@ -44,14 +44,20 @@ class CheckpointFitHook(Hook):
         known = getattr(backbone_of(runner), 'pretrained_meta', {})
         dataset = runner.train_dataloader.dataset
         present = getattr(dataset, 'metainfo', {})
-        for key in COMPARED_META:
-            both = key in known and key in present
-            if both and known[key] != present[key]:
-                _warn(
-                    f'the backbone was pretrained on data with {key}='
-                    f'{known[key]!r}, this data set has {present[key]!r}; '
-                    'rotate or normalise the clouds alike for full benefit'
-                )
+        other = [
+            f'{key}={known[key]!r} (here {present[key]!r})'
+            for key in COMPARED_META
+            if key in known and key in present and known[key] != present[key]
+        ]
+        if not other:
+            return
+        text = f'the backbone was pretrained with {", ".join(other)}'
+        if present.get('normalization') == 'none':
+            # Scenes stay in metres, and their data sets turn them.
+            logger = runner.logger
+            logger.info(f'{text}; a student of scenes would fit better')
+            return
+        _warn(f'{text}; rotate or normalise the clouds alike for full benefit')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the settings of the backbone."""
