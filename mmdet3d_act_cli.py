@@ -29,7 +29,7 @@ INPUTS = (
 class HintingParser(argparse.ArgumentParser):
     """A parser that says what a mistyped word may have been meant to be."""
 
-    def parse_known_args(
+    def parse_known_args(  # type: ignore[override]
         self,
         args: Sequence[str] | None = None,
         namespace: argparse.Namespace | None = None,

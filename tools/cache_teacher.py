@@ -98,8 +98,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     # Given by some launchers; what counts is their environment variable.
     add('--local-rank', type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    if '::' not in args.config and not Path(args.config).is_file():
-        parser.error(f'the config {args.config} does not exist')
     if args.batch_size < 1:
         parser.error(f'--batch-size must be >= 1, got {args.batch_size}')
     return args

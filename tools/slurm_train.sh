@@ -14,7 +14,11 @@ fi
 PARTITION=$1
 JOB_NAME=$2
 CONFIG=$3
-WORK_DIR=$4
+TOOL=${ACT_SLURM_TOOL:-train.py}
+PLACE="--work-dir=$4"
+if [ "$TOOL" = test.py ]; then
+    PLACE=$4 # the checkpoint
+fi
 PYTHON=${PYTHON:-python}
 GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-8}
@@ -33,5 +37,5 @@ exec srun -p "$PARTITION" \
     --cpus-per-task="$CPUS_PER_TASK" \
     --kill-on-bad-exit=1 \
     "${EXTRA[@]}" \
-    "$PYTHON" -u "$(dirname "${BASH_SOURCE[0]}")/train.py" "$CONFIG" \
-    --work-dir="$WORK_DIR" --launcher=slurm "${@:5}"
+    "$PYTHON" -u "$(dirname "${BASH_SOURCE[0]}")/$TOOL" "$CONFIG" \
+    "$PLACE" --launcher=slurm "${@:5}"

@@ -97,6 +97,8 @@ def test_students(capsys) -> None:
     ('words', 'offender'),
     [
         ('embed a.ply', '--out'),
+        ('embd a.ply', 'did you mean embed?'),
+        ('embed a --out b --colour', 'did you mean --colors?'),
         ('search a.ply b --top 0', '--top'),
         ('predict a.pth a.ply --score 3', '--score'),
         ('predict a.pth a.bin --columns 2', '--columns'),

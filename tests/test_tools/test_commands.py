@@ -122,6 +122,7 @@ sweep                 gone.py                              gone.py
 test                  {toy} a.pth --out out.txt            out.txt
 test                  {toy} a.pth --votes 3                --votes
 train                 {toy} --epochs 0                     --epochs
+train                 act_cls_modelnt40.py         act_cls_modelnet40.py?
 visualize_reconstruction {toy} a.pth --num 0               --num
 visualize_reconstruction {toy} a.pth --up-axis z           --up-axis
 visualize_reconstruction {toy} a.pth --data x --part val   --part
