@@ -45,8 +45,8 @@ from mmdet3d_act.models.backbones.pretrained import (
 )
 from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.students import (
-    STUDENT_CONCEPT,
     CARD,
+    STUDENT_CONCEPT,
     STUDENT_CONFIG,
     STUDENT_TEXTS,
     STUDENT_WEIGHTS,
