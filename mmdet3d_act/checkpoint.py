@@ -9,7 +9,6 @@ a file is executed.
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +20,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import torch
-from mmengine.logging import print_log
 from mmengine.model import BaseModule, PretrainedInit
 from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader
@@ -29,6 +27,7 @@ from torch import Tensor, nn
 
 from mmdet3d_act import compat
 from mmdet3d_act.students import find_student, student_meta, student_names
+from mmdet3d_act.text import inform, shortened, warn
 
 LAST_CHECKPOINT = 'last_checkpoint'
 # Saved before a training ends early, or validates.
@@ -43,7 +42,6 @@ REMEDY = (
 WRAPPERS = ('state_dict', 'model')
 # What an unpickler says of an object that it refuses.
 REFUSED = re.compile(r'(?:GLOBAL|got|class) ([A-Za-z_][\w.]*)')
-_SHOWN = 5
 
 
 class CheckpointError(ValueError):
@@ -81,11 +79,7 @@ def find_checkpoint(path: str | Path) -> Path | None:
     noted = Path(text.partition('\n')[0].replace('\0', ''))
     beside = path / noted.name
     if noted.is_file() and noted.resolve() != beside.resolve():
-        print_log(
-            f'{note} names {noted}, which is in another folder',
-            logger='current',
-            level=logging.WARNING,
-        )
+        warn(f'{note} names {noted}, which is in another folder')
     # The noted one, then those that were saved before it.
     names = ('epoch_*.pth', 'iter_*.pth', PREEMPTED)
     saved = [file for name in names for file in path.glob(name)]
@@ -96,11 +90,9 @@ def find_checkpoint(path: str | Path) -> Path | None:
     # Where all are damaged, reading the first says so.
     found = next(filter(is_intact, files), files[0])
     if found.name != noted.name:
-        print_log(
+        warn(
             f'{note} names {noted.name or "nothing"}, which is missing or '
-            f'damaged; {found} is taken',
-            logger='current',
-            level=logging.WARNING,
+            f'damaged; {found} is taken'
         )
     return found
 
@@ -320,7 +312,7 @@ def weights_of(
     ]
     if broken:
         raise CheckpointError(
-            f'{source} has values that are not finite in {_some(broken)}; '
+            f'{source} has values that are not finite in {shortened(broken)}; '
             'its training failed: take another checkpoint'
         )
     return state
@@ -390,7 +382,7 @@ class Match(NamedTuple):
             ('of another shape', self.shapes),
         )
         return '; '.join(
-            f'{len(names)} tensors {fault} ({_some(names)})'
+            f'{len(names)} tensors {fault} ({shortened(names)})'
             for fault, names in faults
             if names
         )
@@ -527,10 +519,7 @@ class PretrainedModel:
         finally:
             self.init_cfg = given
         fill_module(self, state, source)
-        print_log(
-            f'{type(self).__name__}: all tensors loaded from {source}',
-            logger='current',
-        )
+        inform(f'{type(self).__name__}: all tensors loaded from {source}')
 
 
 def _mark_filled(model: nn.Module, names: Iterable[str]) -> None:
@@ -577,8 +566,3 @@ def load_from_local(
         map_location: Where its tensors go.
     """
     return read_checkpoint(filename, map_location=map_location)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = ', ...' if len(names) > _SHOWN else ''
-    return ', '.join(names[:_SHOWN]) + more

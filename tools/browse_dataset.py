@@ -59,16 +59,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def browse(args: argparse.Namespace) -> None:
     """Trace the samples and draw them."""
+    from sample_traces import TRACE_NOTE, trace_rows, trace_sample
+
     from mmdet3d_act.apis.loading import build_dataset
     from mmdet3d_act.apis.pictures import choose_indices
     from mmdet3d_act.engine import launch
     from mmdet3d_act.text import counted
     from mmdet3d_act.visualization import draw_sheet, write_html
-    from mmdet3d_act.visualization.browsing import (
-        TRACE_NOTE,
-        trace_rows,
-        trace_sample,
-    )
 
     cfg = launch.load_config(args.config, args.cfg_options)
     dataset = build_dataset(cfg, args.config, args.part)

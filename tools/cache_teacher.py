@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from config_arguments import ConfigArgumentParser
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
     from torch import Tensor
 
     from mmdet3d_act.datasets.paired import PairedDataset
@@ -103,17 +104,82 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def find_jobs(cfg: Config, config: str) -> list[tuple[str | None, Mapping]]:
+    """List the stores and the teachers that a config wants, by objective.
+
+    Raises:
+        UsageError: If it has no target of images.
+    """
+    from mmdet3d_act.engine.launch import UsageError
+    from mmdet3d_act.engine.preflight import iter_typed
+    from mmdet3d_act.models.target_generators import (
+        PairedImageTarget,
+        StoredTarget,
+    )
+    from mmdet3d_act.registry import registered_classes
+
+    jobs: list[tuple[str | None, Mapping]] = []
+    within: set[int] = set()
+    for typed in iter_typed(cfg.get('model')):
+        if id(typed) in within:
+            continue
+        kinds = registered_classes(typed['type'])
+        if any(issubclass(kind, StoredTarget) for kind in kinds):
+            teacher = typed['teacher']
+            within.update(map(id, iter_typed(teacher)))
+            jobs.append((typed.get('path'), teacher))
+        elif any(issubclass(kind, PairedImageTarget) for kind in kinds):
+            jobs.append((None, typed))
+    if not jobs:
+        raise UsageError(
+            f'{config} has no target of images to compute; expected a '
+            'StoredTarget, ImageEmbeddingTarget, ImagePatchTarget or '
+            'CaptionPrefixTarget among the objectives of its model'
+        )
+    return jobs
+
+
+def find_pairs(
+    cfg: Config, config: str, parts: Sequence[str]
+) -> Iterator[PairedDataset]:
+    """Yield the data sets of pairs in some parts of a config's data.
+
+    Args:
+        cfg: The config.
+        config: Its file, for messages.
+        parts: Their names; none: train, and val where it has paired images.
+
+    Raises:
+        UsageError: If one is no data set of pairs.
+    """
+    from mmdet3d_act.apis.loading import build_dataset
+    from mmdet3d_act.datasets.base import iter_datasets
+    from mmdet3d_act.engine.launch import UsageError
+    from mmdet3d_act.engine.preflight import iter_typed
+    from mmdet3d_act.registry import registered_classes
+
+    kinds = [
+        cls
+        for one in iter_typed(cfg.get('val_dataloader'))
+        for cls in registered_classes(one['type'])
+    ]
+    paired = any(hasattr(cls, 'pair_keys') for cls in kinds)
+    for part in parts or PARTS[: 1 + paired]:
+        for one in iter_datasets(build_dataset(cfg, config, part)):
+            if not hasattr(one, 'pair_keys'):
+                raise UsageError(
+                    f'{type(one).__name__} has no paired images; expected a '
+                    'data set such as ScanNetFrames or ObjectRenders'
+                )
+            yield one
+
+
 def cache(args: argparse.Namespace) -> None:
     """Set up the config, check it, compute."""
     from mmengine.dist import is_main_process
     from mmengine.registry import init_default_scope
 
-    from mmdet3d_act.apis.loading import build_dataset, initialize
-    from mmdet3d_act.apis.target_caching import (
-        default_parts,
-        find_jobs,
-        unwrap,
-    )
+    from mmdet3d_act.apis.loading import initialize
     from mmdet3d_act.engine import launch
     from mmdet3d_act.engine.distributed import start_processes
     from mmdet3d_act.models.target_generators.stored_target import (
@@ -126,15 +192,11 @@ def cache(args: argparse.Namespace) -> None:
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     jobs = find_jobs(cfg, args.config)
     launch.check_requirements(
-        dict(model=[job.teacher for job in jobs]), args.config
+        dict(model=[teacher for _, teacher in jobs]), args.config
     )
-    datasets = [
-        one
-        for part in args.parts or default_parts(cfg)
-        for one in unwrap(build_dataset(cfg, args.config, part))
-    ]
+    datasets = [*find_pairs(cfg, args.config, args.parts)]
     device = args.device or start_processes(cfg)
-    teachers = [build_module(job.teacher) for job in jobs]
+    teachers = [build_module(teacher) for _, teacher in jobs]
     for teacher in teachers:
         initialize(teacher)
     # What it shows, and what it lacks, is said before the hours of computing.
@@ -142,9 +204,9 @@ def cache(args: argparse.Namespace) -> None:
         show_captions(
             teachers, datasets, args.captions if is_main_process() else 0
         )
-    for job, teacher in zip(jobs, teachers, strict=True):
-        path = args.out or job.path or target_folder()
-        compute(teacher, datasets, path, device, args)
+    for (path, _), teacher in zip(jobs, teachers, strict=True):
+        place = args.out or path or target_folder()
+        compute(teacher, datasets, place, device, args)
 
 
 def compute(
@@ -198,9 +260,9 @@ def show_captions(
 ) -> None:
     """Print what the caption models say of the first images."""
     import torch
+    from captioner import load_captioner
 
     from mmdet3d_act.engine.launch import UsageError
-    from mmdet3d_act.models.teachers.clipcap import load_captioner
 
     speaking = [one for one in teachers if hasattr(one, 'mapping')]
     if not speaking:

@@ -207,6 +207,8 @@ def table(
     lines: list[ProbeResult], knn: int | None, per_class: int | None
 ) -> str:
     """Return the lines as a table."""
+    from mmdet3d_act.text import aligned
+
     head = ['pooling', 'C', 'linear SVM']
     head += [f'{knn}-NN'] if knn else []
     head += [f'{per_class} labels/class'] if per_class else []
@@ -219,17 +221,7 @@ def table(
         row += [_percent(line.knn)] if knn else []
         row += [_percent(line.few, line.few_std)] if per_class else []
         rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    text = [
-        '  '.join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(
-                zip(row, widths, strict=True)
-            )
-        )
-        for row in rows
-    ]
-    return '\n'.join(['\naccuracy, %', *text])
+    return f'\naccuracy, %\n{aligned(rows)}'
 
 
 def _percent(value: float, deviation: float | None = None) -> str:

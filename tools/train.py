@@ -114,10 +114,8 @@ def train(args: argparse.Namespace) -> None:
         launcher=args.launcher,
     )
     if args.check:
-        from mmdet3d_act.apis.target_caching import check_stores
         from mmdet3d_act.apis.training import check_files
 
-        check_stores(cfg, args.config)
         for fault in check_files(cfg, args.config):
             print(f'left out: {fault}')
         print(f'{args.config}: nothing is missing')

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from mmdet3d_act.apis.scan_files import check_scale, list_files
 from mmdet3d_act.apis.students import ConceptStudent, from_pretrained
-from mmdet3d_act.datasets.base import ON_ERROR, check_choice
+from mmdet3d_act.datasets.base import ON_ERROR
 from mmdet3d_act.datasets.orientation import (
     KNOWN_AXES,
     guess_up_axis,
@@ -41,6 +41,7 @@ from mmdet3d_act.datasets.transforms.augment import rotate
 from mmdet3d_act.models.backbones.pretrained import backbone_settings
 from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.progress import ProgressDisplay
+from mmdet3d_act.text import check_choice
 from mmdet3d_act.visualization.arrays import turned
 
 DEFAULT_STUDENT = 'act-mini'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmdet3d_act.apis.embedding import (
     Embedder,
@@ -25,6 +23,7 @@ from mmdet3d_act.datasets.orientation import guess_up_axis
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.evaluation.zero_shot_metric import text_likeness
+from mmdet3d_act.text import warn
 from mmdet3d_act.visualization import Panel, draw_sheet
 from mmdet3d_act.visualization.arrays import height_colors, upright
 from mmdet3d_act.visualization.scenes import thin_out
@@ -381,12 +380,10 @@ def _doubt_axis(query: str, axis: str) -> None:
     """Warn of a query that does not look upright along its axis."""
     seen = guess_up_axis([read_cloud(query).points]).value
     if seen != axis:
-        print_log(
+        warn(
             f'{query} is taken to have {axis} up, as the folder; alone it '
             f'looks upright along {seen}. If that is right: --query-axis '
-            f'{seen}',
-            logger='current',
-            level=logging.WARNING,
+            f'{seen}'
         )
 
 
@@ -398,11 +395,9 @@ def _doubt_scale(query: str, centers: np.ndarray, others: list[Path]) -> None:
             sides.append(np.ptp(found['centers'], axis=0).max())
     own, usual = np.ptp(centers, axis=0).max(), np.median(sides)
     if not 1 / _LIKELY_RATIO < own / usual < _LIKELY_RATIO:
-        print_log(
+        warn(
             f"{query}: its longest side is {own:.3g}, that of the folder's "
-            f'clouds about {usual:.3g}; bring both to the same unit',
-            logger='current',
-            level=logging.WARNING,
+            f'clouds about {usual:.3g}; bring both to the same unit'
         )
 
 

@@ -11,11 +11,11 @@ from torch.utils.data import Dataset
 
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.visualization import draw_sheet, write_html, write_ply_files
-from mmdet3d_act.visualization.browsing import sample_name, spread_indices
 from mmdet3d_act.visualization.reconstructions import (
     reconstruction_stages,
     stage_rows,
 )
+from mmdet3d_act.visualization.samples import sample_name, spread_indices
 
 
 def draw_model(

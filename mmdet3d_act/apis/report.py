@@ -40,7 +40,6 @@ from mmdet3d_act.visualization.arrays import (
     to_points,
     upright,
 )
-from mmdet3d_act.visualization.browsing import sample_name, spread_indices
 from mmdet3d_act.visualization.rasterizer import draw_points
 from mmdet3d_act.visualization.reconstructions import (
     Stage,
@@ -48,6 +47,7 @@ from mmdet3d_act.visualization.reconstructions import (
     reconstruction_stages,
     spread_labels,
 )
+from mmdet3d_act.visualization.samples import sample_name, spread_indices
 from mmdet3d_act.visualization.scenes import thin_out
 
 BEFORE, AFTER = 'before training', 'after training'

@@ -19,19 +19,18 @@ from mmdet3d_act.datasets.readers import (
     PointCloud,
     read_cloud,
 )
-from mmdet3d_act.datasets.readers.columns import turn_rows
 from mmdet3d_act.datasets.readers.scenes import (
-    find_origin,
+    place_scan,
     read_scene_points,
 )
 from mmdet3d_act.datasets.seeding import RngKey, seeded, static_stream
 from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.visualization import write_ply
 from mmdet3d_act.visualization.arrays import turned
 
 ROWS_SUFFIX = '.bin'
 SUFFIXES = (*POINT_FILE_SUFFIXES, ROWS_SUFFIX)
 LAS_SUFFIXES = ('.las', '.laz')
-_COLORS = ('red', 'green', 'blue')
 
 
 class ScanFiles(Dataset):
@@ -108,12 +107,14 @@ class ScanFiles(Dataset):
         """
         rows, offset, names = self.read(index)
         order = self._order(self.files[index])
-        turn_rows(rows, names, order)
-        rows[:, :3] *= self.scale
-        origin = np.zeros(3, np.float32)
-        if self.place:
-            origin = find_origin(rows, self.metainfo['up_axis'])
-        rows[:, :3] -= origin
+        origin = place_scan(
+            rows,
+            names,
+            order,
+            scale=self.scale,
+            up_axis=self.metainfo['up_axis'],
+            to_origin=self.place,
+        )
         key = RngKey(0, 0, 0)
         results = dict(
             lidar_path=self.files[index],
@@ -265,21 +266,8 @@ def write_scan(
     Path(stem).parent.mkdir(parents=True, exist_ok=True)
     if os.fspath(file).lower().endswith(LAS_SUFFIXES):
         return _write_las(Path(f'{stem}.laz'), file, labels, colors)
-    from plyfile import PlyData, PlyElement
-
     points = file_rows(file) if points is None else points
-    columns = dict(zip('xyz', points.T.astype('<f8'), strict=True))
-    if colors is not None:
-        tints = np.round(255 * colors).astype('u1')
-        columns |= dict(zip(_COLORS, tints.T, strict=True))
-    if labels is not None:
-        columns['label'] = labels.astype('<i4')
-    rows = np.empty(len(points), [(k, v.dtype) for k, v in columns.items()])
-    for name, column in columns.items():
-        rows[name] = column
-    vertices = PlyElement.describe(rows, 'vertex')
-    PlyData([vertices], byte_order='<').write(f'{stem}.ply')
-    return Path(f'{stem}.ply')
+    return write_ply(points, f'{stem}.ply', colors, labels)
 
 
 def _write_las(

@@ -22,7 +22,7 @@ from mmdet3d_act.registry import gravity_boxes, registered_classes
 from mmdet3d_act.text import counted
 from mmdet3d_act.visualization import Panel, write_html
 from mmdet3d_act.visualization.arrays import class_colors, to_numpy
-from mmdet3d_act.visualization.browsing import point_labels, sample_name
+from mmdet3d_act.visualization.samples import point_labels, sample_name
 from mmdet3d_act.visualization.scenes import (
     box_panel,
     draw_scene_panels,

@@ -6,51 +6,29 @@ Letters: B batch, S side of an image.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_dist_info
-from mmengine.registry import init_default_scope
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmdet3d_act.apis.loading import build_dataset
-from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import BadSampleError
-from mmdet3d_act.engine import launch
-from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
-from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.models.target_generators import (
     PairedImageTarget,
-    StoredTarget,
     TargetStore,
 )
 from mmdet3d_act.models.target_generators.stored_target import (
     list_stores,
     store_folder,
 )
-from mmdet3d_act.registry import build_module, registered_classes
 
 # Batches between two flushes: what an interrupted call loses.
 FLUSH_EVERY = 20
-
-
-class TargetJob(NamedTuple):
-    """Targets that a config wants computed.
-
-    Attributes:
-        path: Folder of the store or stores; None where the config says none.
-        teacher: Config of the target generator.
-    """
-
-    path: str | None
-    teacher: Mapping
 
 
 class _Rows(Dataset):
@@ -72,82 +50,6 @@ class _Rows(Dataset):
             if dataset.on_error == 'raise':
                 raise error.with_remedy() from error
             return row, f'{key}: {error}'
-
-
-def find_jobs(cfg: Config, config: str) -> list[TargetJob]:
-    """List the targets of images that a config's model learns from.
-
-    Raises:
-        UsageError: If there are none.
-    """
-    jobs: list[TargetJob] = []
-    within: set[int] = set()
-    for typed in iter_typed(cfg.get('model')):
-        if id(typed) in within:
-            continue
-        if _is_a(typed, StoredTarget):
-            teacher = typed['teacher']
-            within.update(map(id, iter_typed(teacher)))
-            jobs.append(TargetJob(typed.get('path'), teacher))
-        elif _is_a(typed, PairedImageTarget):
-            jobs.append(TargetJob(None, typed))
-    if not jobs:
-        raise launch.UsageError(
-            f'{config} has no target of images to compute; expected a '
-            'StoredTarget, ImageEmbeddingTarget, ImagePatchTarget or '
-            'CaptionPrefixTarget among the objectives of its model'
-        )
-    return jobs
-
-
-def _is_a(cfg: Mapping, kind: type) -> bool:
-    return any(issubclass(c, kind) for c in registered_classes(cfg['type']))
-
-
-def check_stores(cfg: Config, config: str) -> None:
-    """Compare the stores that a training reads with its teachers and data.
-
-    Weights of teachers are read where they are on this machine, and the pairs
-    of training and validation are listed; nothing is computed.
-
-    Raises:
-        StoreError: If a store is of another teacher, or lacks targets.
-    """
-    model = cfg.get('model')
-    stored = [one for one in iter_typed(model) if _is_a(one, StoredTarget)]
-    if not stored:
-        return
-    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
-    generators = nn.ModuleList(build_module(one) for one in stored)
-    parts = [p for p in ('train', 'val') if cfg.get(f'{p}_dataloader')]
-    datasets = [build_dataset(cfg, config, part) for part in parts]
-    fit_to_stores(generators, datasets)
-
-
-def unwrap(dataset: Dataset) -> Iterator[PairedDataset]:
-    """Yield the data sets of pairs inside wrappers that repeat or join.
-
-    Raises:
-        UsageError: If one is no data set of pairs.
-    """
-    for one in iter_datasets(dataset):
-        if not hasattr(one, 'pair_keys'):
-            raise launch.UsageError(
-                f'{type(one).__name__} has no paired images; expected a data '
-                'set such as ScanNetFrames or ObjectRenders'
-            )
-        yield one
-
-
-def default_parts(cfg: Config) -> list[str]:
-    """Choose ``'train'``, and ``'val'`` where it has paired images."""
-    kinds = [
-        cls
-        for one in iter_typed(cfg.get('val_dataloader'))
-        for cls in registered_classes(one['type'])
-    ]
-    paired = any(hasattr(cls, 'pair_keys') for cls in kinds)
-    return ['train', 'val'] if paired else ['train']
 
 
 def cache_targets(

@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import barrier
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
@@ -17,8 +16,9 @@ from mmdet3d_act.apis.loading import build_dataset, initialize
 from mmdet3d_act.checkpoint import find_checkpoint
 from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
 from mmdet3d_act.registry import MODELS
-from mmdet3d_act.text import counted
+from mmdet3d_act.text import counted, inform
 
 # Of faulty files, how many are told.
 _SHOWN = 20
@@ -137,15 +137,19 @@ def check_files(cfg: Config, config: str) -> list[str]:
 
     Raises:
         UsageError: If it would stop at a cloud, or none is left.
-        CheckpointError: If weights, of a teacher too, do not fit.
+        CheckpointError: If weights, of a teacher too, do not fit, or stored
+            targets are of another teacher or missing.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
-    initialize(MODELS.build(cfg.model))
+    model = MODELS.build(cfg.model)
+    initialize(model)
     left_out: list[str] = []
     for part in ('train', 'val'):
         if not cfg.get(f'{part}_dataloader'):
             continue
-        for dataset in iter_datasets(build_dataset(cfg, config, part)):
+        whole = build_dataset(cfg, config, part)
+        fit_to_stores(model, [whole])
+        for dataset in iter_datasets(whole):
             if not hasattr(dataset, 'find_faults'):
                 continue
             faults = dataset.find_faults()
@@ -173,10 +177,9 @@ def train(cfg: Config, hooks: Sequence[Hook] = ()) -> str | None:
     # The first process writes what the others read now.
     barrier()
     checkpoint = find_checkpoint(runner.work_dir)
-    print_log(
+    inform(
         f'Done. Checkpoint: {checkpoint or "none was saved"}; log: '
-        f'{runner.log_dir}',
-        logger='current',
+        f'{runner.log_dir}'
     )
     return str(checkpoint) if checkpoint else None
 

@@ -6,6 +6,5 @@ from mmdet3d_act.converters.conversion import (
     plan_conversion,
     write_checkpoint,
 )
-from mmdet3d_act.converters.extraction import Extraction, extract_backbone
 from mmdet3d_act.converters.keys import convert, convert_teacher
 from mmdet3d_act.converters.reading import PublishedFile, read_published

@@ -8,17 +8,13 @@ and put back after it, so transforms simply draw from them.
 from __future__ import annotations
 
 import copy
-import functools
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset, Compose
-from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.few_shot import draw_label_subset
@@ -36,34 +32,11 @@ from mmdet3d_act.datasets.seeding import (
     substitute_order,
 )
 from mmdet3d_act.registry import TRANSFORMS
+from mmdet3d_act.text import check_choice, inform, warn
 
 ON_ERROR = ('raise', 'skip')
 UP_AXES = ('x', 'y', 'z')
 Kind = TypeVar('Kind')
-
-
-def check_choice(name: str, value: object, allowed: Sequence) -> None:
-    """Refuse an option's value that is not one of those allowed."""
-    if value in allowed:
-        return
-    known = {one.lower(): one for one in allowed if isinstance(one, str)}
-    near = get_close_matches(str(value).lower(), known, n=1)
-    hint = f'; did you mean {known[near[0]]!r}?' if near else ''
-    raise ValueError(
-        f'{name} must be one of {tuple(allowed)}, got {value!r}{hint}'
-    )
-
-
-def check_least(name: str, value: float, least: float) -> None:
-    """Refuse an option's value that is smaller than least, or no number."""
-    if isinstance(value, str | None) or not value >= least:
-        raise ValueError(f'{name} must be >= {least}, got {value!r}')
-
-
-@functools.cache
-def log_once(text: str, level: int = logging.WARNING) -> None:
-    """Log a text the first time that it is told."""
-    print_log(text, logger='current', level=level)
 
 
 def build_transforms(
@@ -244,10 +217,9 @@ class PointCloudDataset(BaseDataset):
                 'or leave label_fraction out'
             )
         kept = draw_label_subset(labels, self.label_fraction, self.label_seed)
-        print_log(
+        inform(
             f'{type(self).__name__} ({self.split}): label_fraction='
-            f'{self.label_fraction} keeps {len(kept)} of {len(samples)}',
-            logger='current',
+            f'{self.label_fraction} keeps {len(kept)} of {len(samples)}'
         )
         return [samples[index] for index in kept]
 
@@ -488,11 +460,7 @@ class PointCloudDataset(BaseDataset):
         if self._is_bad(index):
             return
         self._bad[index] = 1
-        print_log(
-            f'left out a sample: {error}',
-            logger='current',
-            level=logging.WARNING,
-        )
+        warn(f'left out a sample: {error}')
 
 
 def read_lines(path: str) -> list[str]:

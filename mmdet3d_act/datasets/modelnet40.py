@@ -8,16 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mmdet3d_act.datasets.base import (
-    PointCloudDataset,
-    check_choice,
-    read_lines,
-)
+from mmdet3d_act.datasets.base import PointCloudDataset, read_lines
 from mmdet3d_act.datasets.few_shot import check_episode
 from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import check_choice
 
 SOURCES = ('auto', 'txt', 'dat')
 _FOLDER = 'modelnet40_normal_resampled'

@@ -20,10 +20,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from mmdet3d_act.datasets.base import PointCloudDataset, log_once
+from mmdet3d_act.datasets.base import PointCloudDataset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.transforms.loading import LoadPointCloud
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import log_once
 
 AUTO = 'auto'
 SUFFIX = '.pack'

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, NamedTuple, TextIO
 
 import numpy as np
 
-from mmdet3d_act.datasets.base import check_choice, log_once
 from mmdet3d_act.datasets.orientation import (
     KNOWN_AXES,
     Guess,
@@ -31,6 +30,7 @@ from mmdet3d_act.datasets.readers import (
 from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.transforms import NormalizeToUnitSphere
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import check_choice, log_once
 
 AUTO = 'auto'
 SPLIT_NAMES = ('train', 'val', 'test')

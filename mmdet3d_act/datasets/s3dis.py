@@ -10,15 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mmdet3d_act.datasets.base import (
-    PointCloudDataset,
-    check_choice,
-    check_least,
-    log_once,
-)
+from mmdet3d_act.datasets.base import PointCloudDataset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.rooms import map_rows, open_room
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import check_choice, check_least, log_once
 
 _CLASSES = (
     'ceiling floor wall beam column window door table chair sofa bookcase '

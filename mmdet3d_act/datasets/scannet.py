@@ -10,18 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from mmdet3d_act.datasets.base import (
-    PointCloudDataset,
-    check_choice,
-    check_least,
-    log_once,
-)
+from mmdet3d_act.datasets.base import PointCloudDataset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.arrays import read_npy
 from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 from mmdet3d_act.datasets.readers.scenes import read_scene_infos
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import check_choice, check_least, log_once
 
 # Names and order are those of MMDetection3D's data sets, misspellings
 # included. Ids are those of the NYU40 label set, which mask files hold.

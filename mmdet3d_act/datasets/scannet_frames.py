@@ -6,9 +6,7 @@ import os
 from collections import Counter
 from typing import Any, ClassVar
 
-from mmengine.logging import print_log
-
-from mmdet3d_act.datasets.base import check_least, read_lines
+from mmdet3d_act.datasets.base import read_lines
 from mmdet3d_act.datasets.paired import PairedDataset
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
@@ -19,6 +17,7 @@ from mmdet3d_act.datasets.readers.frames import (
 from mmdet3d_act.datasets.transforms import LoadFrame, NormalizeToUnitSphere
 from mmdet3d_act.datasets.transforms.images import COORDINATES
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import check_least, inform
 
 # Folders in which the lists of scenes are looked for.
 _LIST_FOLDERS = ('', 'meta_data', os.path.join('..', 'scannet', 'meta_data'))
@@ -138,10 +137,9 @@ class ScanNetFrames(PairedDataset):
                 ]
         left_out = ', '.join(f'{n} {why}' for why, n in self.skipped.items())
         scenes = len({sample['scene_path'] for sample in samples})
-        print_log(
+        inform(
             f'{type(self).__name__} ({self.split}): {len(samples)} frames of '
-            f'{scenes} scenes; left out: {left_out or "none"}',
-            logger='current',
+            f'{scenes} scenes; left out: {left_out or "none"}'
         )
         return samples
 

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mmdet3d_act.datasets.base import PointCloudDataset, check_choice
+from mmdet3d_act.datasets.base import PointCloudDataset
 from mmdet3d_act.datasets.readers.arrays import read_hdf5
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import check_choice
 
 # Folder, and the ending of the file's name.
 VARIANTS = dict(

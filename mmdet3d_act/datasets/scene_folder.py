@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mmdet3d_act.datasets.base import check_choice, check_least, log_once
 from mmdet3d_act.datasets.orientation import KNOWN_AXES, guess_unit
 from mmdet3d_act.datasets.point_folder import PointFolder
 from mmdet3d_act.datasets.readers import BadSampleError, read_cloud
@@ -20,6 +19,7 @@ from mmdet3d_act.datasets.readers.columns import AUTO, take_labels
 from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.datasets.readers.points import LASER_FILE_SUFFIXES
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import check_choice, check_least, log_once
 
 TASKS = ('segmentation', 'detection')
 FORMAT = 'format'

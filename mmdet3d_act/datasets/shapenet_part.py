@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from mmdet3d_act.datasets.base import check_choice
 from mmdet3d_act.datasets.packs import PackableDataset
 from mmdet3d_act.datasets.readers.errors import reading
 from mmdet3d_act.registry import DATASETS
+from mmdet3d_act.text import check_choice
 
 # Synset and parts of each category, in the order that numbers both.
 CATEGORIES = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,7 +44,7 @@ from mmdet3d_act.engine.hooks.class_check_hook import HEADS
 from mmdet3d_act.engine.optim import CPUAmpOptimWrapper
 from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import registered_classes
-from mmdet3d_act.text import counted
+from mmdet3d_act.text import counted, inform, warn
 
 # What every run has, in this order.
 RUN_HOOKS = (
@@ -277,12 +276,11 @@ def fit_amp_to_device(cfg: Config) -> None:
         wrapper.pop(option, None)
     fast = compat.cpu_computes_bfloat16()
     wrapper['type'] = 'CPUAmpOptimWrapper' if fast else 'OptimWrapper'
-    print_log(
+    inform(
         'No CUDA device: mixed precision is bfloat16 on CPU.'
         if fast
         else 'No CUDA device, and a CPU without instructions for bfloat16, '
-        'which takes it many times as long: the training is in float32.',
-        logger='current',
+        'which takes it many times as long: the training is in float32.'
     )
 
 
@@ -465,11 +463,9 @@ def compile_loss(model: nn.Module, options: Mapping | bool = True) -> None:
         options: Arguments of ``torch.compile``; True for none.
     """
     if next(model.parameters()).device.type == 'cpu':
-        print_log(
+        warn(
             'Compiling is for GPUs: on a CPU hundreds of kernels are compiled '
-            'as C++ before the first step ends, 5 minutes and more.',
-            logger='current',
-            level=logging.WARNING,
+            'as C++ before the first step ends, 5 minutes and more.'
         )
     arguments = options if isinstance(options, Mapping) else {}
     model.loss = torch.compile(model.loss, **arguments)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from mmengine.logging import MMLogger, print_log
+from mmengine.logging import MMLogger
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 from mmdet3d_act.registry import OPTIM_WRAPPERS
+from mmdet3d_act.text import inform
 
 # MMEngine leaves these arguments of custom_keys in the groups; they have gone
 # into the learning rate and the decay by then.
@@ -214,10 +215,9 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         for group in params:
             size = sum(param.numel() for param in group['params'])
             options = {k: v for k, v in group.items() if k != 'params'}
-            print_log(
+            inform(
                 f'Trained with {options}: {len(group["params"])} parameters '
-                f'({size / 1e6:.2f} M values)',
-                logger='current',
+                f'({size / 1e6:.2f} M values)'
             )
 
     def _scale_by_depth(self, params: list[dict], model: nn.Module) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
-from mmengine.logging import print_log
 from mmengine.runner import TestLoop
 
 from mmdet3d_act.datasets.seeding import EpochSampler
 from mmdet3d_act.registry import LOOPS
+from mmdet3d_act.text import inform, warn
 
 
 @LOOPS.register_module()
@@ -70,7 +69,7 @@ class VotingTestLoop(TestLoop):
             self.run_iter(index, batch)
         metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
         if self.rounds > 1:
-            print_log(f'vote {number + 1}: {metrics}', 'current')
+            inform(f'vote {number + 1}: {metrics}')
         return metrics
 
     def _summary(self, scores: list[dict]) -> dict[str, float]:
@@ -85,10 +84,8 @@ class VotingTestLoop(TestLoop):
             summary[f'mean_{of}/{name}'] = float(np.mean(values))
             summary[f'std_{of}/{name}'] = float(np.std(values, ddof=1))
             summary[f'best_{of}/{name}'] = max(values)
-        print_log(
+        warn(
             f'best_{of} is chosen by the labels of the test set; report '
-            'vote/..., or say that it is the best of so many',
-            'current',
-            logging.WARNING,
+            'vote/..., or say that it is the best of so many'
         )
         return summary

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 
 from mmdet3d_act.evaluation.sample_fields import required
 from mmdet3d_act.registry import METRICS
+from mmdet3d_act.text import aligned, inform
 
 FOREIGN = '(another)'
 
@@ -129,21 +129,15 @@ class ClassificationMetric(BaseMetric):
     ) -> None:
         counts, columns = self.confusion.sum(1), self.confusion.copy()
         np.fill_diagonal(columns, 0)
-        width = max(len('all'), *(len(name) for name in self.classes))
-        lines = [f'{"class":<{width}} {"samples":>8} {"accuracy":>9}  often']
+        rows: list[list] = [['class', 'samples', 'accuracy', 'often']]
         for index, value in zip(seen, recall, strict=True):
             wrong = columns[index].argmax()
             often = self.classes[wrong] if columns[index, wrong] else ''
-            lines.append(
-                f'{self.classes[index]:<{width}} {counts[index]:>8} '
-                f'{value:>9.2f}  {often}'.rstrip()
-            )
-        overall = metrics['overall_accuracy']
-        lines.append(f'{"all":<{width}} {counts.sum():>8} {overall:>9.2f}')
-        print_log(
+            rows.append([self.classes[index], counts[index], value, often])
+        rows.append(['all', counts.sum(), metrics['overall_accuracy'], ''])
+        inform(
             'accuracy by class, and what else it is taken for most often:\n'
-            + '\n'.join(lines),
-            'current',
+            + aligned(rows)
         )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from torch import Tensor
 
 from mmdet3d_act.evaluation.average_precision import (
@@ -26,6 +25,7 @@ from mmdet3d_act.evaluation.sample_fields import (
     required,
 )
 from mmdet3d_act.registry import METRICS, gravity_boxes
+from mmdet3d_act.text import aligned, inform
 
 
 @METRICS.register_module()
@@ -135,7 +135,7 @@ class PublishedIndoorMetric(BaseMetric):
                 for label in np.flatnonzero(known):
                     key = f'{names[label]}_{short}_{end}'
                     metrics[key] = float(values[label])
-        print_log(self._table(names, scores, metrics), 'current')
+        inform(self._table(names, scores, metrics))
         return metrics
 
     def _table(
@@ -145,9 +145,8 @@ class PublishedIndoorMetric(BaseMetric):
         metrics: dict[str, float],
     ) -> str:
         """Format a row per class that occurs or is detected, in percent."""
-        width = max(12, *(len(name) for name in names))
         ends = [f'{one:.2f}' for one in self.iou_thr]
-        head = [f'{f"{w}_{end}":>10}' for end in ends for w in ('AP', 'AR')]
+        head = [f'{what}_{end}' for end in ends for what in ('AP', 'AR')]
         counts = list(
             zip(scores.num_boxes, scores.num_detections, strict=True)
         )
@@ -161,15 +160,12 @@ class PublishedIndoorMetric(BaseMetric):
             ('mean', total, 'mAP_', 'mAR_', ''),
             ('of present', total, 'mAP_', 'mAR_', '_present'),
         ]
-        lines = [
-            type(self).__name__,
-            f'{"class":<{width}}{"boxes":>8}{"detections":>12}{"".join(head)}',
-        ]
-        for title, (boxes, detections), ap, recall, tail in rows:
+        table: list[list] = [['class', 'boxes', 'detections', *head]]
+        for title, found, ap, recall, tail in rows:
             keys = [f'{w}{end}{tail}' for end in ends for w in (ap, recall)]
-            cells = ''.join(f'{100 * metrics[key]:>10.2f}' for key in keys)
-            lines.append(f'{title:<{width}}{boxes:>8}{detections:>12}{cells}')
-        return '\n'.join(lines)
+            shares = [100 * metrics[key] for key in keys]
+            table.append([title, *found, *shares])
+        return f'{type(self).__name__}\n{aligned(table)}'
 
 
 @METRICS.register_module()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 
 from mmdet3d_act.evaluation.probes import (
     FitTally,
@@ -21,6 +19,7 @@ from mmdet3d_act.evaluation.probes import (
 )
 from mmdet3d_act.evaluation.sample_fields import name_of, required
 from mmdet3d_act.registry import METRICS
+from mmdet3d_act.text import inform, warn
 
 POOLINGS = ('cls', 'max', 'mean')
 FIT_SPLIT = 'train'
@@ -179,10 +178,9 @@ class LinearProbeMetric(BaseMetric):
             seeds = [(self.seed, i) for i in range(self.few_label_draws)]
             few = draw_few_labels(train, self.labels_per_class, seeds)
         samples, channels = train.features.shape
-        print_log(
+        inform(
             f'linear probe: fits to {samples} samples of {channels} channels, '
-            f'{len(test.labels)} to score',
-            'current',
+            f'{len(test.labels)} to score'
         )
         penalty = choose_penalty(train, self.svm, tally)
         metrics = {
@@ -258,11 +256,9 @@ class LinearProbeMetric(BaseMetric):
             )
         unseen = sorted(set(test.labels.tolist()) - set(classes.tolist()))
         if unseen:
-            print_log(
+            warn(
                 f'classes {unseen} are scored but not in the training part: '
-                'all of their samples count as errors',
-                'current',
-                logging.WARNING,
+                'all of their samples count as errors'
             )
         if self.standardize:
             mean = train.features.mean(0)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from torch import Tensor
 
 from mmdet3d_act.evaluation.sample_fields import (
@@ -20,6 +19,7 @@ from mmdet3d_act.evaluation.sample_fields import (
     required,
 )
 from mmdet3d_act.registry import METRICS
+from mmdet3d_act.text import aligned, inform
 
 
 @METRICS.register_module()
@@ -160,7 +160,7 @@ class PartSegMetric(BaseMetric):
         }
         metrics = self._averages(results, rows, hits, seen)
         counts = {name: len(values) for name, values in scores.items()}
-        print_log(_table(rows, counts, metrics), 'current')
+        inform(_table(rows, counts, metrics))
         if self.per_category:
             for name, value in rows.items():
                 if counts[name]:
@@ -239,17 +239,13 @@ def _table(
     rows: dict[str, float], counts: dict[str, int], metrics: dict[str, float]
 ) -> str:
     """Return the IoU of the categories that occur, as text, in percent."""
-    width = max(8, *(len(name) for name in rows))
-    lines = [
-        'part segmentation per category',
-        f'{"category":<{width}}{"objects":>10}{"mIoU":>10}',
+    table: list[list] = [['category', 'objects', 'mIoU']]
+    table += [
+        [name, counts[name], 100 * value]
+        for name, value in rows.items()
+        if counts[name]
     ]
-    for name, value in rows.items():
-        if counts[name]:
-            lines.append(
-                f'{name:<{width}}{counts[name]:>10}{100 * value:>10.2f}'
-            )
     total = sum(counts.values())
-    for name, key in (('objects', 'instance_miou'), ('classes', 'class_miou')):
-        lines.append(f'{name:<{width}}{total:>10}{metrics[key]:>10.2f}')
-    return '\n'.join(lines)
+    table.append(['objects', total, metrics['instance_miou']])
+    table.append(['classes', total, metrics['class_miou']])
+    return f'part segmentation per category\n{aligned(table)}'

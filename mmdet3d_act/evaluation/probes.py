@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from mmengine.logging import print_log
+
+from mmdet3d_act.text import warn
 
 QUERIES_AT_ONCE = 512
 
@@ -67,12 +67,10 @@ class FitTally:
         """
         if not self.unfinished:
             return
-        print_log(
+        warn(
             f'{self.unfinished} of {self.fits} fits of the linear SVM did not '
             f'converge in {max_iter} iterations; accuracies may be a little '
-            'low: standardize the features, raise max_iter, or lower C',
-            'current',
-            logging.WARNING,
+            'low: standardize the features, raise max_iter, or lower C'
         )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 
 from mmdet3d_act.evaluation.sample_fields import name_of, required
 from mmdet3d_act.ops import chamfer_distance, f_score
 from mmdet3d_act.registry import METRICS
+from mmdet3d_act.text import aligned, check_choice, inform
 
 TARGETS = ('eval_points', 'gt_patches')
 
@@ -56,10 +56,7 @@ class ReconstructionMetric(BaseMetric):
         **options: object,
     ) -> None:
         super().__init__(**options)
-        if target not in TARGETS:
-            raise ValueError(
-                f'target must be one of {TARGETS}, got {target!r}'
-            )
+        check_choice('target', target, TARGETS)
         self.threshold = threshold
         self.target = target
         self.per_category = per_category
@@ -105,7 +102,7 @@ class ReconstructionMetric(BaseMetric):
             counts = {name: len(groups[name]) for name in rows}
             rows_all = {**rows, 'all': overall}
             counts['all'] = len(results)
-            print_log(_table(rows_all, counts), 'current')
+            inform(_table(rows_all, counts))
         metrics = dict(overall)
         if self.per_category:
             for name, row in rows.items():
@@ -146,11 +143,6 @@ def _mean(values: list[dict]) -> dict[str, float]:
 
 def _table(rows: dict[str, dict], counts: dict[str, int]) -> str:
     """Return the rows as text; Chamfer distances are times 1000."""
-    names = list(next(iter(rows.values())))
-    width = max(8, *(len(name) for name in rows))
-    head = ''.join(f'{name:>19}' for name in ('clouds', *names))
-    lines = ['reconstruction per category', f'{"category":<{width}}{head}']
-    for name, row in rows.items():
-        cells = ''.join(f'{row[key]:>19.4f}' for key in names)
-        lines.append(f'{name:<{width}}{counts[name]:>19}{cells}')
-    return '\n'.join(lines)
+    table = [['category', 'clouds', *next(iter(rows.values()))]]
+    table += [[n, counts[n], *row.values()] for n, row in rows.items()]
+    return f'reconstruction per category\n{aligned(table, digits=4)}'

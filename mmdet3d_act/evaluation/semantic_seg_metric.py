@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 
 from mmdet3d_act.evaluation.sample_fields import (
     class_names,
@@ -20,6 +19,7 @@ from mmdet3d_act.evaluation.sample_fields import (
     required,
 )
 from mmdet3d_act.registry import METRICS
+from mmdet3d_act.text import aligned, inform
 
 
 @METRICS.register_module()
@@ -137,7 +137,7 @@ class SemanticSegMetric(BaseMetric):
             'overall_accuracy': hits.sum() / self._num_points(results, seen),
         }
         metrics = {name: 100 * float(value) for name, value in values.items()}
-        print_log(self._table(iou, recall, seen, metrics), 'current')
+        inform(self._table(iou, recall, seen, metrics))
         if self.per_class:
             for name, value in zip(self._classes(), iou, strict=True):
                 if not np.isnan(value):
@@ -170,17 +170,12 @@ class SemanticSegMetric(BaseMetric):
         metrics: dict[str, float],
     ) -> str:
         """Return a row per class as text, in percent."""
-        names = self._classes()
-        width = max(8, *(len(name) for name in names))
         title = f'semantic segmentation {self.prefix or ""}'.strip()
-        head = ''.join(f'{name:>12}' for name in ('points', 'IoU', 'accuracy'))
-        lines = [title, f'{"class":<{width}}{head}']
-        for row in zip(names, seen, iou, recall, strict=True):
-            name, points, *shares = row
-            cells = ''.join(f'{100 * share:>12.2f}' for share in shares)
-            lines.append(f'{name:<{width}}{points:>12}{cells}')
-        lines.append(
-            f'{"mean":<{width}}{seen.sum():>12}{metrics["miou"]:>12.2f}'
-            f'{metrics["mean_class_accuracy"]:>12.2f}'
+        rows: list[list] = [['class', 'points', 'IoU', 'accuracy']]
+        shares = zip(
+            self._classes(), seen, 100 * iou, 100 * recall, strict=True
         )
-        return '\n'.join(lines)
+        rows += [list(row) for row in shares]
+        means = metrics['miou'], metrics['mean_class_accuracy']
+        rows.append(['mean', seen.sum(), *means])
+        return f'{title}\n{aligned(rows)}'

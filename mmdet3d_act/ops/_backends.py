@@ -18,10 +18,10 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor
 
 from mmdet3d_act.ops._checks import is_plain
+from mmdet3d_act.text import inform
 
 # Entries of one block of pairwise distances. On the CPU a few such blocks
 # fit the cache of a core (2.5 times faster than whole matrices of 4096 small
@@ -44,11 +44,10 @@ def _import_mmcv_ops() -> ModuleType | None:
     except ImportError as error:
         version = f'not importable ({error})'
     if not version[:1].isdigit():
-        print_log(
+        inform(
             f'MMCV has no CUDA kernels here: {version}. Point operations on '
             'the GPU use Triton, or PyTorch where Triton is missing; results '
-            'are the same.',
-            logger='current',
+            'are the same.'
         )
         return None
     return ops

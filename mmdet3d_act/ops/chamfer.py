@@ -15,6 +15,7 @@ from mmdet3d_act.ops._backends import (
 from mmdet3d_act.ops._checks import check_cloud, check_pair, check_positive
 from mmdet3d_act.ops.grouping import gather_checked
 from mmdet3d_act.ops.interpolation import root
+from mmdet3d_act.text import check_choice
 
 
 class NearestDistances(NamedTuple):
@@ -147,8 +148,8 @@ def chamfer_distance(
     Source: PoinTr (Yu et al. 2021), extensions/chamfer_dist; Fan et al. 2017,
         A point set generation network, section 4.2.
     """
-    _check_choice(norm, 'norm', ('l1', 'l2'))
-    _check_choice(reduction, 'reduction', ('mean', 'none'))
+    check_choice('norm', norm, ('l1', 'l2'))
+    check_choice('reduction', reduction, ('mean', 'none'))
     a, b = _checked(a, b, ('a', 'b'))
     if ignore_zeros:
         values = [
@@ -179,13 +180,6 @@ def _without_zeros(points: Tensor, name: str) -> Tensor:
             'drop that cloud'
         )
     return kept
-
-
-def _check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(
-            f'{name} must be one of {choices}, got {value!r}; choose one'
-        )
 
 
 @torch.no_grad()

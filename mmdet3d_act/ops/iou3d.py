@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mmdet3d_act.ops.boxes3d import box_hulls, check_boxes, footprints
+from mmdet3d_act.text import check_choice
 
 ROTATIONS = ('exact', 'pretest', 'corners')
 
@@ -81,10 +82,7 @@ def giou3d(
     2019; Misra et al., 3DETR, ICCV 2021, published code
     (``utils/box_util.py``, commit a5d1aad).
     """
-    if rotation not in ROTATIONS:
-        raise ValueError(
-            f'rotation must be one of {ROTATIONS}, got {rotation!r}'
-        )
+    check_choice('rotation', rotation, ROTATIONS)
     overlap = _overlap(boxes, others, rotation)
     union = (overlap.total - overlap.intersection).clamp(min=EPS)
     enclosing = overlap.enclosing.clamp(min=EPS)

@@ -16,6 +16,7 @@ import numpy as np
 
 from mmdet3d_act.io import write_json
 from mmdet3d_act.processes import work_off
+from mmdet3d_act.text import check_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +38,7 @@ class FileSet(ABC):
         values = self._options()
         least_of = {**dict.fromkeys(self.counts, 0), **self.least}
         for name, least in least_of.items():
-            if values[name] < least:
-                raise ValueError(
-                    f'{name} must be at least {least}, got {values[name]}'
-                )
+            check_least(name, values[name], least)
 
     @abstractmethod
     def tasks(self) -> list:
@@ -83,10 +81,7 @@ class FileSet(ABC):
             ValueError: If the folder holds files of another origin, or a set
                 with other options.
         """
-        if num_workers < 1:
-            raise ValueError(
-                f'num_workers must be at least 1, got {num_workers}'
-            )
+        check_least('num_workers', num_workers, 1)
         root, tasks = Path(out_dir), self.tasks()
         complete = self._check_manifest(root)
         missing = [

@@ -1,8 +1,8 @@
 """Pictures of clouds, scenes, reconstructions and results.
 
 PNG files without a display, web pages without a network, PLY files. What is
-shown together is rows of :class:`Panel`: ``reconstructions``, ``scenes`` and
-``browsing`` make them, :func:`draw_sheet` and :func:`write_html` show them.
+shown together is rows of :class:`Panel`: ``reconstructions`` and
+``scenes`` make them, :func:`draw_sheet` and :func:`write_html` show them.
 """
 
 from .html import write_html

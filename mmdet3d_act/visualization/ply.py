@@ -16,6 +16,7 @@ def write_ply(
     points: Any,  # noqa: ANN401
     path: str | Path,
     colors: Any = None,  # noqa: ANN401
+    labels: np.ndarray | None = None,
 ) -> Path:
     """Write a cloud as a binary little-endian PLY; return its path.
 
@@ -23,18 +24,24 @@ def write_ply(
         points: (N, 3 + F) array or tensor; only the coordinates are kept.
         path: The file; its folder is made.
         colors: (N, 3) in [0, 1], or None.
+        labels: Integers (N,), or None.
 
     Raises:
         ValueError: If a coordinate is not finite, or shapes do not fit.
     """
-    import trimesh
+    from plyfile import PlyData, PlyElement
 
-    cloud = trimesh.PointCloud(to_points(points))
+    columns = dict(zip('xyz', to_points(points).T, strict=True))
     if colors is not None:
-        cloud.colors = np.round(255 * to_numpy(colors)).astype(np.uint8)
+        tints = np.round(255 * to_numpy(colors)).astype(np.uint8)
+        columns |= dict(zip(('red', 'green', 'blue'), tints.T, strict=True))
+    if labels is not None:
+        columns['label'] = labels.astype(np.int32)
+    kinds = [(name, column.dtype) for name, column in columns.items()]
+    rows = np.rec.fromarrays([*columns.values()], dtype=kinds)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    cloud.export(path)
+    PlyData([PlyElement.describe(rows, 'vertex')], byte_order='<').write(path)
     return path
 
 

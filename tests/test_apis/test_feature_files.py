@@ -193,9 +193,7 @@ def test_a_query_that_stands_otherwise_is_turned_or_warned_of(
     embedder, clouds, tmp_path, monkeypatch
 ):
     told = []
-    monkeypatch.setattr(
-        feature_files, 'print_log', lambda text, **_: told.append(text)
-    )
+    monkeypatch.setattr(feature_files, 'warn', told.append)
     # A cone, its tip along z; the folder has y up.
     rng = np.random.default_rng(0)
     height, angle = rng.random(500) ** 2, rng.random(500) * 2 * np.pi

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from mmdet3d_act.converters.conversion import write_checkpoint
-from mmdet3d_act.converters.extraction import extract_backbone
 from mmdet3d_act.models.backbones import PointTransformer
 from tests.test_models import toys
+from tests.test_tools.loading import load_tool
+
+extract_backbone = load_tool('model_converters.extraction').extract_backbone
 
 DATA = dict(up_axis='y', normalization='unit_sphere')
 

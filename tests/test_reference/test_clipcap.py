@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mmdet3d_act.models.teachers import ClipCapMapping
-from mmdet3d_act.models.teachers.clipcap import load_captioner
 from tests.test_reference import networks
 from tests.test_reference.harness import Reference, fixture_params, listed
+from tests.test_tools.loading import load_tool
 
 COVERS = ('caption_prefix', 'caption_model')
 
@@ -55,7 +55,9 @@ def test_captioning_model(reference: Reference, name: str) -> None:
         embed_dims=meta['gpt2']['n_embd'],
     )
     mapping.init_weights()
-    model = load_captioner(mapping, num_heads=meta['gpt2']['n_head'])
+    model = load_tool('captioner').load_captioner(
+        mapping, num_heads=meta['gpt2']['n_head']
+    )
     reference.assert_all(
         name,
         {

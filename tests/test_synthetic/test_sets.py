@@ -16,8 +16,9 @@ from mmdet3d_act.synthetic.room_scan import RoomScanOptions
 from mmdet3d_act.synthetic.room_set import RoomSet
 from mmdet3d_act.synthetic.shape_scan import ScanOptions
 from mmdet3d_act.synthetic.shape_set import ShapeSet
-from mmdet3d_act.synthetic.turned_room_set import TurnedRoomSet
+from tests.test_tools.loading import load_tool
 
+TurnedRoomSet = load_tool('dataset_converters.turned_room_set').TurnedRoomSet
 SHAPES = ShapeSet(
     num_pretrain=5,
     num_pretrain_test=2,

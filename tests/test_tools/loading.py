@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -14,19 +13,15 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 def load_tool(name: str) -> ModuleType:
-    """Import ``tools/<name>.py`` with the folder on the path meanwhile."""
+    """Import ``tools/<name>.py``; what it imports later is found, too."""
     sys.path.insert(0, str(TOOLS))
     try:
-        if name not in sys.stdlib_module_names:
-            return importlib.import_module(name)
-        # "test" is a package of Python's too.
-        path = TOOLS / f'{name}.py'
-        spec = importlib.util.spec_from_file_location(f'_tool_{name}', path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return importlib.import_module(name)
     finally:
+        # Last: "test" is a package of Python's too.
         sys.path.remove(str(TOOLS))
+        if str(TOOLS) not in sys.path:
+            sys.path.append(str(TOOLS))
 
 
 def run_script(folder: Path, *command: str) -> subprocess.CompletedProcess:

@@ -43,7 +43,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+FOLDER = Path(__file__).resolve().parent
+sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 if TYPE_CHECKING:
     from mmdet3d_act.synthetic.room_set import RoomSet
@@ -109,9 +110,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def to_set(args: argparse.Namespace) -> RoomSet:
     """Build the set of the command line's options."""
+    from turned_room_set import TurnedRoomSet
+
     from mmdet3d_act.synthetic.room_scan import RoomScanOptions
     from mmdet3d_act.synthetic.room_set import RoomSet
-    from mmdet3d_act.synthetic.turned_room_set import TurnedRoomSet
 
     width, height = args.image_size
     scan = RoomScanOptions(

@@ -18,10 +18,10 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
+FOLDER = Path(__file__).resolve().parent
+# Modules beside this one; the package of this checkout, also where another
+# one is installed.
+sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,13 +43,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def extract(args: argparse.Namespace) -> None:
     """Write the backbone, and say what it is."""
+    from extraction import extract_backbone
+
     import mmdet3d_act  # noqa: F401 (registers the networks)
     from mmdet3d_act.checkpoint import resolve_checkpoint
-    from mmdet3d_act.converters import (
-        config_text,
-        extract_backbone,
-        write_checkpoint,
-    )
+    from mmdet3d_act.converters import config_text, write_checkpoint
     from mmdet3d_act.engine.launch import UsageError
 
     source = resolve_checkpoint(args.checkpoint)

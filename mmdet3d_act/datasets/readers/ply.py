@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from mmengine.logging import print_log
 from plyfile import PlyData, PlyParseError
 
 from mmdet3d_act.datasets.readers.arrays import Columns, stack_fields
 from mmdet3d_act.datasets.readers.text import read_table
+from mmdet3d_act.text import inform
 
 _MAX_HEADER = 2**18
 # Bytes that some programs leave behind the last row.
@@ -58,11 +58,10 @@ def read_ply(path: str, is_mesh: bool = False) -> Columns:
         faces = sum(e.count for e in elements if e.name == 'face')
         if faces and not (is_mesh or _with_faces):
             _with_faces.append(path)
-            print_log(
+            inform(
                 f'{path}: its vertices are the points, its {faces} faces are '
                 'left out, and those of files like it; ply_faces=True of '
-                'LoadPointCloud samples them',
-                logger='current',
+                'LoadPointCloud samples them'
             )
         index = [element.name for element in elements].index('vertex')
         before, vertex = elements[:index], elements[index]

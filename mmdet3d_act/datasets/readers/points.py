@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from mmengine.logging import print_log
 from numpy.lib.format import open_memmap
 
 from mmdet3d_act.datasets.readers.arrays import Columns, read_npy, read_npz
@@ -18,6 +17,7 @@ from mmdet3d_act.datasets.readers.mesh import MESH_KINDS, read_mesh
 from mmdet3d_act.datasets.readers.pcd import read_pcd, read_pcd_header
 from mmdet3d_act.datasets.readers.ply import read_ply, read_ply_header
 from mmdet3d_act.datasets.readers.text import read_text
+from mmdet3d_act.text import inform
 
 TEXT_FILE_SUFFIXES = ('.txt', '.xyz', '.pts', '.csv')
 MESH_FILE_SUFFIXES = tuple(MESH_KINDS)
@@ -183,11 +183,10 @@ def check_cloud(points: np.ndarray, path: str, use_dim: int = 3) -> PointCloud:
         points[:, :3] -= offset
         if not _shifted:
             _shifted.append(path)
-            print_log(
+            inform(
                 f'{path}: its coordinates are too far from the origin for '
                 f'float32 and were shifted by minus {tuple(offset.tolist())}; '
-                "files like it are shifted likewise, see 'offset'",
-                logger='current',
+                "files like it are shifted likewise, see 'offset'"
             )
     with np.errstate(over='ignore'):
         points = np.ascontiguousarray(points, dtype=np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmdet3d_act.datasets.readers.columns import turn_rows
 from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
 from mmdet3d_act.datasets.readers.pickles import read_arrays_pickle
 from mmdet3d_act.datasets.readers.points import check_cloud, check_labels
@@ -120,6 +121,37 @@ def find_origin(points: np.ndarray, up_axis: str) -> np.ndarray:
     origin = ((coords.min(0) + coords.max(0)) / 2).astype(np.float32)
     up = 'xyz'.index(up_axis)
     origin[up] = np.percentile(coords[:, up], _FLOOR)
+    return origin
+
+
+def place_scan(
+    rows: np.ndarray,
+    names: Sequence[str],
+    order: Sequence[int],
+    *,
+    scale: float,
+    up_axis: str,
+    to_origin: bool = True,
+) -> np.ndarray:
+    """Turn, scale and move a scan to where a model has scenes, in place.
+
+    Args:
+        rows: (N, 3 + C), float32, coordinates first; normals turn with them.
+        names: Of the C columns; none where unknown.
+        order: Of the axes: column i becomes what column order[i] was.
+        scale: What coordinates are multiplied with.
+        up_axis: Of the turned scan.
+        to_origin: Whether the middle of its floor becomes 0.
+
+    Returns:
+        Where the turned and scaled scan has what is 0 now, (3,), float32.
+    """
+    turn_rows(rows, names, order)
+    rows[:, :3] *= scale
+    origin = np.zeros(3, np.float32)
+    if to_origin:
+        origin = find_origin(rows, up_axis)
+    rows[:, :3] -= origin
     return origin
 
 

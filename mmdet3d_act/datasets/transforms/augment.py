@@ -16,10 +16,10 @@ import torch
 from mmcv.transforms import BaseTransform
 from torch import Tensor, nn
 
-from mmdet3d_act.datasets.base import check_least
 from mmdet3d_act.datasets.readers.columns import width_of
 from mmdet3d_act.datasets.transforms.sampling import take_points
 from mmdet3d_act.registry import TRANSFORMS
+from mmdet3d_act.text import check_least
 
 _AXES = {'x': (1.0, 0.0, 0.0), 'y': (0.0, 1.0, 0.0), 'z': (0.0, 0.0, 1.0)}
 

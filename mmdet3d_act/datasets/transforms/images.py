@@ -7,7 +7,6 @@ import torch
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
-from mmdet3d_act.datasets.base import check_choice, check_least
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.readers.frames import (
     depth_and_pose,
@@ -26,6 +25,7 @@ from mmdet3d_act.datasets.readers.projection import (
     transform,
 )
 from mmdet3d_act.registry import TRANSFORMS
+from mmdet3d_act.text import check_choice, check_least
 
 # Up axis of the clouds, by the coordinates.
 COORDINATES = dict(camera='y', world='z')

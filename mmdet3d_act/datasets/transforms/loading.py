@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from mmdet3d_act.datasets.base import check_choice, check_least, log_once
 from mmdet3d_act.datasets.readers import (
     BadSampleError,
     PointCloud,
@@ -25,11 +24,12 @@ from mmdet3d_act.datasets.readers.columns import (
 )
 from mmdet3d_act.datasets.readers.rooms import Room, open_room
 from mmdet3d_act.datasets.readers.scenes import (
-    find_origin,
+    place_scan,
     read_scene_mask,
     read_scene_points,
 )
 from mmdet3d_act.registry import TRANSFORMS, depth_boxes
+from mmdet3d_act.text import check_choice, check_least, log_once
 from mmdet3d_act.visualization.arrays import turned
 
 if TYPE_CHECKING:
@@ -243,12 +243,12 @@ class LoadFolderScene(LoadPointCloud):
             7) and ``gt_labels_3d`` (M,), int64.
         """
         rows, offset, names = self.read(results)
-        order = turned(results['scan_axis'], 'z')
-        scale = results['scale']
-        coords = rows[:, order] * np.float32(scale)
-        origin = find_origin(coords, 'z')
         if results.get('label_values') is not None:
             self._add_labels(results, rows, names)
+        order = turned(results['scan_axis'], 'z')
+        scale = results['scale']
+        coords = rows[:, :3].copy()
+        origin = place_scan(coords, (), order, scale=scale, up_axis='z')
         if 'boxes' in results:
             boxes = np.array(results['boxes'], np.float64).reshape(-1, 7)
             boxes[:, :3] = (boxes[:, :3] - offset)[:, order] * scale - origin
@@ -258,7 +258,7 @@ class LoadFolderScene(LoadPointCloud):
                 turned=results['turned_boxes'],
             )
             results['gt_labels_3d'] = np.array(results['box_labels'], np.int64)
-        results['points'] = _to_points(coords - origin)
+        results['points'] = _to_points(coords)
         return results
 
     def _add_labels(

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from mmdet3d_act.datasets.base import check_choice, check_least
 from mmdet3d_act.datasets.readers import BadSampleError
 from mmdet3d_act.datasets.seeding import fixed_generator
 from mmdet3d_act.ops import farthest_point_sample, group_points
 from mmdet3d_act.registry import TRANSFORMS
+from mmdet3d_act.text import check_choice, check_least
 
 METHODS = ('random', 'fps')
 TOO_FEW = ('error', 'repeat', 'keep')

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import nn
 
@@ -22,6 +20,7 @@ from mmdet3d_act.models.backbones.pretrained import (
     checkpoint_settings,
 )
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import warn
 
 COMPARED_META = ('up_axis', 'normalization')
 
@@ -57,7 +56,7 @@ class CheckpointFitHook(Hook):
             logger = runner.logger
             logger.info(f'{text}; a student of scenes would fit better')
             return
-        _warn(f'{text}; rotate or normalise the clouds alike for full benefit')
+        warn(f'{text}; rotate or normalise the clouds alike for full benefit')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the settings of the backbone."""
@@ -92,7 +91,7 @@ class CheckpointFitHook(Hook):
                 'pretrained backbone is given as model.backbone.init_cfg='
                 "dict(type='Pretrained', checkpoint=...), not as load_from"
             )
-        _warn(text + match.report())
+        warn(text + match.report())
 
     @staticmethod
     def _compare_length(runner: Runner, checkpoint: dict, source: str) -> None:
@@ -102,7 +101,7 @@ class CheckpointFitHook(Hook):
             return
         done = checkpoint['meta']['epoch']
         if done >= loop.max_epochs:
-            _warn(
+            warn(
                 f'{source} is already at epoch {done} of {loop.max_epochs}, '
                 'nothing to train; a larger train_cfg.max_epochs goes on'
             )
@@ -120,7 +119,7 @@ class CheckpointFitHook(Hook):
             if key in ours and theirs[key] != ours[key]
         ]
         if other:
-            _warn(
+            warn(
                 f'{source} was trained with other settings of the backbone: '
                 f'{", ".join(other)}; the shapes agree but the outputs would '
                 'not'
@@ -135,7 +134,3 @@ def backbone_of(runner: Runner) -> nn.Module | None:
     """
     model = unwrapped(runner.model)
     return getattr(model, 'student', getattr(model, 'backbone', None))
-
-
-def _warn(text: str) -> None:
-    print_log(text, logger='current', level=logging.WARNING)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from itertools import zip_longest
 
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import shortened, warn
 
 HEADS = ('head', 'decode_head', 'bbox_head')
-_SHOWN = 5
 
 
 def require_trained_classes(
@@ -103,24 +101,20 @@ class ClassCheckHook(Hook):
             require_trained_classes(self.trained, names, name)
             text = (
                 f'the head has {outputs[0]} classes (num_classes), the {name} '
-                f'data {len(names)}: {_some(names)}'
+                f'data {len(names)}: {shortened(names)}'
             )
             if outputs[0] < len(names):
                 raise UsageError(
                     f'{text}; set the num_classes of the head to {len(names)}'
                 )
             if outputs[0] > len(names):
-                print_log(text, logger='current', level=logging.WARNING)
+                warn(text)
         if len(set(classes.values())) > 1:
             shown = '; '.join(
-                f'{name}: {_some(names)}' for name, names in classes.items()
+                f'{name}: {shortened(names)}'
+                for name, names in classes.items()
             )
             raise UsageError(
                 'a label means another class in the training than in the '
                 f'validation data ({shown}); give both the same classes'
             )
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = ', ...' if len(names) > _SHOWN else ''
-    return ', '.join(names[:_SHOWN]) + more

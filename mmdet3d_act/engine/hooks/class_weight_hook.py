@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import inform
 
 
 @HOOKS.register_module()
@@ -47,4 +47,4 @@ class ClassWeightHook(Hook):
         weights = known[0].class_weights()
         unwrapped(runner.model).decode_head.set_class_weight(weights)
         shown = ', '.join(f'{weight:.3f}' for weight in weights)
-        print_log(f'class weights of the loss: {shown}', 'current')
+        inform(f'class weights of the loss: {shown}')

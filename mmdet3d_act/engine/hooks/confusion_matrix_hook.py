@@ -7,10 +7,10 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import inform
 
 NAME = 'confusion_matrix'
 
@@ -57,7 +57,4 @@ class ConfusionMatrixHook(Hook):
             path = Path(runner.work_dir) / f'{NAME}_{part}'
             write_confusion(counts, metric.classes, f'{path}.csv')
             draw_confusion(counts, metric.classes, f'{path}.png')
-            print_log(
-                f'confusion matrix: {path}.png, {path.name}.csv',
-                logger='current',
-            )
+            inform(f'confusion matrix: {path}.png, {path.name}.csv')

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.failures import NonFiniteError
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import check_least
 
 
 @HOOKS.register_module()
@@ -36,8 +37,7 @@ class FiniteCheckHook(Hook):
     """
 
     def __init__(self, max_skipped: int = 0) -> None:
-        if max_skipped < 0:
-            raise ValueError(f'max_skipped must be >= 0, got {max_skipped}')
+        check_least('max_skipped', max_skipped, 0)
         self.max_skipped = max_skipped
         self.num_skipped = 0
 

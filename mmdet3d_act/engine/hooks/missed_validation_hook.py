@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import inform
 
 NOTE = 'last_validation.json'
 
@@ -40,10 +40,9 @@ class MissedValidationHook(Hook):
         done = [self._is_done(runner)]
         broadcast_object_list(done)
         if not done[0]:
-            print_log(
+            inform(
                 f'the validation after iteration {runner.iter} was not '
-                'finished: it is done first',
-                logger='current',
+                'finished: it is done first'
             )
             runner.val_loop.run()
 

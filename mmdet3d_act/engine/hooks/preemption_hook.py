@@ -23,12 +23,12 @@ from mmengine.dist import (
 )
 from mmengine.fileio import get_file_backend
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import distributed as torch_dist
 
 from mmdet3d_act.checkpoint import LAST_CHECKPOINT, PREEMPTED
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import inform
 
 _DONE = 'num_done_of_epoch'
 # Seconds of a validation that a signal may wait for.
@@ -254,10 +254,9 @@ class PreemptionHook(Hook):
 
     @staticmethod
     def _tell(num_iters: int) -> None:
-        print_log(
+        inform(
             f'asked to end (SIGTERM): saved after iteration {num_iters}; the '
-            'same command with --resume goes on from it',
-            logger='current',
+            'same command with --resume goes on from it'
         )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.hooks.iteration_seed_hook import seed_everything
 from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import inform
 
 _TARGET_STREAM = 3
 
@@ -44,10 +44,9 @@ class PrepareTargetsHook(Hook):
             return
         loader = Runner.build_dataloader(self.dataloader, seed=runner.seed)
         fit_to_stores(model, [loader.dataset])
-        print_log(
+        inform(
             f'computing the targets of {len(loader.dataset)} clouds once '
-            'before the training',
-            logger='current',
+            'before the training'
         )
         seed_everything(runner.seed, 0, 0, stream=_TARGET_STREAM)
         model.prepare(loader)

@@ -8,14 +8,14 @@ import numpy as np
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 from torch import nn
 
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.registry import HOOKS
-from mmdet3d_act.visualization.browsing import sample_name, spread_indices
+from mmdet3d_act.text import inform
+from mmdet3d_act.visualization.samples import sample_name, spread_indices
 
 FOLDER = 'reconstructions'
 # Width and height of one cloud's picture.
@@ -125,4 +125,4 @@ class ReconstructionHook(Hook):
             # It would only store the same file once more.
             if not isinstance(backend, LocalVisBackend):
                 backend.add_image('reconstruction', picture, epoch)
-        print_log(f'reconstructions drawn: {path}', logger='current')
+        inform(f'reconstructions drawn: {path}')

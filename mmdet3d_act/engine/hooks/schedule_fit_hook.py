@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.optim import ReduceOnPlateauParamScheduler, _ParamScheduler
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import warn
 
 # What a scheduler counts; the rest of its state are its settings.
 PROGRESS = {'last_step', '_global_step', '_last_value', 'base_values'}
@@ -52,11 +50,9 @@ class ScheduleFitHook(Hook):
         if isinstance(loop, EpochBasedTrainLoop):
             steps = checkpoint['meta']['epoch'] * len(loop.dataloader)
             checkpoint['meta']['iter'] = steps
-        print_log(
+        warn(
             'the length of the training or of its epochs is not that of the '
-            'checkpoint: its schedule is fitted to the present one',
-            logger='current',
-            level=logging.WARNING,
+            'checkpoint: its schedule is fitted to the present one'
         )
 
     def before_train(self, runner: Runner) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -22,6 +20,7 @@ from mmdet3d_act.models.target_generators import (
 )
 from mmdet3d_act.models.target_generators.stored_target import TOOL
 from mmdet3d_act.registry import HOOKS
+from mmdet3d_act.text import warn
 
 
 @HOOKS.register_module()
@@ -94,7 +93,7 @@ def _fit(dataset: Any, store: TargetStore) -> None:  # noqa: ANN401
     known = store.identity.get('data')
     if known and os.path.relpath(dataset.data_root, stores) not in known:
         there = [os.path.normpath(stores / place) for place in known]
-        _warn(
+        warn(
             f'the targets in {store.folder} were computed of {there}, the '
             f'data set {name} reads {dataset.data_root}: pairs of the same '
             'name are taken for the same. Where they are not, run '
@@ -112,9 +111,5 @@ def _fit(dataset: Any, store: TargetStore) -> None:  # noqa: ANN401
             f'{told}; mend the images and run `{TOOL}` again, or set '
             "on_error='skip' in the data set's config to go on without them"
         )
-    _warn(f'{told}; they are left out')
+    warn(f'{told}; they are left out')
     dataset.leave_out_pairs(unreadable)
-
-
-def _warn(text: str) -> None:
-    print_log(text, logger='current', level=logging.WARNING)

@@ -34,6 +34,7 @@ from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.models.teachers import TokenTeacher
 from mmdet3d_act.ops import check_positive
 from mmdet3d_act.registry import MODELS, build_module
+from mmdet3d_act.text import check_least
 
 
 @MODELS.register_module()
@@ -104,8 +105,8 @@ class DiscreteVAE(PointModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if chunk_size is not None and chunk_size < 1:
-            raise ValueError(f'chunk_size must be >= 1, got {chunk_size}')
+        if chunk_size is not None:
+            check_least('chunk_size', chunk_size, 1)
         check_positive(logit_scale, 'logit_scale')
         super().__init__(data_preprocessor, init_cfg)
         self.num_groups = num_groups

@@ -7,11 +7,9 @@ settings travel with the checkpoint and are compared on loading.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmdet3d_act.checkpoint import (
@@ -24,6 +22,7 @@ from mmdet3d_act.checkpoint import (
     weights_of,
 )
 from mmdet3d_act.models.layers.lora import merge_lora, without_lora
+from mmdet3d_act.text import inform, warn
 
 PREFIXES = (
     '',
@@ -104,17 +103,13 @@ def load_backbone(
         )
     compare_settings(settings, module, source)
     if match.missing:
-        print_log(
+        warn(
             f'{source} was trained without {", ".join(match.missing)}; they '
             'stay as initialised, as in the published transfer of such '
-            'networks, and have to be trained',
-            logger='current',
-            level=logging.WARNING,
+            'networks, and have to be trained'
         )
-    print_log(
-        f'{type(module).__name__}: {match.filled} tensors loaded from '
-        f'{source}',
-        logger='current',
+    inform(
+        f'{type(module).__name__}: {match.filled} tensors loaded from {source}'
     )
     return dict((loaded.get('meta') or {}).get('dataset_meta') or {})
 
@@ -249,8 +244,4 @@ def compare_settings(
                 f'{text}; the shapes agree but the features would not: set '
                 f'{key} to that of the checkpoint'
             )
-        print_log(
-            f'{text}; it embeds patches of another size less well',
-            logger='current',
-            level=logging.WARNING,
-        )
+        warn(f'{text}; it embeds patches of another size less well')

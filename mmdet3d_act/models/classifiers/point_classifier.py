@@ -12,6 +12,7 @@ from mmdet3d_act.models.layers.lora import add_lora
 from mmdet3d_act.models.necks import SideTuning
 from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module
+from mmdet3d_act.text import check_choice
 
 TRANSFERS = ('full', 'linear', 'mlp3', 'bitfit', 'side', 'lora')
 CLASS_TOKEN = ('cls_token', 'cls_pos')
@@ -92,10 +93,7 @@ class PointClassifier(PointModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        if transfer not in TRANSFERS:
-            raise ValueError(
-                f'transfer must be one of {TRANSFERS}, got {transfer!r}'
-            )
+        check_choice('transfer', transfer, TRANSFERS)
         self.backbone = build_module(backbone)
         self.transfer = transfer
         self.strict_freezing = strict_freezing

@@ -16,6 +16,7 @@ from mmdet3d_act.models.distillers.objective import Objective
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module
+from mmdet3d_act.text import check_choice
 
 MASK_TOKEN_PLACES = ('decoder', 'input')
 PREDICTIONS = ('features', 'targets', 'vectors', 'losses')
@@ -63,11 +64,7 @@ class Distiller(PointModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        if mask_tokens not in MASK_TOKEN_PLACES:
-            raise ValueError(
-                f'mask_tokens must be one of {MASK_TOKEN_PLACES}, got '
-                f'{mask_tokens!r}'
-            )
+        check_choice('mask_tokens', mask_tokens, MASK_TOKEN_PLACES)
         if not set(predicts) <= set(PREDICTIONS):
             raise ValueError(
                 f'predicts must be some of {PREDICTIONS}, got {predicts!r}'

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmdet3d_act.ops import require
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act.text import check_least
 
 HIDDEN_DIMS = (256, 256)
 
@@ -54,10 +55,7 @@ class ClassificationHead(BaseModule):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        if num_classes < 2:
-            raise ValueError(
-                f'num_classes must be at least 2, got {num_classes}'
-            )
+        check_least('num_classes', num_classes, 2)
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.hidden_dims = tuple(hidden_dims)

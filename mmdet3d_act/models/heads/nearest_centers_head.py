@@ -6,6 +6,7 @@ Letters: B batch, N points, G patches, C channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -56,9 +57,7 @@ class NearestCentersHead(PointDecodeHead):
         with_coordinates: Whether a point's offsets from its three centres, 9
             numbers, stand beside their features.
         dropout_ratio: Of the dropout before the logits.
-        class_weight: See :class:`PointDecodeHead`.
-        ignore_index: Label of points that do not count.
-        init_cfg: Initialisation config.
+        **options: See :class:`PointDecodeHead`.
 
     Raises:
         ValueError: If there are not two ``channels``, or not as many weights
@@ -73,17 +72,9 @@ class NearestCentersHead(PointDecodeHead):
         channels: Sequence[int] = (512, 256),
         with_coordinates: bool = False,
         dropout_ratio: float = 0.5,
-        class_weight: Sequence[float] | None = None,
-        ignore_index: int = 255,
-        init_cfg: dict | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            num_classes,
-            in_channels,
-            class_weight=class_weight,
-            ignore_index=ignore_index,
-            init_cfg=init_cfg,
-        )
+        super().__init__(num_classes, in_channels, **options)
         if len(channels) != 2:
             raise ValueError(
                 'channels must be the widths of the two blocks before the '

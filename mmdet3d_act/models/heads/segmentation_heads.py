@@ -50,10 +50,7 @@ class SemanticSegHead(PointDecodeHead):
         propagation_channels: Widths of the layers after the interpolation.
         channels: Widths of the two layers before the logits.
         dropout_ratio: Of the dropout between them.
-        class_weight: Weight of every class in the loss, equal by default;
-            see :class:`~mmdet3d_act.engine.hooks.ClassWeightHook`.
-        ignore_index: Label of points that do not count.
-        init_cfg: Initialisation config.
+        **options: See :class:`PointDecodeHead`.
 
     Raises:
         ValueError: If there are not as many weights as classes, or not two
@@ -68,17 +65,9 @@ class SemanticSegHead(PointDecodeHead):
         propagation_channels: Sequence[int] = (1536, 1024),
         channels: Sequence[int] = (512, 256),
         dropout_ratio: float = 0.5,
-        class_weight: Sequence[float] | None = None,
-        ignore_index: int = 255,
-        init_cfg: dict | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            num_classes,
-            in_channels,
-            class_weight=class_weight,
-            ignore_index=ignore_index,
-            init_cfg=init_cfg,
-        )
+        super().__init__(num_classes, in_channels, **options)
         if len(channels) != 2:
             raise ValueError(
                 'channels must be the widths of the two layers before the '

@@ -12,6 +12,7 @@ from mmdet3d_act.models.layers.transformer import (
     DropPath,
     FeedForward,
     attend,
+    check_heads,
 )
 
 
@@ -31,11 +32,7 @@ class CrossAttention(nn.Module):
         self, embed_dims: int, num_heads: int, *, qkv_bias: bool = False
     ) -> None:
         super().__init__()
-        if embed_dims % num_heads:
-            raise ValueError(
-                f'embed_dims must be a multiple of num_heads, got '
-                f'{embed_dims} and {num_heads}; change one of them'
-            )
+        check_heads(embed_dims, num_heads)
         self.num_heads = num_heads
         self.query = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
         self.key_value = nn.Linear(embed_dims, 2 * embed_dims, bias=qkv_bias)

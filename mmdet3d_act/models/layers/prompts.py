@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmdet3d_act.text import check_choice
+
 PROMPT_MODES = ('deep', 'shallow', 'none')
 # Attention grows with their square.
 _MAX_PROMPTS = 4096
@@ -55,10 +57,7 @@ class Prompts(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if mode not in PROMPT_MODES:
-            raise ValueError(
-                f'prompt mode must be one of {PROMPT_MODES}, got {mode!r}'
-            )
+        check_choice('prompt mode', mode, PROMPT_MODES)
         if mode != 'none' and not 1 <= num_prompts <= _MAX_PROMPTS:
             raise ValueError(
                 f'prompt mode {mode!r} needs num_prompts from 1 to '

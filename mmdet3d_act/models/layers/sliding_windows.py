@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from mmdet3d_act.text import check_choice, check_least
+
 FUSIONS = ('votes', 'logits')
 # More columns of windows are days of work: the unit is another.
 MOST_COLUMNS = 100_000
@@ -67,8 +69,7 @@ class SlidingWindows:
             ('batch_size', batch_size),
             ('num_votes', num_votes),
         ):
-            if count < 1:
-                raise ValueError(f'{name} must be at least 1, got {count}')
+            check_least(name, count, 1)
         if block_size is not None and block_size <= 0:
             raise ValueError(
                 'block_size must be > 0, or None for the whole scene, got '
@@ -79,10 +80,7 @@ class SlidingWindows:
                 'sample_rate must be above 0 and at most 1, or points between '
                 f'the windows are never seen; got {sample_rate}'
             )
-        if fusion not in FUSIONS:
-            raise ValueError(
-                f'fusion must be one of {FUSIONS}, got {fusion!r}'
-            )
+        check_choice('fusion', fusion, FUSIONS)
         self.num_points = num_points
         self.block_size = block_size
         self.sample_rate = sample_rate

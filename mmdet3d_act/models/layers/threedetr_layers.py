@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet3d_act.models.layers.transformer import attend
+from mmdet3d_act.models.layers.transformer import attend, check_heads
+from mmdet3d_act.text import check_least
 
 
 class QueryAttention(nn.Module):
@@ -26,11 +27,7 @@ class QueryAttention(nn.Module):
         self, embed_dims: int, num_heads: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        if embed_dims % num_heads:
-            raise ValueError(
-                f'embed_dims must be a multiple of num_heads, got '
-                f'{embed_dims} and {num_heads}; change one of them'
-            )
+        check_heads(embed_dims, num_heads)
         self.num_heads = num_heads
         self.dropout = dropout
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
@@ -199,10 +196,7 @@ class ThreeDETRDecoder(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(
-                f'num_layers must be at least 1, got {num_layers}'
-            )
+        check_least('num_layers', num_layers, 1)
         self.layers = nn.ModuleList(
             ThreeDETRDecoderLayer(
                 embed_dims, num_heads, feedforward_dims, dropout

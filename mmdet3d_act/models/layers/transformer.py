@@ -12,6 +12,8 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
+from mmdet3d_act.text import check_choice, check_least
+
 POSITION_MODES = ('before', 'after')
 RESIDUAL_MODES = ('input', 'normed')
 # Up to this length the attention weights of a batch are small.
@@ -43,6 +45,15 @@ class DropPath(nn.Module):
         keep = 1.0 - self.drop_prob
         shape = (x.shape[0],) + (1,) * (x.ndim - 1)
         return x * x.new_empty(shape).bernoulli_(keep).div_(keep)
+
+
+def check_heads(embed_dims: int, num_heads: int) -> None:
+    """Refuse heads that do not divide the width."""
+    if embed_dims % num_heads:
+        raise ValueError(
+            f'embed_dims must be a multiple of num_heads, got {embed_dims} '
+            f'and {num_heads}; change one of them'
+        )
 
 
 def init_linears(module: nn.Module) -> None:
@@ -114,11 +125,7 @@ class Attention(nn.Module):
         self, embed_dims: int, num_heads: int, *, qkv_bias: bool = False
     ) -> None:
         super().__init__()
-        if embed_dims % num_heads:
-            raise ValueError(
-                f'embed_dims must be a multiple of num_heads, got '
-                f'{embed_dims} and {num_heads}; change one of them'
-            )
+        check_heads(embed_dims, num_heads)
         self.num_heads = num_heads
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
         self.proj = nn.Linear(embed_dims, embed_dims)
@@ -178,10 +185,7 @@ class TransformerBlock(nn.Module):
         residual: str = 'input',
     ) -> None:
         super().__init__()
-        if residual not in RESIDUAL_MODES:
-            raise ValueError(
-                f'residual must be one of {RESIDUAL_MODES}, got {residual!r}'
-            )
+        check_choice('residual', residual, RESIDUAL_MODES)
         self.residual = residual
         self.norm1 = nn.LayerNorm(embed_dims)
         self.attn = Attention(embed_dims, num_heads, qkv_bias=qkv_bias)
@@ -231,14 +235,8 @@ class TransformerEncoder(nn.ModuleList):
         residual: str = 'input',
         with_cp: bool = False,
     ) -> None:
-        if position not in POSITION_MODES:
-            raise ValueError(
-                f'position must be one of {POSITION_MODES}, got {position!r}'
-            )
-        if num_layers < 1:
-            raise ValueError(
-                f'num_layers must be at least 1, got {num_layers}'
-            )
+        check_choice('position', position, POSITION_MODES)
+        check_least('num_layers', num_layers, 1)
         # On the CPU also where modules are built on the meta device.
         rates = torch.linspace(0, drop_path_rate, num_layers, device='cpu')
         super().__init__(

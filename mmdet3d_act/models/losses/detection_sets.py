@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmdet3d_act.ops import giou3d, require
+from mmdet3d_act.text import check_choice
 
 ROTATIONS = ('exact', 'released')
 
@@ -122,10 +123,7 @@ def giou_rotation(
     Raises:
         ValueError: If ``rotation`` is neither.
     """
-    if rotation not in ROTATIONS:
-        raise ValueError(
-            f'rotation must be one of {ROTATIONS}, got {rotation!r}'
-        )
+    check_choice('rotation', rotation, ROTATIONS)
     if decoded['angle_logits'].shape[-1] == 1:
         return 'none'
     if rotation == 'exact':

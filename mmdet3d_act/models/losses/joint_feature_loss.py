@@ -22,6 +22,7 @@ from mmdet3d_act.models.losses.feature_loss import (
     mean_direction,
 )
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act.text import check_choice
 
 SCOPES = ('batch', 'cloud')
 # Lengths and variances below it count as this: features without any
@@ -166,8 +167,7 @@ class _JointFeatureLoss(FeatureLoss):
         gather: bool = False,
     ) -> None:
         super().__init__(loss_weight)
-        if scope not in SCOPES:
-            raise ValueError(f'scope must be one of {SCOPES}, got {scope!r}')
+        check_choice('scope', scope, SCOPES)
         if gather and scope == 'cloud':
             raise ValueError(
                 'gather=True joins the batches of all processes, but '

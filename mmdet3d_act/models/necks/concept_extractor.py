@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.layers import CrossAttentionBlock, PointPatches
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act.text import check_least
 
 
 @MODELS.register_module()
@@ -68,12 +69,8 @@ class ConceptExtractor(BaseModule):
         self_attention: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ('num_concepts', num_concepts),
-            ('num_layers', num_layers),
-        ):
-            if value < 1:
-                raise ValueError(f'{name} must be at least 1, got {value}')
+        check_least('num_concepts', num_concepts, 1)
+        check_least('num_layers', num_layers, 1)
         self.num_layers = num_layers
         # Of the size of what the norms make of them.
         self.concept_tokens = nn.Parameter(

@@ -19,6 +19,7 @@ from mmdet3d_act.models.layers import (
 )
 from mmdet3d_act.ops import gather_points
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act.text import check_choice
 
 MASK_TOKEN_PLACES = ('decoder', 'input', 'encoded')
 
@@ -91,11 +92,7 @@ class MaskDecoder(BaseModule):
 
     @staticmethod
     def _check_places(mask_tokens: str, shallow_index: int | None) -> None:
-        if mask_tokens not in MASK_TOKEN_PLACES:
-            raise ValueError(
-                f'mask_tokens must be one of {MASK_TOKEN_PLACES}, got '
-                f'{mask_tokens!r}'
-            )
+        check_choice('mask_tokens', mask_tokens, MASK_TOKEN_PLACES)
         if mask_tokens != 'decoder' and shallow_index is not None:
             raise ValueError(
                 'the shallow branch reads visible patches only, which '

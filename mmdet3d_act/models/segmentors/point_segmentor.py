@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmdet3d_act.models.layers import SlidingWindows
 from mmdet3d_act.models.point_model import PointModel
 from mmdet3d_act.registry import MODELS, build_module, point_data
+from mmdet3d_act.text import check_choice
 
 MODES = ('whole', 'slide')
 PATCH_KEYS = ('center_indices', 'neighbor_indices')
@@ -161,8 +162,7 @@ class PointSegmentor(PointModel):
 def _windows(test_cfg: dict | None) -> SlidingWindows | None:
     options = dict(test_cfg or {})
     mode = options.pop('mode', 'whole')
-    if mode not in MODES:
-        raise ValueError(f'test_cfg.mode must be one of {MODES}, got {mode!r}')
+    check_choice('test_cfg.mode', mode, MODES)
     if options.pop('use_normalized_coord', False):
         raise ValueError(
             'test_cfg.use_normalized_coord must be False, got True: the '

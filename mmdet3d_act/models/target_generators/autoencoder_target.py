@@ -7,7 +7,6 @@ from abc import abstractmethod
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from mmdet3d_act.checkpoint import (
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.models.layers.frozen import FrozenModule
 from mmdet3d_act.registry import MODELS, build_module
+from mmdet3d_act.text import inform
 
 STAGE1_CONFIG = 'configs/act/act_dvae_shapenet.py'
 # Where a converted stage II keeps the codebook of its autoencoder.
@@ -120,7 +120,7 @@ class _FrozenAutoencoder(BaseModule):
             remedy=f'give the autoencoder that it was trained as, or {remedy}',
         )
         self.autoencoder.set_source(osp.basename(path))
-        print_log(f'autoencoder loaded from {path}', logger='current')
+        inform(f'autoencoder loaded from {path}')
 
     @torch.no_grad()
     def forward(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -30,6 +28,7 @@ from mmdet3d_act.models.target_generators.image_target import (
 )
 from mmdet3d_act.models.teachers import FrozenTeacher
 from mmdet3d_act.registry import MODELS, build_module
+from mmdet3d_act.text import inform, warn
 
 FORMAT = 2
 INDEX, TARGETS, DONE = 'index.json', 'targets.npy', 'done.npy'
@@ -307,10 +306,7 @@ class StoredTarget(BaseModule):
                 'one'
             )
         self._open = found[0]
-        print_log(
-            f'targets of {len(self._open)} images from {self._open.folder}',
-            logger='current',
-        )
+        inform(f'targets of {len(self._open)} images from {self._open.folder}')
 
     @property
     def target_store(self) -> TargetStore:
@@ -355,12 +351,10 @@ class StoredTarget(BaseModule):
         ]
         missing = [problem for problem in problems if problem is not None]
         if missing:
-            print_log(
+            warn(
                 'the weights of the teacher are not on this machine, so that '
                 'only its settings were compared with those of the store '
-                f'({missing[0]})',
-                logger='current',
-                level=logging.WARNING,
+                f'({missing[0]})'
             )
             return {}
         teacher.init_weights()

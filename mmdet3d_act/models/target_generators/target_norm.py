@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmdet3d_act.ops import require
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act.text import check_choice
 
 TARGET_NORMS = ('raw', 'center', 'standardize', 'whiten')
 
@@ -50,10 +51,7 @@ class TargetNorm(BaseModule):
         eps: float = 1e-3,
     ) -> None:
         super().__init__()
-        if mode not in TARGET_NORMS:
-            raise ValueError(
-                f'mode must be one of {TARGET_NORMS}, got {mode!r}'
-            )
+        check_choice('mode', mode, TARGET_NORMS)
         if mode != 'raw' and num_channels is None:
             raise ValueError(
                 f'mode={mode!r} needs num_channels, the width of the target'

@@ -14,6 +14,7 @@ from torch import Tensor
 from mmdet3d_act.models.losses import upright_boxes
 from mmdet3d_act.ops import box_hulls, count_points_in_boxes
 from mmdet3d_act.registry import TASK_UTILS, depth_boxes
+from mmdet3d_act.text import check_choice, check_least
 
 SUPPRESSIONS = ('per_class', 'class_agnostic', 'birds_eye', 'none')
 SCORINGS = ('every_class', 'best_class', 'objectness')
@@ -70,12 +71,8 @@ class DetectionPostProcessing:
             ('scoring', scoring, SCORINGS),
             ('overlap_of', overlap_of, ('union', 'own')),
         ):
-            if value not in known:
-                raise ValueError(
-                    f'{name} must be one of {known}, got {value!r}'
-                )
-        if min_points < 0:
-            raise ValueError(f'min_points must be >= 0, got {min_points}')
+            check_choice(name, value, known)
+        check_least('min_points', min_points, 0)
         for name, share in (
             ('overlap_threshold', overlap_threshold),
             ('score_threshold', score_threshold),

@@ -16,6 +16,7 @@ from mmdet3d_act.models.losses import (
     pair_giou,
 )
 from mmdet3d_act.registry import TASK_UTILS
+from mmdet3d_act.text import check_least
 
 
 @TASK_UTILS.register_module()
@@ -59,10 +60,7 @@ class HungarianSetAssigner:
         queries_per_box: int = 1,
         rotation: str = 'exact',
     ) -> None:
-        if queries_per_box < 1:
-            raise ValueError(
-                f'queries_per_box must be at least 1, got {queries_per_box}'
-            )
+        check_least('queries_per_box', queries_per_box, 1)
         self.cls_cost = cls_cost
         self.giou_cost = giou_cost
         self.center_cost = center_cost

@@ -26,6 +26,7 @@ from mmdet3d_act.models.teachers.prompted_blocks import (
     library_block,
     prompted_block,
 )
+from mmdet3d_act.text import check_choice
 
 POSITIONS = ('every_block', 'once')
 
@@ -155,10 +156,7 @@ class TokenTeacher(PretrainedTeacher):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(source, weights, init_cfg)
-        if position not in POSITIONS:
-            raise ValueError(
-                f'position must be one of {POSITIONS}, got {position!r}'
-            )
+        check_choice('position', position, POSITIONS)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.embed_dims = embed_dims = encoder.embed_dims

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 import difflib
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmdet3d_act.checkpoint import fill_module, under_prefix
@@ -34,6 +32,7 @@ from mmdet3d_act.models.teachers.timm_teacher import (
     try_blocks,
 )
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act.text import warn
 
 LIBRARY = ('open_clip', 'teacher')
 QUICK_GELU = '-quickgelu'
@@ -110,12 +109,10 @@ def warn_of_activation(name: str) -> None:
     """Warn that a file does not tell its activation, which may be either."""
     if f'{name}{QUICK_GELU}' not in import_library(*LIBRARY).list_models():
         return
-    print_log(
+    warn(
         f'weights of {name} come with GELU and with quick-GELU (OpenAI, DFN, '
         'MetaCLIP), which a file does not say; GELU is used. Give '
-        f'pretrained_tag, or the model {name}{QUICK_GELU}',
-        logger='current',
-        level=logging.WARNING,
+        f'pretrained_tag, or the model {name}{QUICK_GELU}'
     )
 
 

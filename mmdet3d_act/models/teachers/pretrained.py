@@ -17,7 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -27,6 +26,7 @@ from mmdet3d_act.checkpoint import (
     under_prefix,
     weights_of,
 )
+from mmdet3d_act.text import inform
 
 SUFFIXES = ('.safetensors', '.pth', '.pt', '.npz')
 # What models call their weights file, the preferred one first.
@@ -252,10 +252,7 @@ class PretrainedTeacher(BaseModule):
             state = {k: state[v] for k, v in names.items() if v in state}
         source = name or 'the state dict'
         fill_module(part, state, source, allow_unused=True, remedy=REMEDY)
-        print_log(
-            f'{type(self).__name__}: weights of {source} loaded',
-            logger='current',
-        )
+        inform(f'{type(self).__name__}: weights of {source} loaded')
         return name
 
 

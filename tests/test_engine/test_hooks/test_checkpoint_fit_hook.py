@@ -56,11 +56,7 @@ def test_what_does_not_fit_is_named(options):
 @pytest.fixture
 def said(monkeypatch):
     messages = []
-    monkeypatch.setattr(
-        checkpoint_fit_hook,
-        'print_log',
-        lambda text, **_: messages.append(text),
-    )
+    monkeypatch.setattr(checkpoint_fit_hook, 'warn', messages.append)
     return messages
 
 

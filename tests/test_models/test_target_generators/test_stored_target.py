@@ -119,9 +119,7 @@ def test_weights_that_are_not_here(
     tmp_path: Path, config: dict, monkeypatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(
-        module, 'print_log', lambda text, **_: said.append(text)
-    )
+    monkeypatch.setattr(module, 'warn', said.append)
     make_store(tmp_path / 'stores')
     cfg = dict(type='StoredTarget', path=tmp_path / 'stores', teacher=config)
     stored = MODELS.build(cfg)

@@ -54,9 +54,7 @@ def run(model: OpenCLIPTeacher, batch: int = 2) -> torch.Tensor:
 @pytest.fixture
 def said(monkeypatch) -> list[str]:
     texts: list[str] = []
-    monkeypatch.setattr(
-        module, 'print_log', lambda text, **_: texts.append(text)
-    )
+    monkeypatch.setattr(module, 'warn', texts.append)
     return texts
 
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from mmengine.dataset import BaseDataset, Compose
-from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.datasets.seeding import SampleIndex
 from mmdet3d_act.evaluation.detection_metric import find_true_boxes
 from mmdet3d_act.text import counted
-
-from .arrays import PALETTE, class_colors, height_colors, label_colors
-from .scenes import box_panel, label_panel
-from .sheet import Panel
+from mmdet3d_act.visualization import Panel
+from mmdet3d_act.visualization.arrays import (
+    PALETTE,
+    class_colors,
+    height_colors,
+    label_colors,
+)
+from mmdet3d_act.visualization.samples import point_labels, sample_name
+from mmdet3d_act.visualization.scenes import box_panel, label_panel
 
 TRACE_NOTE = (
     'Numbers: extent of the cloud and middle of its box, along x, y, z; every '
@@ -112,25 +114,6 @@ def trace_sample(
     return traces
 
 
-def spread_indices(length: int, count: int) -> list[int]:
-    """Spread ``count`` indices evenly over a length; fewer if it is shorter.
-
-    Example:
-        >>> spread_indices(10, 4)
-        [0, 2, 5, 7]
-    """
-    count = min(length, count)
-    return [index * length // count for index in range(count)]
-
-
-def sample_name(sample: dict | BaseDataElement) -> str:
-    """Name a sample, or its meta information: by category or by file."""
-    known = sample if isinstance(sample, dict) else sample.metainfo
-    path = known.get('lidar_path')
-    stem = Path(path).stem if path else f'sample {known.get("sample_idx")}'
-    return str(known.get('category') or stem)
-
-
 @contextmanager
 def _recording(
     dataset: Dataset, steps: list[Step], known: dict
@@ -209,16 +192,6 @@ def _snapshot(title: str, static: bool, results: dict) -> Step:
     if boxes is not None:
         return step._replace(boxes=boxes[0].numpy(), labels=boxes[1].numpy())
     return step
-
-
-def point_labels(sample: dict) -> np.ndarray | None:
-    """Give the labels of a sample's points, int64 (N,), if it has some."""
-    for group in ('eval_ann_info', 'gt_pts_seg'):
-        labels = (sample.get(group) or {}).get('pts_semantic_mask')
-        if labels is not None:
-            labels = torch.as_tensor(labels).detach().cpu()
-            return labels.numpy().astype(np.int64)
-    return None
 
 
 def _identity(results: dict) -> dict:

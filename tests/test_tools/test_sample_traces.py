@@ -8,9 +8,12 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 
 from mmdet3d_act.datasets import ScanNetScenes, ShapeNet55
 from mmdet3d_act.datasets.seeding import SampleIndex
-from mmdet3d_act.visualization.browsing import trace_sample
 from tests.mini_scannet import FURNITURE, write_scannet
 from tests.test_datasets.clouds import write_shapenet
+
+from .loading import load_tool
+
+trace_sample = load_tool('sample_traces').trace_sample
 
 STATIC = (
     dict(type='LoadPointCloud'),
