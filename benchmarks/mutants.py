@@ -100,8 +100,8 @@ CALLS = (
     'requires_grad_ reversed roll round sigmoid softmax sort sorted sqrt '
     'square squeeze sum tanh transpose unique unsqueeze'
 )
-MESSAGES = {'warn', 'warning', 'info', 'inform', 'print_log', 'print'}
-MESSAGES |= {'__init__'}
+MESSAGES = {'warn', 'warning', 'info', 'inform', 'log_once', 'print_log'}
+MESSAGES |= {'print', '__init__'}
 
 
 def candidates(tree: ast.Module) -> Iterator[tuple[str, str, ast.AST]]:

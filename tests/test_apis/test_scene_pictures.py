@@ -8,20 +8,18 @@ import pytest
 import torch
 from PIL import Image
 
-from mmdet3d_act.apis.scene_pictures import (
-    draw_scenes,
-    likely_boxes,
-    scene_panels,
-)
+from mmdet3d_act.apis.scene_pictures import likely_boxes, scene_panels
 from mmdet3d_act.engine.launch import UsageError
 from mmdet3d_act.registry import depth_boxes, point_data
 from mmdet3d_act.visualization.arrays import class_colors
+from tests.test_tools.loading import load_tool
 
 pytest.importorskip('mmdet3d')
 
 from mmdet3d.structures import Det3DDataSample
 from mmengine.structures import InstanceData
 
+draw_scenes = load_tool('visualize_scene').draw_scenes
 CLASSES = ('bed', 'chair', 'sofa')
 COLORS = class_colors(3)
 BOXES = torch.tensor([[1.0, 1, 1, 1, 1, 1], [2, 2, 1, 1, 2, 1]])
