@@ -10,7 +10,6 @@ Letters: N points, P patches, C channels.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -19,7 +18,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from mmengine.logging import print_log
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
@@ -41,7 +39,7 @@ from mmdet3d_act.datasets.transforms.augment import rotate
 from mmdet3d_act.models.backbones.pretrained import backbone_settings
 from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.progress import ProgressDisplay
-from mmdet3d_act.text import check_choice
+from mmdet3d_act.text import check_choice, inform, warn
 from mmdet3d_act.visualization.arrays import turned
 
 DEFAULT_STUDENT = 'act-mini'
@@ -134,12 +132,10 @@ class Embedder:
         self.batch_size = batch_size
         self._told = ''
         if model.in_channels > 3 and not self.meta.get('features'):
-            print_log(
+            warn(
                 f'the student sees {model.in_channels - 3} features of each '
                 'point and does not say which: they are 0; state features= of '
-                'save_pretrained',
-                logger='current',
-                level=logging.WARNING,
+                'save_pretrained'
             )
 
     def __call__(
@@ -194,7 +190,7 @@ class Embedder:
                     elif on_error == 'raise' or not isinstance(cloud, str):
                         raise found
                     else:
-                        print_log(f'left out: {found}', logger='current')
+                        inform(f'left out: {found}')
                         faults.append(str(found))
             if show_progress:
                 display(len(clouds), len(clouds))
@@ -251,7 +247,7 @@ class Embedder:
         # Once for the same clouds.
         if text != self._told:
             self._told = text
-            print_log(text, logger='current')
+            inform(text)
         return guess.value
 
     def axis_of(self, file: str, axis: str) -> str:
