@@ -120,8 +120,8 @@ def test_weights_that_are_not_here(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(module, 'warn', said.append)
-    make_store(tmp_path / 'stores')
-    cfg = dict(type='StoredTarget', path=tmp_path / 'stores', teacher=config)
+    make_store(tmp_path / 'targets')
+    cfg = dict(type='StoredTarget', teacher=config)
     stored = MODELS.build(cfg)
     stored.init_weights()
     assert not any('not on this machine' in text for text in said)
