@@ -24,6 +24,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -32,7 +33,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -77,6 +78,17 @@ LONGER = {
 CACHING = 'cache_teacher'
 KILLS = ('killed', 'saving', 'validating')
 MOMENTS = [*KILLS, 'SIGTERM', *KILLS, 'full disk', *KILLS, 'NaN']
+# Two hosts with a cable between them.
+NAMESPACES = """set -e
+ip netns add soak0
+ip netns add soak1
+ip link add veth0 netns soak0 type veth peer veth1 netns soak1
+for rank in 0 1; do
+    ip -n soak$rank addr add 10.213.7.$((rank + 1))/24 dev veth$rank
+    ip -n soak$rank link set veth$rank up
+    ip -n soak$rank link set lo up
+done
+"""
 # How messages call settings; the last two of a checkpoint that does not fit.
 SPOKEN = {
     'lr': 'learning rate',
@@ -397,68 +409,51 @@ def try_hurt(share: float, name: str) -> Found:
     return Found(sum(counts.values()), lost, told)
 
 
-def spawn(
-    config: Path, work_dir: str, prefix: Sequence[str] = (), **env: Any
-) -> Any:
-    """Start tools/dist_train.sh on a toy config."""
-    shell = ['bash', str(ROOT / 'tools/dist_train.sh'), str(config)]
-    number = str(env.pop('number'))
-    also = {'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), **env}
-    return subprocess.Popen(
-        [*prefix, *shell, number, '--work-dir', work_dir],
-        env={**os.environ, **{key: str(also[key]) for key in also}},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def ended(*processes: Any) -> list[str]:
-    """Wait for processes; return what was lost."""
-    lost = []
-    for process in processes:
-        try:
-            text, _ = process.communicate(timeout=300)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            text, _ = process.communicate()
-        if process.returncode:
-            lost.append(f'{process.returncode}: {last_line(text)}')
-    return lost
-
-
 def try_processes(share: float) -> Found:
     """Train in two processes, and on two hosts, which are namespaces."""
     from tests.test_engine.toy import write_config
+    from tests.test_tools.loading import load_tool
 
-    config = write_config(Path.cwd())
-    lost = []
+    config = str(write_config(Path.cwd()))
+    lost: list[str] = []
+
+    def one(rank: int, *argv: str) -> None:
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+        sys.argv = ['train.py', config, '--launcher', 'pytorch', *argv]
+        sys.exit(load_tool('train').main())
+
+    fork = multiprocessing.get_context('fork')
+    os.environ['MASTER_ADDR'] = '127.0.0.1'
     count = max(2, round(20 * share))
     for number in range(count):
-        lost += ended(spawn(config, f'work_dirs/two-{number}', number=2))
-    steps = ['netns add soak0', 'netns add soak1']
-    steps.append('link add veth0 netns soak0 type veth peer veth1 netns soak1')
-    for rank in range(2):
-        inside = f'-n soak{rank}'
-        steps += [
-            f'{inside} addr add 10.213.7.{rank + 1}/24 dev veth{rank}',
-            f'{inside} link set veth{rank} up',
-            f'{inside} link set lo up',
-        ]
-    apart = all(run('ip', *step.split()) for step in steps)
-    env = dict(number=1, NNODES=2, PORT=29571)
-    pair = []
-    for rank in range(2):
-        prefix = ('ip', 'netns', 'exec', f'soak{rank}') if apart else ()
-        env['GLOO_SOCKET_IFNAME'] = f'veth{rank}' if apart else 'lo'
-        env['MASTER_ADDR'] = '10.213.7.1' if apart else '127.0.0.1'
-        folder = f'work_dirs/host-{rank}'
-        pair.append(spawn(config, folder, prefix, NODE_RANK=rank, **env))
-    lost += ended(*pair)
-    for rank in range(2):
-        run('ip', 'netns', 'del', f'soak{rank}')
-    hosts = 'network namespaces' if apart else 'SKIPPED, both on loopback'
-    return Found(count + 1, lost, f'two hosts: {hosts}')
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            os.environ['MASTER_PORT'] = str(free.getsockname()[1])
+        argv = ('--work-dir', f'work_dirs/two-{number}')
+        pair = [fork.Process(target=one, args=(r, *argv)) for r in range(2)]
+        for process in pair:
+            process.start()
+        for process in pair:
+            process.join()
+        if any(process.exitcode for process in pair):
+            lost.append(f'{number}: {[p.exitcode for p in pair]}')
+    apart = run('bash', '-c', NAMESPACES)
+    script = ['bash', str(ROOT / 'tools/dist_train.sh'), config, '1']
+    env = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=str(ROOT))
+    env.update(NNODES='2', PORT='29571', GLOO_SOCKET_IFNAME='lo')
+    hosts = []
+    for rank in '01':
+        prefix = ['ip', 'netns', 'exec', f'soak{rank}'] * apart
+        if apart:
+            env['MASTER_ADDR'] = '10.213.7.1'
+            env['GLOO_SOCKET_IFNAME'] = f'veth{rank}'
+        command = [*prefix, *script, '--work-dir', f'work_dirs/host-{rank}']
+        hosts.append(subprocess.Popen(command, env={**env, 'NODE_RANK': rank}))
+    lost += [f'host {one.args}' for one in hosts if one.wait(1800)]
+    run('ip', 'netns', 'del', 'soak0')
+    run('ip', 'netns', 'del', 'soak1')
+    kind = 'network namespaces' if apart else 'SKIPPED, both on loopback'
+    return Found(count + 1, lost, f'two hosts: {kind}')
 
 
 def run(*command: str) -> bool:
@@ -491,9 +486,7 @@ def mutate(data: bytes, draw: random.Random) -> bytes:
     return bytes(out)
 
 
-def write_formats(  # noqa: PLR0915
-    folder: Path,
-) -> dict[str, tuple[Callable, list[Path]]]:
+def write_formats(folder: Path) -> dict[str, tuple[Callable, list[Path]]]:
     """Write small valid files; return the reader and the files of a format."""
     import h5py
     import laspy
@@ -511,40 +504,6 @@ def write_formats(  # noqa: PLR0915
     from tests.test_datasets.test_readers import point_files
     from tests.test_tools.loading import load_tool
 
-    shutil.rmtree(folder, ignore_errors=True)
-    made: dict[str, tuple[Callable, list[Path]]] = {}
-
-    def place(name: str) -> Path:
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        return folder / name
-
-    for form, (suffix, _) in point_files.FORMS.items():
-        file = point_files.write_form(form, place(suffix))
-        made.setdefault(f'.{suffix}', (read_cloud, []))[1].append(file)
-    cloud = point_files.cloud()
-    scan = laspy.LasData(laspy.LasHeader(point_format=1, version='1.4'))
-    scan.xyz = cloud
-    las = [place('las') / name for name in ('a.las', 'a.laz')]
-    for file in las:
-        scan.write(file)
-    made['.las, .laz'] = read_cloud, las
-    with h5py.File(place('h5') / 'a.h5', 'w') as h5:
-        h5['data'] = cloud[None]
-        h5.create_dataset('label', data=[[3]], compression='gzip')
-    read_h5 = partial(arrays.read_hdf5, names=('data', 'label'))
-    made['.h5'] = read_h5, [place('h5') / 'a.h5']
-    pickles = [place('pickle') / f'{one}.dat' for one in (2, 4)]
-    for file, protocol in zip(pickles, (2, 4), strict=True):
-        content = [[cloud], np.arange(3), {'a': 1.5}]
-        file.write_bytes(pickle.dumps(content, protocol))
-    made['.dat'] = read_arrays_pickle, pickles
-    infos = sorted(Path('data').rglob('*infos*.pkl'))[:1]
-    made['infos of scenes'] = partial(read_scene_infos, num_classes=18), infos
-    write_object(place('room') / 'chair_1.txt', 40, 0)
-    read_object = load_tool('dataset_converters.s3dis_raw').read_object
-    made['rooms of S3DIS'] = read_object, [place('room') / 'chair_1.txt']
-    video = make_video(2, 0)
-    write_sens(place('sens') / 'a.sens', video)
     sens = load_tool('dataset_converters.sens')
 
     def frames(path: str) -> None:
@@ -553,34 +512,56 @@ def write_formats(  # noqa: PLR0915
             video.decode_color(frame)
             video.decode_depth(frame)
 
-    made['.sens'] = frames, [place('sens') / 'a.sens']
-    pictures = []
+    suffixes = [suffix for suffix, _ in point_files.FORMS.values()]
+    readers: dict[str, Callable] = {
+        **dict.fromkeys([*suffixes, 'las'], read_cloud),
+        'h5': partial(arrays.read_hdf5, names=('data', 'label')),
+        'pickle': read_arrays_pickle,
+        'infos': partial(read_scene_infos, num_classes=18),
+        'rooms': load_tool('dataset_converters.s3dis_raw').read_object,
+        'sens': frames,
+        'image': lambda path: images.read_image(path, path),
+        'vectors': partial(arrays.read_vectors, kind='image'),
+        'list': read_list,
+        'pth': read_checkpoint,
+        'store': lambda path: TargetStore(Path(path).parent).read(['a', 'b']),
+    }
+    shutil.rmtree(folder, ignore_errors=True)
+    for kind in readers:
+        (folder / kind).mkdir(parents=True)
+    cloud = point_files.cloud()
+    for form, (suffix, _) in point_files.FORMS.items():
+        point_files.write_form(form, folder / suffix)
+    scan = laspy.LasData(laspy.LasHeader(point_format=1, version='1.4'))
+    scan.xyz = cloud
+    for name in ('las/a.las', 'las/a.laz'):
+        scan.write(folder / name)
+    with h5py.File(folder / 'h5/a.h5', 'w') as h5:
+        h5['data'] = cloud[None]
+        h5.create_dataset('label', data=[[3]], compression='gzip')
+    content = [[cloud], np.arange(3), {'a': 1.5}]
+    for protocol in (2, 4):
+        pickled = pickle.dumps(content, protocol)
+        (folder / f'pickle/{protocol}.dat').write_bytes(pickled)
+    shutil.copy(min(Path('data').rglob('*infos*.pkl')), folder / 'infos')
+    write_object(folder / 'rooms/chair_1.txt', 40, 0)
+    write_sens(folder / 'sens/a.sens', make_video(2, 0))
+    image = np.arange(768, dtype=np.uint8).reshape(16, 16, 3)
     for kind in ('PNG', 'JPEG'):
-        pictures.append(place('image') / f'a.{kind}')
-        image = np.arange(768, dtype=np.uint8).reshape(16, 16, 3)
-        pictures[-1].write_bytes(encode(image, kind))
-    made['.png, .jpg'] = lambda p: images.read_image(p, p), pictures
+        (folder / f'image/a.{kind}').write_bytes(encode(image, kind))
     keys = np.array(['a', 'b'])
-    np.savez(place('vectors') / 'a.npz', image=cloud[:2], image_key=keys)
-    vectors = partial(arrays.read_vectors, kind='image')
-    made['vectors'] = vectors, [place('vectors') / 'a.npz']
-    (place('list') / 'a.txt').write_text('chair/a.npy\ntable/b.npy\n')
-    made['lists'] = read_list, [place('list') / 'a.txt']
+    np.savez(folder / 'vectors/a.npz', image=cloud[:2], image_key=keys)
+    (folder / 'list/a.txt').write_text('chair/a.npy\ntable/b.npy\n')
     state = {'state_dict': {'a': torch.ones(3)}, 'meta': {'epoch': 1}}
-    torch.save(state, place('pth') / 'a.pth')
-    made['.pth'] = read_checkpoint, [place('pth') / 'a.pth']
+    torch.save(state, folder / 'pth/a.pth')
     options = dict(shape=(4,), keys=['a', 'b'])
-    store = TargetStore.create(
-        place('') / 'store', {'teacher': 'a'}, **options
-    )
+    store = TargetStore.create(folder / 'store', {'teacher': 'a'}, **options)
     store.write([0, 1], torch.arange(8.0).view(2, 4))
     store.flush()
-
-    def targets(path: str) -> None:
-        TargetStore(Path(path).parent).read(['a', 'b'])
-
-    made['target store'] = targets, sorted((folder / 'store').iterdir())
-    return made
+    return {
+        kind: (reader, sorted((folder / kind).iterdir()))
+        for kind, reader in readers.items()
+    }
 
 
 def fuzz(reader: Callable, files: list[Path], count: int, out: str) -> None:

@@ -17,7 +17,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
-from mmengine.runner import Runner
+from mmengine.runner import FlexibleRunner, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -43,6 +43,7 @@ from mmdet3d_act.engine.hooks import (
 from mmdet3d_act.engine.hooks.class_check_hook import HEADS
 from mmdet3d_act.engine.optim import CPUAmpOptimWrapper
 from mmdet3d_act.engine.preflight import collect_problems
+from mmdet3d_act.engine.sharding import ShardedStrategy  # noqa: F401
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.text import counted, inform, warn
 
@@ -440,9 +441,11 @@ def build_runner(cfg: Config) -> Runner:
         # Named after the run: a second run of this process, in a notebook,
         # would write to the folder of the first one's.
         cfg.visualizer.pop('name', None)
-    runner = Runner.from_cfg(cfg)
+    # In one process there is nothing to share out.
+    shared = cfg.get('strategy') and cfg.get('launcher', 'none') != 'none'
+    runner = (FlexibleRunner if shared else Runner).from_cfg(cfg)
     options = runner.cfg.pop('compile', None)
-    if options:
+    if options and not shared:
         compile_loss(unwrapped(runner.model), options)
     for hook in RUN_HOOKS:
         if not any(isinstance(one, hook) for one in runner.hooks):
@@ -512,7 +515,8 @@ def _check_batches(loader: DataLoader, model: nn.Module) -> None:
             'train_dataloader.drop_last=False'
         )
     alone = size == 1 or (count % size == 1 and not loader.drop_last)
-    if alone and _norms_over_clouds(model):
+    # The model of a FlexibleRunner is not built yet.
+    if alone and isinstance(model, nn.Module) and _norms_over_clouds(model):
         raise UsageError(
             f'train_dataloader: {samples} in batches of {size} leave one '
             'cloud alone, over which the batch norm of the head cannot '

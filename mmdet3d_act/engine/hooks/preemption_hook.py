@@ -58,6 +58,7 @@ class PreemptionHook(Hook):
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._asked = False
+        self._meta: dict[str, int] = {}
 
     def listen(self) -> None:
         """Listen to the signal from now on."""
@@ -150,6 +151,8 @@ class PreemptionHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note what is on the disk soon."""
+        # FlexibleRunner counts the next iteration too.
+        checkpoint['meta'].update(self._meta)
         if self._thread is not None:
             self._saved = checkpoint['meta']['iter']
 
@@ -238,13 +241,14 @@ class PreemptionHook(Hook):
     def _save(self, runner: Runner, num_iters: int, done: int) -> None:
         runner.message_hub.update_info(_DONE, done)
         backend_args = dict(backend='atomic')
+        self._meta = dict(epoch=runner.epoch, iter=num_iters)
         runner.save_checkpoint(
             runner.work_dir,
             PREEMPTED,
-            meta=dict(epoch=runner.epoch, iter=num_iters),
             by_epoch=False,
             backend_args=backend_args,
         )
+        self._meta = {}
         if is_main_process():
             path = Path(runner.work_dir, PREEMPTED)
             backend = get_file_backend(backend_args=backend_args)
