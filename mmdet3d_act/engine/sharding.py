@@ -31,11 +31,15 @@ class ShardedStrategy(FSDPStrategy):
     the CPU already.
 
     Args:
-        **kwargs: Arguments of `FSDPStrategy`.
+        model_wrapper: Arguments of `MMFullyShardedDataParallel`.
+        **kwargs: Further arguments of `FSDPStrategy`.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(
+        self, *, model_wrapper: dict | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(state_dict_cfg='full', **kwargs)
+        self._chosen = dict(model_wrapper or {})
         self._on_cpu = not torch.cuda.is_available()
         for config in (self.state_dict_config, self.optim_state_dict_config):
             config.offload_to_cpu = config.rank0_only = not self._on_cpu
@@ -56,7 +60,7 @@ class ShardedStrategy(FSDPStrategy):
 
     def _wrap_model(self, model: nn.Module) -> nn.Module:
         frozen = [m for m in model.modules() if isinstance(m, FrozenModule)]
-        chosen = {'ignored_modules': frozen, **(self.model_wrapper or {})}
+        chosen = {'ignored_modules': frozen, **self._chosen}
         if self._on_cpu:
             chosen['device_id'] = torch.device('cpu')
         else:
