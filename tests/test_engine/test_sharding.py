@@ -17,7 +17,11 @@ from mmdet3d_act import compat
 from mmdet3d_act.engine import launch
 from tests.test_engine.toy import ROOT, write_config
 
-GROUPS = "optim_wrapper['paramwise_cfg'] = dict(norm_decay_mult=0.0)\n"
+# Two groups, by the shapes of the parameters.
+GROUPS = """
+optim_wrapper['optimizer'].update(weight_decay=0.1)
+optim_wrapper['paramwise_cfg'] = dict(norm_decay_mult=0.0)
+"""
 
 
 def train(rank: int, folder: str, epochs: int, resume: str, how: str) -> None:

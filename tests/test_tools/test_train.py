@@ -98,7 +98,7 @@ def test_two_processes_share_gradients(tmp_path):
         )
         for rank in range(2)
     ]
-    # Running means are each process's own.
+    # Losses and running means are each process's own.
     first, second = (
         {k: v for k, v in state.items() if 'running' not in k}
         for state in saved
@@ -106,6 +106,9 @@ def test_two_processes_share_gradients(tmp_path):
     assert toys.same(first, second)
     # 16 samples, 4 a step and process.
     assert 'Epoch(train) [1][2/2]' in result.stdout
+    losses = torch.stack([state['running_losses'] for state in saved])
+    assert f'loss: {losses.mean():.4f}' in result.stdout
+    assert losses[0].mean() != losses[1].mean()
 
 
 def test_options_keep_their_blanks(folder):
