@@ -43,42 +43,12 @@ METRICS = {
 }
 CONCEPT = 'concept/concept_pretrain_shapenet_images-tiny'
 RECONSTRUCTION = 'concept/concept_pretrain_shapenet_reconstruction-tiny'
-OBJECTIVES = 'model.objectives'
-ENCODER = f'{OBJECTIVES}.concept.target_generator.generator.encoder'
-
-
-def narrow(objective: str, **neck: int) -> dict:
-    """Make the student of the tiny configs half as wide and deep.
-
-    Args:
-        objective: Name of the only one.
-        **neck: What else its neck is given.
-    """
-    parts = {
-        'model.student': {
-            'num_layers': 2,
-            'num_heads': 2,
-            'patch_channels': (16, 32, 64),
-        },
-        f'{OBJECTIVES}.{objective}.neck': {'num_heads': 2, **neck},
-        f'{OBJECTIVES}.{objective}.head': {},
-    }
-    return {
-        f'{part}.{key}': value
-        for part, values in parts.items()
-        for key, value in {'embed_dims': 64, **values}.items()
-    }
-
-
-NARROW = {
-    **narrow('concept', num_layers=2),
-    'model.student.out_indices': (0, 1),
-}
+ENCODER = 'model.objectives.concept.target_generator.generator.encoder'
 TEACHERS: dict[str, tuple[str, dict]] = {
-    'untrained': (CONCEPT, NARROW),
-    'reconstruction': (RECONSTRUCTION, narrow('reconstruction')),
-    'random teacher': (CONCEPT, {f'{ENCODER}.pretrained': False, **NARROW}),
-    'pretrained teacher': (CONCEPT, NARROW),
+    'untrained': (CONCEPT, {}),
+    'reconstruction': (RECONSTRUCTION, {}),
+    'random teacher': (CONCEPT, {f'{ENCODER}.pretrained': False}),
+    'pretrained teacher': (CONCEPT, {}),
 }
 POINT_MAE = 'point-mae/point-mae_pretrain_shapenet_tiny'
 # As the students of ACT are, probed as in the other study.
@@ -95,7 +65,7 @@ def parse_args() -> argparse.Namespace:
     parser = comparison_parser(__doc__, 'work_dirs/compare_furniture')
     parser.set_defaults(seeds=[0, 1, 2, 3, 4])
     parser.add_argument('study', choices=['teachers', 'students'])
-    parser.add_argument('--epochs', type=int, default=20, help='of teachers')
+    parser.add_argument('--epochs', type=int, default=20, help='of the first study')
     parser.add_argument('--starts', nargs='+', default=['act-mini'])
     args = parser.parse_args()
     args.out = args.out / args.study

@@ -28,6 +28,7 @@ from comparison import (
     comparison_parser,
     config_file,
     difference,
+    draw_rows,
     last_metrics,
     run_comparison,
     say,
@@ -361,6 +362,7 @@ def compare(args: argparse.Namespace) -> None:
         seconds[row] = max(seconds[row], took)
     done = {row: seeds for row, seeds in results.items() if seeds}
     print_table(done, seconds)
+    draw_rows(done, METRICS, args.out / 'results.png')
 
 
 def statistics_of(args: argparse.Namespace, run: Run) -> dict[str, float]:

@@ -106,7 +106,7 @@ def draw_rows(
 
     from mmdet3d_act.evaluation.summary import interval
 
-    figure = Figure((2.6 * len(metrics) + 1.5, 0.35 * len(results) + 1))
+    figure = Figure((2.4 * len(metrics) + 2.8, 0.3 * len(results) + 0.8))
     panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for panel, (key, name) in zip(panels, metrics.items(), strict=True):
         for at, row in enumerate(results):

@@ -145,9 +145,7 @@ def read_catalog(archive: zipfile.ZipFile) -> list[dict[str, str]]:
     for key, number, value in re.findall(
         r'^(\w+)#(\d+)\s*=[ \t]*(.*?)\s*$', text, re.MULTILINE
     ):
-        value = re.sub(
-            r'\\u(\w{4})', lambda match: chr(int(match[1], 16)), value
-        )
+        value = value.encode('latin-1').decode('unicode_escape')
         models.setdefault(int(number), {**common})[key] = value
     return [models[number] for number in sorted(models)]
 
