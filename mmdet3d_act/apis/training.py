@@ -13,9 +13,10 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmdet3d_act.apis.loading import build_dataset, initialize
-from mmdet3d_act.checkpoint import find_checkpoint
+from mmdet3d_act.checkpoint import find_checkpoint, pretrained_part
 from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
 from mmdet3d_act.registry import MODELS
 from mmdet3d_act.text import counted, inform
@@ -189,12 +190,20 @@ def validate(cfg: Config, checkpoint: str | None = None) -> dict[str, float]:
 
     Args:
         cfg: From :func:`prepare_config`.
-        checkpoint: None validates the model as it is initialised.
+        checkpoint: None validates the model as it is initialised, with the
+            checkpoint that its student or backbone starts from.
     """
     cfg = cfg.copy()
     cfg.load_from = checkpoint
     cfg.resume = False
-    return _build_runner(cfg).val()
+    runner = _build_runner(cfg)
+    if checkpoint is None:
+        # MMEngine does so before a training only.
+        for part in ('student', 'backbone'):
+            module = getattr(unwrapped(runner.model), part, None)
+            if pretrained_part(getattr(module, 'init_cfg', None)) is not None:
+                module.init_weights()
+    return runner.val()
 
 
 _NUM_RUNNERS = 0

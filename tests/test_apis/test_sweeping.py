@@ -72,8 +72,14 @@ def test_resumes_where_it_stopped():
 
 
 def test_no_epochs_validate_the_start():
-    (record,) = sweep([RUN._replace(epochs=0, start='backbone.pth')], 'out')
-    assert [one['epoch'] for one in record['validations']] == [0]
+    runs = [
+        RUN._replace(name=start, epochs=0, start=start)
+        for start in ('backbone.pth', 'scratch')
+    ]
+    pretrained, scratch = (one['validations'] for one in sweep(runs, 'out'))
+    assert [one['epoch'] for one in pretrained] == [0]
+    # The weights of the checkpoint are in use.
+    assert pretrained != scratch
 
 
 @pytest.mark.parametrize('validations', [1, 2])
