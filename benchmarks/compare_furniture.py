@@ -65,7 +65,7 @@ def parse_args() -> argparse.Namespace:
     parser = comparison_parser(__doc__, 'work_dirs/compare_furniture')
     parser.set_defaults(seeds=[0, 1, 2, 3, 4])
     parser.add_argument('study', choices=['teachers', 'students'])
-    parser.add_argument('--epochs', type=int, default=20, help='of the first study')
+    parser.add_argument('--epochs', type=int, default=20, help='of teachers')
     parser.add_argument('--starts', nargs='+', default=['act-mini'])
     args = parser.parse_args()
     args.out = args.out / args.study
