@@ -42,6 +42,7 @@ def test_boxes_turn_flip_and_scale_with_the_points(tmp_path: Path) -> None:
     assert take.num_points == 20000
     plain = read(root, 'train', [load, pack])
     assert plain.metainfo['classes'] == sunrgbd.DETECTION_CLASSES
+    assert 'images' not in plain.get_data_info(0)
     assert SUNRGBDDataset.METAINFO['classes'] == sunrgbd.DETECTION_CLASSES
     moved = read(root, 'train', [load, flip, turn, pack])
     for number in range(2):

@@ -104,13 +104,14 @@ def test_draws_have_equal_classes_and_follow_the_seed() -> None:
     )
 
 
-def test_failures_are_counted() -> None:
+@pytest.mark.parametrize(('options', 'fits'), [({}, 11), ({'folds': 3}, 7)])
+def test_failures_are_counted(options: dict, fits: int) -> None:
     train = blobs(10, 1.0, 0)
-    settings = SVMSettings((1e3, 1e4), folds=3, max_iter=1)
+    settings = SVMSettings((1e3, 1e4), max_iter=1, **options)
     tally = FitTally()
     penalty = choose_penalty(train, settings, tally)
     svm_accuracy(train, train, penalty, settings, tally)
-    assert tally.fits == tally.unfinished == 7
+    assert tally.fits == tally.unfinished == fits
 
 
 ONE = labelled([[1.0], [2.0], [3.0]], [0, 1, 1])

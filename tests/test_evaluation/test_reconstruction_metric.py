@@ -76,3 +76,5 @@ def test_mean_is_over_clouds_and_categories_are_listed() -> None:
     assert got['chamfer_l1'] == pytest.approx(300, rel=1e-5)
     assert got['chamfer_l1/cup'] == pytest.approx(150, rel=1e-5)
     assert got['chamfer_l2/chair'] == pytest.approx(720, rel=1e-5)
+    listed = [name for name in got if name.startswith('f_score/')]
+    assert listed == ['f_score/chair', 'f_score/cup']

@@ -146,13 +146,13 @@ def test_dropped_points_take_the_label_of_their_place(
 ) -> None:
     results = sample(cloud) | dict(pts_semantic_mask=np.arange(50))
     np.random.seed(3)
-    results = RandomPointDropout(0.9)(results)
+    results = RandomPointDropout(0.2)(results)
     mask = results['pts_semantic_mask']
-    assert 1 < (mask == 0).sum() < 50
+    assert 1 < (mask == 0).sum() < 20
     # Every label still says which point it belongs to.
     assert np.array_equal(results['points'].tensor, cloud[mask])
     np.random.seed(3)
-    alone = RandomPointDropout(0.9).augment(torch.from_numpy(cloud))
+    alone = RandomPointDropout(0.2).augment(torch.from_numpy(cloud))
     assert torch.equal(alone, results['points'].tensor)
 
 

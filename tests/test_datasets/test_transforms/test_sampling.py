@@ -134,6 +134,8 @@ def test_clouds_that_are_too_small(sample: Callable, method: str) -> None:
     assert chosen[3:] == chosen[:4]
     kept = SamplePoints(7, method, on_too_few='keep')(sample(_numbered(3)))
     assert sorted(_chosen(kept)) == [0, 1, 2]
+    kept = SamplePoints(2, method, on_too_few='keep')(sample(_numbered(3)))
+    assert len(_chosen(kept)) == 2
     with pytest.raises(BadSampleError, match=r'cloud\.npy: .* 7 '):
         SamplePoints(7, method)(sample(_numbered(3)))
 
