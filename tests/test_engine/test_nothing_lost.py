@@ -294,6 +294,21 @@ val_evaluator, val_cfg = dict(type='ToyEndless'), dict()
     assert not (tmp_path / 'run' / 'last_validation.json').exists()
 
 
+def test_a_training_ends_though_its_workers_would_not(tmp_path):
+    readers = 'num_workers=1, persistent_workers=True'
+    said = f"""
+train_cfg.update(val_interval=1)
+train_dataloader.update({readers})
+val_dataloader = dict({VALIDATION['val_dataloader']}, {readers})
+val_evaluator, val_cfg = dict(type='ToyMean'), dict()
+"""
+    config = write_config(tmp_path, said)
+    tool = [str(ROOT / 'tools/train.py'), str(config), '--work-dir', 'run']
+    done = run_script(tmp_path, sys.executable, *tool)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr.count('Traceback')
+
+
 def test_a_validation_that_was_killed_is_made_up_for(tmp_path, monkeypatch):
     changes = {**VALIDATION, 'train_cfg.val_interval': 2}
     runner = launch.build_runner(make_config(tmp_path, **changes))

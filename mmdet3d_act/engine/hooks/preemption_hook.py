@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import multiprocessing
 import os
 import select
 import signal
@@ -102,6 +104,7 @@ class PreemptionHook(Hook):
         for loader in loaders:
             # The signal may reach all processes of a job.
             loader.worker_init_fn = partial(_init, loader.worker_init_fn)
+        atexit.register(_end_workers)
 
     def after_train(self, runner: Runner) -> None:
         """Listen no more."""
@@ -262,6 +265,18 @@ class PreemptionHook(Hook):
             f'asked to end (SIGTERM): saved after iteration {num_iters}; the '
             'same command with --resume goes on from it'
         )
+
+
+def _end_workers() -> None:
+    """End processes that read samples, which ignore the signal for it.
+
+    Python would send it at its exit, and wait for them for ever.
+    """
+    # PyTorch takes the end of a reader for an error.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
 
 
 def _init(before: Callable[[int], None] | None, worker: int) -> None:
