@@ -5,7 +5,7 @@ stays) whatever autocast says, returns int64 indices, and answers input that
 it cannot work on with a ValueError that names the argument and the offender.
 """
 
-from mmdet3d_act.ops._checks import check_positive, require
+from mmdet3d_act.ops._checks import check_positive, is_plain, require
 from mmdet3d_act.ops.boxes3d import (
     box_corners,
     box_hulls,

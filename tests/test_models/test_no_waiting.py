@@ -192,4 +192,5 @@ def test_step_is_one_graph(name: str) -> None:
         loss.backward()
         grads = [p.grad for p in model.parameters() if p.grad is not None]
         results.append([loss.detach(), *grads])
-    torch.testing.assert_close(*results)
+    # On a CPU some sums of the plain step are taken in another order.
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)

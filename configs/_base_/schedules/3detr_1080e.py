@@ -5,7 +5,7 @@ base_lr = 5e-4
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=base_lr, weight_decay=0.1),
+    optimizer=dict(type='AdamW', lr=base_lr, fused=True, weight_decay=0.1),
     clip_grad=dict(max_norm=0.1),
 )
 param_scheduler = [

@@ -6,7 +6,7 @@ base_lr = 1e-3
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='GroupedOptimWrapperConstructor',
-    optimizer=dict(type='AdamW', lr=base_lr, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=base_lr, fused=True, weight_decay=0.05),
     # No decay of biases, norms, other 1-D parameters and tokens.
     paramwise_cfg=dict(
         bias_decay_mult=0.0,

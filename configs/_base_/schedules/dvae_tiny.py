@@ -4,7 +4,7 @@ base_lr = 1e-3
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=base_lr, weight_decay=5e-4),
+    optimizer=dict(type='AdamW', lr=base_lr, fused=True, weight_decay=5e-4),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from mmdet3d_act.models.autoencoders.quantization import (
     Reconstruction,
     choose_codes,
+    draw_codes,
     map_clouds,
     quantize,
-    with_gumbel_noise,
 )
 from mmdet3d_act.models.autoencoders.statistics import (
     code_statistics,
@@ -213,8 +213,8 @@ class DiscreteVAE(PointModel):
         """
 
         def choose(mixed: Tensor) -> tuple[Tensor]:
-            draw = with_gumbel_noise if noise else torch.Tensor.float
-            return (draw(self._logits(mixed)).argmax(-1),)
+            logits = self._logits(mixed)
+            return (draw_codes(logits) if noise else logits.argmax(-1),)
 
         with torch.no_grad():
             return map_clouds(choose, self._mix(patches), self.chunk_size)[0]

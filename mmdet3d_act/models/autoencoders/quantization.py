@@ -50,6 +50,23 @@ def with_gumbel_noise(logits: Tensor) -> Tensor:
     return logits - torch.empty_like(logits).exponential_().log()
 
 
+def draw_codes(logits: Tensor) -> Tensor:
+    """Draw a code of every patch by its probability, int64 (B, G).
+
+    The distribution is that of the largest logit with Gumbel noise, of one
+    random number a patch instead of one a code. Sums are in float64.
+
+    Args:
+        logits: (B, G, T).
+    """
+    share = logits.float().softmax(-1)
+    bounds = share.cumsum(-1, dtype=torch.float64)
+    total = bounds[..., -1:]
+    place = torch.rand_like(total).mul_(total)
+    codes = torch.searchsorted(bounds, place, right=True).squeeze(-1)
+    return codes.clamp_max_(logits.shape[-1] - 1)
+
+
 def quantize(
     logits: Tensor,
     codebook: Tensor,
@@ -72,9 +89,10 @@ def quantize(
         (B, G, C).
     """
     with torch.autocast(logits.device.type, enabled=False):
-        logits = with_gumbel_noise(logits) if noise else logits.float()
         if hard and not torch.is_grad_enabled():
-            return F.embedding(logits.argmax(-1), codebook)
+            codes = draw_codes(logits) if noise else logits.argmax(-1)
+            return F.embedding(codes, codebook)
+        logits = with_gumbel_noise(logits) if noise else logits.float()
         weights = (logits / temperature).softmax(dim=-1)
         if hard:
             one_hot = torch.zeros_like(weights).scatter_(

@@ -291,15 +291,18 @@ class PointTransformer(BaseModule):
         num_visible = None
         if num_masked is not None:
             num_visible = centers.shape[1] - num_masked
+        visible = None
         drop = mask is not None and mask_token is None
-        if drop and not self.embed_masked:
-            neighborhoods = select(neighborhoods, ~mask, num_visible)
-        tokens = self.reduce_dim(self.patch_embed(neighborhoods))
         if drop:
-            centers = select(centers, ~mask, num_visible)
-            if self.embed_masked:
-                tokens = select(tokens, ~mask, num_visible)
-        elif mask is not None:
+            visible = ~mask
+            centers = select(centers, visible, num_visible)
+            counted = self.embed_masked and self.patch_embed.uses_statistics
+            if not counted:
+                neighborhoods = select(neighborhoods, visible, num_visible)
+                visible = None
+        tokens = self.patch_embed(neighborhoods, visible, num_visible)
+        tokens = self.reduce_dim(tokens)
+        if mask is not None and not drop:
             tokens = torch.where(mask.unsqueeze(-1), mask_token, tokens)
         pos = self.pos_embed(centers)
         if self.cls_token is not None:

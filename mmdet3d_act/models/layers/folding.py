@@ -83,10 +83,11 @@ class FoldingDecoder(nn.Module):
         )  # (B*G, K, 5)
         weight = self.fold1.weight
         shared = F.linear(flat, weight[:, :channels], self.fold1.bias)
-        x = F.linear(local, weight[:, channels:]) + shared.unsqueeze(1)
+        x = F.linear(local, weight[:, channels:]).add_(shared.unsqueeze(1))
         size = x.shape[1]
-        x = F.relu(self.norm1(x.flatten(0, 1)))
-        x = self.fold3(F.relu(self.norm2(self.fold2(x))))
+        # In place where no gradient needs the values: these arrays are large.
+        x = self.fold2(F.relu(self.norm1(x.flatten(0, 1)), inplace=True))
+        x = self.fold3(F.relu(self.norm2(x), inplace=True))
         fine = x.view(-1, size, 3) + anchor
         return (
             coarse.view(batch, groups, -1, 3),

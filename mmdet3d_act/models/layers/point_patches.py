@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet3d_act.models.layers.pooling import max_pool
+from mmdet3d_act.models.layers.masking import select
+from mmdet3d_act.models.layers.pooling import linear_max, max_pool
 from mmdet3d_act.ops import gather_points, group_points
 
 
@@ -133,11 +134,25 @@ class MiniPointNet(nn.Module):
         self.norm2 = nn.BatchNorm1d(second)
         self.conv4 = nn.Linear(second, embed_dims)
 
-    def forward(self, neighborhoods: Tensor) -> Tensor:
+    @property
+    def uses_statistics(self) -> bool:
+        """Whether patches count in the statistics of the batch norms."""
+        return self.norm1.training or self.norm2.training
+
+    def forward(
+        self,
+        neighborhoods: Tensor,
+        visible: Tensor | None = None,
+        num_visible: int | None = None,
+    ) -> Tensor:
         """Return the embeddings (B, G, C) of ``neighborhoods``.
 
         Args:
             neighborhoods: (B, G, K, in_channels).
+            visible: Bool (B, G), True for patches whose embeddings are
+                wanted, (B, V, C); the others count in the statistics of the
+                batch norms only.
+            num_visible: V, where it is known, see :func:`select`.
         """
         batch, groups, size, channels = neighborhoods.shape
         # In place where no gradient needs the values: these arrays are large.
@@ -150,10 +165,12 @@ class MiniPointNet(nn.Module):
         # Published weights read [maximum, own], in this order.
         shared = F.linear(pooled, weight[:, :split], self.conv3.bias)
         x = F.linear(x, weight[:, split:]).add_(shared.unsqueeze(1))
-        x = self.norm2(x.flatten(0, 1))
-        x = self.conv4(F.relu(x, inplace=True))
-        x = x.view(batch * groups, size, -1)
-        return max_pool(x, dim=1).view(batch, groups, -1)
+        x = F.relu(self.norm2(x.flatten(0, 1)), inplace=True)
+        x = x.view(batch, groups, size, -1)
+        if visible is not None:
+            x = select(x, visible, num_visible)
+        x = linear_max(x.flatten(0, 1), self.conv4.weight, self.conv4.bias)
+        return x.view(batch, -1, x.shape[-1])
 
 
 def patches_in_place(centers: Tensor, local: Tensor) -> Tensor:

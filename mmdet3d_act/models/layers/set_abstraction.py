@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet3d_act.models.layers.pooling import max_pool
+from mmdet3d_act.models.layers.pooling import linear_norm_max
 from mmdet3d_act.ops import ball_query, farthest_point_sample, gather_points
 
 
@@ -112,7 +112,8 @@ class SetAbstraction(nn.Module):
         batch, groups, size, _ = x.shape
         # Balls are found in single precision, whatever the weights have.
         x = x.flatten(0, 2).to(self.fcs[0].weight.dtype)
-        for fc, norm in zip(self.fcs, self.norms, strict=True):
-            x = F.relu(norm(fc(x)))
-        x = max_pool(x.view(batch * groups, size, -1), dim=1)
+        for fc, norm in zip(self.fcs[:-1], self.norms[:-1], strict=True):
+            x = F.relu(norm(fc(x)), inplace=True)
+        x = x.view(batch * groups, size, -1)
+        x = linear_norm_max(x, self.fcs[-1], self.norms[-1])
         return AbstractedPoints(centers, x.view(batch, groups, -1), indices)

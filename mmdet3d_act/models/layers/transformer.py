@@ -12,6 +12,8 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
+from mmdet3d_act.models.layers.dropout_attention import attend_with_dropout
+from mmdet3d_act.ops import is_plain
 from mmdet3d_act.text import check_choice, check_least
 
 POSITION_MODES = ('before', 'after')
@@ -74,10 +76,11 @@ def attend(
 ) -> Tensor:
     """Return scaled dot-product attention.
 
-    PyTorch's fused kernel, but for gradients in reduced precision on a CPU:
-    there its backward pass takes about ten times as long as the formula
-    written out, which is used for short sequences, and long ones are computed
-    in float32.
+    PyTorch's fused kernel, with two exceptions on a CPU. With gradients in
+    reduced precision its backward pass takes about ten times as long as the
+    formula written out, which is used for short sequences, and long ones are
+    computed in float32. With dropout it has none, see
+    :func:`~mmdet3d_act.models.layers.dropout_attention.attend_with_dropout`.
 
     Args:
         query: (B, H, L, C/H).
@@ -92,9 +95,7 @@ def attend(
     """
     reduced = query.dtype in (torch.bfloat16, torch.float16)
     if not reduced or query.is_cuda or not torch.is_grad_enabled():
-        return F.scaled_dot_product_attention(
-            query, key, value, attn_mask=seen, dropout_p=dropout_p
-        )
+        return _attend(query, key, value, dropout_p, seen)
     with torch.autocast(query.device.type, enabled=False):
         if query.shape[-2] * key.shape[-2] <= SHORT_SEQUENCE**2:
             query = query * query.shape[-1] ** -0.5
@@ -102,14 +103,25 @@ def attend(
             if seen is not None:
                 logits = logits.masked_fill(~seen, float('-inf'))
             return F.dropout(logits.softmax(dim=-1), dropout_p) @ value
-        attended = F.scaled_dot_product_attention(
-            query.float(),
-            key.float(),
-            value.float(),
-            attn_mask=seen,
-            dropout_p=dropout_p,
+        attended = _attend(
+            query.float(), key.float(), value.float(), dropout_p, seen
         )
     return attended.to(query.dtype)
+
+
+def _attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    dropout_p: float,
+    seen: Tensor | None,
+) -> Tensor:
+    whole = query.dtype in (torch.float32, torch.float64)
+    if dropout_p > 0 and whole and is_plain(query):
+        return attend_with_dropout(query, key, value, dropout_p, seen)
+    return F.scaled_dot_product_attention(
+        query, key, value, attn_mask=seen, dropout_p=dropout_p
+    )
 
 
 class Attention(nn.Module):

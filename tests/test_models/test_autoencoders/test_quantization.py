@@ -11,6 +11,7 @@ from torch import Tensor
 from mmdet3d_act.models.autoencoders import DiscreteVAE, quantization
 from mmdet3d_act.models.autoencoders.quantization import (
     choose_codes,
+    draw_codes,
     quantize,
     with_gumbel_noise,
 )
@@ -46,10 +47,11 @@ def noisy_argmax(logits: Tensor) -> Tensor:
     return with_gumbel_noise(logits).argmax(-1)
 
 
-def test_codes_are_drawn_by_their_probability() -> None:
+@pytest.mark.parametrize('draw', [draw_codes, noisy_argmax])
+def test_codes_are_drawn_by_their_probability(draw: Any) -> None:
     torch.manual_seed(0)
     logits = torch.tensor([0.0, -200.0, 1.0, 2.0]).expand(50, 1000, 4)
-    share = noisy_argmax(logits).flatten().bincount(minlength=4) / 50_000
+    share = draw(logits).flatten().bincount(minlength=4) / 50_000
     assert share[1] == 0
     # Four standard deviations.
     assert (share - logits[0, 0].softmax(0)).abs().max() < 0.009

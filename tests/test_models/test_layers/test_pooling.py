@@ -1,11 +1,19 @@
-"""The maximum over one dimension, against ``Tensor.amax``."""
+"""Maxima over one dimension, against plain forms."""
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from mmdet3d_act.models.layers.pooling import max_pool
+from mmdet3d_act.models.layers.pooling import (
+    linear_max,
+    linear_norm_max,
+    max_pool,
+)
 
 
 def values_and_gradients(x: torch.Tensor, dim: int) -> list[torch.Tensor]:
@@ -43,3 +51,62 @@ def test_by_hand() -> None:
     (out * torch.tensor([4.0, 5.0])).sum().backward()
     assert out.tolist() == [3.0, 0.0]
     assert x.grad.tolist() == [[2.0, 0.0, 2.0], [5.0, 0.0, 0.0]]
+
+
+def gradients(out: Tensor, *leaves: Tensor) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.rand(out.shape, generator=generator, dtype=out.dtype)
+    return list(torch.autograd.grad((out * weight).sum(), leaves))
+
+
+@pytest.mark.parametrize('amp', [False, True], ids=['float32', 'bfloat16'])
+@pytest.mark.parametrize('patches', [3, 40])
+def test_linear_max(patches: int, amp: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(patches, 32, 7, requires_grad=True)
+    fc = nn.Linear(7, 600)
+    leaves = (x, fc.weight, fc.bias)
+    with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+        out = linear_max(x, fc.weight, fc.bias)
+        expected = max_pool(fc(x), dim=1)
+    assert out.dtype == expected.dtype
+    if amp:
+        torch.testing.assert_close(out, expected, rtol=0.02, atol=0.02)
+        return
+    torch.testing.assert_close(out, expected)
+    for pair in zip(
+        gradients(out, *leaves), gradients(expected, *leaves), strict=True
+    ):
+        torch.testing.assert_close(*pair, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_linear_norm_max(training: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(40, 32, 7, requires_grad=True)
+    fc = nn.Linear(7, 600, bias=False)
+    norm = nn.BatchNorm1d(600)
+    # Some fall with their input, and some maxima are cut off by the ReLU.
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    norm.running_mean.normal_()
+    norm.train(training)
+    other = copy.deepcopy(norm)
+    out = linear_norm_max(x, fc, norm)
+    expected = max_pool(F.relu(other(fc(x.flatten(0, 1)))).view(40, 32, -1), 1)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(
+        gradients(out, x, fc.weight, norm.weight, norm.bias),
+        gradients(expected, x, fc.weight, other.weight, other.bias),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+    for ours, theirs in zip(norm.buffers(), other.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_first_of_equal_maxima_gets_the_gradient() -> None:
+    x = torch.tensor([[[1.0], [2.0], [2.0]]], requires_grad=True)
+    out = linear_max(x, torch.ones(1, 1), torch.zeros(1))
+    out.backward(torch.tensor([[3.0]]))
+    assert x.grad.flatten().tolist() == [0.0, 3.0, 0.0]
