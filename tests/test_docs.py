@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import shlex
 import shutil
@@ -96,3 +98,22 @@ def test_the_new_task_is_trained(
     config = ('height_config.py', '--cfg-options', *steps)
     assert run_here('train', *config) == 0
     assert next(Path('work_dirs/height_config').glob('best_height_error*'))
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_in_any_folder(tmp_path: Path) -> None:
+    notebook = json.loads((ROOT / 'docs/quickstart.ipynb').read_text())
+    cells = [one for one in notebook['cells'] if one['cell_type'] == 'code']
+    (tmp_path / 'cells.py').write_text(
+        '\n'.join(''.join(one['source']) for one in cells)
+    )
+    out = subprocess.run(
+        [sys.executable, 'cells.py'],
+        cwd=tmp_path,
+        env={**os.environ, 'MPLBACKEND': 'Agg', 'PYTHONPATH': str(ROOT)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert 'same class: ' in out
+    assert 'train_dataloader' not in out

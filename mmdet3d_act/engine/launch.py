@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import FlexibleRunner, Runner
 from torch import nn
@@ -428,6 +429,22 @@ def check_requirements(
     raise UsageError('\n'.join([*lines, 'Nothing has been built or written.']))
 
 
+class _Runner(Runner):
+    """A runner that writes the config to the log file only."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the logger; the terminal leaves the config out."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(_is_no_config)
+        return logger
+
+
+def _is_no_config(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith('Config:\n')
+
+
 def build_runner(cfg: Config) -> Runner:
     """Build the runner of a config, set up for the machine's devices.
 
@@ -443,7 +460,7 @@ def build_runner(cfg: Config) -> Runner:
         cfg.visualizer.pop('name', None)
     # In one process there is nothing to share out.
     shared = cfg.get('strategy') and cfg.get('launcher', 'none') != 'none'
-    runner = (FlexibleRunner if shared else Runner).from_cfg(cfg)
+    runner = (FlexibleRunner if shared else _Runner).from_cfg(cfg)
     options = runner.cfg.pop('compile', None)
     if options and not shared:
         compile_loss(unwrapped(runner.model), options)

@@ -58,12 +58,24 @@ def test_validation_of_a_checkpoint_and_of_no_checkpoint():
         model.net[-1].bias.fill_(2.5)
     torch.save(dict(state_dict=model.state_dict()), 'toy.pth')
     cfg = prepare_config('toy.py', 'here')
+    # Only trainings have a best checkpoint.
+    cfg.default_hooks.checkpoint.save_best = 'mean'
+    cfg.default_hooks.checkpoint.rule = 'less'
     assert validate(cfg, 'toy.pth') == dict(mean=2.5, count=6)
     untrained = validate(cfg)
     assert untrained['count'] == 6
     assert untrained['mean'] != 2.5
     # The config is as it was, and can be trained next.
     assert cfg.get('load_from') is None
+
+
+def test_the_config_is_in_the_log_and_not_on_the_terminal(folder, capsys):
+    train(prepare_config('toy.py', 'here'))
+    printed = capsys.readouterr().out
+    assert 'System environment' in printed
+    assert 'train_dataloader = ' not in printed
+    (log,) = folder.glob('here/*/*.log')
+    assert 'train_dataloader = ' in log.read_text()
 
 
 def test_progress_of_a_training():

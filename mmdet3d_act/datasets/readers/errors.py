@@ -56,8 +56,8 @@ class BadSampleError(ValueError):
 
     def with_remedy(self) -> BadSampleError:
         """Make the error that also says how to go on without the sample."""
-        remedy = "on_error='skip' in the data set's config to go on without it"
-        fault = f'{self.fault}; mend or remove it, or set {remedy}'
+        remedy = "in a config, on_error='skip' goes on without it"
+        fault = f'{self.fault}; mend or remove it; {remedy}'
         return BadSampleError(self.path, fault)
 
 

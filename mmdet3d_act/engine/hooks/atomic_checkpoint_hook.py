@@ -104,13 +104,14 @@ class AtomicCheckpointHook(CheckpointHook):
             super().after_train_iter(runner, *args, **kwargs)
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None) -> None:
-        """Save the best checkpoint, then delete the one before."""
+        """Save the best checkpoint of a training; delete the one before."""
+        if not hasattr(self, 'file_backend'):
+            return  # a validation alone
         with self._deleting_last():
             super().after_val_epoch(runner, metrics)
 
     def _deleting_last(self) -> AbstractContextManager:
-        # A validation alone has no backend.
-        backend = getattr(self, 'file_backend', None)
+        backend = self.file_backend
         if isinstance(backend, AtomicBackend):
             return backend.deleting_last()
         return nullcontext()
