@@ -253,13 +253,15 @@ def make_shapes(bench: Bench) -> Path:
 
 def measure_data(bench: Bench) -> None:
     """Time reading clouds from their files and from a pack."""
-    from mmdet3d_act.datasets.packs import pack_dataset, plan_pack
     from mmdet3d_act.registry import DATASETS
+    from tests.test_tools.loading import load_tool
+
+    packing = load_tool('dataset_converters.packing')
 
     root = str(make_shapes(bench) / 'ShapeNet55-34')
     cfg = dict(type='ShapeNet55', data_root=root, split='train')
     cfg['pipeline'] = [dict(type='LoadPointCloud')]
-    pack_dataset(*plan_pack(cfg))
+    packing.pack_dataset(*packing.plan_pack(cfg))
     calls = {}
     for name, packed in (('files', None), ('pack', 'auto')):
         data = DATASETS.build(cfg | dict(packed=packed))

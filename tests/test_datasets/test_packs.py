@@ -13,15 +13,13 @@ from mmdet3d_act.datasets import (
     PointCloudDataset,
     SampleIndex,
 )
-from mmdet3d_act.datasets.packs import (
-    pack_dataset,
-    plan_pack,
-    read_index,
-    write_pack,
-)
+from mmdet3d_act.datasets.packs import read_index, write_pack
 from mmdet3d_act.datasets.transforms import loading
 from mmdet3d_act.registry import DATASETS
 from tests.test_datasets.clouds import write_shapenet
+from tests.test_tools.loading import load_tool
+
+packing = load_tool('dataset_converters.packing')
 
 TETRAHEDRON = 'OFF\n4 4 6\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n' + ''.join(
     f'3 {face}\n' for face in ('0 1 2', '0 1 3', '0 2 3', '1 2 3')
@@ -68,8 +66,8 @@ def _build(cfg: dict, **options: object) -> PointCloudDataset:
 
 def _pack(cfg: dict, out: str | None = None, **options: object) -> str | None:
     """Pack a data set; return the pack where it was made."""
-    path, source = plan_pack(cfg, out)
-    return path if pack_dataset(path, source, **options) else None
+    path, source = packing.plan_pack(cfg, out)
+    return path if packing.pack_dataset(path, source, **options) else None
 
 
 def _samples(dataset: PointCloudDataset, epoch: int = 3) -> list[dict]:

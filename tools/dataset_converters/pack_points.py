@@ -16,10 +16,10 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if (ROOT / 'mmdet3d_act').is_dir():
-    # The package of this checkout, also where another one is installed.
-    sys.path.insert(0, str(ROOT))
+FOLDER = Path(__file__).resolve().parent
+# Modules beside this one; the package of this checkout, also where another
+# one is installed.
+sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -103,7 +103,7 @@ def find_packs(args: argparse.Namespace) -> dict[str, dict]:
     Raises:
         ValueError: If two data sets read the same clouds differently.
     """
-    from mmdet3d_act.datasets.packs import plan_pack
+    from packing import plan_pack
 
     packs: dict[str, dict] = {}
     for cfg in find_datasets(args):
@@ -126,7 +126,9 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UsageError: If something is missing, damaged or cannot be written.
     """
-    from mmdet3d_act.datasets.packs import pack_dataset, read_index
+    from packing import pack_dataset
+
+    from mmdet3d_act.datasets.packs import read_index
     from mmdet3d_act.engine.launch import UsageError
     from mmdet3d_act.progress import ProgressDisplay
 
