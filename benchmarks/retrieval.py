@@ -5,7 +5,7 @@
     python benchmarks/retrieval.py --data DIR --act CHECKPOINT --seeds 0 1 2
     python benchmarks/retrieval.py --data DIR --own-split --config \
         configs/concept/concept_pretrain_scannet_tiny.py
-    python benchmarks/retrieval.py --data DIR --texts azure --seeds 0 1 2
+    python benchmarks/retrieval.py --data DIR --texts azure --act act-mini
     python benchmarks/retrieval.py --data DIR --table
 
 Every object is held out once; with --own-split those of the config's own
@@ -22,7 +22,8 @@ cloud too, and clouds for their text; no text is trained with. Rows:
   directory; of configs/act/act_pretrain_shapenet_tiny.py or its like;
   {seed} in it stands for the seed, {fold} for the fold);
 - concept: the student learns too, from random weights;
-- concept-from-act: it begins as ACT's.
+- concept-from-act: it begins as ACT's;
+- teacher: with --texts, the vectors of the renders themselves.
 
 Students of the three rows about ACT and of frozen-random have ACT's form.
 Finished runs are not run again; other settings need another OUT. Means are
@@ -49,6 +50,7 @@ from comparison import (
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from torch.utils.data import Dataset
 
     from mmdet3d_act.apis import Run
 
@@ -79,6 +81,7 @@ PAIRS = (
     ('concept', 'frozen-random'),
     ('frozen-act', 'frozen-random'),
     ('concept-from-act', 'concept'),
+    ('concept-from-act', 'untrained'),
 )
 STUDENT = 'model.student'
 # Of ACT, whose weights mean another thing otherwise.
@@ -136,6 +139,15 @@ def fold_overrides(
     return overrides
 
 
+def text_file(name: str) -> str:
+    """Return the path of vectors.
+
+    Args:
+        name: Of a file in ``object_renders/vectors``.
+    """
+    return f'{os.environ["ACT_DATA_ROOT"]}/object_renders/vectors/{name}.npz'
+
+
 def text_overrides(name: str) -> dict:
     """Compare predictions with vectors of texts, too.
 
@@ -144,31 +156,35 @@ def text_overrides(name: str) -> dict:
     """
     import text_retrieval  # noqa: F401 - registers the metric
 
-    file = f'{os.environ["ACT_DATA_ROOT"]}/object_renders/vectors/{name}.npz'
     return {
         'model.predicts': ('targets', 'vectors'),
         'val_evaluator': [
             dict(type='RetrievalMetric'),
-            dict(type='TextRetrievalMetric', texts=file),
+            dict(type='TextRetrievalMetric', texts=text_file(name)),
         ],
     }
 
 
-def make_runs(args: argparse.Namespace) -> list[Run]:
-    """Return the runs of all rows, seeds and folds."""
+def open_objects(args: argparse.Namespace, cfg: Config) -> Dataset:
+    """Build the data set of all objects, as validation reads it."""
     from mmengine.registry import init_default_scope
 
+    from mmdet3d_act.registry import DATASETS
+
+    init_default_scope('mmdet3d')
+    return DATASETS.build(dict(cfg.val_dataloader.dataset, split=args.split))
+
+
+def make_runs(args: argparse.Namespace) -> list[Run]:
+    """Return the runs of all rows, seeds and folds."""
     from mmdet3d_act.apis import Run
     from mmdet3d_act.engine import launch
-    from mmdet3d_act.registry import DATASETS
 
     config = str(ROOT / args.config)
     cfg = launch.load_config(config, args.cfg_options)
     held_out: list[dict] = [{}]
     if not args.own_split:
-        init_default_scope('mmdet3d')
-        dataset = dict(cfg.val_dataloader.dataset, split=args.split)
-        parts = folds(len(DATASETS.build(dataset)), args.folds)
+        parts = folds(len(open_objects(args, cfg)), args.folds)
         held_out = [
             fold_overrides(cfg, args.split, parts, fold)
             for fold in range(args.folds)
@@ -229,14 +245,19 @@ def by_fold(records: list[dict], key: str) -> dict[int, float]:
     return {place: fmean(found[place]) for place in sorted(found)}
 
 
-def print_tables(records: list[dict]) -> None:
-    """Print every row, and what each has over others, for each direction."""
+def print_tables(records: list[dict], teacher: list[dict]) -> None:
+    """Print every row, and what each has over others, for each direction.
+
+    Args:
+        records: Of all runs.
+        teacher: What it reaches itself, for texts.
+    """
     print_table(records, METRICS)
     for start, title in DIRECTIONS.items():
         if all(f'{start}recall_1' in last_metrics(one) for one in records):
             print(f'\n{title}:\n')
             names = {f'{start}{k}': v for k, v in TEXT_METRICS.items()}
-            print_table(records, names, 'text/')
+            print_table(records + teacher, names, 'text/')
 
 
 def print_table(records: list[dict], metrics: dict, prefix: str = '') -> None:
@@ -316,7 +337,21 @@ def compare(args: argparse.Namespace) -> None:
     runs = make_runs(args)
     if not args.table:
         sweep(runs, args.out, report=say)
-    print_tables(read_records(runs, args.out))
+    teacher = []
+    if args.texts and not args.own_split:
+        from text_retrieval import teacher_records
+
+        from mmdet3d_act.engine import launch
+
+        config = str(ROOT / args.config)
+        objects = open_objects(args, launch.load_config(config))
+        keys = [
+            objects[i]['data_samples'].pair_key for i in range(len(objects))
+        ]
+        parts = folds(len(keys), args.folds)
+        held_out = [[keys[i] for i in part] for part in parts]
+        teacher = teacher_records(text_file(args.texts), held_out)
+    print_tables(read_records(runs, args.out), teacher)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 
 from mmdet3d_act.datasets.readers.arrays import read_vectors
@@ -92,3 +93,29 @@ class TextRetrievalMetric(BaseMetric):
             share = min(first, len(results)) / len(results)
             metrics[f'chance_{first}'] = 100.0 * share
         return metrics
+
+
+def teacher_records(texts: str, folds: Sequence[Sequence[str]]) -> list[dict]:
+    """Measure the vectors of the renders themselves, as runs are recorded.
+
+    What a student can reach at most: it predicts them. Their mean is
+    subtracted, as of the targets.
+
+    Args:
+        texts: An ``.npz`` file of `ObjectRenders`, with vectors of renders.
+        folds: Names of the held-out pairs of each.
+    """
+    rows = read_vectors(texts, 'image')
+    units = dict(zip(rows, unit_rows(np.stack([*rows.values()])), strict=True))
+    center = np.mean([*units.values()], axis=0)
+    records = []
+    for fold, keys in enumerate(folds):
+        metric = TextRetrievalMetric(texts)
+        for key in keys:
+            vector = torch.from_numpy(units[key] - center)
+            sample = dict(pair_key=key, pred_vectors=dict(image=vector))
+            metric.process(None, [sample])
+        found = dict(metrics=metric.evaluate(size=len(keys)))
+        record = dict(row='teacher', seed=0, fold=fold, seconds=None)
+        records.append(dict(record, validations=[found]))
+    return records
