@@ -114,9 +114,15 @@ def collect_problems(
 
 
 def _without_repeats(found: Iterable[str]) -> list[str]:
-    """Leave out what begins as an earlier problem does."""
+    """Leave out what an earlier problem says, and other splits of its data."""
     problems: list[str] = []
+    told: set[tuple[str, str]] = set()
     for problem in found:
+        name, _, fault = problem.partition(' needs ')
+        _, _, layout = fault.partition(' Expected layout: ')
+        if layout and (name, layout) in told:
+            continue
+        told.add((name, layout))
         # Training and validation miss the same folder; the latter's text
         # goes on with how to do without it, which does not help then.
         if not problem.startswith(tuple(problems)):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmdet3d_act.engine import preflight
 from mmdet3d_act.engine.launch import misspelt_option
 from mmdet3d_act.engine.preflight import collect_problems
 from mmdet3d_act.registry import MODELS
@@ -135,3 +136,12 @@ def test_a_whole_file_makes_those_of_the_parts_needless(
     assert 'absent/whole.pth' in problems[0]
     assert 'absent/student.pth' in problems[-1]
     assert len(problems) == 2
+
+
+def test_splits_of_one_data_set_are_told_once():
+    ends = (
+        'x/train. Expected layout: L. Do.',
+        'x/test. Expected layout: L. Do.',
+    )
+    found = [f'{name} needs {end}' for name in 'AB' for end in ends]
+    assert preflight._without_repeats(found) == [found[0], found[2]]
