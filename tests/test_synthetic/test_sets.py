@@ -13,11 +13,11 @@ from mmdet3d_act.ops import count_points_in_boxes
 from mmdet3d_act.registry import gravity_boxes
 from mmdet3d_act.synthetic.file_set import FileSet
 from mmdet3d_act.synthetic.room_scan import RoomScanOptions
-from mmdet3d_act.synthetic.room_set import RoomSet
 from mmdet3d_act.synthetic.shape_scan import ScanOptions
 from mmdet3d_act.synthetic.shape_set import ShapeSet
 from tests.test_tools.loading import load_tool
 
+RoomSet = load_tool('room_set').RoomSet
 TurnedRoomSet = load_tool('dataset_converters.turned_room_set').TurnedRoomSet
 SHAPES = ShapeSet(
     num_pretrain=5,

@@ -14,14 +14,16 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 def load_tool(name: str) -> ModuleType:
     """Import ``tools/<name>.py``; what it imports later is found, too."""
-    sys.path.insert(0, str(TOOLS))
+    folders = [str(TOOLS), str(TOOLS / 'dataset_converters')]
+    sys.path[:0] = folders
     try:
         return importlib.import_module(name)
     finally:
         # Last: "test" is a package of Python's too.
-        sys.path.remove(str(TOOLS))
-        if str(TOOLS) not in sys.path:
-            sys.path.append(str(TOOLS))
+        for folder in folders:
+            sys.path.remove(folder)
+            if folder not in sys.path:
+                sys.path.append(folder)
 
 
 def run_script(folder: Path, *command: str) -> subprocess.CompletedProcess:

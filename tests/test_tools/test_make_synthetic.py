@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mmdet3d_act.synthetic.room_set import RoomSet
 from mmdet3d_act.synthetic.shape_scan import ScanOptions
 
 from .loading import load_tool
@@ -62,7 +61,9 @@ def test_writes_the_set_then_does_nothing(
 
 
 def test_the_defaults_are_the_sets_defaults() -> None:
-    assert scenes.to_set(scenes.parse_args([])) == RoomSet()
+    assert (
+        scenes.to_set(scenes.parse_args([])) == load_tool('room_set').RoomSet()
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from room_set import RoomSet, RoomTask
 
 from mmdet3d_act.datasets.modelnet40 import CLASSES as OBJECT_CLASSES
 from mmdet3d_act.datasets.s3dis import CLASSES as ROOM_CLASSES
@@ -32,7 +33,6 @@ from mmdet3d_act.synthetic.file_set import (
 )
 from mmdet3d_act.synthetic.items import NYU40
 from mmdet3d_act.synthetic.room_scan import RoomScanOptions
-from mmdet3d_act.synthetic.room_set import RoomSet, RoomTask
 from mmdet3d_act.synthetic.rooms import RECIPES
 from mmdet3d_act.synthetic.shape_scan import Cloud, ScanOptions, scan_shape
 

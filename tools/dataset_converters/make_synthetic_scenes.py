@@ -47,7 +47,7 @@ FOLDER = Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 if TYPE_CHECKING:
-    from mmdet3d_act.synthetic.room_set import RoomSet
+    from room_set import RoomSet
 
 # Defaults are those of the options, which would take seconds to import.
 SET = {
@@ -110,10 +110,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def to_set(args: argparse.Namespace) -> RoomSet:
     """Build the set of the command line's options."""
+    from room_set import RoomSet
     from turned_room_set import TurnedRoomSet
 
     from mmdet3d_act.synthetic.room_scan import RoomScanOptions
-    from mmdet3d_act.synthetic.room_set import RoomSet
 
     width, height = args.image_size
     scan = RoomScanOptions(

@@ -11,11 +11,20 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from mmdet3d_act.datasets.scannet import DETECTION_CLASSES, DETECTION_IDS
-
-from .category import stream
-from .file_set import FileSet, write_array, write_bytes, write_rows
-from .room_scan import RoomFrame, RoomScan, RoomScanOptions, scan_room
-from .rooms import RECIPES, draw_room
+from mmdet3d_act.synthetic.category import stream
+from mmdet3d_act.synthetic.file_set import (
+    FileSet,
+    write_array,
+    write_bytes,
+    write_rows,
+)
+from mmdet3d_act.synthetic.room_scan import (
+    RoomFrame,
+    RoomScan,
+    RoomScanOptions,
+    scan_room,
+)
+from mmdet3d_act.synthetic.rooms import RECIPES, draw_room
 
 SCENES_ROOT = 'scannet'
 FRAMES_ROOT = 'scannet_frames'
