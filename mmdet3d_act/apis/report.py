@@ -193,9 +193,11 @@ def _table(file: Path) -> str:
     if not file.is_file():
         return ''
     results = json.loads(file.read_text())
-    lines = [['accuracy, %', *PROBES.values()]]
+    # Small classes have no probe of few labels.
+    keys = [k for k in PROBES if all(k in row for row in results.values())]
+    lines = [['accuracy, %', *(PROBES[key] for key in keys)]]
     for name, row in results.items():
-        lines.append([name, *(f'{row[key]:.1f}' for key in PROBES)])
+        lines.append([name, *(f'{row[key]:.1f}' for key in keys)])
     body = ''.join(
         f'<tr>{"".join(f"<td>{html.escape(text)}</td>" for text in line)}</tr>'
         for line in lines

@@ -54,6 +54,9 @@ class ShardedStrategy(FSDPStrategy):
         """
         if optim_wrapper.get('clip_grad'):
             raise ValueError('optim_wrapper.clip_grad does not go with FSDP')
+        if optim_wrapper.get('type') == 'AmpOptimWrapper':
+            # A step is left out by all processes or by none.
+            optim_wrapper.setdefault('use_fsdp', True)
         model = self.build_model(model)
         optim_wrapper = build_optim_wrapper(model, optim_wrapper)
         return super().prepare(model, optim_wrapper=optim_wrapper, **kwargs)

@@ -70,7 +70,8 @@ class PreemptionHook(Hook):
         self._asked = self._stopped = False
         self._pid = os.getpid()
         # Whether all that has been trained is on the disk, and its iteration.
-        self._idle, self._saved = True, 0
+        self._idle = True
+        self._saved: int | None = None
         self._began, self._lasted = inf, inf
         self._group = self._threads = None
         if is_distributed():
@@ -180,6 +181,7 @@ class PreemptionHook(Hook):
     def after_val(self, runner: Runner) -> None:
         """Note how long validations last."""
         if self._thread is not None:
+            self._idle = False
             self._lasted = time.monotonic() - self._began
 
     def _ask(self, number: int, _: object) -> None:
@@ -220,6 +222,8 @@ class PreemptionHook(Hook):
                     # A process is lost; that is the main thread's affair.
                     break
             if flags[0]:
+                # The main thread may hold what writing needs.
+                threading.Timer(5, os._exit, (0,)).start()
                 self._tell(self._saved)
                 logging.shutdown()
                 sys.stdout.flush()
@@ -260,7 +264,10 @@ class PreemptionHook(Hook):
             torch_dist.barrier(self._group)
 
     @staticmethod
-    def _tell(num_iters: int) -> None:
+    def _tell(num_iters: int | None) -> None:
+        if num_iters is None:
+            inform('asked to end (SIGTERM) before the training began')
+            return
         inform(
             f'asked to end (SIGTERM): saved after iteration {num_iters}; the '
             'same command with --resume goes on from it'

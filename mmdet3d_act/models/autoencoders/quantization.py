@@ -59,6 +59,9 @@ def draw_codes(logits: Tensor) -> Tensor:
     Args:
         logits: (B, G, T).
     """
+    if logits.is_cuda and torch.are_deterministic_algorithms_enabled():
+        # Where sums along a row are refused.
+        return with_gumbel_noise(logits).argmax(-1)
     share = logits.float().softmax(-1)
     bounds = share.cumsum(-1, dtype=torch.float64)
     total = bounds[..., -1:]
