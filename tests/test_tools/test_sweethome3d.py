@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -173,3 +174,31 @@ def test_other_folders_are_refused(
     assert 'choose a new one' in capsys.readouterr().err
     assert tool.main([str(tmp_path), str(tmp_path / 'out')]) != 0
     assert 'apt-get download' in capsys.readouterr().err
+
+
+def test_names_of_licences_stay_within(tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(), 'w') as archive:
+        archive.writestr('../../../license.txt', 'CC0')
+        tool.write_licences(tmp_path / 'a' / 'b', {'Made': archive})
+    (written,) = (path for path in tmp_path.rglob('*') if path.is_file())
+    assert written.parent == tmp_path / 'a' / 'b' / 'Made'
+
+
+def test_unknown_compression_is_refused(
+    tmp_path: Path, package: Path, capsys: pytest.CaptureFixture
+) -> None:
+    content = package.read_bytes().replace(b'data.tar.xz ', b'data.tar.zst')
+    other = tmp_path / 'other.deb'
+    other.write_bytes(content)
+    assert tool.main([str(other), str(tmp_path / 'out')]) != 0
+    assert 'dpkg-deb -x' in capsys.readouterr().err
+
+
+def test_renders_of_other_options_are_drawn_again(
+    written: Path, package: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(written, tmp_path / 'out')
+    options = ['--size', '16', '--views', '1']
+    assert tool.main([str(package), str(out), *options]) == 0
+    (file,) = (out / 'object_renders/images/Made_m0').glob('*.png')
+    assert Image.open(file).size == (16, 16)

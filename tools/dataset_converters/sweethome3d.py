@@ -133,6 +133,12 @@ def _data_of(package: Path) -> io.BytesIO:
             size = int(head[48:58])
             content = file.read(size + size % 2)
             if head.startswith(b'data.tar'):
+                name = head[:16].decode('latin-1').strip(' /')
+                if not name.endswith(('.tar', '.xz', '.gz', '.bz2')):
+                    raise ValueError(
+                        f'{name} of {package} cannot be read here; run '
+                        f'`dpkg-deb -x {package} DIR`, then give DIR'
+                    )
                 return io.BytesIO(content[:size])
     raise ValueError(f'{package} is no Debian package')
 
@@ -351,7 +357,8 @@ def convert(args: argparse.Namespace) -> list[dict]:
     ]
     entries, shapes = [], []
     renders = args.out / 'object_renders'
-    (renders / 'points').mkdir(parents=True, exist_ok=True)
+    for part in ('points', 'images'):
+        (renders / part).mkdir(parents=True, exist_ok=True)
     with ProgressDisplay('models') as progress:
         for at, (catalog, archive, model) in enumerate(listed):
             progress(at, len(listed))
@@ -362,11 +369,19 @@ def convert(args: argparse.Namespace) -> list[dict]:
             cloud = cloud[: args.num_points].astype(np.float32)
             np.save(renders / 'points' / f'{name}.npy', cloud)
             folder = renders / 'images' / name
-            folder.mkdir(parents=True, exist_ok=True)
-            if len(list(folder.iterdir())) < args.views:
+            # Renders are kept where they are whole and of these options.
+            stamp = json.dumps({'size': args.size, 'views': args.views})
+            kept = folder / 'options.json'
+            if not kept.is_file() or kept.read_text() != stamp:
+                unfinished = renders / 'unfinished'
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
                 views = draw_views(*dense, args.views, args.size)
                 for view, image in enumerate(views):
-                    Image.fromarray(image).save(folder / f'{view}.png')
+                    Image.fromarray(image).save(unfinished / f'{view}.png')
+                (unfinished / kept.name).write_text(stamp)
+                shutil.rmtree(folder, ignore_errors=True)
+                unfinished.rename(folder)
             shapes.append(describe(dense[0]))
             entries.append(
                 {
@@ -401,7 +416,8 @@ def write_licences(folder: Path, archives: dict[str, zipfile.ZipFile]) -> None:
     for catalog, archive in archives.items():
         for name in archive.namelist():
             if re.search(r'licen[sc]e[^/]*\.(txt|html)$', name, re.IGNORECASE):
-                path = folder / catalog / name
+                # Flat: a name in an archive may lead out of the folder.
+                path = folder / catalog / re.sub(r'[^\w.-]+', '_', name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(archive.read(name))
 
@@ -426,7 +442,11 @@ def write_layouts(out: Path, entries: list[dict]) -> None:
             copies.append(folder / file)
         for copy in copies:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            os.link(out / 'object_renders' / 'points' / file, copy)
+            cloud = out / 'object_renders' / 'points' / file
+            try:
+                os.link(cloud, copy)
+            except OSError:  # Not every file system has hard links.
+                shutil.copyfile(cloud, copy)
     text = json.dumps(entries, indent=1, ensure_ascii=False)
     (out / 'models.json').write_text(text, encoding='utf-8')
 
@@ -461,9 +481,12 @@ def run(args: argparse.Namespace) -> None:
 
     try:
         entries = convert(args)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        write_layouts(args.out, entries)
+    except (
+        *(OSError, ValueError, KeyError),
+        *(tarfile.TarError, zipfile.BadZipFile),
+    ) as error:
         raise UsageError(f'{type(error).__name__}: {error}') from error
-    write_layouts(args.out, entries)
     print(summarize(entries))
 
 
