@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmdet3d_act.checkpoint import CheckpointError
 from mmdet3d_act.models.teachers.base import TeacherEncoder, TokenTeacher
 from mmdet3d_act.models.teachers.image_encoder import (
     ImageEncoder,
@@ -139,8 +140,16 @@ def convert_names(
     """
     if set(needed) <= state.keys():
         return state
-    if LITE_FIRST in state:
-        return dict(zip(needed, state.values(), strict=False))
+    if LITE_FIRST in state and name.partition('.')[0] == LITE:
+        pairs = list(zip(needed, state, strict=False))
+        kinds = [[n.rpartition('.')[2] for n in pair] for pair in pairs]
+        # The classifier, the last two, may be left out.
+        more = len(state) - len(needed)
+        if more not in (0, 2) or any(one != two for one, two in kinds):
+            raise CheckpointError(
+                f'the {len(state)} tensors are not those of {name}, in order'
+            )
+        return {ours: state[theirs] for ours, theirs in pairs}
     with torch.device('meta'):
         network = build_network(name, **model_args)
     module = sys.modules[type(network).__module__]

@@ -8,6 +8,7 @@ import timm
 import torch
 from torch import nn
 
+from mmdet3d_act.checkpoint import CheckpointError
 from mmdet3d_act.models.teachers import TimmImageEncoder, TimmTeacher
 from mmdet3d_act.models.teachers import timm_teacher as module
 from mmdet3d_act.models.teachers.timm_teacher import extract_encoder
@@ -253,8 +254,7 @@ def test_weights_of_the_package(
 ) -> None:
     torch.manual_seed(0)
     made = timm.create_model(module.LITE).eval()
-    theirs = {f'_{n}': v for n, v in enumerate(made.state_dict().values())}
-    theirs = {module.LITE_FIRST: theirs.pop('_0'), **theirs}
+    theirs = {f'_{name}': v for name, v in made.state_dict().items()}
     folder = tmp_path / module.LITE_PACKAGE / 'models'
     folder.mkdir(parents=True)
     torch.save(theirs, folder / module.LITE_FILE)
@@ -266,3 +266,8 @@ def test_weights_of_the_package(
     with torch.no_grad():
         expected = made.forward_head(made.forward_features(x), True)
         torch.testing.assert_close(encoder(images(224)), expected)
+    # Mapped by their order, only where kinds and numbers agree.
+    for wrong in (list(theirs.items())[:-3], sorted(theirs.items())):
+        encoder = TimmImageEncoder(module.LITE, dict(wrong))
+        with pytest.raises(CheckpointError, match='not those of'):
+            encoder.init_weights()
