@@ -511,7 +511,12 @@ def run_predict(args: argparse.Namespace) -> int:
         from mmdet3d_act.apis.prediction import summarize_result
         from mmdet3d_act.apis.scan_files import name_outputs
         from mmdet3d_act.checkpoint import resolve_checkpoint
+        from mmdet3d_act.engine.failures import UsageError
 
+        if args.classes and (args.config or args.cfg_options):
+            raise UsageError('--config and --cfg-options go without --classes')
+        if (args.prompts or args.texts) and not args.classes:
+            raise UsageError('--prompts and --texts need --classes')
         if args.classes:
             _name_clouds(args)
             return
@@ -559,11 +564,13 @@ def _name_clouds(args: argparse.Namespace) -> None:
     args.student = load_concepts(args.checkpoint, args.texts)
     path = Path(resolve_checkpoint(args.checkpoint))
     folder = args.out or path.with_name(f'found_{path.stem}')
-    options = dict(top=args.top)
-    if args.prompts:
-        options['prompts'] = args.prompts
     for file, told in name_clouds(
-        _embedder(args), args.inputs, args.classes, folder, **options
+        _embedder(args),
+        args.inputs,
+        args.classes,
+        folder,
+        prompts=args.prompts,
+        top=args.top,
     ):
         listed = ', '.join(f'{name} {cosine:.3f}' for name, cosine in told)
         print(f'{file}: {listed}')

@@ -296,8 +296,8 @@ def search(
 
     Raises:
         BadSampleError: If the query cannot be used.
-        UsageError: If no file of the folder can, it is the index, or the text
-            has no vector.
+        UsageError: If no other file of the folder can, it is the index, or the
+            text has no vector.
     """
     names = name_outputs([folder])
     if _is_in(index, folder):
@@ -336,6 +336,8 @@ def search(
         for one in _nearest(paths, likeness, embedder, axis)
         if os.path.realpath(one.path) != itself
     ]
+    if not nearest:
+        raise UsageError('\n'.join([f'{folder} has no other cloud', *faults]))
     return nearest[:top], faults
 
 

@@ -187,9 +187,16 @@ def load_concepts(
     fill_module(model.objectives['concept'], state, str(path))
     files = [path.with_name(STUDENT_TEXTS), *([texts] if texts else [])]
     known: dict[str, Tensor] = {}
+    width = tuple(state['head.fc2.bias'].shape)
     for file in files:
         if file == texts or Path(file).is_file():
-            known |= read_weights(file)
+            for text, vector in read_weights(file).items():
+                if vector.shape != width:
+                    raise UsageError(
+                        f'{file}: the vector of {text!r} has shape '
+                        f'{tuple(vector.shape)}, the student predicts {width}'
+                    )
+                known[text] = vector.float()
     return ConceptStudent(model.eval(), told, known)
 
 
@@ -279,7 +286,7 @@ def save_pretrained(
         The folder.
 
     Raises:
-        TypeError: If the model has no point Transformer.
+        TypeError: If the model has no point Transformer, or cannot have texts.
         ValueError: If another fact is None.
     """
     whole = model.model if isinstance(model, ConceptStudent) else model
@@ -288,6 +295,8 @@ def save_pretrained(
         raise TypeError(
             f'expected a model with a PointTransformer, got {type(model)}'
         )
+    if texts and not isinstance(model, ConceptStudent):
+        raise TypeError(f'only a ConceptStudent has texts, got {type(model)}')
     folder = Path(folder)
     told = _told_facts(student.pretrained_meta, facts)
     state = _stored(student, half)
@@ -313,6 +322,8 @@ def save_pretrained(
                 for name, value in known.items()
             }
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in {STUDENT_CONCEPT, STUDENT_TEXTS} - set(files):
+        (folder / stale).unlink(missing_ok=True)
     for file, tensors in files.items():
         save_file(tensors, folder / file, {'format': 'pt'})
         # It makes a file for its owner alone.

@@ -15,7 +15,7 @@ from mmdet3d_act.apis.scan_files import name_outputs
 from mmdet3d_act.apis.students import ConceptStudent
 from mmdet3d_act.checkpoint import CheckpointError
 from mmdet3d_act.engine.failures import UsageError
-from mmdet3d_act.evaluation.zero_shot_metric import text_likeness
+from mmdet3d_act.evaluation.zero_shot_metric import text_key, text_likeness
 from mmdet3d_act.io import write_json
 from mmdet3d_act.models.teachers.open_clip_teacher import encode_texts
 
@@ -36,7 +36,8 @@ _SHOWN = 4
 def text_vectors(
     student: ConceptStudent,
     texts: Sequence[str],
-    prompts: Sequence[str] = ('{}',),
+    prompts: Sequence[str] | None = None,
+    usual: Sequence[str] = ('{}',),
 ) -> np.ndarray:
     """Find the teacher's vectors of texts, (T, D).
 
@@ -47,22 +48,26 @@ def text_vectors(
         student: From :func:`load_concepts`.
         texts: Words, names of classes or sentences.
         prompts: What the text encoder reads, with ``{}`` for the text; the
-            vectors of several are averaged.
+            vectors of several are averaged. Given, all texts are read in them.
+        usual: The prompts of texts without a vector where none are given.
 
     Raises:
         UsageError: If a text has no vector and the encoder is not here, or a
             prompt has no place for the text.
     """
-    if any('{}' not in prompt for prompt in prompts):
-        raise UsageError(f'a prompt has {{}} for the text, got {prompts}')
-    known = {_key(name): v.numpy() for name, v in student.texts.items()}
-    missing = [text for text in texts if _key(text) not in known]
+    used = prompts or usual
+    if any('{}' not in prompt for prompt in used):
+        raise UsageError(f'a prompt has {{}} for the text, got {used}')
+    known = {text_key(name): v.numpy() for name, v in student.texts.items()}
+    missing = [one for one in texts if prompts or text_key(one) not in known]
     if missing:
-        asked = [prompt.format(text) for text in missing for prompt in prompts]
-        found = _encode(student, asked, missing)
-        means = found.reshape(len(missing), len(prompts), -1).mean(axis=1)
-        known |= dict(zip(map(_key, missing), means, strict=True))
-    return np.stack([known[_key(text)] for text in texts])
+        asked = [one.replace('{}', text) for text in missing for one in used]
+        named = ', '.join(map(repr, missing[:_SHOWN]))
+        named += ' by the given prompts' if prompts else ''
+        found = _encode(student, asked, named)
+        means = found.reshape(len(missing), len(used), -1).mean(axis=1)
+        known |= dict(zip(map(text_key, missing), means, strict=True))
+    return np.stack([known[text_key(text)] for text in texts])
 
 
 def text_center(student: ConceptStudent) -> np.ndarray | None:
@@ -90,7 +95,7 @@ def name_clouds(
     classes: Sequence[str],
     folder: str | Path,
     *,
-    prompts: Sequence[str] = PROMPTS,
+    prompts: Sequence[str] | None = None,
     top: int = 5,
 ) -> Iterator[tuple[str, list[tuple[str, float]]]]:
     """Yield each file with the classes that are most like it.
@@ -102,7 +107,7 @@ def name_clouds(
         inputs: Files and folders.
         classes: At least two names.
         folder: Gets the files.
-        prompts: See :func:`text_vectors`.
+        prompts: See :func:`text_vectors`; ``PROMPTS`` are the usual ones.
         top: How many classes are told.
 
     Raises:
@@ -113,7 +118,7 @@ def name_clouds(
         raise UsageError(
             f'give at least two classes, got {", ".join(classes)}'
         )
-    texts = text_vectors(embedder.concepts, classes, prompts)
+    texts = text_vectors(embedder.concepts, classes, prompts, usual=PROMPTS)
     names, faults = name_outputs(inputs), []
     axis = embedder.find_axis(list(names))
     for file, name in names.items():
@@ -134,10 +139,9 @@ def name_clouds(
 
 
 def _encode(
-    student: ConceptStudent, prompts: list[str], missing: Sequence[str]
+    student: ConceptStudent, prompts: list[str], named: str
 ) -> np.ndarray:
     """Compute vectors by the text encoder of the student's teacher."""
-    named = ', '.join(map(repr, missing[:_SHOWN]))
     there = ', '.join(map(repr, [*student.texts][:_SHOWN])) or 'none'
     text = f'no vector of {named} travels with the student (there: {there})'
     teacher = student.config.get('teacher')
@@ -151,7 +155,3 @@ def _encode(
         return encode_texts(prompts, **teacher).numpy()
     except (FileNotFoundError, CheckpointError, ImportError) as error:
         raise UsageError(f'{text}; {error}') from error
-
-
-def _key(text: str) -> str:
-    return ' '.join(text.split()).casefold()

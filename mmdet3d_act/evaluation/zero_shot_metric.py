@@ -21,6 +21,11 @@ from mmdet3d_act.evaluation.sample_fields import class_names, required
 from mmdet3d_act.registry import METRICS
 
 
+def text_key(text: str) -> str:
+    """Fold what does not tell texts apart: their case and blanks."""
+    return ' '.join(text.split()).casefold()
+
+
 def text_likeness(
     vectors: np.ndarray, texts: np.ndarray, center: np.ndarray | None = None
 ) -> np.ndarray:
@@ -65,6 +70,8 @@ class ZeroShotMetric(BaseMetric):
     ) -> None:
         super().__init__(**options)
         self.texts = texts
+        found = read_weights(texts)
+        self.known = {text_key(k): v.float() for k, v in found.items()}
         self.topk = tuple(topk)
 
     def process(
@@ -97,19 +104,24 @@ class ZeroShotMetric(BaseMetric):
             results: Vectors and labels of all samples.
 
         Raises:
-            ValueError: If a class has no vector.
+            ValueError: If a class has no vector, or one of another width.
         """
         classes = list(class_names(self))
-        known = read_weights(self.texts)
-        missing = [name for name in classes if name not in known]
+        missing = [one for one in classes if text_key(one) not in self.known]
         if missing:
             raise ValueError(
                 f'{self.texts} has no vector of {", ".join(missing)}, only of '
-                f'{", ".join(list(known)[:8])}; add them (docs/concept.md)'
+                f'{", ".join([*self.known][:8])}; add them (docs/concept.md)'
             )
-        texts = np.stack([known[name].numpy() for name in classes])
         vectors, labels = zip(*results, strict=True)
-        likeness = text_likeness(np.stack(vectors), texts)
+        texts = [self.known[text_key(name)] for name in classes]
+        for name, text in zip(classes, texts, strict=True):
+            if text.shape != vectors[0].shape:
+                raise ValueError(
+                    f'{self.texts}: the vector of {name!r} has shape '
+                    f'{tuple(text.shape)}, predictions {vectors[0].shape}'
+                )
+        likeness = text_likeness(np.stack(vectors), np.stack(texts))
         own = likeness[np.arange(len(labels)), list(labels)]
         # Ties count as misses.
         ranks = (likeness >= own[:, None]).sum(axis=1)

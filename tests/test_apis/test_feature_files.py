@@ -148,6 +148,11 @@ def test_an_index_in_the_folder_is_not_searched(embedder, clouds):
         assert len(faults) == 1
     with pytest.raises(UsageError, match='--index'):
         search(embedder, clouds / '3.npy', clouds, clouds)
+    for file in (clouds / 'flat').glob('[1-4].npy'):
+        file.unlink()
+    query = clouds / 'flat' / '0.npy'
+    with pytest.raises(UsageError, match='flat has no other cloud'):
+        search(embedder, query, query.parent, index)
 
 
 def test_a_table_is_gone_once_no_file_is_good(embedder, clouds, tmp_path):

@@ -100,6 +100,11 @@ def test_a_folder_predicts_what_the_training_did(trained, tmp_path):
     first = load_concepts(folder)
     saved = save_pretrained(first, tmp_path / 'a', texts={'x': torch.ones(6)})
     second = load_concepts(saved)
+    other = save_pretrained(first, tmp_path / 'b', texts={'x': torch.ones(6)})
+    save_pretrained(first, other)
+    assert not (other / 'texts.safetensors').exists()
+    with pytest.raises(TypeError, match='texts'):
+        save_pretrained(first.model, other, texts={'x': torch.ones(6)})
     for found in (first, second):
         inputs['data_samples'] = toys.samples(4)
         samples = found.model(**inputs, mode='predict')
@@ -174,6 +179,9 @@ def test_other_words_are_the_text_encoders(student, tmp_path, monkeypatch):
     close(encode_texts(prompts, TEACHER), expected)
     (mean,) = text_vectors(asked, ['sofa'], ['a photo of a {}.', 'a {}.'])
     close(torch.from_numpy(mean), expected.mean(0))
+    # Given prompts are of stored texts, too; {x} is a word of them.
+    given = text_vectors(asked, ['flat'], ['{} {x}'])
+    close(torch.from_numpy(given), encode_texts(['flat {x}'], TEACHER))
     save_file(
         {k: v for k, v in model.state_dict().items() if 'visual' in k}, file
     )
@@ -181,7 +189,7 @@ def test_other_words_are_the_text_encoders(student, tmp_path, monkeypatch):
         text_vectors(asked, ['sofa'])
 
 
-def test_refusals(student, trained, clouds, tmp_path):
+def test_refusals(student, trained, clouds, tmp_path, capsys):
     with pytest.raises(UsageError, match='act-mini does not predict'):
         load_concepts('act-mini')
     loaded = load_concepts(student)
@@ -191,6 +199,19 @@ def test_refusals(student, trained, clouds, tmp_path):
         next(name_clouds(Embedder(loaded), [clouds], ['flat'], tmp_path))
     with pytest.raises(UsageError, match=r'prompt.*chair'):
         text_vectors(loaded, ['flat'], ['chair'])
+    file = tmp_path / 'texts.safetensors'
+    save_file(dict(sofa=torch.ones(6).bfloat16()), file)
+    found = load_concepts(student, file)
+    assert text_vectors(found, ['Sofa']).tolist() == [[1] * 6]
+    with pytest.raises(UsageError, match=r"'flat' by the given prompts"):
+        text_vectors(found, ['flat'], ['a {}'])
+    save_file(dict(sofa=torch.ones(5)), file)
+    with pytest.raises(UsageError, match=r"texts.*'sofa'.*\(5,\).*\(6,\)"):
+        load_concepts(student, file)
+    words = ['predict', str(student), str(clouds)]
+    for more in (['--prompts', '{}'], ['--classes', 'a', '--config', 'b']):
+        assert main([*words, *more]) == 2
+        assert '--classes' in capsys.readouterr().err
     # A caption's prefix is no vector of a text.
     text = CONFIG.replace("'VectorTarget', num", "'CaptionPrefixTarget', num")
     (trained[0] / 'config.py').write_text(text)

@@ -21,6 +21,7 @@ from mmdet3d_act.evaluation import (
     SemanticSegMetric,
     ZeroShotMetric,
 )
+from mmdet3d_act.students import STUDENT_WEIGHTS, STUDENTS
 from tests.test_evaluation import test_detection_metric, test_part_seg_metric
 
 CLOUD = torch.zeros(4, 3)
@@ -61,7 +62,8 @@ FIELDS = [
 
 def made(kind: Callable, **options: object) -> BaseMetric:
     if kind is ZeroShotMetric:
-        options = dict(texts='texts.safetensors') | options
+        weights = STUDENTS / 'act-mini' / STUDENT_WEIGHTS
+        options = dict(texts=str(weights)) | options
     metric = kind(**options)
     metric.dataset_meta = dict(
         classes=('cap', 'mug', 'sofa'),

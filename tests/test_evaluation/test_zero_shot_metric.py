@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mmdet3d_act.checkpoint import MissingCheckpointError
 from mmdet3d_act.evaluation import ZeroShotMetric
 
 # Texts lie close together; what tells them apart is what is left.
@@ -16,9 +17,13 @@ AXES = torch.eye(4)[1:]
 def test_zero_shot_names(tmp_path):
     file = str(tmp_path / 'texts.safetensors')
     words = ('chair', 'table', 'lamp')
+    with pytest.raises(MissingCheckpointError, match=file):
+        ZeroShotMetric(file)
     texts = {
         w: 3 * (COMMON + axis) for w, axis in zip(words, AXES, strict=True)
     }
+    texts['Desk  Lamp'] = texts.pop('lamp').bfloat16()
+    words = (*words[:2], 'desk lamp')
     save_file(texts, file)
     metric = ZeroShotMetric(file, topk=(1, 2, 5))
     metric.dataset_meta = dict(classes=words)
@@ -36,4 +41,9 @@ def test_zero_shot_names(tmp_path):
     metric.process(None, [sample])
     metric.dataset_meta = dict(classes=(*words, 'sofa'))
     with pytest.raises(ValueError, match='no vector of sofa, only of chair'):
+        metric.evaluate(size=1)
+    metric.dataset_meta = dict(classes=words)
+    metric.results.clear()
+    metric.process(None, [dict(sample, pred_vectors=dict(a=torch.ones(5)))])
+    with pytest.raises(ValueError, match=r"vector of 'chair'.*\(4,\).*\(5,\)"):
         metric.evaluate(size=1)
