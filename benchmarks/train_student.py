@@ -123,8 +123,9 @@ def write_student(args: argparse.Namespace, results: dict[str, dict]) -> str:
     """
     from mmdet3d_act.apis import from_pretrained, save_pretrained
     from mmdet3d_act.checkpoint import read_checkpoint
+    from mmdet3d_act.synthetic.shape_set import ShapeSet
 
-    known = json.loads((args.out / 'data' / 'categories.json').read_text())
+    known = json.loads((args.out / 'data' / ShapeSet.manifest).read_text())
     folders = [args.out / f'stage{stage}' for stage in (1, 2)]
     rows = [
         ' | '.join([name, *(f'{row[column]:.1f}' for column in COLUMNS)])
