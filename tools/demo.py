@@ -219,6 +219,8 @@ def use_labels(cfg: object, dataset: dict, labels: Counter) -> None:
         dataset: Of the folder.
         labels: Of the training part, counted.
     """
+    # Readers of a few clouds would end while they start, which PyTorch prints.
+    cfg.val_dataloader.update(num_workers=0, persistent_workers=False)
     for part in cfg.val_dataloader['dataset']['datasets']:
         names = ('data_root', 'up_axis', 'on_error')
         part.update({name: dataset[name] for name in names})
