@@ -171,6 +171,8 @@ def read_curves(
                 # A part alone is the sum.
                 if not _DRAWN.search(name) or [name] == parts:
                     continue
+                if unit == 'steps' and name.endswith('accuracy'):
+                    value = 100 * value  # a share, in trainings
                 chart = f'{run.name}: {_chart(name)}, {unit}'
                 curve = found.setdefault(chart, {}).setdefault(name, {})
                 curve[line['step']] = value

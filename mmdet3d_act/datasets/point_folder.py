@@ -475,7 +475,7 @@ class PointFolder(PackableDataset):
             self._metainfo['up_axis'] = guess.value
             log_once(
                 f'{self.data_root}: guessed up_axis={guess.value!r}: '
-                f'{guess.told}; state it in the config if this is wrong',
+                f'{guess.told}; state it if this is wrong (ACT_UP_AXIS=y)',
                 logging.WARNING if guess.is_unsure else logging.INFO,
             )
 

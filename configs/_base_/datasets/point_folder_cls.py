@@ -5,7 +5,7 @@ labelled_folder = dict(
     type='PointFolder',
     data_root='{{$ACT_CLOUDS:data/clouds}}',
     classes='folders',
-    up_axis='auto',
+    up_axis='{{$ACT_UP_AXIS:auto}}',
     split_ratio='auto',
 )
 # For a CPU: the same points of a cloud in every epoch, patches searched once.

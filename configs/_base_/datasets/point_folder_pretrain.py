@@ -3,7 +3,7 @@
 cloud_folder = dict(
     type='PointFolder',
     data_root='{{$ACT_CLOUDS:data/clouds}}',
-    up_axis='auto',
+    up_axis='{{$ACT_UP_AXIS:auto}}',
     on_error='skip',
 )
 cloud_pipeline = [
