@@ -151,8 +151,8 @@ def _first_equal(y: Tensor, largest: Tensor) -> Tensor:
 def linear_max(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Apply a linear layer to the points of patches, and pool, (P, C).
 
-    As ``max_pool(F.linear(x, weight, bias), dim=1)``. On a CPU the result of
-    the linear layer, (P, K, C), is never in memory as a whole, and the
+    As ``max_pool(F.linear(x, weight, bias), dim=1)``. On a CPU, in float32,
+    the linear layer's result, (P, K, C), is never in memory as a whole, and the
     gradient is computed from the one point of each maximum rather than from
     all, the first of several equal ones: a fourth of the work.
 
@@ -161,18 +161,15 @@ def linear_max(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         weight: (C, D).
         bias: (C,).
     """
-    if not is_plain(x):
+    if not _is_single(x):
         return max_pool(F.linear(x, weight, bias), dim=1)
-    pooled = _LinearMax.apply(*_in_autocast_type(x.contiguous(), weight))
-    return pooled + bias.to(pooled.dtype)
+    return _LinearMax.apply(x.contiguous(), weight) + bias
 
 
-def _in_autocast_type(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Convert tensors on a CPU as autocast does for a matrix product."""
-    if not torch.is_autocast_enabled('cpu'):
-        return tensors
-    kind = torch.get_autocast_dtype('cpu')
-    return tuple(tensor.to(kind) for tensor in tensors)
+def _is_single(x: Tensor) -> bool:
+    """Tell whether layers compute in float32, on a CPU, in no graph."""
+    amp = torch.is_autocast_enabled('cpu')
+    return is_plain(x) and x.dtype == torch.float32 and not amp
 
 
 class _LinearNormMax(torch.autograd.Function):
@@ -276,8 +273,8 @@ class _LinearNormMax(torch.autograd.Function):
 def linear_norm_max(x: Tensor, fc: nn.Linear, norm: nn.BatchNorm1d) -> Tensor:
     """Linear layer without bias, batch norm, ReLU and maximum, (P, C).
 
-    On a CPU the result of the linear layer, (P, K, C), is never in memory as
-    a whole, neither are those of the norm and the ReLU.
+    On a CPU, in float32, the linear layer's result, (P, K, C), is never in
+    memory as a whole, neither are those of the norm and the ReLU.
 
     Args:
         x: (P, K, D).
@@ -286,13 +283,12 @@ def linear_norm_max(x: Tensor, fc: nn.Linear, norm: nn.BatchNorm1d) -> Tensor:
     """
     plain = type(norm) is nn.BatchNorm1d and norm.track_running_stats
     plain = plain and norm.momentum is not None
-    if not plain or not is_plain(x):
+    if not plain or not _is_single(x):
         y = F.relu(norm(fc(x.flatten(0, 1))))
         return max_pool(y.view(*x.shape[:2], -1), dim=1)
-    points, weight = _in_autocast_type(x.contiguous(), fc.weight)
     known = None if norm.training else (norm.running_mean, norm.running_var)
     pooled, mean, variance = _LinearNormMax.apply(
-        points, weight, norm.weight.float(), norm.bias.float(), known, norm.eps
+        x.contiguous(), fc.weight, norm.weight, norm.bias, known, norm.eps
     )
     if norm.training:
         count = x.shape[0] * x.shape[1]
