@@ -152,7 +152,7 @@ def linear_max(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Apply a linear layer to the points of patches, and pool, (P, C).
 
     As ``max_pool(F.linear(x, weight, bias), dim=1)``. On a CPU, in float32,
-    the linear layer's result, (P, K, C), is never in memory as a whole, and the
+    the layer's result, (P, K, C), is never in memory as a whole, and the
     gradient is computed from the one point of each maximum rather than from
     all, the first of several equal ones: a fourth of the work.
 
