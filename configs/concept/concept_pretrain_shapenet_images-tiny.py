@@ -4,6 +4,7 @@
 # labelled clouds for a probe.
 _base_ = [
     '../_base_/models/concept_distiller_tiny.py',
+    '../_base_/datasets/shapenet55_pretrain_tiny.py',
     '../_base_/datasets/point_folder_probe.py',
     '../_base_/schedules/pretrain_tiny.py',
     '../_base_/default_runtime.py',
@@ -15,36 +16,15 @@ renders = dict(
     split='train',
     # The first view, every time.
     test_mode=True,
-    static_pipeline=[
-        dict(type='LoadPointCloud'),
-        dict(type='SamplePoints', num_points=1024, per_epoch=False),
-        dict(type='NormalizeToUnitSphere'),
-        dict(type='GroupPoints', num_groups=32, group_size=32),
-    ],
 )
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='EpochSampler', shuffle=True),
-    dataset=dict(
-        **renders,
-        pipeline=[
-            dict(
-                type='RandomPointScaleShift',
-                scale_range=(2 / 3, 3 / 2),
-                shift_range=0.2,
-            ),
-            dict(type='PackPointInputs'),
-        ],
-    ),
-)
+train_dataloader = dict(dataset=renders)
 # With the images, and without augmentation.
 target_dataloader = dict(
     batch_size=32,
     num_workers=0,
     dataset=dict(
         **renders,
+        static_pipeline=_base_.shapenet_dataset.static_pipeline,
         pipeline=[
             dict(type='LoadImage'),
             dict(type='PrepareImage', size=224, crop='center'),

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmengine._strategy import FSDPStrategy
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import STRATEGIES
@@ -68,7 +69,7 @@ class ShardedStrategy(FSDPStrategy):
             chosen['device_id'] = torch.device('cpu')
         else:
             for module in frozen:
-                module.cuda()
+                module.to(get_device())
         self.model_wrapper = dict(type='MMFullyShardedDataParallel', **chosen)
         return super()._wrap_model(model)
 
