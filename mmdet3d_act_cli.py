@@ -151,10 +151,16 @@ def _add_trainings(add: Callable) -> None:
         out = 'work_dirs/demo' if command is demo else 'work_dirs/mine'
         option('--out', default=out, help=f'folder for everything ({out})')
         option('--seed', type=int, default=0, help='of everything (0)')
-        stages = ('STAGE1', 'STAGE2')
-        text = 'epochs of the two stages, at least 3'
-        option('--epochs', nargs=2, type=_over(3), metavar=stages, help=text)
         option('--threads', type=int, help='default: all cores')
+    length = pretrain.add_mutually_exclusive_group()
+    text = 'about how long both stages take, by a few steps at the start'
+    length.add_argument('--minutes', type=_over(1), help=text)
+    stages = ('STAGE1', 'STAGE2')
+    text = 'epochs of the two stages, at least 3'
+    for command in (demo, length):
+        command.add_argument(
+            '--epochs', nargs=2, type=_over(3), metavar=stages, help=text
+        )
 
 
 def _add_lists(add: Callable) -> None:

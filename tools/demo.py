@@ -19,11 +19,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -33,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 STAGE1 = 'configs/act/act_dvae_shapenet_demo.py'
 STAGE2 = 'configs/act/act_pretrain_shapenet_demo.py'
 SHAPES_TOOL = 'tools/dataset_converters/make_synthetic_shapes.py'
-# So many files are read once to name the broken ones in advance.
+# So many files are read once, to name the broken ones and to see their sizes.
 MAX_CHECKED = 5000
 # What the progress shows of a training's values.
 SHOWN = {
@@ -44,6 +45,11 @@ SHOWN = {
 }
 # Steps and batch size of the stages, as the demo's own scans give them.
 STEPS = ((300, 32), (960, 64))
+# A step of stage II takes so much of one of stage I.
+STEP_SHARE = 0.4
+# Points of a patch, and patches of a cloud that has so many points.
+PATCH_SIZE = 32
+PATCHES = {4096: 64, 1024: 32, 512: 16, 0: 8}
 # Strengths of the probe's penalty that are compared: what students of the
 # demo choose out of the config's five, of which the others take longest.
 PENALTIES = [0.01, 0.1]
@@ -157,6 +163,7 @@ def use_clouds(
     up_axis: str | None,
     features: list | None,
     labels: Counter,
+    patches: int,
 ) -> None:
     """Let a config train on a folder of clouds, and probe by its labels.
 
@@ -167,7 +174,9 @@ def use_clouds(
         features: What the student sees beside the coordinates; each is
             dropped at random, so that it also works without.
         labels: From :func:`count_labels`; without them there is no probe.
+        patches: How many a cloud has.
     """
+    set_patches(cfg.model, patches)
     features = features or []
     drop = dict(type='RandomFeatureDropout', features=features)
     if features:
@@ -183,12 +192,14 @@ def use_clouds(
             dict(type='LoadPointCloud', features=features),
             dict(
                 type='SamplePoints',
-                num_points=1024,
+                num_points=patches * PATCH_SIZE,
                 per_epoch=False,
                 on_too_few='repeat',
             ),
             dict(type='NormalizeToUnitSphere'),
-            dict(type='GroupPoints', num_groups=32, group_size=32),
+            dict(
+                type='GroupPoints', num_groups=patches, group_size=PATCH_SIZE
+            ),
         ],
         on_error='skip',
         metainfo=dict(features=features) if features else None,
@@ -211,6 +222,15 @@ def use_clouds(
             cfg[f'{part}_{suffix}'] = None
 
 
+def set_patches(model: dict, patches: int) -> None:
+    """Tell all parts of a model how many patches a cloud has."""
+    if 'num_groups' in model:
+        model.update(num_groups=patches, group_size=PATCH_SIZE)
+    for value in model.values():
+        if isinstance(value, dict):
+            set_patches(value, patches)
+
+
 def use_labels(cfg: object, dataset: dict, labels: Counter) -> None:
     """Let the probe of a config read the classes of a folder.
 
@@ -227,7 +247,8 @@ def use_labels(cfg: object, dataset: dict, labels: Counter) -> None:
         part['split_ratio'] = 'auto'
         loading, _, sampling = part['static_pipeline']
         loading['features'] = dataset['static_pipeline'][0]['features']
-        sampling['on_too_few'] = 'repeat'
+        number = dataset['static_pipeline'][1]['num_points']
+        sampling.update(num_points=number, on_too_few='repeat')
     cfg.val_evaluator['knn'] = min(20, labels.total())
     if min(labels.values()) < cfg.val_evaluator['labels_per_class']:
         cfg.val_evaluator['labels_per_class'] = None
@@ -260,12 +281,15 @@ def count_labels(folder: str) -> tuple[Counter, Counter]:
     return train, test
 
 
-def count_clouds(folder: str, up_axis: str | None = None) -> int:
-    """Return how many clouds a folder holds; name those that cannot be read.
+def count_clouds(folder: str, up_axis: str | None = None) -> tuple[int, int]:
+    """Count the clouds of a folder; name those that cannot be read.
 
     Args:
         folder: The folder.
         up_axis: Of the clouds; None guesses and tells it.
+
+    Returns:
+        How many there are, and how many points the middle one of them has.
 
     Raises:
         UsageError: If there is no cloud to train on.
@@ -280,32 +304,33 @@ def count_clouds(folder: str, up_axis: str | None = None) -> int:
     if dataset.left_out:
         print(f'left out, as no clouds: {dataset.left_out}')
     files = [sample['lidar_path'] for sample in dataset.list_samples()]
-    bad = 0
-    for file in files if len(files) <= MAX_CHECKED else []:
+    bad, sizes = 0, []
+    for file in files[:MAX_CHECKED]:
         try:
-            read_points(file)
+            sizes.append(len(read_points(file)))
         except BadSampleError as error:
             bad += 1
             print(f'left out: {error}')
-    if len(files) == bad:
+    if not sizes:
         raise UsageError(
             f'{folder} holds no cloud that can be read; expected files '
             f'ending in {" ".join(POINT_FILE_SUFFIXES)}, in the folder or '
             'below it'
         )
-    print(f'{len(files) - bad} clouds in {folder}')
+    middle = sorted(sizes)[len(sizes) // 2]
+    print(f'{len(files) - bad} clouds in {folder}, of {middle} points')
     if len(files) - bad < 2:
         raise UsageError(
             f'{folder} holds 1 cloud, which is too few to pretrain on; '
             'features of it need no training: mmdet3d-act embed'
         )
     if up_axis is not None:
-        return len(files) - bad
+        return len(files) - bad, middle
     guesses = PointFolder(
         folder, up_axis='auto', normalization='unit_sphere', pipeline=[]
     ).guesses
     print(f'up axis {", guessed: ".join(guesses["up_axis"])}')
-    return len(files) - bad
+    return len(files) - bad, middle
 
 
 def stage_config(
@@ -336,16 +361,48 @@ def stage_config(
             args.up_axis,
             args.features if stage == 2 else None,
             args.labels if stage == 2 else Counter(),
+            args.patches,
         ),
     )
 
 
-def epochs_for(num_clouds: int) -> list[int]:
-    """Return epochs of the stages that take the steps of the demo."""
+def epochs_for(num_clouds: int, share: float = 1) -> list[int]:
+    """Return epochs of the stages that take a share of the demo's steps."""
     return [
-        max(3, round(steps / math.ceil(num_clouds / batch)))
+        max(3, round(share * steps / math.ceil(num_clouds / batch)))
         for steps, batch in STEPS
     ]
+
+
+def choose_patches(num_points: int) -> int:
+    """Choose how many patches clouds of so many points have."""
+    return next(n for least, n in PATCHES.items() if num_points >= least)
+
+
+def time_step(cfg: object) -> float:
+    """Measure a step of a training that is begun for that, in seconds.
+
+    Args:
+        cfg: Of stage I, changed in place.
+    """
+    from mmengine.hooks import Hook
+
+    from mmdet3d_act.apis import train
+
+    times: list[float] = []
+
+    class Stopwatch(Hook):
+        def after_train_iter(self, *_: object, **__: object) -> None:
+            times.append(time.perf_counter())
+            if len(times) == 6:
+                raise StopIteration
+
+    with tempfile.TemporaryDirectory() as folder:
+        cfg.work_dir = folder
+        with suppress(StopIteration):
+            train(cfg, [Stopwatch()])
+    # The first steps are slower.
+    return (times[-1] - times[1]) / 4
 
 
 def print_table(rows: dict[str, dict[str, float]]) -> None:
@@ -399,11 +456,20 @@ def check_clouds(args: argparse.Namespace) -> Counter:
     """Look at the folder; choose epochs; return the labels of its tests.
 
     Args:
-        args: The command line's, which gets ``epochs`` and ``labels``.
+        args: The command line's, which gets ``epochs``, ``labels`` and
+            ``patches``.
     """
-    number = count_clouds(args.clouds, args.up_axis)
-    args.epochs = args.epochs or epochs_for(number)
+    number, size = count_clouds(args.clouds, args.up_axis)
+    args.patches = choose_patches(size)
+    print(f'patches: {args.patches} of {PATCH_SIZE} points each')
     args.labels, test = count_labels(args.clouds)
+    if args.minutes:
+        seconds = time_step(stage_config(args, 1))
+        (first, _), (second, _) = STEPS
+        needed = seconds * (first + STEP_SHARE * second)
+        args.epochs = epochs_for(number, 60 * args.minutes / needed)
+    args.epochs = args.epochs or epochs_for(number)
+    print(f'epochs: {args.epochs[0]} of stage I, {args.epochs[1]} of stage II')
     print(
         f'{len(args.labels)} sub-folders are labels: the student is probed'
         if test

@@ -15,6 +15,12 @@ def test_epochs_give_about_the_steps_of_the_demo() -> None:
     assert demo.epochs_for(1200) == [8, 51]
     assert demo.epochs_for(20) == [300, 960]
     assert demo.epochs_for(10**6) == [3, 3]
+    assert demo.epochs_for(1200, 0.5) == [4, 25]
+
+
+def test_patches_follow_the_size_of_clouds() -> None:
+    sizes = (40, 511, 512, 1024, 4095, 10**6)
+    assert [*map(demo.choose_patches, sizes)] == [8, 8, 16, 32, 32, 64]
 
 
 def test_sub_folders_are_labels_where_there_are_enough_clouds(
@@ -39,7 +45,7 @@ def test_broken_clouds_are_named_and_not_counted(
     for index in range(3):
         np.save(tmp_path / f'{index}.npy', np.random.rand(64, 3))
     (tmp_path / 'broken.npy').write_text('no cloud')
-    assert demo.count_clouds(str(tmp_path)) == 3
+    assert demo.count_clouds(str(tmp_path)) == (3, 64)
     printed = capsys.readouterr().out
     assert 'broken.npy' in printed
     assert '3 clouds in' in printed
