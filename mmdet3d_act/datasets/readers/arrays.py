@@ -47,8 +47,18 @@ def stack_fields(table: np.ndarray) -> Columns:
 
 def read_npy(path: str) -> Columns:
     """Read the array of a ``.npy`` file."""
-    # A map is never longer than the file.
-    return _plain(np.array(npy.open_memmap(path, mode='r')))
+    return _plain(np.array(map_npy(path)))
+
+
+def map_npy(path: str) -> np.memmap:
+    """Map the array of a ``.npy`` file, which is never longer than it."""
+    with open(path, 'rb') as file:
+        head = file.read(12)
+    if head[6:7] > b'\x01':
+        # The length of the description, which NumPy allocates.
+        length = int.from_bytes(head[8:12], 'little')
+        check_expansion(length, os.path.getsize(path))
+    return npy.open_memmap(path, mode='r')
 
 
 def read_npz(path: str, key: str | None) -> Columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 
@@ -105,6 +106,25 @@ def check_expansion(unpacked: int, packed: int) -> None:
             f'it promises {unpacked} bytes and has {packed}: damaged, or '
             'made to fill the memory'
         )
+
+
+class BoundedReader(io.BufferedReader):
+    """A file that is never asked for more bytes than it has left.
+
+    Python allocates whatever ``read`` is asked for, which a damaged header
+    takes for thousands of millions.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(io.FileIO(path))
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read at most so many bytes; all that is left without a number."""
+        left = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        return super().read(left if size is None else min(size, left))
 
 
 def _describe_fault(path: str, expected: str, error: Exception) -> str:

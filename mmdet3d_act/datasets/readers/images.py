@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mmdet3d_act.datasets.readers.errors import (
+    BoundedReader,
     check_expansion,
     reading,
 )
@@ -68,7 +69,11 @@ def _opened(source: str | bytes, name: str) -> Iterator[Image.Image]:
     is_file = isinstance(source, str)
     with reading(str(source) if is_file else name, 'a picture'):
         size = os.path.getsize(source) if is_file else len(source)
-        file = source if isinstance(source, str) else io.BytesIO(source)
-        with Image.open(file) as image:
+        file: io.BytesIO | BoundedReader
+        if isinstance(source, str):
+            file = BoundedReader(source)
+        else:
+            file = io.BytesIO(source)
+        with file, Image.open(file) as image:
             check_expansion(image.width * image.height * _PIXEL_BYTES, size)
             yield image

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from mmdet3d_act.datasets.readers.arrays import Columns
-from mmdet3d_act.datasets.readers.errors import check_expansion
+from mmdet3d_act.datasets.readers.errors import (
+    BoundedReader,
+    check_expansion,
+)
 
 if TYPE_CHECKING:
     from laspy import LasHeader
@@ -29,14 +32,15 @@ def read_las(path: str, header_only: bool = False) -> Columns:
     """
     import laspy
 
-    with open(path, 'rb') as file:
-        _check_records(file)
-        _check_size(laspy.LasHeader.read_from(file), file)
-    if header_only:
-        with laspy.open(path):
-            return Columns(np.empty((0, 3)))
     try:
-        scan = laspy.read(path)
+        with BoundedReader(path) as file:
+            _check_records(file)
+            _check_size(laspy.LasHeader.read_from(file), file)
+            file.seek(0)
+            with laspy.open(file, closefd=False) as reader:
+                if header_only:
+                    return Columns(np.empty((0, 3)))
+                scan = reader.read()
     except BaseException as error:
         # A panic of lazrs is no Exception.
         if type(error).__name__ != 'PanicException':
@@ -65,6 +69,8 @@ def _check_records(file: BinaryIO) -> None:
 
 def _check_size(header: LasHeader, file: BinaryIO) -> None:
     """Refuse points and chunks for which lazrs would fill the memory."""
+    import lazrs
+
     size = file.seek(0, os.SEEK_END)
     check_expansion(header.point_count * header.point_format.size, size)
     if header.are_points_compressed:
@@ -75,6 +81,12 @@ def _check_size(header: LasHeader, file: BinaryIO) -> None:
             at = int.from_bytes(file.read(8), 'little')
         file.seek(at + 4)
         check_expansion(16 * int.from_bytes(file.read(4), 'little'), size)
+        file.seek(header.offset_to_point_data)
+        vlr = header.vlrs.get('LasZipVlr')[0]
+        table = lazrs.read_chunk_table(file, lazrs.LazVlr(vlr.record_data))
+        # Points and bytes of all chunks.
+        for counts in zip(*table, strict=True):
+            check_expansion(sum(counts), size)
 
 
 def read_e57(path: str) -> Columns:

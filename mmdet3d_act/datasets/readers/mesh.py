@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from mmdet3d_act.datasets.readers.errors import check_expansion
+from mmdet3d_act.datasets.readers.errors import (
+    BoundedReader,
+    check_expansion,
+)
 from mmdet3d_act.datasets.readers.ply import read_ply_mesh
 from mmdet3d_act.datasets.readers.polygons import triangulate
 
@@ -163,7 +166,14 @@ def _read_with_trimesh(
     import trimesh
 
     declared = _count_stl(path) if suffix == '.stl' else _count_gltf(path)
-    scene = trimesh.load_scene(path, process=False, skip_materials=True)
+    with BoundedReader(path) as file:
+        scene = trimesh.load_scene(
+            file,
+            suffix[1:],
+            trimesh.resolvers.FilePathResolver(path),
+            process=False,
+            skip_materials=True,
+        )
     found = [len(getattr(g, 'faces', ())) for g in scene.geometry.values()]
     if sum(found) != declared:
         raise ValueError(

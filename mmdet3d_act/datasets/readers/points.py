@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
-from mmdet3d_act.datasets.readers.arrays import Columns, read_npy, read_npz
+from mmdet3d_act.datasets.readers.arrays import (
+    Columns,
+    map_npy,
+    read_npy,
+    read_npz,
+)
 from mmdet3d_act.datasets.readers.errors import BadSampleError, reading
 from mmdet3d_act.datasets.readers.las import read_e57, read_las
 from mmdet3d_act.datasets.readers.mesh import MESH_KINDS, read_mesh
@@ -149,7 +153,7 @@ def check_header(path: str) -> None:
         if not os.path.getsize(path):
             raise ValueError('it is empty')
         if suffix == '.npy':
-            rows = open_memmap(path, mode='r')
+            rows = map_npy(path)
             if rows.dtype.names is None:
                 _check_shape(rows, path)
         elif suffix == '.npz':

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.layers import PointPatches
 from mmdet3d_act.registry import MODELS, build_module
+from mmdet3d_act.text import check_least
 
 
 @MODELS.register_module()
@@ -49,6 +50,7 @@ class Objective(BaseModule):
         whole_cloud: bool = False,
     ) -> None:
         super().__init__()
+        check_least('weight', weight, 0)
         self.target_generator = build_module(target_generator)
         self.target_norm = build_module(target_norm)
         self.neck = build_module(neck)

@@ -533,6 +533,10 @@ def _read_index(folder: Path) -> tuple[dict, list[str]]:
 
 def _open_array(path: Path, mode: Literal['r', 'r+']) -> np.memmap:
     try:
+        with path.open('rb') as file:
+            # In later versions NumPy allocates what the header asks for.
+            if file.read(8) != b'\x93NUMPY\x01\x00':
+                raise ValueError('no array of format 1.0')
         # Unlike np.load it knows no pickles.
         return np.lib.format.open_memmap(path, mode)
     # Also what NumPy's parser of headers stumbles over.

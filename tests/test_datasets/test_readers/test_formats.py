@@ -9,9 +9,11 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import laspy
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from mmdet3d_act.datasets.readers import (
     POINT_FILE_SUFFIXES,
@@ -253,6 +255,33 @@ def test_small_files_do_not_fill_the_memory(tmp_path: Path) -> None:
         read_hdf5(str(tmp_path / 'a.h5'), ['data'])
     assert tracemalloc.get_traced_memory()[1] < 10**7
     tracemalloc.stop()
+
+
+def test_headers_do_not_ask_for_memory(tmp_path: Path) -> None:
+    """Numbers for which a library would ask for gigabytes at once."""
+    scan = laspy.LasData(laspy.LasHeader(point_format=3))
+    scan.x = scan.y = scan.z = np.arange(40)
+    scan.write(tmp_path / 'a.laz')
+    corners = [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    trimesh.Trimesh(corners, [[0, 1, 2]]).export(tmp_path / 'a.glb')
+    laz, glb = (tmp_path / f'a.{kind}' for kind in ('laz', 'glb'))
+    huge = (2**32 - 16).to_bytes(4, 'little')
+    begin = laz.read_bytes().index(b'laszip encoded') - 2
+    for path, at in ((laz, 96), (laz, begin + 54 + 12), (glb, 12)):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:at] + huge + whole[at + 4 :])
+        tracemalloc.start()
+        with pytest.raises(BadSampleError, match=path.name):
+            read_points(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+        tracemalloc.stop()
+        path.write_bytes(whole)
+        assert len(read_points(str(path))) >= 3
+    data = bytearray(npy(shape=(4, 3)))
+    data[6], data[8:12] = 2, huge
+    (tmp_path / 'a.npy').write_bytes(data)
+    with pytest.raises(BadSampleError, match='fill the memory'):
+        read(tmp_path / 'a.npy')
 
 
 @pytest.mark.parametrize(
