@@ -5,14 +5,18 @@
     python benchmarks/compare_furniture.py teachers --data DIR
     python benchmarks/compare_furniture.py students --data DIR \
         --starts act-mini demo=work_dirs/act_pretrain_shapenet_demo
+    python benchmarks/compare_furniture.py colors --data DIR --epochs 48
 
 `teachers`: concept distillation on renders with an image model as the teacher
 (EfficientNet-Lite0 of ImageNet), with the same model randomly initialised, and
 reconstruction without one: the same student, clouds, steps and seeds.
 `students`: students of ACT as they are, nothing is trained; the seeds draw the
-few labels, and the weights of the untrained one. Probes are fitted to the
-labelled clouds for training and scored on held-out objects. Finished runs are
-not run again. OUT/results.png shows every run.
+few labels, and the weights of the untrained one.
+`colors`: Point-MAE, whose student sees coordinates alone, or the colours of
+the materials too, which are dropped for a third of the clouds; the latter is
+also probed without colours.
+Probes are fitted to the labelled clouds for training and scored on held-out
+objects. Finished runs are not run again. OUT/results.png shows every run.
 """
 
 from __future__ import annotations
@@ -58,14 +62,17 @@ STUDENT = {
     'val_evaluator.knn': 20,
     'val_evaluator.labels_per_class': 5,
 }
+# Where clouds are read, for training and for the probe.
+TRAINED = 'train_dataloader.dataset'
+PROBED = [f'val_dataloader.dataset.datasets.{part}' for part in (0, 1)]
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line's arguments."""
     parser = comparison_parser(__doc__, 'work_dirs/compare_furniture')
     parser.set_defaults(seeds=[0, 1, 2, 3, 4])
-    parser.add_argument('study', choices=['teachers', 'students'])
-    parser.add_argument('--epochs', type=int, default=20, help='of teachers')
+    parser.add_argument('study', choices=['teachers', 'students', 'colors'])
+    parser.add_argument('--epochs', type=int, default=20, help='(default: 20)')
     parser.add_argument('--starts', nargs='+', default=['act-mini'])
     args = parser.parse_args()
     args.out = args.out / args.study
@@ -91,6 +98,9 @@ def make_runs(args: argparse.Namespace) -> list[Run]:
                 for row, (config, overrides) in TEACHERS.items()
             ]
             continue
+        if args.study == 'colors':
+            runs += color_runs(args, seed)
+            continue
         for start in ['untrained=scratch', *args.starts]:
             name, _, path = start.rpartition('=')
             row = name or Path(path).name
@@ -108,6 +118,53 @@ def make_runs(args: argparse.Namespace) -> list[Run]:
     return runs
 
 
+def color_runs(args: argparse.Namespace, seed: int) -> list[Run]:
+    """List the runs of a seed: without and with colours, asked without."""
+    from mmdet3d_act.apis import Run
+
+    def loading(parts: list[str], columns: list[str]) -> dict:
+        reader = dict(type='LoadPointCloud', features=['color'])
+        reader['columns'] = columns  # Of .npy files, which do not say.
+        return {f'{part}.static_pipeline.0': reader for part in parts}
+
+    rgb = ['red', 'green', 'blue']
+    common = {
+        'val_evaluator.seed': seed,
+        f'{TRAINED}.split': 'train',
+        **STUDENT,
+    }
+    colored = {**common, 'model.student.in_channels': 6}
+    dropped = dict(type='RandomFeatureDropout', features=['color'])
+    scaled = dict(
+        type='RandomPointScaleShift',
+        scale_range=(2 / 3, 3 / 2),
+        shift_range=0.2,
+    )
+    packed = dict(type='PackPointInputs')
+    seen = {
+        **colored,
+        **loading([TRAINED, *PROBED], rgb),
+        f'{TRAINED}.pipeline': [dropped, scaled, packed],
+    }
+    start = str(args.out / f'colors_seed{seed}')
+    return [
+        Run(
+            f'{row.replace(" ", "-")}_seed{seed}',
+            config_file(POINT_MAE),
+            seed=seed,
+            start=start if row == 'colors, asked without' else None,
+            overrides=overrides,
+            epochs=0 if row == 'colors, asked without' else args.epochs,
+            metadata=dict(row=row),
+        )
+        for row, overrides in {
+            'no colors': common,
+            'colors': seen,
+            'colors, asked without': {**colored, **loading(PROBED, [])},
+        }.items()
+    ]
+
+
 def compare(args: argparse.Namespace) -> None:
     """Run what is missing, print the tables, draw the picture."""
     from mmdet3d_act.apis import sweep
@@ -115,7 +172,11 @@ def compare(args: argparse.Namespace) -> None:
 
     runs = make_runs(args)
     if not args.table:
-        sweep(runs, args.out, amp=True, keep_checkpoints=False, report=say)
+        # What is only probed may start from what is trained before.
+        for group in ([r for r in runs if r.epochs], runs):
+            keep = args.study == 'colors'
+            options = dict(amp=True, keep_checkpoints=keep, report=say)
+            sweep(group, args.out, **options)
     results: dict[str, dict[int, dict]] = {}
     seconds: dict[str, float] = {}
     for record in read_records(runs, args.out):
