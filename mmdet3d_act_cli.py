@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from hashlib import sha256
@@ -21,13 +23,28 @@ if TYPE_CHECKING:
     from mmdet3d_act.apis import Embedder
 
 STUDENT = 'act-mini'
+# What files of clouds end in.
+SUFFIXES = (
+    *('.npy', '.npz', '.txt', '.xyz', '.pts', '.csv', '.ply', '.pcd'),
+    *('.las', '.laz', '.e57', '.obj', '.off', '.stl', '.glb', '.gltf'),
+    '.bin',
+)
+NETWORKS = ('.onnx', '.pt2')
+HUB_ID = re.compile(r'(?!work_dirs/)\w[\w.-]*/[\w.-]+(?<!\.pth)')
+# What a folder with weights has, of a student or of a training.
+WEIGHTS = ('model.safetensors', 'last_checkpoint')
 INPUTS = (
     'files or folders: .ply .las .laz .e57 .npy .txt .obj ... (docs/data.md)'
 )
 
 
 class HintingParser(argparse.ArgumentParser):
-    """A parser that says what a mistyped word may have been meant to be."""
+    """A parser that says what a mistyped word may have been meant to be.
+
+    Options may stand between positional arguments.
+    """
+
+    _intermixed = False
 
     def parse_known_args(  # type: ignore[override]
         self,
@@ -40,7 +57,11 @@ class HintingParser(argparse.ArgumentParser):
             args: Of the command line by default.
             namespace: See argparse.
         """
-        found, unknown = super().parse_known_args(args, namespace)
+        if self._intermixed or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._intermixed = True  # It parses twice, by this method.
+        found, unknown = self.parse_known_intermixed_args(args, namespace)
+        self._intermixed = False
         if unknown:
             self.error(f'unrecognized arguments: {" ".join(unknown)}')
         return found, unknown
@@ -84,7 +105,81 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = build_parser()
     args = parser.parse_args(argv)
+    if fault := find_fault(args):
+        sys.stderr.write(f'{fault}\n')
+        return 2
     return args.run(args)
+
+
+def find_fault(args: argparse.Namespace) -> str | None:
+    """Find a path or a name that is not there, before imports of seconds.
+
+    Args:
+        args: Of the command line.
+
+    Returns:
+        What is wrong; None where nothing is seen at first sight.
+    """
+    given = {key: value for key, value in vars(args).items() if value}
+    wanted = [given[key] for key in ('query', 'work_dir') if key in given]
+    folders = [given[key] for key in ('clouds', 'folder') if key in given]
+    # A file that is missing beside others is reported when these are done.
+    inputs = [Path(one).expanduser() for one in given.get('inputs', ())]
+    if not any(path.exists() for path in inputs):
+        wanted += inputs
+    for path in (*wanted, *folders):
+        if not Path(path).expanduser().exists():
+            return f'{path} does not exist'
+    places = [Path(folder).expanduser() for folder in folders] or inputs
+    if places and all(map(Path.is_dir, places)):
+        others = list_others(places)
+        if others is not None:
+            told = ', '.join(map(str, places))
+            return f'{told}: no {" ".join(SUFFIXES)} there, {others}'
+    if 'file' in given and not args.file.endswith(NETWORKS):
+        return f'{args.file}: expected a name in {" or ".join(NETWORKS)}'
+    for key in ('student', 'checkpoint', 'source', 'name'):
+        if fault := find_weights_fault(given.get(key, STUDENT)):
+            return fault
+    return None
+
+
+def list_others(folders: Iterable[Path]) -> str | None:
+    """Count what folders have, by suffix; None where there is a cloud."""
+    found: Counter[str] = Counter()
+    for folder in folders:
+        for _, _, names in os.walk(folder, followlinks=True):
+            if any(name.lower().endswith(SUFFIXES) for name in names):
+                return None
+            found.update(Path(name).suffix or name for name in names)
+    told = [f'{number} {suffix}' for suffix, number in found.most_common(5)]
+    return ', '.join(told) or 'nothing at all'
+
+
+def find_weights_fault(name: str) -> str | None:
+    """Say that a name means no weights; None of those on a hub.
+
+    Args:
+        name: A file, a work directory, a student, or the id of one.
+    """
+    path, package = Path(name).expanduser(), find_package()
+    known = [
+        file.parent.name for file in package.glob('students/*/config.json')
+    ]
+    on_hub = HUB_ID.fullmatch(name) and not path.parent.is_dir()
+    if on_hub or '://' in name or name in known or path.is_file():
+        return None
+    if any((path / weights).is_file() for weights in WEIGHTS):
+        return None
+    return (
+        f'no checkpoint at {name}, nor the folder of a training or a student; '
+        f'known students: {", ".join(known)}' + hint_of([name], known)
+    )
+
+
+def find_package() -> Path:
+    """Find the folder of the package without importing it."""
+    return Path(importlib.util.find_spec('mmdet3d_act').origin).parent
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -230,7 +325,7 @@ def _add_features(add: Callable) -> None:
             'cut clouds into tiles of this side; 0 never (default: large '
             'clouds, into tiles of about 20 000 points and a margin)'
         )
-        option('--tile', type=_length, metavar='SIDE', help=text)
+        option('--tile', type=_within(0), metavar='SIDE', help=text)
         option('--device', help='cpu, cuda, cuda:1')
         _add_axis(command)
         _add_scale(command)
@@ -259,7 +354,9 @@ def _add_predict(add: Callable) -> None:
     option('--cfg-options', nargs='+', metavar='KEY=VALUE')
     option('--out', help='folder for everything (found_NAME beside it)')
     option('--top', type=_over(1), default=5, help='classes of a cloud (5)')
-    option('--score', type=_share, default=0.3, help='least of a box (0.3)')
+    option(
+        '--score', type=_within(0, 1), default=0.3, help='least of a box (0.3)'
+    )
     option('--category', help='of the objects, for a model of parts')
     text = 'numbers per point in .bin files (6, as ScanNet)'
     option('--columns', type=_over(3), default=6, help=text)
@@ -307,7 +404,7 @@ def _add_axis(command: argparse.ArgumentParser) -> None:
 def _add_scale(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--scale',
-        type=_factor,
+        type=_within(1e-9),
         default=1.0,
         help='from the unit of the scans to metres: 0.001 for millimetres',
     )
@@ -322,22 +419,14 @@ def _over(least: int) -> Callable[[str], int]:
     return number
 
 
-def _share(text: str) -> float:
-    if not 0 <= float(text) <= 1:
-        raise argparse.ArgumentTypeError(f'from 0 to 1, got {text}')
-    return float(text)
+def _within(least: float, most: float = 1e9) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        if not least <= float(text) <= most:
+            told = f'from {least:g} to {most:g}, got {text}'
+            raise argparse.ArgumentTypeError(told)
+        return float(text)
 
-
-def _length(text: str) -> float:
-    if not 0 <= float(text) < float('inf'):
-        raise argparse.ArgumentTypeError(f'>= 0, got {text}')
-    return float(text)
-
-
-def _factor(text: str) -> float:
-    if not 0 < float(text) < float('inf'):
-        raise argparse.ArgumentTypeError(f'> 0, got {text}')
-    return float(text)
+    return number
 
 
 def load_tool(name: str) -> ModuleType:
@@ -346,7 +435,7 @@ def load_tool(name: str) -> ModuleType:
     Args:
         name: Of the script, without suffix.
     """
-    package = Path(importlib.util.find_spec('mmdet3d_act').origin).parent
+    package = find_package()
     folders = (package / '.mim' / 'tools', package.parent / 'tools')
     folder = next(filter(Path.is_dir, folders))
     spec = importlib.util.spec_from_file_location(name, folder / f'{name}.py')

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'mmdet3d_act').is_dir():
@@ -17,7 +22,11 @@ if (ROOT / 'mmdet3d_act').is_dir():
 BLANK = '\N{SYMBOL FOR SPACE}'
 
 
-from mmdet3d_act_cli import HintingParser, hint_of  # noqa: E402
+from mmdet3d_act_cli import (  # noqa: E402
+    HintingParser,
+    find_weights_fault,
+    hint_of,
+)
 
 
 class ConfigArgumentParser(HintingParser):
@@ -93,6 +102,37 @@ def _with_blanks(value: object) -> object:
     if isinstance(value, list | tuple):
         return type(value)(_with_blanks(one) for one in value)
     return value
+
+
+def exit_without(weights: str) -> None:
+    """End where a name means no weights, before imports that take seconds."""
+    if fault := find_weights_fault(weights):
+        if os.environ.get('RANK', '0') == '0':
+            sys.stderr.write(f'{fault}\n')
+        sys.exit(2)
+
+
+def load_config_of(args: argparse.Namespace) -> Config:
+    """Read the config of a checkpoint; without ACT_CLOUDS the run's copy.
+
+    That knows the clouds of the training.
+
+    Args:
+        args: With ``config``, ``checkpoint`` and ``cfg_options``.
+    """
+    from mmdet3d_act.apis.loading import find_config
+    from mmdet3d_act.checkpoint import find_checkpoint
+    from mmdet3d_act.engine import launch
+
+    cfg = launch.load_config(args.config, args.cfg_options)
+    if 'ACT_CLOUDS' in os.environ or '$ACT_CLOUDS' not in cfg.text:
+        return cfg
+    path = find_checkpoint(args.checkpoint)
+    copy = path and find_config(path)
+    if copy is None or copy.name != Path(args.config).name:
+        return cfg
+    print(f'ACT_CLOUDS is not set: as in {copy}', flush=True)
+    return launch.load_config(str(copy), args.cfg_options)
 
 
 def require_at_least(

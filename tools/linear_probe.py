@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config_arguments import ConfigArgumentParser
+from config_arguments import ConfigArgumentParser, load_config_of
 
 if TYPE_CHECKING:
     from mmdet3d_act.apis.probing import ProbeResult
@@ -110,7 +110,7 @@ def probe(args: argparse.Namespace) -> None:
     from mmdet3d_act.apis.probing import load_encoder, probe_features
     from mmdet3d_act.engine import launch
 
-    cfg = launch.load_config(args.config, args.cfg_options)
+    cfg = load_config_of(args)
     parts = datasets(args, cfg)
     encoder = load_encoder(
         cfg, args.checkpoint, args.config, device=args.device

@@ -14,7 +14,12 @@ import json
 import sys
 from pathlib import Path
 
-from config_arguments import ConfigArgumentParser, require_at_least
+from config_arguments import (
+    ConfigArgumentParser,
+    exit_without,
+    load_config_of,
+    require_at_least,
+)
 
 TEST_PARTS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
 
@@ -79,7 +84,7 @@ def test(args: argparse.Namespace) -> None:
     from mmdet3d_act.engine import launch
     from mmdet3d_act.engine.distributed import unwrapped
 
-    cfg = launch.load_config(args.config, args.cfg_options)
+    cfg = load_config_of(args)
     launch.require(cfg, TEST_PARTS, args.config)
     cfg.launcher = args.launcher
     cfg.load_from = resolve_checkpoint(args.checkpoint)
@@ -111,6 +116,7 @@ def test(args: argparse.Namespace) -> None:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
+    exit_without(args.checkpoint)
     from mmdet3d_act.engine.failures import run_tool
 
     return run_tool(lambda: test(args), args.launcher)

@@ -11,7 +11,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from config_arguments import ConfigArgumentParser, require_at_least
+from config_arguments import (
+    ConfigArgumentParser,
+    exit_without,
+    require_at_least,
+)
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -137,6 +141,8 @@ def what_is_kept(args: argparse.Namespace) -> str:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
+    if args.resume not in (None, 'auto'):
+        exit_without(args.resume)
     from mmdet3d_act.engine.failures import run_tool
 
     return run_tool(

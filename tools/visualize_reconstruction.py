@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from config_arguments import ConfigArgumentParser
+from config_arguments import ConfigArgumentParser, load_config_of
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -82,7 +82,7 @@ def visualize(args: argparse.Namespace) -> None:
     from mmdet3d_act.checkpoint import resolve_checkpoint
     from mmdet3d_act.engine import launch
 
-    cfg = launch.load_config(args.config, args.cfg_options)
+    cfg = load_config_of(args)
     checkpoint = resolve_checkpoint(args.checkpoint)
     model = load_model(cfg, checkpoint, args.config, args.device)
     if args.data:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mmdet3d_act_cli as cli
-from mmdet3d_act.apis import save_pretrained
+from mmdet3d_act.apis import save_pretrained, scan_files
 from mmdet3d_act.students import student_names
 from tests.test_apis.test_students import make_student
 
@@ -47,6 +47,50 @@ def test_help_needs_nothing_heavy_and_has_examples() -> None:
     assert done.returncode == 0, done.stderr
     for name in COMMANDS:
         assert f'example:\n  mmdet3d-act {name}' in done.stdout
+
+
+def test_what_is_not_there_is_told_at_once(tmp_path) -> None:
+    (tmp_path / 'pictures').mkdir()
+    (tmp_path / 'pictures' / 'a.jpg').touch()
+    (tmp_path / 'a.ply').touch()
+    calls = {
+        'embed gone.ply --out b': 'gone.ply does not exist',
+        'embed a.ply --out b --student act-minni': 'did you mean act-mini?',
+        'search a.ply pictures': '1 .jpg',
+        'predict gone/epoch_3.pth a.ply': 'no checkpoint at gone/epoch_3.pth',
+        'predict pictures a.ply': 'no checkpoint at pictures',
+        'export act-mini a.txt': '.onnx',
+        'pretrain nowhere': 'nowhere does not exist',
+        'report nowhere': 'nowhere does not exist',
+    }
+    code = (
+        'import sys\n'
+        f'sys.path.insert(0, {str(ROOT)!r})\n'
+        'from mmdet3d_act_cli import main\n'
+        f'codes = [main(call.split()) for call in {list(calls)!r}]\n'
+        f'assert codes == {[2] * len(calls)!r}\n'
+        "assert not {'torch', 'numpy', 'mmdet3d_act'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()
+    for line, offender in zip(told, calls.values(), strict=True):
+        assert offender in line
+
+
+def test_all_suffixes_are_known() -> None:
+    assert set(cli.SUFFIXES) == set(scan_files.SUFFIXES)
+
+
+def test_options_may_stand_between_paths() -> None:
+    words = ['search', 'a.ply', '--top', '3', 'clouds', '--tile', '2']
+    args = cli.build_parser().parse_args(words)
+    assert (args.query, args.top, args.folder) == ('a.ply', 3, 'clouds')
 
 
 def test_the_examples_are_understood() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+from argparse import Namespace
 
 import pytest
 import torch
 
 from tests.test_engine.toy import ToyRegressor, write_config
+from tests.test_tools.loading import load_tool
 from tests.test_tools.test_train import run_here
 
 
@@ -51,6 +53,21 @@ def test_a_work_directory_means_its_last_checkpoint(folder):
     (folder / 'run' / 'last_checkpoint').write_text('/before/epoch_2.pth')
     assert run_here('test', 'toy.py', 'run', '--out', 'out.json') == 0
     assert json.loads((folder / 'out.json').read_text())['mean'] == 2.5
+
+
+def test_without_a_folder_the_clouds_are_those_of_the_run(folder, monkeypatch):
+    monkeypatch.delenv('ACT_CLOUDS', raising=False)
+    (folder / 'run').mkdir()
+    (folder / 'toy.pth').rename(folder / 'run' / 'epoch_2.pth')
+    (folder / 'run' / 'toy.py').write_text("clouds = 'mine'\n")
+    (folder / 'toy.py').write_text("clouds = '{{$ACT_CLOUDS:data}}'\n")
+    load = load_tool('config_arguments').load_config_of
+    args = Namespace(
+        config='toy.py', checkpoint='run/epoch_2.pth', cfg_options=None
+    )
+    assert load(args).clouds == 'mine'
+    monkeypatch.setenv('ACT_CLOUDS', 'others')
+    assert load(args).clouds == 'others'
 
 
 def test_frozen_parts_are_loaded_and_the_config_stays(folder, monkeypatch):
