@@ -249,12 +249,12 @@ def _add_trainings(add: Callable) -> None:
         option('--threads', type=int, help='default: all cores')
     length = pretrain.add_mutually_exclusive_group()
     text = 'about how long both stages take, by a few steps at the start'
-    length.add_argument('--minutes', type=_over(1), help=text)
+    length.add_argument('--minutes', type=at_least(1), help=text)
     stages = ('STAGE1', 'STAGE2')
     text = 'epochs of the two stages, at least 3'
     for command in (demo, length):
         command.add_argument(
-            '--epochs', nargs=2, type=_over(3), metavar=stages, help=text
+            '--epochs', nargs=2, type=at_least(3), metavar=stages, help=text
         )
 
 
@@ -312,7 +312,7 @@ def _add_features(add: Callable) -> None:
     text = 'look for this; needs a student of concept distillation'
     option('--text', help=text)
     _add_texts(find)
-    option('--top', type=_over(1), default=8, help='how many (8)')
+    option('--top', type=at_least(1), default=8, help='how many (8)')
     option('--out', help='picture (search_NAME.png)')
     text = 'up axis of the query (default: as the folder)'
     option('--query-axis', choices=('x', 'y', 'z'), help=text)
@@ -353,13 +353,13 @@ def _add_predict(add: Callable) -> None:
     option('--config', help='default: the one beside the checkpoint')
     option('--cfg-options', nargs='+', metavar='KEY=VALUE')
     option('--out', help='folder for everything (found_NAME beside it)')
-    option('--top', type=_over(1), default=5, help='classes of a cloud (5)')
+    option('--top', type=at_least(1), default=5, help='classes of a cloud (5)')
     option(
         '--score', type=_within(0, 1), default=0.3, help='least of a box (0.3)'
     )
     option('--category', help='of the objects, for a model of parts')
     text = 'numbers per point in .bin files (6, as ScanNet)'
-    option('--columns', type=_over(3), default=6, help=text)
+    option('--columns', type=at_least(3), default=6, help=text)
     text = (
         'leave scenes where they are; by default the model sees them with '
         'the middle of the floor at the origin'
@@ -385,7 +385,7 @@ def _add_export(add: Callable) -> None:
     option('--config', help='default: the one beside the checkpoint')
     option('--cfg-options', nargs='+', metavar='KEY=VALUE')
     text = "of a cloud (default: as in the model's test data)"
-    option('--points', type=_over(1), help=text)
+    option('--points', type=at_least(1), help=text)
 
 
 def _add_texts(command: argparse.ArgumentParser) -> None:
@@ -410,7 +410,13 @@ def _add_scale(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _over(least: int) -> Callable[[str], int]:
+def at_least(least: int) -> Callable[[str], int]:
+    """Return the type of an option that is a whole number from a bound on.
+
+    Args:
+        least: The least number.
+    """
+
     def number(text: str) -> int:
         if int(text) < least:
             raise argparse.ArgumentTypeError(f'>= {least}, got {text}')

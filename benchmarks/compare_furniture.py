@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,31 @@ STUDENT = {
     'val_evaluator.knn': 20,
     'val_evaluator.labels_per_class': 5,
 }
-# Where clouds are read, for training and for the probe.
-TRAINED = 'train_dataloader.dataset'
-PROBED = [f'val_dataloader.dataset.datasets.{part}' for part in (0, 1)]
+SPLIT = {'train_dataloader.dataset.split': 'train'}
+# Where clouds are read for the probe; .npy files do not name their columns.
+PROBED = [
+    f'val_dataloader.dataset.datasets.{part}.static_pipeline.0.'
+    for part in (0, 1)
+]
+COLORLESS = {
+    'model.student.in_channels': 6,
+    **{f'{part}features': ['color'] for part in PROBED},
+}
+READ = ['train_dataloader.dataset.static_pipeline.0.', *PROBED]
+COLORS = {
+    'model.student.in_channels': 6,
+    **{f'{part}features': ['color'] for part in READ},
+    **{f'{part}columns': ['red', 'green', 'blue'] for part in READ},
+    'train_dataloader.dataset.pipeline': [
+        dict(type='RandomFeatureDropout', features=['color']),
+        dict(
+            type='RandomPointScaleShift',
+            scale_range=(2 / 3, 3 / 2),
+            shift_range=0.2,
+        ),
+        dict(type='PackPointInputs'),
+    ],
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -79,89 +102,44 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def list_rows(
+    args: argparse.Namespace, seed: int
+) -> Iterator[tuple[str, str, str | None, dict, int]]:
+    """List row, config, start, overrides and epochs of the runs of a seed."""
+    if args.study == 'teachers':
+        for row, (config, overrides) in TEACHERS.items():
+            epochs = 0 if row == 'untrained' else args.epochs
+            yield row, config, None, overrides, epochs
+    elif args.study == 'students':
+        for start in ['untrained=scratch', *args.starts]:
+            name, _, path = start.rpartition('=')
+            yield name or Path(path).name, POINT_MAE, path, STUDENT, 0
+    else:
+        common = {**STUDENT, **SPLIT}
+        rows = {'no colors': common, 'colors': common | COLORS}
+        for row, overrides in rows.items():
+            yield row, POINT_MAE, None, overrides, args.epochs
+        start = str(args.out / f'colors_seed{seed}')
+        asked = 'colors, asked without'
+        yield asked, POINT_MAE, start, common | COLORLESS, 0
+
+
 def make_runs(args: argparse.Namespace) -> list[Run]:
     """List the runs of a study, by seed."""
     from mmdet3d_act.apis import Run
 
-    runs = []
-    for seed in args.seeds:
-        if args.study == 'teachers':
-            runs += [
-                Run(
-                    f'{row.replace(" ", "-")}_seed{seed}',
-                    config_file(config),
-                    seed=seed,
-                    overrides={'val_evaluator.seed': seed, **overrides},
-                    epochs=0 if row == 'untrained' else args.epochs,
-                    metadata=dict(row=row),
-                )
-                for row, (config, overrides) in TEACHERS.items()
-            ]
-            continue
-        if args.study == 'colors':
-            runs += color_runs(args, seed)
-            continue
-        for start in ['untrained=scratch', *args.starts]:
-            name, _, path = start.rpartition('=')
-            row = name or Path(path).name
-            runs.append(
-                Run(
-                    f'{row}_seed{seed}',
-                    config_file(POINT_MAE),
-                    seed=seed,
-                    start=path,
-                    overrides={'val_evaluator.seed': seed, **STUDENT},
-                    epochs=0,
-                    metadata=dict(row=row),
-                )
-            )
-    return runs
-
-
-def color_runs(args: argparse.Namespace, seed: int) -> list[Run]:
-    """List the runs of a seed: without and with colours, asked without."""
-    from mmdet3d_act.apis import Run
-
-    def loading(parts: list[str], columns: list[str]) -> dict:
-        reader = dict(type='LoadPointCloud', features=['color'])
-        reader['columns'] = columns  # Of .npy files, which do not say.
-        return {f'{part}.static_pipeline.0': reader for part in parts}
-
-    rgb = ['red', 'green', 'blue']
-    common = {
-        'val_evaluator.seed': seed,
-        f'{TRAINED}.split': 'train',
-        **STUDENT,
-    }
-    colored = {**common, 'model.student.in_channels': 6}
-    dropped = dict(type='RandomFeatureDropout', features=['color'])
-    scaled = dict(
-        type='RandomPointScaleShift',
-        scale_range=(2 / 3, 3 / 2),
-        shift_range=0.2,
-    )
-    packed = dict(type='PackPointInputs')
-    seen = {
-        **colored,
-        **loading([TRAINED, *PROBED], rgb),
-        f'{TRAINED}.pipeline': [dropped, scaled, packed],
-    }
-    start = str(args.out / f'colors_seed{seed}')
     return [
         Run(
             f'{row.replace(" ", "-")}_seed{seed}',
-            config_file(POINT_MAE),
+            config_file(config),
             seed=seed,
-            start=start if row == 'colors, asked without' else None,
-            overrides=overrides,
-            epochs=0 if row == 'colors, asked without' else args.epochs,
+            start=start,
+            overrides={'val_evaluator.seed': seed, **overrides},
+            epochs=epochs,
             metadata=dict(row=row),
         )
-        for row, overrides in {
-            'no colors': common,
-            'colors': seen,
-            'colors, asked without': {**colored, **loading(PROBED, [])},
-        }.items()
+        for seed in args.seeds
+        for row, config, start, overrides, epochs in list_rows(args, seed)
     ]
 
 
@@ -172,11 +150,10 @@ def compare(args: argparse.Namespace) -> None:
 
     runs = make_runs(args)
     if not args.table:
+        keep = args.study == 'colors'
         # What is only probed may start from what is trained before.
-        for group in ([r for r in runs if r.epochs], runs):
-            keep = args.study == 'colors'
-            options = dict(amp=True, keep_checkpoints=keep, report=say)
-            sweep(group, args.out, **options)
+        for group in ([run for run in runs if run.epochs], runs):
+            sweep(group, args.out, amp=True, keep_checkpoints=keep, report=say)
     results: dict[str, dict[int, dict]] = {}
     seconds: dict[str, float] = {}
     for record in read_records(runs, args.out):

@@ -24,9 +24,17 @@ BLANK = '\N{SYMBOL FOR SPACE}'
 
 from mmdet3d_act_cli import (  # noqa: E402
     HintingParser,
+    at_least,
     find_weights_fault,
     hint_of,
 )
+
+__all__ = [
+    'ConfigArgumentParser',
+    'at_least',
+    'exit_without',
+    'load_config_of',
+]
 
 
 class ConfigArgumentParser(HintingParser):
@@ -133,25 +141,3 @@ def load_config_of(args: argparse.Namespace) -> Config:
         return cfg
     print(f'ACT_CLOUDS is not set: as in {copy}', flush=True)
     return launch.load_config(str(copy), args.cfg_options)
-
-
-def require_at_least(
-    parser: argparse.ArgumentParser,
-    args: argparse.Namespace,
-    least: float,
-    *names: str,
-) -> None:
-    """Refuse numbers below a bound; options that are not given pass.
-
-    Args:
-        parser: Reports the first such number.
-        args: Of the command line.
-        least: The least number.
-        names: Of options with a number or several.
-    """
-    for name in names:
-        value = getattr(args, name)
-        values = value if isinstance(value, list) else [value]
-        if value is not None and min(values) < least:
-            option = name.replace('_', '-')
-            parser.error(f'--{option} must be >= {least}, got {min(values)}')

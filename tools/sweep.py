@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config_arguments import ConfigArgumentParser, require_at_least
+from config_arguments import ConfigArgumentParser, at_least
 
 if TYPE_CHECKING:
     from mmdet3d_act.apis import Run
@@ -55,12 +55,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         '--seeds',
-        type=int,
+        type=at_least(0),
         nargs='+',
         help='of everything: weights, order of the data, what is drawn '
         '(default: 0 1 2, with folds 0)',
     )
-    add('--epochs', type=int, help='length of each run (default: the config)')
+    text = 'length of each run (default: the config)'
+    add('--epochs', type=at_least(1), help=text)
     add('--amp', action='store_true', help='mixed precision')
     add('--work-dir', help='folder of the runs (work_dirs/CONFIG_sweep)')
     add(
@@ -77,8 +78,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         args.way, args.shot = args.way or [5, 10], args.shot or [10, 20]
         args.folds = args.folds or 10
     args.seeds = args.seeds or ([0] if args.folds else [0, 1, 2])
-    require_at_least(parser, args, 0, 'seeds', 'fold_seed')
-    require_at_least(parser, args, 1, 'way', 'shot', 'folds', 'epochs')
     for name in ('config', 'start', 'seeds', 'percent', 'way', 'shot'):
         given = getattr(args, name) or []
         if len(set(given)) < len(given):
@@ -114,20 +113,20 @@ def _add_labels(group: argparse._ArgumentGroup) -> None:
 
 def _add_folds(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        '--way', type=int, nargs='+', help='classes (default: 5 10)'
+        '--way', type=at_least(1), nargs='+', help='classes (default: 5 10)'
     )
     group.add_argument(
         '--shot',
-        type=int,
+        type=at_least(1),
         nargs='+',
         help='training clouds of each class (default: 10 20)',
     )
     group.add_argument(
-        '--folds', type=int, help='folds of each setting (default: 10)'
+        '--folds', type=at_least(1), help='folds of each setting (default: 10)'
     )
     group.add_argument(
         '--fold-seed',
-        type=int,
+        type=at_least(0),
         help='seed of folds that are drawn; published ones have none',
     )
     group.add_argument(

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from config_arguments import (
     ConfigArgumentParser,
+    at_least,
     exit_without,
     load_config_of,
-    require_at_least,
 )
 
 TEST_PARTS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
@@ -51,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--votes',
-        type=int,
+        type=at_least(1),
         metavar='R',
         help='with --tta: repeat the vote R times; vote/... are the results '
         'of the first, best_of_R_votes/... those of the best, which the '
@@ -68,7 +68,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.out is not None and Path(args.out).suffix not in ('.json', '.pkl'):
         parser.error(f'--out must end in .json or .pkl, got {args.out}')
-    require_at_least(parser, args, 1, 'votes')
     if args.votes is not None and not args.tta:
         parser.error('--votes goes with --tta')
     return args

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from config_arguments import (
     ConfigArgumentParser,
+    at_least,
     exit_without,
-    require_at_least,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--epochs',
-        type=int,
+        type=at_least(1),
         help='length of the training, more than its warm-up, with the '
         'schedule that fits (default: as the config says)',
     )
@@ -72,7 +72,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='say whether something is missing, and train nothing',
     )
-    parser.add_argument('--seed', type=int, help='seed of everything, >= 0')
+    parser.add_argument(
+        '--seed', type=at_least(0), help='seed of everything, >= 0'
+    )
     parser.add_argument(
         '--deterministic',
         action='store_true',
@@ -86,10 +88,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     # Given by some launchers; what counts is their environment variable.
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    require_at_least(parser, args, 1, 'epochs')
-    require_at_least(parser, args, 0, 'seed')
-    return args
+    return parser.parse_args(argv)
 
 
 def train(args: argparse.Namespace) -> None:
