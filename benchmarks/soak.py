@@ -633,6 +633,8 @@ def main() -> int:
     parser.add_argument('--jobs', type=int, default=2)
     args = parser.parse_args()
     warnings.simplefilter('ignore')
+    # Threads of OpenMP are not there in processes that are forked.
+    os.environ['OMP_NUM_THREADS'] = '1'
     folder = args.out.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     make_data(folder)
