@@ -18,7 +18,8 @@ from mmdet3d_act.datasets.base import iter_datasets
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.distributed import unwrapped
 from mmdet3d_act.engine.hooks.stored_target_hook import fit_to_stores
-from mmdet3d_act.registry import MODELS
+from mmdet3d_act.engine.preflight import iter_typed
+from mmdet3d_act.registry import MODELS, registered_classes
 from mmdet3d_act.text import counted, inform
 
 # Of faulty files, how many are told.
@@ -142,6 +143,11 @@ def check_files(cfg: Config, config: str) -> list[str]:
             targets are of another teacher or missing.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    # By their names MMEngine would import all models of MMDetection3D first.
+    for typed in iter_typed([cfg.get(part) for part in launch.TRAIN_PARTS]):
+        for cls in registered_classes(typed['type']):
+            if cls.__module__.startswith('mmdet3d_act.'):
+                typed.update(type=cls)
     model = MODELS.build(cfg.model)
     initialize(model)
     left_out: list[str] = []
@@ -210,15 +216,12 @@ _NUM_RUNNERS = 0
 
 
 def _build_runner(cfg: Config) -> Runner:
-    # MMEngine keeps one runner, logger and message hub for each experiment
-    # name, and one visualizer, with its folder, for each name of one; runs of
-    # a process would share theirs.
+    # MMEngine keeps one runner, logger, message hub and visualizer for each
+    # experiment name; runs of a process would share theirs.
     global _NUM_RUNNERS
     _NUM_RUNNERS += 1
     cfg = cfg.copy()
     cfg.experiment_name = f'run{_NUM_RUNNERS}'
-    if cfg.get('visualizer'):
-        cfg.visualizer = {**cfg.visualizer, 'name': cfg.experiment_name}
     return launch.build_runner(cfg)
 
 

@@ -27,6 +27,7 @@ from mmdet3d_act.checkpoint import (
     LAST_CHECKPOINT,
     find_checkpoint,
     pretrained_part,
+    resolve_checkpoint,
 )
 from mmdet3d_act.engine.distributed import prepare_distributed, unwrapped
 from mmdet3d_act.engine.failures import UsageError, arguments_of
@@ -304,7 +305,8 @@ def set_resume(cfg: Config, resume: str | None) -> None:
             checkpoint of the work directory where there is one, or a path.
 
     Raises:
-        UsageError: If the checkpoint does not exist.
+        UsageError: If the last checkpoint does not exist.
+        MissingCheckpointError: If the path has none.
     """
     if resume is None:
         return
@@ -322,13 +324,8 @@ def set_resume(cfg: Config, resume: str | None) -> None:
             cfg.resume = False
             return
         resume = str(path)
-    elif '://' not in resume and not Path(resume).expanduser().is_file():
-        raise UsageError(
-            f'--resume: {resume} does not exist; give a checkpoint, or '
-            f'nothing for the last one in {cfg.work_dir}'
-        )
     cfg.resume = True
-    cfg.load_from = resume
+    cfg.load_from = resolve_checkpoint(resume)
 
 
 def enable_tta(cfg: Config, config: str, rounds: int | None = None) -> None:

@@ -45,13 +45,13 @@ READ = {
 }
 
 
-def iter_typed(node: object) -> Iterator[Mapping]:
+def iter_typed(node: object) -> Iterator[dict]:
     """Yield every dict with a ``type`` in a config, outer ones first.
 
     Args:
         node: A config, or a part of one: dicts, lists, tuples, other values.
     """
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         if 'type' in node:
             yield node
         for value in list(node.values()):
