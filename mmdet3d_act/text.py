@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 
 
 def inform(text: str) -> None:
@@ -24,6 +25,18 @@ def warn(text: str) -> None:
 def log_once(text: str, level: int = logging.WARNING) -> None:
     """Log a text the first time that it is told."""
     print_log(text, logger='current', level=level)
+
+
+@contextmanager
+def quiet_log(level: str) -> Iterator[None]:
+    """Keep lines below a level out of the log for a while."""
+    logger = MMLogger.get_current_instance()
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def check_choice(name: str, value: object, allowed: Sequence) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import nn
 from torch.utils.data import Dataset
@@ -20,6 +19,7 @@ from mmdet3d_act.checkpoint import (
 from mmdet3d_act.engine import launch
 from mmdet3d_act.engine.preflight import iter_typed
 from mmdet3d_act.registry import DATASETS, MODELS
+from mmdet3d_act.text import quiet_log
 
 PARTS = ('val', 'train', 'test')
 DEFAULT_POINTS = 1024
@@ -75,13 +75,8 @@ def initialize(model: nn.Module) -> None:
     Args:
         model: A module of MMEngine.
     """
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('WARNING')
-    try:
+    with quiet_log('WARNING'):
         model.init_weights()
-    finally:
-        logger.setLevel(level)
 
 
 def build_dataset(

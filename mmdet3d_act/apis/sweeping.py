@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,11 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
 
 from mmdet3d_act.apis.loading import build_dataset
 from mmdet3d_act.apis.training import (
@@ -27,7 +24,6 @@ from mmdet3d_act.apis.training import (
 )
 from mmdet3d_act.checkpoint import (
     find_checkpoint,
-    read_weights,
     resolve_checkpoint,
 )
 from mmdet3d_act.datasets.base import iter_dataset_cfgs
@@ -123,7 +119,6 @@ def sweep(
         _prepare(run, folder, amp=amp, keep_checkpoints=keep_checkpoints)
         for run in runs
     ]
-    starts = {run.start for run in runs} - {None, SCRATCH}
     records: dict[int, dict] = {}
     while len(records) < len(runs):
         before = len(records)
@@ -134,7 +129,7 @@ def sweep(
                 if free:
                     title = f'[{index + 1}/{len(runs)}] {run.name}'
                     records[index] = _finish(
-                        run, *prepared[index], starts, title, report
+                        run, prepared[index], title, report
                     )
                     if not keep_checkpoints:
                         _remove_checkpoints(folder / run.name)
@@ -161,20 +156,17 @@ def read_records(runs: Sequence[Run], folder: str | Path) -> list[dict]:
 
 def _prepare(
     run: Run, folder: Path, *, amp: bool, keep_checkpoints: bool
-) -> tuple[Config, list[str]]:
-    """Adapt the config of a run; refuse a folder of other settings.
-
-    Returns:
-        The config, and the checkpoints that it no longer reads.
-    """
-    replaced: list[str] = []
+) -> Config:
+    """Adapt the config of a run; refuse a folder of other settings."""
 
     def adapt(cfg: Config) -> None:
         launch.require(cfg, _VALIDATED, run.config)
         cfg.log_level = 'WARNING'
-        _limit_checkpoints(cfg, keep_checkpoints)
+        saving = (cfg.get('default_hooks') or {}).get('checkpoint')
+        if saving and not keep_checkpoints:
+            saving['max_keep_ckpts'] = 1
         if run.start is not None:
-            replaced.extend(set_pretrained(cfg, run.start, run.config))
+            set_pretrained(cfg, run.start, run.config)
         if run.data:
             _set_data(cfg, run.data, run.config)
         if run.label_fraction is not None:
@@ -193,14 +185,12 @@ def _prepare(
         amp=amp,
     )
     _check_settings(cfg, place)
-    return cfg, replaced
+    return cfg
 
 
 def _finish(
     run: Run,
     cfg: Config,
-    replaced: list[str],
-    starts: set[str],
     title: str,
     report: Callable[[str], None],
 ) -> dict:
@@ -227,10 +217,7 @@ def _finish(
             loss = values.get('loss', float('nan'))
             report(f'{title}: {share:.0%}, loss {loss:.3f}, {left:.0f} s left')
 
-        hooks = [history, RunProgress(tell, REPORT_SECONDS)]
-        if run.start is not None:
-            hooks.append(StartCheck(run.start, starts.union(replaced)))
-        train(cfg, hooks)
+        train(cfg, [history, RunProgress(tell, REPORT_SECONDS)])
     seconds = time.monotonic() - begin
     report(f'{title}: done in {seconds:.0f} s')
     record = dict(
@@ -269,22 +256,13 @@ def _read_json(path: Path) -> dict | None:
     return json.loads(path.read_text(encoding='utf-8'))
 
 
-def _limit_checkpoints(cfg: Config, keep: bool) -> None:
-    """Keep the last two: one is there while the next is being written."""
-    hooks = cfg.get('default_hooks') or {}
-    hook = hooks.get('checkpoint') or dict(type='CheckpointHook')
-    if not keep or hook.get('max_keep_ckpts') == 1:
-        hook['max_keep_ckpts'] = 2
-    cfg.default_hooks = dict(hooks, checkpoint=hook)
-
-
 def _remove_checkpoints(folder: Path) -> None:
     for path in folder.glob('*.pth'):
         path.unlink()
     (folder / launch.LAST_CHECKPOINT).unlink(missing_ok=True)
 
 
-def set_pretrained(cfg: Config, start: str, config: str) -> list[str]:
+def set_pretrained(cfg: Config, start: str, config: str) -> None:
     """Choose where the weights of a config's backbone, or student, come from.
 
     Nothing else that the config says of weights is left.
@@ -294,9 +272,6 @@ def set_pretrained(cfg: Config, start: str, config: str) -> list[str]:
         start: A checkpoint or a work directory, or 'scratch'.
         config: Name of the config file, for messages.
 
-    Returns:
-        The checkpoints that the model would have started from.
-
     Raises:
         UsageError: If the model has no backbone, or there is no such
             checkpoint.
@@ -304,7 +279,6 @@ def set_pretrained(cfg: Config, start: str, config: str) -> list[str]:
     part = 'student' if 'student' in cfg.model else 'backbone'
     launch.require(cfg.model, [part], config)
     backbone = cfg.model[part]
-    replaced = [cfg.load_from] if cfg.get('load_from') else []
     cfg.load_from = None
     for node in (cfg.model, backbone):
         # What reads a file, whatever its type.
@@ -312,14 +286,12 @@ def set_pretrained(cfg: Config, start: str, config: str) -> list[str]:
         each = [each] if isinstance(each, Mapping) else each
         if each:
             kept = [one for one in each if 'checkpoint' not in one]
-            replaced += [one['checkpoint'] for one in each if one not in kept]
             node['init_cfg'] = kept or None
     if start != SCRATCH:
         path = resolve_checkpoint(start)
         pretrained = dict(type='Pretrained', checkpoint=path)
         kept = backbone.get('init_cfg')
         backbone['init_cfg'] = [*kept, pretrained] if kept else pretrained
-    return replaced
 
 
 def _set_data(cfg: Config, arguments: Mapping, config: str) -> None:
@@ -440,58 +412,3 @@ def scalars(metrics: Mapping) -> dict[str, float]:
         if isinstance(value, int | float)
         or getattr(value, 'shape', None) == ()
     }
-
-
-class StartCheck(Hook):
-    """Compares the backbone's weights before the first step with its start.
-
-    Args:
-        start: A checkpoint or a work directory, or 'scratch'.
-        others: Checkpoints that a backbone from scratch must not be from.
-    """
-
-    def __init__(self, start: str, others: set[str]) -> None:
-        self.start = start
-        self.others = others
-
-    def before_train(self, runner: Runner) -> None:
-        """Refuse a control that is pretrained, and a start that is not.
-
-        Args:
-            runner: The runner of the training.
-        """
-        if runner.iter > 0:
-            return
-        backbone = getattr(runner.model, 'backbone', None)
-        if backbone is None:
-            backbone = runner.model.student
-        from_scratch = self.start == SCRATCH
-        for name in self.others if from_scratch else {self.start}:
-            path = find_checkpoint(name)
-            if path and shares_weights(backbone, path) == from_scratch:
-                found = 'has' if from_scratch else 'has none of the'
-                raise launch.UsageError(
-                    f'the backbone of {runner.work_dir} is to start from '
-                    f'{self.start}, but {found} weights of {path}'
-                )
-
-
-def shares_weights(module: nn.Module, checkpoint: str | Path) -> bool:
-    """Look for matrices of a module in a checkpoint, under any name.
-
-    Args:
-        module: A network.
-        checkpoint: A file.
-    """
-    own, other = (
-        {
-            hashlib.sha256(value.float().cpu().contiguous().numpy()).digest()
-            for value in state.values()
-            if isinstance(value, torch.Tensor)
-            and value.is_floating_point()
-            and value.ndim > 1
-            and (value != value.flatten()[0]).any()
-        }
-        for state in (module.state_dict(), read_weights(checkpoint))
-    )
-    return not own.isdisjoint(other)

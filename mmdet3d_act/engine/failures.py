@@ -84,8 +84,7 @@ def describe_failure(error: Exception) -> str | None:
         error: What a tool has raised.
     """
     text = str(error)
-    # Ours, and numbers of a model that have become infinite or NaN.
-    ours = UsageError | BadSampleError | CheckpointError | FloatingPointError
+    ours = UsageError | BadSampleError | CheckpointError
     extra = isinstance(error, ImportError) and '"mmdet3d_act[' in text
     if isinstance(error, ours) or extra:
         return text

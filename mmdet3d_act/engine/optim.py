@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from mmengine.logging import MMLogger
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 from mmdet3d_act.registry import OPTIM_WRAPPERS
-from mmdet3d_act.text import inform
+from mmdet3d_act.text import inform, quiet_log
 
 # MMEngine leaves these arguments of custom_keys in the groups; they have gone
 # into the learning rate and the decay by then.
@@ -134,25 +132,6 @@ def layer_scales(model: nn.Module, decay: float) -> dict[str, float]:
     return scales
 
 
-@contextmanager
-def _without_parameter_lines() -> Iterator[None]:
-    """Keep MMEngine's line for every parameter out of the log."""
-
-    def keep(record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        return not (
-            text.startswith('paramwise_options -- ')
-            or 'is skipped since its requires_grad' in text
-        )
-
-    logger = MMLogger.get_current_instance()
-    logger.addFilter(keep)
-    try:
-        yield
-    finally:
-        logger.removeFilter(keep)
-
-
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """MMEngine's constructor with few groups and few lines in the log.
@@ -204,7 +183,8 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         if prefix:
             super().add_params(params, module, prefix, is_dcn_module)
             return
-        with _without_parameter_lines():
+        # It has a line for every parameter, a warning for each frozen one.
+        with quiet_log('ERROR'):
             super().add_params(params, module)
         if 'layer_decay' in self.paramwise_cfg:
             self._scale_by_depth(params, module)

@@ -18,7 +18,6 @@ from mmdet3d_act.apis.sweeping import (
     _prepare,
     read_records,
     set_pretrained,
-    shares_weights,
     sweep,
 )
 from mmdet3d_act.checkpoint import CheckpointError
@@ -174,27 +173,6 @@ def test_start_reaches_the_backbone():
         assert torch.equal(found['backbone.layer.weight'], expected) == same
 
 
-def test_a_control_is_checked_by_its_weights(experiment):
-    """A pretrained backbone behind the config's back is found."""
-    hidden = "\nmodel['backbone']['weights'] = 'backbone.pth'\n"
-    write_experiment(experiment, extra=hidden)
-    runs = [RUN._replace(name=n, start=n) for n in ('scratch', 'backbone.pth')]
-    with pytest.raises(UsageError, match=r'scratch.*has weights of backbone'):
-        sweep(runs, 'out')
-
-
-def test_shared_weights_are_found_under_any_name(tmp_path):
-    module = torch.nn.Linear(3, 2)
-    path = str(tmp_path / 'a.pth')
-    torch.save({'student.x': module.weight.detach().clone()}, path)
-    assert shares_weights(module, path)
-    assert not shares_weights(torch.nn.Linear(3, 2), path)
-    # Zeros are in many networks.
-    module.weight.data.zero_()
-    torch.save({'student.x': module.weight.detach().clone()}, path)
-    assert not shares_weights(module, path)
-
-
 def test_fewer_samples_than_a_batch_are_one_batch():
     # 2 of 8 of each of the 2 classes, in batches of 8 without the last.
     record = train_one(RUN._replace(label_fraction=0.25))
@@ -218,7 +196,7 @@ def test_data_and_labels_reach_wrapped_data_sets(experiment):
     )
     write_experiment(experiment, extra=wrapped)
     run = RUN._replace(data=dict(way=3, shot=4), label_fraction=0.25, seed=5)
-    cfg, _ = _prepare(run, Path('out'), amp=False, keep_checkpoints=True)
+    cfg = _prepare(run, Path('out'), amp=False, keep_checkpoints=True)
     changed = dict(way=3, shot=4)
     labels = dict(label_fraction=0.25, label_seed=5)
     for one in cfg.train_dataloader.dataset.dataset.datasets:
@@ -236,8 +214,7 @@ def test_start_replaces_what_the_config_says():
     cfg = Config(
         dict(model=dict(backbone=dict(init_cfg=own)), load_from='other.pth')
     )
-    replaced = set_pretrained(cfg, 'scratch', '')
-    assert replaced == ['other.pth', 'gone.pth']
+    set_pretrained(cfg, 'scratch', '')
     assert cfg.load_from is None
     assert cfg.model.backbone.init_cfg == [xavier]
     set_pretrained(cfg, 'backbone.pth', '')
