@@ -35,11 +35,17 @@ def read_index(path: str) -> dict[str, dict]:
     try:
         with open(os.path.join(path, _INDEX), encoding='utf-8') as file:
             content = json.load(file)
-        _map_points(path, stamp_of(os.path.join(path, _POINTS)))
+        size = len(_map_points(path, stamp_of(os.path.join(path, _POINTS))))
+        for name, (*_, offset, rows, columns) in content['clouds'].items():
+            if (
+                min(offset, rows, columns) < 0
+                or offset + rows * columns > size
+            ):
+                raise ValueError(f'{name} is not in {_POINTS}')
         return dict(
             read_options=content['read_options'], clouds=content['clouds']
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f'{path} is damaged or of an earlier version: {error}; pack '
             f'again with {TOOL}, or set packed=None'

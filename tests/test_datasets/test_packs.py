@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections.abc import Iterator
@@ -135,6 +136,19 @@ def test_damaged_packs_are_refused(
         _build(shapenet)
     assert _pack(shapenet) == str(path)
     assert all(_held(_build(shapenet)))
+
+
+@pytest.mark.parametrize('place', [(-3, 1, 3), (0, 2, 3), (9, 1, 3), ('', 0)])
+def test_clouds_outside_of_a_pack_are_refused(
+    tmp_path: Path, place: tuple
+) -> None:
+    path = tmp_path / 'one.pack'
+    write_pack(str(path), {}, dict(a=(0, 0)), [np.ones((1, 3))])
+    index = json.loads((path / 'index.json').read_text())
+    index['clouds']['a'][2:] = place
+    (path / 'index.json').write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r'one\.pack is damaged'):
+        read_index(str(path))
 
 
 @pytest.mark.parametrize('kind', ['shapenet', 'folder'])

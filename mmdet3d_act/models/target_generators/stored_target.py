@@ -1,9 +1,8 @@
 """Targets that are computed once: on disk, or in memory before a training.
 
 A store is a folder. ``index.json`` says who made it and names the rows,
-``targets.npy`` holds them, (rows, ...), and ``done.npy`` a byte for each: 0
-where it is still to come, 1 where it is complete, 2 where its image cannot be
-read.
+``targets.npy`` holds them, (rows, ...), and ``done.npy`` a number for each: 0
+where it is still to come, 1 where its image cannot be read, else its checksum.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -30,10 +30,10 @@ from mmdet3d_act.models.teachers import FrozenTeacher
 from mmdet3d_act.registry import MODELS, build_module
 from mmdet3d_act.text import inform, warn
 
-FORMAT = 2
+FORMAT = 3
 INDEX, TARGETS, DONE = 'index.json', 'targets.npy', 'done.npy'
 DTYPES = ('float16', 'float32')
-PENDING, COMPLETE, UNREADABLE = range(3)
+UNREADABLE = 1
 TOOL = 'python tools/cache_teacher.py CONFIG'
 
 
@@ -124,7 +124,7 @@ class TargetStore:
         every = [*known, *(key for key in keys if key not in there)]
         size = len(every)
         _grow(folder / TARGETS, (size, *shape), dtype, len(known))
-        _grow(folder / DONE, (size,), 'uint8', len(known))
+        _grow(folder / DONE, (size,), 'uint32', len(known))
         index = {'format': FORMAT, 'identity': header, 'keys': every}
         write_json(folder / INDEX, index)
         return cls(folder, writable=True)
@@ -146,7 +146,7 @@ class TargetStore:
     def pending(self, keys: Sequence[str] | None = None) -> list[int]:
         """List the rows that are still to be written, unreadable ones too."""
         rows = range(len(self)) if keys is None else self.rows(keys)
-        return [row for row in rows if self._done[row] != COMPLETE]
+        return [row for row in rows if self._done[row] <= UNREADABLE]
 
     def unreadable(self, keys: Sequence[str]) -> list[str]:
         """List the names whose images could not be read."""
@@ -194,7 +194,7 @@ class TargetStore:
                 'look at the images if they are not finite there'
             )
         self._targets[list(rows)] = array
-        self._news.update(dict.fromkeys(rows, COMPLETE))
+        self._news.update(zip(rows, map(_checksum, array), strict=True))
 
     def give_up(self, rows: Sequence[int]) -> None:
         """Note that the images of rows cannot be read, for :meth:`flush`."""
@@ -211,7 +211,7 @@ class TargetStore:
         """Read the targets of names, (names, ...), float32.
 
         Raises:
-            StoreError: If one has no complete row.
+            StoreError: If one has no complete row, or a damaged one.
         """
         missing = self.pending(keys)
         if missing:
@@ -222,7 +222,14 @@ class TargetStore:
                 'where it stopped'
             )
         rows = self.rows(keys)
-        return torch.from_numpy(self._targets[rows].astype(np.float32))
+        values = self._targets[rows]
+        for key, row, value in zip(keys, rows, values, strict=True):
+            if _checksum(value) != self._done[row]:
+                raise StoreError(
+                    f'{self.folder}: the target of {key!r} is damaged; delete '
+                    f'the folder and compute it again by `{TOOL}`'
+                )
+        return torch.from_numpy(values.astype(np.float32))
 
 
 @MODELS.register_module()
@@ -461,6 +468,11 @@ class CachedTarget(BaseModule):
                 'PrepareTargetsHook read the same data set'
             )
         return targets.to(patches.centers.device)
+
+
+def _checksum(row: np.ndarray) -> int:
+    """Compute the checksum of a target, which is no 0 and no 1."""
+    return max(zlib.crc32(np.ascontiguousarray(row)), UNREADABLE + 1)
 
 
 def as_json(value: dict) -> dict:

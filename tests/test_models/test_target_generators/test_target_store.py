@@ -125,6 +125,17 @@ def test_damaged_stores(tmp_path: Path, damage, named: str) -> None:
         TargetStore(tmp_path)
 
 
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    values = filled(tmp_path)
+    data = bytearray((tmp_path / 'targets.npy').read_bytes())
+    data[-1] ^= 1
+    (tmp_path / 'targets.npy').write_bytes(data)
+    store = TargetStore(tmp_path)
+    assert torch.equal(store.read(['a', 'b']), values[:2])
+    with pytest.raises(StoreError, match="'c' is damaged"):
+        store.read(['b', 'c'])
+
+
 def test_folder_says_whose_it_is(tmp_path: Path) -> None:
     one = module.store_folder(tmp_path, WHO)
     assert one.name.startswith('Toy-a-b-')
