@@ -546,7 +546,7 @@ def _fault(error: Exception) -> str:
     reason = reason.strip().partition('\n')[0]
     return (
         f'cannot be read as a checkpoint ({type(error).__name__}: {reason}); '
-        'it is damaged or something else: copy or download it again'
+        'it is damaged or something else: take another, or get it again'
     )
 
 
