@@ -116,8 +116,8 @@ class Setting(NamedTuple):
 
 SETTINGS = {
     'procscan': Setting(
-        'act/act_dvae_shapenet_demo',
-        'act/act_pretrain_shapenet_demo',
+        'act/act_dvae_shapenet_tiny',
+        'act/act_pretrain_shapenet_tiny',
         'procscan',
         10,
     ),

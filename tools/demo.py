@@ -44,17 +44,16 @@ SHOWN = {
     'target_variance': 'target variance',
 }
 # Steps and batch size of the stages, as the demo's own scans give them.
-STEPS = ((300, 32), (960, 64))
+STEPS = ((300, 16), (720, 64))
 # A step of stage II takes so much of one of stage I.
-STEP_SHARE = 0.4
+STEP_SHARE = 0.9
 # Points of a patch, and patches of a cloud that has so many points.
 PATCH_SIZE = 32
 PATCHES = {4096: 64, 1024: 32, 512: 16, 0: 8}
-# Strengths of the probe's penalty that are compared: what students of the
-# demo choose out of the config's five, of which the others take longest.
-PENALTIES = [0.01, 0.1]
 # Fewer clouds of a class are no labels: rooms, dates, scans of one thing.
 FEWEST = 4
+# Of an interrupted training.
+SETTINGS = 'settings.json'
 CHECKPOINT = 'model.objectives.act.target_generator.generator.checkpoint'
 
 
@@ -366,6 +365,27 @@ def stage_config(
     )
 
 
+def go_on(cfg: object, *before: object) -> object:
+    """Return a config that goes on where the same training was interrupted.
+
+    Args:
+        cfg: From :func:`stage_config`.
+        before: Configs of what it builds upon.
+    """
+    from mmdet3d_act.engine.launch import LAST_CHECKPOINT, set_resume
+
+    file = Path(cfg.work_dir) / SETTINGS
+    settings = json.dumps([one.to_dict() for one in (cfg, *before)])
+    cfg = cfg.copy()
+    if file.is_file() and file.read_text() == settings:
+        set_resume(cfg, 'auto')
+        return cfg
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.with_name(LAST_CHECKPOINT).unlink(missing_ok=True)
+    file.write_text(settings)
+    return cfg
+
+
 def epochs_for(num_clouds: int, share: float = 1) -> list[int]:
     """Return epochs of the stages that take a share of the demo's steps."""
     return [
@@ -448,7 +468,7 @@ def main(args: argparse.Namespace | None = None) -> int:
 
     return run_tool(
         lambda: run(args, out),
-        kept='what is made is kept; the same command trains anew',
+        kept='what is made is kept; the same command goes on from it',
     )
 
 
@@ -507,12 +527,9 @@ def run(args: argparse.Namespace, out: Path) -> None:
         root = f'ACT_DATA_ROOT={out / "data"}'
         print(f'      as: {root} python tools/train.py {STAGE1} --amp')
     stage1 = stage_config(args, 1)
-    teacher = train(stage1, [RunProgress(console.progress)])
+    teacher = train(go_on(stage1), [RunProgress(console.progress)])
 
-    options: dict = {CHECKPOINT: teacher}
-    if probed:
-        options['val_evaluator.C_grid'] = PENALTIES
-    stage2 = stage_config(args, 2, options)
+    stage2 = stage_config(args, 2, {CHECKPOINT: teacher})
     rows = {}
     if probed:
         console.step('probes of the untrained student, about a minute')
@@ -533,7 +550,8 @@ def run(args: argparse.Namespace, out: Path) -> None:
     # The probe follows below, on the checkpoint.
     training = stage2.copy()
     training.val_dataloader = training.val_cfg = training.val_evaluator = None
-    student = train(training, [RunProgress(console.progress)])
+    progress = [RunProgress(console.progress)]
+    student = train(go_on(training, stage1), progress)
 
     console.step('what it learned, about a minute')
     if probed:
@@ -549,6 +567,8 @@ def run(args: argparse.Namespace, out: Path) -> None:
     folder = save_pretrained(from_pretrained(student), out / 'student')
     with console.working('the report'):
         page = write_report(out)
+    for file in out.glob(f'stage?/{SETTINGS}'):
+        file.unlink()  # It is complete: the next one begins anew.
     clouds = args.clouds or str(out / 'data/procscan/test')
     print_closing(teacher, folder, page, clouds, args.clouds is None)
 

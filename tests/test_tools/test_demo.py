@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from mmdet3d_act.engine.failures import UsageError
 from tests.test_tools.loading import load_tool
@@ -12,10 +13,10 @@ demo = load_tool('demo')
 
 
 def test_epochs_give_about_the_steps_of_the_demo() -> None:
-    assert demo.epochs_for(1200) == [8, 51]
-    assert demo.epochs_for(20) == [300, 960]
+    assert demo.epochs_for(1200) == [4, 38]
+    assert demo.epochs_for(20) == [150, 720]
     assert demo.epochs_for(10**6) == [3, 3]
-    assert demo.epochs_for(1200, 0.5) == [4, 25]
+    assert demo.epochs_for(1200, 0.5) == [3, 19]
 
 
 def test_patches_follow_the_size_of_clouds() -> None:
@@ -55,3 +56,23 @@ def test_broken_clouds_are_named_and_not_counted(
     with pytest.raises(UsageError, match='1 cloud'):
         demo.count_clouds(str(tmp_path))
     assert 'left out, as no clouds: 1 .me' in capsys.readouterr().out
+
+
+def test_a_training_goes_on_where_the_same_one_was_interrupted(
+    tmp_path,
+) -> None:
+    def begin(seed: int, before: int = 0) -> object:
+        cfg = Config(dict(work_dir=str(tmp_path), resume=False, seed=seed))
+        return demo.go_on(cfg, Config(dict(seed=before)))
+
+    assert begin(0).resume is False
+    (tmp_path / 'epoch_1.pth').write_bytes(b'')
+    for change in (dict(seed=1), dict(seed=1, before=1)):
+        (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+        # That of other settings is no beginning, neither now nor later.
+        assert begin(**change).resume is False
+        assert begin(**change).resume is False
+    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    again = begin(seed=1, before=1)
+    assert again.resume is True
+    assert again.load_from.endswith('epoch_1.pth')
