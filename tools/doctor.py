@@ -21,14 +21,10 @@ import textwrap
 from importlib.util import find_spec
 from pathlib import Path
 
-try:
-    from packaging.requirements import Requirement
-except ImportError:
-    from pip._vendor.packaging.requirements import Requirement
+from pip._vendor.packaging.requirements import Requirement
 
-# Extras of the package, and whether it works without them.
-OPTIONAL = {'': False, 'mmdet3d': False, 'teacher': True, 'demo': True}
-OPTIONAL |= {'scans': True, 'dev': True}
+# Extras of the package that it does not work without.
+NEEDED = ('', 'mmdet3d')
 PROBE = """
 import torch
 gpus = range(torch.cuda.device_count())
@@ -48,27 +44,26 @@ else:
 """
 MINILM = '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db'
 TEACHER_SUFFIXES = {'.pth', '.pt', '.safetensors', '.npz', '.bin'}
-# Folder: files that must be there: what is counted: where it comes from.
+# Folder: what must be there, of the last how many: where it comes from.
 DATA_SETS = """
-ShapeNet55-34: ShapeNet-55/train.txt ShapeNet-55/test.txt shapenet_pc*:
-    shapenet_pc*/*.npy: 52 470 clouds, Point-BERT's DATASET.md
-ModelNet: modelnet40_normal_resampled: modelnet40_normal_resampled/*:
-    modelnet40_normal_resampled of PointNet++
+ShapeNet55-34: ShapeNet-55/train.txt ShapeNet-55/test.txt shapenet_pc*/*.npy:
+    52 470 clouds, Point-BERT's DATASET.md
+ModelNet: modelnet40_normal_resampled/*: ModelNet40 of PointNet++
 ModelNetFewshot: 5way*10shot/9.pkl 5way*20shot/9.pkl 10way*10shot/9.pkl
-    10way*20shot/9.pkl: *way*shot/*.pkl: 40 folds, Point-BERT's DATASET.md
-ScanObjectNN: **/main_split/*.h5 **/main_split_nobg/*.h5: **/*.h5:
+    10way*20shot/9.pkl *way*shot/*.pkl: 40 folds, Point-BERT's DATASET.md
+ScanObjectNN: **/main_split/*.h5 **/main_split_nobg/*.h5 **/*.h5:
     the ScanObjectNN project's h5_files
 shapenetcore_partanno_segmentation_benchmark_v0_normal:
-    synsetoffset2category.txt train_test_split/*train*.json: */*.txt:
+    synsetoffset2category.txt train_test_split/*train*.json */*.txt:
     16 881 shapes, ShapeNetPart with normals of PointNet++
 s3dis: **/Area_1_* **/Area_2_* **/Area_3_* **/Area_4_* **/Area_5_*
-    **/Area_6_*: **/Area_*: MMDetection3D's data/s3dis/README.md
-scannet: scannet_infos_train.pkl scannet_infos_val.pkl points: points/*.bin:
+    **/Area_6_* **/Area_*: MMDetection3D's data/s3dis/README.md
+scannet: scannet_infos_train.pkl scannet_infos_val.pkl points/*.bin:
     1 513 scenes, MMDetection3D's data/scannet/README.md
-sunrgbd: sunrgbd_infos_train.pkl sunrgbd_infos_val.pkl points: points/*.bin:
+sunrgbd: sunrgbd_infos_train.pkl sunrgbd_infos_val.pkl points/*.bin:
     10 335 scenes, MMDetection3D's data/sunrgbd/README.md
-scannet_frames: *: */color/*: tools/dataset_converters/scannet_frames.py
-object_renders: points train.txt test.txt: points/*: docs/data.md
+scannet_frames: */color/*: tools/dataset_converters/scannet_frames.py
+object_renders: train.txt test.txt points/*: docs/data.md
 """
 
 
@@ -92,7 +87,7 @@ def check_packages() -> int:
         extra = str(requirement.marker or '').partition('"')[2].strip('"')
         if extra in ('report', 'docs'):
             continue  # a browser for tests, the site
-        level = 'note' if OPTIONAL.get(extra, True) else 'BROKEN'
+        level = 'BROKEN' if extra in NEEDED else 'note'
         name = requirement.name
         try:
             version = importlib.metadata.version(name)
@@ -114,20 +109,17 @@ def check_packages() -> int:
 def check_data(root: Path) -> None:
     """Say of each data set what is there and what of it is missing."""
     for row in re.sub(r'\n +', ' ', DATA_SETS).strip().splitlines():
-        name, needed, counted, source = row.split(': ')
-        folder = root / name
-        if not folder.is_dir():
-            say('note', f'{name}: not there', source)
-            continue
-        missing = [
-            x for x in needed.split() if next(folder.glob(x), None) is None
-        ]
-        if missing:
-            text = f'{name} is incomplete: no {", no ".join(missing)}'
-            say('note', text, source)
+        name, patterns, source = row.split(': ')
+        folder, needed = root / name, patterns.split()
+        missing = [x for x in needed if next(folder.glob(x), None) is None]
+        if not missing:
+            count = sum(1 for _ in folder.glob(needed[-1]))
+            say('ok', f'{name}: {count} {needed[-1]} ({source})')
+        elif folder.is_dir():
+            told = ', no '.join(missing)
+            say('note', f'{name} is incomplete: no {told}', source)
         else:
-            count = sum(1 for _ in folder.glob(counted))
-            say('ok', f'{name}: {count} {counted} ({source})')
+            say('note', f'{name}: not there', source)
 
 
 def check_teachers(folder: Path) -> None:
