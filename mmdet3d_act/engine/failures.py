@@ -77,8 +77,8 @@ def describe_failure(error: Exception) -> str | None:
     """Describe an error that a user can mend; None for all others.
 
     Those are what tools refuse, samples and checkpoints that cannot be used,
-    an extra of the package that is not installed, and arguments in a config
-    that their class does not have.
+    an extra of the package that is not installed, and in a config classes
+    that there are not, or arguments that their class does not have.
 
     Args:
         error: What a tool has raised.
@@ -93,6 +93,8 @@ def describe_failure(error: Exception) -> str | None:
             f'the disk is full ({text}); make room and run the same command '
             'again, a training with --resume: its last checkpoint is kept'
         )
+    if isinstance(error, KeyError) and 'registry. Please check' in text:
+        return str(error.args[0])
     unknown = UNKNOWN_ARGUMENT.search(text)
     if not isinstance(error, TypeError) or unknown is None:
         return None

@@ -215,11 +215,16 @@ def set_work_dir(cfg: Config, work_dir: str | None, config: str) -> None:
         cfg: The config, changed in place.
         work_dir: From the command line.
         config: Name of the config file.
+
+    Raises:
+        UsageError: If it is a file.
     """
     # Variants of a config do not share a folder.
     chosen = [cfg.env_variables[k] for k in VARIANTS if k in cfg.env_variables]
     name = '_'.join([Path(config).stem, *chosen])
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
+    if Path(cfg.work_dir).is_file():
+        raise UsageError(f'the work directory {cfg.work_dir} is a file')
 
 
 def set_seed(

@@ -147,10 +147,12 @@ def _wrong_numbers(cfg: Mapping) -> Iterator[str]:
         for one in [given] if isinstance(given, Mapping) else given:
             for name in least.keys() & one.keys():
                 value, low = one[name], least[name]
-                if value is None or (type(value) is int and value >= low):
+                whole = type(value) is int
+                if value is None or (whole and low <= value < 2**32):
                     continue
                 yield (
-                    f'{part}.{name} must be whole and >= {low}, got {value!r}'
+                    f'{part}.{name} must be whole, >= {low} and < 2**32, got '
+                    f'{value!r}'
                 )
     wrapper = cfg.get('optim_wrapper') or {}
     for part, name in (('optimizer', 'lr'), ('clip_grad', 'max_norm')):

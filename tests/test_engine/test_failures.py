@@ -55,6 +55,11 @@ def test_an_argument_that_there_is_not(options, expected):
     assert expected in failure(lambda: MODELS.build(cfg))
 
 
+def test_a_class_that_there_is_not():
+    cfg = dict(type='FailOuter', part=dict(type='FailPickie'))
+    assert 'FailPickie is not in' in failure(lambda: MODELS.build(cfg))
+
+
 def test_faults_of_the_code_are_told_in_full():
     assert failure(lambda: FailPicky(0)) is None
     assert failure(lambda: [][1]) is None

@@ -48,6 +48,8 @@ def test_paths_of_variables_may_have_any_characters(tmp_path, monkeypatch):
     assert os.environ['ACT_DATA_ROOT'] == path
     launch.set_work_dir(cfg, None, 'a.py')
     assert cfg.work_dir == "work_dirs/a_a'b"
+    with pytest.raises(UsageError, match=r'base\.py is a file'):
+        launch.set_work_dir(cfg, 'base.py', 'a.py')
 
 
 @pytest.mark.parametrize(
