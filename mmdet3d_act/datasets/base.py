@@ -8,6 +8,7 @@ and put back after it, so transforms simply draw from them.
 from __future__ import annotations
 
 import copy
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -185,7 +186,10 @@ class PointCloudDataset(BaseDataset):
         """Load the list of samples."""
         if self._fully_initialized:
             return
+        # MMEngine collects garbage: of what is new, not of all modules.
+        gc.freeze()
         super().full_init()
+        gc.unfreeze()
         if self.on_error == 'skip':
             # Shared, so that one of several workers logs, not each of them.
             self._bad = torch.zeros(len(self), dtype=torch.uint8)

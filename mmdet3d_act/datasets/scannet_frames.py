@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from pathlib import Path
 from typing import Any, ClassVar
 
 from mmdet3d_act.datasets.base import read_lines
@@ -127,7 +128,7 @@ class ScanNetFrames(PairedDataset):
             for scene in names or ():
                 samples += [
                     dict(
-                        pair_key=f'{scene}/{_number(color):06d}',
+                        pair_key=f'{scene}/{int(Path(color).stem):06d}',
                         scene_path=os.path.join(self.data_root, scene),
                         img_path=color,
                         lidar_path=color,
@@ -183,7 +184,3 @@ class ScanNetFrames(PairedDataset):
             for folder in _LIST_FOLDERS
         ]
         return next(filter(os.path.isfile, paths), None)
-
-
-def _number(path: str) -> int:
-    return int(os.path.splitext(os.path.basename(path))[0])

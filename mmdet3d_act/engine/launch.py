@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine import visualization
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
@@ -44,7 +46,7 @@ from mmdet3d_act.engine.hooks import (
 )
 from mmdet3d_act.engine.hooks.class_check_hook import HEADS
 from mmdet3d_act.engine.optim import CPUAmpOptimWrapper
-from mmdet3d_act.engine.preflight import collect_problems
+from mmdet3d_act.engine.preflight import collect_problems, iter_typed
 from mmdet3d_act.engine.sharding import ShardedStrategy  # noqa: F401
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.text import counted, inform, warn
@@ -434,17 +436,24 @@ def check_requirements(
 class _Runner(Runner):
     """A runner that writes the config to the log file only."""
 
+    def build_visualizer(
+        self, visualizer: dict | None = None
+    ) -> visualization.Visualizer:
+        """Build the visualizer; to look it up would import Open3D."""
+        visualizer = copy.deepcopy(visualizer)
+        for one in iter_typed(visualizer):
+            one['type'] = vars(visualization).get(one['type'], one['type'])
+        return super().build_visualizer(visualizer)
+
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; the terminal leaves the config out."""
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_is_no_config)
+                handler.addFilter(
+                    lambda record: not str(record.msg).startswith('Config:\n')
+                )
         return logger
-
-
-def _is_no_config(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith('Config:\n')
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -114,7 +114,8 @@ def summarize(
             f'no metric {absent[0] if absent else ""!r} in all validations; '
             f'they have {", ".join(common)}'
         )
-    less = rule == 'less' if rule else _is_error(chosen[0])
+    is_error = any(word in chosen[0].lower() for word in LOWER_IS_BETTER)
+    less = rule == 'less' if rule else is_error
     sign = -1 if less else 1
     best, last = [], []
     for run in runs:
@@ -150,20 +151,15 @@ def common_metrics(runs: Sequence[Sequence[Mapping]]) -> list[str]:
     ]
 
 
-def _is_error(metric: str) -> bool:
-    return any(word in metric.lower() for word in LOWER_IS_BETTER)
-
-
 def markdown_table(rows: Sequence[Sequence[object]]) -> str:
     """Format a markdown table.
 
     Args:
         rows: The head, then the rows, all of the same length.
     """
-    head, *body = [[_escaped(cell) for cell in row] for row in rows]
+    head, *body = [
+        [str(cell).replace('|', '\\|').replace('\n', ' ') for cell in row]
+        for row in rows
+    ]
     lines = [head, ['---'] * len(head), *body]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-
-
-def _escaped(cell: object) -> str:
-    return str(cell).replace('|', '\\|').replace('\n', ' ')

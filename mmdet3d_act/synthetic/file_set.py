@@ -85,7 +85,9 @@ class FileSet(ABC):
         root, tasks = Path(out_dir), self.tasks()
         complete = self._check_manifest(root)
         missing = [
-            task for task in tasks if not _exist(root, self.files(task))
+            task
+            for task in tasks
+            if not all((root / name).exists() for name in self.files(task))
         ]
         if complete and not missing:
             return False
@@ -132,11 +134,6 @@ class FileSet(ABC):
                 'folder, or remove this one'
             )
         return complete and not differ
-
-
-def _exist(root: Path, names: list[str]) -> bool:
-    """Tell whether all files of a list exist."""
-    return all((root / name).exists() for name in names)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -168,18 +168,16 @@ class FrozenModule(nn.Module):
             if fits and given == set(fixed):
                 self.pending = False
         if entry is not None:
-            self._check_entry(decode_source(entry))
+            stored = decode_source(entry)
+            if self.pending:
+                self._expected = stored
+            else:
+                self._compare(stored)
             # An outer frozen module fills in the tensors themselves, so that
             # modules below can tell them from a checkpoint's.
             for name, value in _stored_tensors(self.module, buffers=True):
                 state_dict.setdefault(inner + name, value)
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def _check_entry(self, stored: dict[str, str]) -> None:
-        if self.pending:
-            self._expected = stored
-        else:
-            self._compare(stored)
 
     def _compare(self, stored: Mapping[str, str]) -> None:
         if stored['sha256'] == self.fingerprint():
