@@ -4,9 +4,12 @@
     python benchmarks/compare_pretraining.py procscan --data DIR
     python benchmarks/compare_pretraining.py real --data DIR --seeds 0 1 2
     python benchmarks/compare_pretraining.py real --data DIR --table
+    python benchmarks/compare_pretraining.py furniture --data DIR --split val
 
 `procscan` reads what tools/dataset_converters/make_synthetic_shapes.py wrote,
-`real` a data root with ShapeNet55-34 and real_shapes. A row is `untrained`,
+`furniture` what sweethome3d.py there wrote (shorter stages of smaller batches;
+`val` is a quarter of the training objects, another one for each seed), `real`
+a data root with ShapeNet55-34 and real_shapes. A row is `untrained`,
 `point-mae`, `no-teacher`, or a teacher, `vit-tiny` or `minilm`, perhaps with
 `-random` for the same Transformer randomly initialised; `+NAME` changes one
 thing, see ABLATIONS. Finished runs are not run again; several processes share
@@ -17,8 +20,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
+from collections import defaultdict
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -43,8 +49,6 @@ if TYPE_CHECKING:
 GENERATOR = 'model.objectives.act.target_generator.generator'
 NORM = 'model.objectives.act.target_norm'
 KL_WEIGHT = 'custom_hooks.3.schedule.end'
-# Of stage I, of stage II, and of Point-MAE.
-EPOCHS = (12, 60, 100)
 METRICS = {
     'svm_accuracy': 'linear SVM',
     'knn_accuracy': '20-NN',
@@ -57,7 +61,6 @@ TEACHERS: dict[str, dict | None] = {
         '_delete_': True,
         'type': 'TimmTeacher',
         'model_name': 'vit_tiny_patch16_224.augreg_in21k_ft_in1k',
-        'weights': 'vit_tiny_patch16_224.pth',
         **PROMPTED,
     },
     'minilm': {
@@ -80,11 +83,13 @@ class Ablation(NamedTuple):
         stage2: Options of stage II's config.
         kl_weight: Last weight of the KL loss of stage I; None for the
             study's.
+        longer: How many times as long stage I is.
     """
 
     teacher: Mapping = NOTHING
     stage2: Mapping = NOTHING
     kl_weight: float | None = None
+    longer: int = 1
 
 
 ABLATIONS = {
@@ -95,6 +100,24 @@ ABLATIONS = {
     'blocks-6': Ablation(teacher={'num_layers': 6}),
     'no-prompts': Ablation(teacher={'num_prompts': 0}),
     'kl-0.1': Ablation(kl_weight=0.1),
+    # Of all of the teacher's blocks that are used.
+    'every-block': Ablation(
+        stage2={
+            f'{GENERATOR}.type': 'BlocksTarget',
+            f'{NORM}.num_channels': 192,
+            'model.objectives.act.head.target_channels': 192,
+        }
+    ),
+    'blocks-12': Ablation(teacher={'num_layers': 12}),
+    'longer': Ablation(longer=3),
+    'placed': Ablation(teacher={'type': 'PlacedTeacher', 'position': 'once'}),
+    # The published second term: class token and an earlier block.
+    'class-token': Ablation(
+        stage2={
+            'model.student.out_indices': (2,),
+            'model.objectives.act.neck.shallow_index': 2,
+        }
+    ),
 }
 
 
@@ -106,12 +129,14 @@ class Setting(NamedTuple):
         stage2: Config of stage II.
         probe: Folder of the labelled clouds.
         labels: Labels per class of the last probe.
+        epochs: Of stage I, of stage II, and of Point-MAE.
     """
 
     stage1: str
     stage2: str
     probe: str
     labels: int
+    epochs: tuple[int, int, int] = (12, 60, 100)
 
 
 SETTINGS = {
@@ -128,7 +153,17 @@ SETTINGS = {
         'real_shapes',
         3,
     ),
+    'furniture': Setting(
+        'act/act_dvae_shapenet_tiny',
+        'act/act_pretrain_shapenet_tiny',
+        'real_shapes',
+        5,
+        (5, 15, 15),
+    ),
 }
+PREPARATION = 'custom_hooks.1.dataloader.dataset'
+# Nothing of the furniture's test objects is seen, not even without labels.
+TRAIN_ONLY = {'train_dataloader.dataset.split': 'train'}
 POINT_MAE = 'point-mae/point-mae_pretrain_shapenet_tiny'
 ROWS = (
     'untrained',
@@ -153,18 +188,20 @@ def stage1(args: argparse.Namespace, row: str, seed: int) -> Run:
     from mmdet3d_act.apis import Run
 
     name, ablation = row.partition('+')[0], change_of(row)
-    own = ablation.teacher or ablation.kl_weight
+    own = ablation._replace(stage2=NOTHING) != Ablation()
+    small = {'train_dataloader.batch_size': 16}
     return Run(
         f'{row if own else name}_stage1_seed{seed}',
         config_file(SETTINGS[args.study].stage1),
         seed=seed,
         overrides={
             **COMMON,
+            **(small if args.study == 'furniture' else {}),
             'model.teacher': teacher_config(name, ablation.teacher),
             'optim_wrapper.optimizer.lr': 1e-3,
             KL_WEIGHT: ablation.kl_weight or 0.01,
         },
-        epochs=EPOCHS[0],
+        epochs=SETTINGS[args.study].epochs[0] * ablation.longer,
     )
 
 
@@ -184,14 +221,21 @@ def pretraining(args: argparse.Namespace, row: str, seed: int) -> Run:
         'val_evaluator.labels_per_class': setting.labels,
         'val_evaluator.C_grid': (0.001, 0.01, 0.1),
     }
+    small = args.study == 'furniture'
+    if small:
+        overrides |= {'train_dataloader.batch_size': 32, **TRAIN_ONLY}
+        overrides |= furniture_probe(args, seed)
     metadata = dict(row=row)
     if row in ('untrained', 'point-mae'):
         return Run(
             f'{row}_seed{seed}',
             config_file(POINT_MAE),
             seed=seed,
-            overrides={**overrides, 'model.student.with_cls_token': True},
-            epochs=0 if row == 'untrained' else EPOCHS[2],
+            overrides={
+                **overrides,
+                'model.student.with_cls_token': True,
+            },
+            epochs=0 if row == 'untrained' else setting.epochs[2],
             metadata=metadata,
         )
     name, ablation = row.partition('+')[0], change_of(row)
@@ -200,6 +244,7 @@ def pretraining(args: argparse.Namespace, row: str, seed: int) -> Run:
     overrides |= {
         f'{GENERATOR}.autoencoder.teacher': teacher,
         f'{GENERATOR}.checkpoint': str(autoencoder),
+        **({f'{PREPARATION}.split': 'train'} if small else {}),
         **ablation.stage2,
     }
     return Run(
@@ -207,9 +252,42 @@ def pretraining(args: argparse.Namespace, row: str, seed: int) -> Run:
         config_file(setting.stage2),
         seed=seed,
         overrides=overrides,
-        epochs=EPOCHS[1],
+        epochs=setting.epochs[1],
         metadata=metadata,
     )
+
+
+def furniture_probe(args: argparse.Namespace, seed: int) -> dict:
+    """Choose the probe's clouds; for `val`, list a quarter of the objects.
+
+    Args:
+        args: The command line's arguments.
+        seed: Of the few labels, and of the objects that are held out.
+    """
+    parts = 'val_dataloader.dataset.datasets'
+    overrides: dict = {'val_evaluator.seed': seed}
+    if args.split == 'test':
+        return overrides
+    known = json.loads((Path(args.data) / 'models.json').read_text())
+    objects = {model['id']: str(model['object']) for model in known}
+    held: set[str] = set()
+    folder = Path(args.data) / 'real_shapes' / 'train'
+    paths = sorted(folder.glob('*/*.npy'))
+    by_class = defaultdict(set)
+    for path in paths:
+        by_class[path.parent.name].add(objects[path.stem])
+    draw = random.Random(seed)
+    for names in by_class.values():
+        held.update(draw.sample(sorted(names), len(names) // 4))
+    lists = (args.out / f'objects_seed{seed}').absolute()
+    lists.mkdir(parents=True, exist_ok=True)
+    for at, split in enumerate(('train', 'val')):
+        chosen = [p for p in paths if (objects[p.stem] in held) == bool(at)]
+        lines = (f'{path.relative_to(folder)}\n' for path in chosen)
+        (lists / f'{split}.txt').write_text(''.join(lines))
+        overrides[f'{parts}.{at}.data_root'] = str(folder)
+        overrides[f'{parts}.{at}.split_list'] = str(lists / '{split}.txt')
+    return overrides
 
 
 def teacher_config(name: str, changes: Mapping) -> dict | None:
@@ -336,6 +414,7 @@ def compare(args: argparse.Namespace) -> None:
     from mmdet3d_act.apis import sweep
     from mmdet3d_act.apis.sweeping import read_records
 
+    import_module('act_variants')
     pairs = [(row, seed) for seed in args.seeds for row in args.rows]
     first = {
         run.name: run
