@@ -7,7 +7,6 @@ teacher's image.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -92,16 +91,11 @@ class BlocksTarget(AutoencoderTarget):
         teacher, outputs = module.teacher, []
         find = teacher._prompted_block
 
-        def recorded(block: nn.Module) -> Callable:
-            run = find(block)
+        def keep(block: nn.Module, *args: Tensor | None) -> Tensor:
+            outputs.append(find(block)(block, *args))
+            return outputs[-1]
 
-            def keep(*args: Tensor | None) -> Tensor:
-                outputs.append(run(block, *args[1:]))
-                return outputs[-1]
-
-            return keep
-
-        teacher._prompted_block = recorded
+        teacher._prompted_block = lambda block: keep
         module.encode(patches, noise=self.noise, local=True)
         del teacher._prompted_block
         normed = [F.layer_norm(x.float(), x.shape[-1:]) for x in outputs]

@@ -23,7 +23,7 @@ import json
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -301,47 +301,52 @@ def teacher_config(name: str, changes: Mapping) -> dict | None:
 
 
 def target_statistics(cfg: Config) -> dict[str, float]:
-    """Measure what the targets of a stage II are like.
+    """Measure what the whitened targets of a stage II are like.
 
     Args:
         cfg: Config of stage II.
 
     Returns:
-        ``target_cosine``: mean cosine of a raw target to the mean target, 1
-        where all are the same; ``position_share``: share of the whitened
-        targets' variance that a quadratic function of the patch centres
-        explains; ``position_share_raw``: the same of the raw ones.
+        ``position_share``: share of their variance that a quadratic function
+        of the patch centres explains; what the config's probe says of them,
+        pooled over the patches of a cloud.
     """
     import torch
     from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
 
     from mmdet3d_act.models.target_generators import TargetNorm
-    from mmdet3d_act.registry import MODELS
+    from mmdet3d_act.registry import METRICS, MODELS
 
     init_default_scope('mmdet3d')
     model = MODELS.build(cfg.model)
     generator = model.objectives['act'].target_generator.generator
     generator.init_weights()
+
+    @torch.no_grad()
+    def compute(loader: dict) -> Iterator[tuple[Tensor, Tensor, list]]:
+        for batch in Runner.build_dataloader(loader, seed=0):
+            data = model.data_preprocessor(batch)
+            patches = model.student.group(**data['inputs'])
+            target = generator(data['inputs'], patches)
+            yield target, patches.centers, data['data_samples']
+
     hook = next(h for h in cfg.custom_hooks if 'dataloader' in h)
-    targets, centers = [], []
-    with torch.no_grad():
-        for batch in Runner.build_dataloader(hook['dataloader'], seed=0):
-            inputs = model.data_preprocessor(batch)['inputs']
-            patches = model.student.group(**inputs)
-            targets.append(generator(inputs, patches))
-            centers.append(patches.centers)
-    target = torch.cat(targets).flatten(0, 1).double()
+    targets, centers, _ = zip(*compute(hook['dataloader']), strict=True)
+    norm = TargetNorm('whiten', targets[0].shape[-1])
+    norm.fit(targets)
+    white = norm(torch.cat(targets)).flatten(0, 1).double()
     center = torch.cat(centers).flatten(0, 1).double()
-    norm = TargetNorm('whiten', target.shape[1]).double()
-    norm.fit([target[None]])
-    white = (target - norm.mean) @ norm.transform
-    mean = target.mean(dim=0, keepdim=True)
-    cosine = torch.nn.functional.cosine_similarity(target, mean).mean()
+    metric = METRICS.build(cfg.val_evaluator)
+    samples = []
+    for target, _, batch in compute(cfg.val_dataloader):
+        for rows, sample in zip(norm(target), batch, strict=True):
+            sample.pred_feats = {'max': rows.amax(0), 'mean': rows.mean(0)}
+            samples.append(sample.to_dict())
+    metric.process(None, samples)
     return {
-        'target_cosine': float(cosine),
         'position_share': explained(center, white),
-        'position_share_raw': explained(center, target - mean),
+        **metric.evaluate(len(samples)),
     }
 
 
@@ -426,14 +431,17 @@ def compare(args: argparse.Namespace) -> None:
     }
     runs = [pretraining(args, row, seed) for row, seed in pairs]
     if not args.table:
-        for stage in (list(first.values()), runs):
+        for stage in (list(first.values()), [] if args.targets else runs):
             sweep(stage, args.out, amp=True, report=say)
     results: dict[str, dict[int, dict]] = {row: {} for row in args.rows}
     seconds = dict.fromkeys(args.rows, 0.0)
-    for record in read_records(runs, args.out):
+    for (row, seed), run in zip(pairs, runs, strict=True):
+        if args.targets:
+            results[row][seed] = statistics_of(args, run)
+    for record in [] if args.targets else read_records(runs, args.out):
         row, seed = record['row'], record['seed']
         run = pretraining(args, row, seed)
-        results[row][seed] = last_metrics(record) | statistics_of(args, run)
+        results[row][seed] = statistics_of(args, run) | last_metrics(record)
         took = record['seconds'] or 0.0
         if run.config != config_file(POINT_MAE):
             earlier = stage1(args, row, seed)
@@ -450,7 +458,8 @@ def statistics_of(args: argparse.Namespace, run: Run) -> dict[str, float]:
 
     if run.config == config_file(POINT_MAE):
         return {'position_share': float('nan')}
-    file = args.out / run.name / 'targets.json'
+    file = args.out / run.name / f'targets_{args.split}.json'
+    file.parent.mkdir(parents=True, exist_ok=True)
     if not file.is_file():
         cfg = prepare_config(run.config, options=run.overrides)
         file.write_text(json.dumps(target_statistics(cfg)))
@@ -463,6 +472,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('study', choices=list(SETTINGS))
     parser.add_argument('--rows', nargs='+', default=list(ROWS))
     parser.add_argument('--split', default='test', choices=['val', 'test'])
+    parser.add_argument(
+        '--targets',
+        action='store_true',
+        help='train no students, probe the targets themselves',
+    )
     args = parser.parse_args()
     args.out = args.out / args.study
     return args

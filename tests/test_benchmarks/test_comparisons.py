@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -15,9 +16,18 @@ from mmdet3d_act.engine import launch
 from tests.small_data import ROOT
 
 sys.path.insert(0, str(ROOT / 'benchmarks'))
-comparison, pretrainings, scenes, retrieval, text_retrieval, furniture = map(
+(
+    variants,
+    comparison,
+    pretrainings,
+    scenes,
+    retrieval,
+    text_retrieval,
+    furniture,
+) = map(
     importlib.import_module,
     (
+        'act_variants',
         'comparison',
         'compare_pretraining',
         'compare_scenes',
@@ -64,6 +74,46 @@ def test_pretrainings_fit_their_configs(row):
         if hook.get('attribute') == 'kl_weight'
     ]
     assert ramp.schedule.end == (0.1 if 'kl' in row else 0.01)
+
+
+def test_validation_objects_are_in_no_other_list(tmp_path):
+    folder = tmp_path / 'real_shapes' / 'train'
+    models = []
+    for name in ('bed', 'lamp'):
+        (folder / name).mkdir(parents=True)
+        for number in range(16):
+            # Two copies of each object.
+            names = f'{name}-{number // 2}-{number}', f'{name}-{number // 2}'
+            (folder / name / f'{names[0]}.npy').touch()
+            models.append(dict(zip(('id', 'object'), names, strict=True)))
+    (tmp_path / 'models.json').write_text(json.dumps(models))
+    args = Namespace(data=tmp_path, split='val', out=tmp_path)
+    pretrainings.furniture_probe(args, 5)
+    lists = [
+        (tmp_path / 'objects_seed5' / f'{split}.txt').read_text().split()
+        for split in ('train', 'val')
+    ]
+    assert [len(one) for one in lists] == [24, 8]
+    objects = [{path.rpartition('-')[0] for path in one} for one in lists]
+    assert not objects[0] & objects[1]
+
+
+def test_tokens_are_placed_as_in_an_image():
+    teacher = variants.PlacedTeacher(
+        'vit_tiny_patch16_224',
+        in_channels=8,
+        out_channels=8,
+        pretrained=False,
+        num_layers=1,
+        num_prompts=2,
+        position='once',
+    )
+    # The patch of row 0, column 13, at its middle: right and up.
+    middle = 1 - 1 / 14
+    centers = torch.tensor([[[middle, middle, 0.5], [middle, middle, -1.0]]])
+    expected = teacher.transformer.table[:, 1 + 13].expand(2, -1)
+    torch.testing.assert_close(teacher.place(centers)[0], expected)
+    assert teacher(torch.rand(1, 2, 8), centers).shape == (1, 2, 8)
 
 
 def test_scenes_start_from_their_own_students():
