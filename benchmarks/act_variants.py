@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from timm.layers import build_sincos2d_pos_embed
 from torch import Tensor, nn
 
 from mmdet3d_act.models.layers import PointPatches
@@ -31,12 +32,23 @@ class PlacedTeacher(TimmTeacher):
     Patches are seen from the front: x of a centre in the unit sphere is its
     place along a row of the image, y that along a column. Give
     ``position='once'``, as the ViT has it.
+
+    Args:
+        *args: See the base class.
+        sines: Whether the table of positions is one of sines and cosines, as
+            large as ViT-Tiny's; for random weights, whose own is noise.
+        **kwargs: See the base class.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, sines: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # `_run` gets the centres themselves.
         self.pos_embed = nn.Identity()
+        table = self.transformer.table
+        if sines:
+            side = math.isqrt(table.shape[1])
+            found = build_sincos2d_pos_embed([side, side], table.shape[2])
+            table.data[0, -side * side :] = found * (0.47 / found.std())
 
     @classmethod
     def build_encoder(

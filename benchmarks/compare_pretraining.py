@@ -71,6 +71,7 @@ TEACHERS: dict[str, dict | None] = {
     },
 }
 
+PLACED = {'type': 'PlacedTeacher', 'position': 'once'}
 NOTHING: Mapping = MappingProxyType({})
 
 
@@ -110,7 +111,9 @@ ABLATIONS = {
     ),
     'blocks-12': Ablation(teacher={'num_layers': 12}),
     'longer': Ablation(longer=3),
-    'placed': Ablation(teacher={'type': 'PlacedTeacher', 'position': 'once'}),
+    'placed': Ablation(teacher=PLACED),
+    # For random twins: smooth positions, which nobody has learned.
+    'placed-sines': Ablation(teacher={**PLACED, 'sines': True}),
     # The published second term: class token and an earlier block.
     'class-token': Ablation(
         stage2={
@@ -315,13 +318,14 @@ def target_statistics(cfg: Config) -> dict[str, float]:
     from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
 
+    from mmdet3d_act.apis.loading import initialize
     from mmdet3d_act.models.target_generators import TargetNorm
     from mmdet3d_act.registry import METRICS, MODELS
 
     init_default_scope('mmdet3d')
     model = MODELS.build(cfg.model)
     generator = model.objectives['act'].target_generator.generator
-    generator.init_weights()
+    initialize(generator)
 
     @torch.no_grad()
     def compute(loader: dict) -> Iterator[tuple[Tensor, Tensor, list]]:
