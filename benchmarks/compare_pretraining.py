@@ -409,8 +409,10 @@ def comparisons(rows: list[str]) -> list[tuple[str, str]]:
     for row in rows:
         name, plus, _ = row.partition('+')
         if plus:
-            change = row.removeprefix(name)
-            pairs += [(row, name), (row, f'{name}-random{change}')]
+            # Its random twins too: `placed-sines` is one of `placed`.
+            twin = f'{name}-random{row.removeprefix(name)}'
+            twins = [other for other in rows if other.startswith(twin)]
+            pairs += [(row, other) for other in (name, *twins)]
         elif row == 'no-teacher':
             pairs.append((row, 'untrained'))
         elif name in TEACHERS or name.removesuffix('-random') in TEACHERS:
