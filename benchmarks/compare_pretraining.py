@@ -95,10 +95,8 @@ class Ablation(NamedTuple):
 
 ABLATIONS = {
     'raw': Ablation(stage2={f'{NORM}.mode': 'raw'}),
-    'standardize': Ablation(stage2={f'{NORM}.mode': 'standardize'}),
     'local': Ablation(stage2={f'{GENERATOR}.local': True}),
     'blocks-1': Ablation(teacher={'num_layers': 1}),
-    'blocks-6': Ablation(teacher={'num_layers': 6}),
     'no-prompts': Ablation(teacher={'num_prompts': 0}),
     'kl-0.1': Ablation(kl_weight=0.1),
     # Of all of the teacher's blocks that are used.
@@ -385,11 +383,14 @@ def print_table(
         cells.append(f'{sum(shares) / len(shares):.2f}')
         print(f'| {row} | {" | ".join(cells)} | {seconds[row]:.0f} |')
     print()
+    for seeds in results.values():
+        for run in seeds.values():
+            run['mean'] = sum(run[key] for key in METRICS) / len(METRICS)
     for first, second in comparisons(list(results)):
         pair = results[first], results[second]
         gaps = [
             f'{label} {difference(*pair, key)}'
-            for key, label in METRICS.items()
+            for key, label in {**METRICS, 'mean': 'mean'}.items()
         ]
         print(f'- {first} minus {second}: {"; ".join(gaps)}')
 
