@@ -467,6 +467,10 @@ def statistics_of(args: argparse.Namespace, run: Run) -> dict[str, float]:
         return {'position_share': float('nan')}
     file = args.out / run.name / f'targets_{args.split}.json'
     file.parent.mkdir(parents=True, exist_ok=True)
+    known = [file, *sorted(file.parent.glob('targets_*.json'))]
+    if not args.targets:
+        # Of students the position alone is shown, the same of any split.
+        file = next(filter(Path.is_file, known), file)
     if not file.is_file():
         cfg = prepare_config(run.config, options=run.overrides)
         file.write_text(json.dumps(target_statistics(cfg)))
