@@ -150,6 +150,9 @@ def make_shapes(folder: Path, seed: int) -> None:
     from mmdet3d_act.engine.launch import UsageError
 
     command = [SHAPES_TOOL, str(folder), '--seed', str(seed)]
+    if not (folder / 'procscan/val').is_dir():
+        # There is nothing to choose by them.
+        command += ['--num-val-per-class', '0']
     print(f'      python {" ".join(command)}', flush=True)
     command[0] = str(ROOT / SHAPES_TOOL)
     if subprocess.run([sys.executable, *command]).returncode:
@@ -365,6 +368,13 @@ def stage_config(
     )
 
 
+def without_validation(cfg: object) -> object:
+    """Return a config that only trains."""
+    cfg = cfg.copy()
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    return cfg
+
+
 def go_on(cfg: object, *before: object) -> object:
     """Return a config that goes on where the same training was interrupted.
 
@@ -526,7 +536,7 @@ def run(args: argparse.Namespace, out: Path) -> None:
     if args.clouds is None:
         root = f'ACT_DATA_ROOT={out / "data"}'
         print(f'      as: {root} python tools/train.py {STAGE1} --amp')
-    stage1 = stage_config(args, 1)
+    stage1 = without_validation(stage_config(args, 1))
     teacher = train(go_on(stage1), [RunProgress(console.progress)])
 
     stage2 = stage_config(args, 2, {CHECKPOINT: teacher})
@@ -548,8 +558,7 @@ def run(args: argparse.Namespace, out: Path) -> None:
             f'tools/train.py {STAGE2} --amp'
         )
     # The probe follows below, on the checkpoint.
-    training = stage2.copy()
-    training.val_dataloader = training.val_cfg = training.val_evaluator = None
+    training = without_validation(stage2)
     progress = [RunProgress(console.progress)]
     student = train(go_on(training, stage1), progress)
 
