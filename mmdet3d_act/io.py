@@ -21,8 +21,11 @@ def write_json(path: str | Path, value: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'{path.name}.{os.getpid()}.part')
     text = json.dumps(value, indent=1)
-    part.write_text(f'{text}\n', encoding='utf-8')
-    part.replace(path)
+    try:
+        part.write_text(f'{text}\n', encoding='utf-8')
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def file_hash(path: str | Path) -> str:

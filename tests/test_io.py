@@ -17,7 +17,8 @@ def test_files_are_never_half_written(
     path = tmp_path / 'deep' / 'file.json'
     write_json(path, dict(a=1))
 
-    def full(*args, **kwargs):
+    def full(self: Path, *args, **kwargs):
+        self.touch()
         raise OSError('no space left')
 
     with monkeypatch.context() as patch:
@@ -25,6 +26,7 @@ def test_files_are_never_half_written(
         with pytest.raises(OSError, match='no space left'):
             write_json(path, dict(a=2))
     assert json.loads(path.read_text()) == dict(a=1)
+    assert [*path.parent.iterdir()] == [path]
 
 
 def test_file_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
