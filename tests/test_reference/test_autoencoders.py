@@ -11,6 +11,7 @@ import torch
 from mmdet3d_act.converters import convert_teacher, keys
 from mmdet3d_act.converters.keys import teacher_names
 from mmdet3d_act.models.autoencoders import DiscreteVAE, Reconstruction
+from mmdet3d_act.models.autoencoders.quantization import quantize
 from mmdet3d_act.models.layers import PointPatches, patches_in_place
 from mmdet3d_act.models.losses import kl_to_uniform
 from mmdet3d_act.ops import chamfer_distance, gather_points, knn
@@ -120,7 +121,7 @@ def code_arrays(model: DiscreteVAE, patches: PointPatches) -> dict[str, Any]:
     logits = model.get_logits(patches)
 
     def codes(**settings: Any) -> torch.Tensor:
-        return model.quantize(logits, noise=False, **settings)
+        return quantize(logits, model.codebook, noise=False, **settings)
 
     # The published plain autoencoder has no local features.
     local = model.teacher is not None
@@ -330,7 +331,7 @@ def test_full_size(reference: Reference, name: str) -> None:
         }
         for kind in ('soft', 'hard'):
             hard = kind == 'hard'
-            codes = model.quantize(logits, hard=hard, noise=False)
+            codes = quantize(logits, model.codebook, hard=hard, noise=False)
             output = model.reconstruct(patches, hard=hard, noise=False)
             recon, divergence = losses(output, patches)
             results |= {

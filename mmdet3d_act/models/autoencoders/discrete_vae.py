@@ -184,26 +184,6 @@ class DiscreteVAE(PointModel):
         logits = self.to_logits.project(mixed)
         return logits if self.logit_scale == 1 else logits * self.logit_scale
 
-    def quantize(
-        self,
-        logits: Tensor,
-        *,
-        hard: bool,
-        noise: bool,
-        temperature: float = 1.0,
-    ) -> Tensor:
-        """Return the codes of ``logits`` (B, G, T), (B, G, code_dims).
-
-        See :func:`~mmdet3d_act.models.autoencoders.quantization.quantize`.
-        """
-        return quantize(
-            logits,
-            self.codebook,
-            hard=hard,
-            noise=noise,
-            temperature=temperature,
-        )
-
     def get_codes(self, patches: PointPatches, noise: bool = False) -> Tensor:
         """Return the index of the code of every patch, int64 (B, G).
 
@@ -239,8 +219,8 @@ class DiscreteVAE(PointModel):
         """
 
         def choose(mixed: Tensor) -> tuple[Tensor]:
-            logits = self._logits(mixed)
-            return (self.quantize(logits, hard=True, noise=noise),)
+            settings = dict(hard=True, noise=noise)
+            return (quantize(self._logits(mixed), self.codebook, **settings),)
 
         (codes,) = map_clouds(choose, self._mix(patches), self.chunk_size)
         return self._contextualize(codes, patches.centers, local=local)
@@ -296,9 +276,10 @@ class DiscreteVAE(PointModel):
 
         Args:
             patches: From :meth:`group`.
-            hard: See :meth:`quantize`.
-            noise: See :meth:`quantize`.
-            temperature: See :meth:`quantize`.
+            hard: See
+                :func:`~mmdet3d_act.models.autoencoders.quantization.quantize`.
+            noise: See there.
+            temperature: See there.
         """
         settings = dict(hard=hard, noise=noise, temperature=temperature)
 

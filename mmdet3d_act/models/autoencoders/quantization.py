@@ -62,8 +62,8 @@ def draw_codes(logits: Tensor) -> Tensor:
     if logits.is_cuda and torch.are_deterministic_algorithms_enabled():
         # Where sums along a row are refused.
         return with_gumbel_noise(logits).argmax(-1)
-    share = logits.float().softmax(-1)
-    bounds = share.cumsum(-1, dtype=torch.float64)
+    bounds = logits.float().softmax(-1).double()
+    bounds.cumsum_(-1)
     total = bounds[..., -1:]
     place = torch.rand_like(total).mul_(total)
     codes = torch.searchsorted(bounds, place, right=True).squeeze(-1)

@@ -47,7 +47,9 @@ class EdgeConv(nn.Module):
         edges = gather_points(F.linear(x, to_neighbor), neighbors)
         edges = edges + F.linear(x, to_own - to_neighbor).unsqueeze(2)
         edges = self.norm(edges.permute(0, 3, 1, 2))  # (B, out, G, k)
-        return max_pool(F.leaky_relu(edges, 0.2), dim=-1).transpose(1, 2)
+        edges = F.leaky_relu(edges, 0.2, inplace=True)
+        edges = edges.permute(0, 2, 3, 1)
+        return max_pool(edges, dim=2)
 
 
 class PatchDGCNN(nn.Module):
@@ -126,5 +128,7 @@ class PatchDGCNN(nn.Module):
         Args:
             mixed: From :meth:`mix`.
         """
-        x = self.norm(self.fuse(mixed).transpose(1, 2))
-        return F.leaky_relu(x, 0.2).transpose(1, 2)
+        # Of images whose channels come last, the norm copies nothing.
+        x = self.fuse(mixed).transpose(1, 2).unsqueeze(2)
+        x = F.leaky_relu(self.norm(x), 0.2, inplace=True)
+        return x.squeeze(2).transpose(1, 2)

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmdet3d_act.models.layers.folded_norm import linear_norm_relu
+
 
 class FoldingDecoder(nn.Module):
     """Decodes each patch to K/4 coarse points and to K fine ones.
@@ -83,12 +85,10 @@ class FoldingDecoder(nn.Module):
         )  # (B*G, K, 5)
         weight = self.fold1.weight
         shared = F.linear(flat, weight[:, :channels], self.fold1.bias)
-        x = F.linear(local, weight[:, channels:]).add_(shared.unsqueeze(1))
-        size = x.shape[1]
+        x = linear_norm_relu(local, weight[:, channels:], shared, self.norm1)
         # In place where no gradient needs the values: these arrays are large.
-        x = self.fold2(F.relu(self.norm1(x.flatten(0, 1)), inplace=True))
-        x = self.fold3(F.relu(self.norm2(x), inplace=True))
-        fine = x.view(-1, size, 3) + anchor
+        x = F.relu(self.norm2(self.fold2(x.flatten(0, 1))), inplace=True)
+        fine = self.fold3(x).view_as(anchor) + anchor
         return (
             coarse.view(batch, groups, -1, 3),
             fine.view(batch, groups, -1, 3),

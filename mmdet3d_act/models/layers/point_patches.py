@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmdet3d_act.models.layers.folded_norm import linear_norm_relu
 from mmdet3d_act.models.layers.masking import select
-from mmdet3d_act.models.layers.pooling import linear_max, max_pool
+from mmdet3d_act.models.layers.pooling import linear_max
 from mmdet3d_act.ops import gather_points, group_points
 
 
@@ -107,7 +108,8 @@ class MiniPointNet(nn.Module):
     3 -> 128 -> 256, maximum over the patch, [maximum, own] -> 512 -> C,
     maximum; batch norm and ReLU after the first layer of each MLP. The part
     of the third layer that reads the maximum is computed once per patch
-    rather than once per point, which gives the same result.
+    rather than once per point; the part that reads the points is one map with
+    the second layer, from which no norm parts it. The result is the same.
 
     Source: Yu et al., Point-BERT, CVPR 2022, section 3.1; Qi et al.,
     PointNet, CVPR 2017.
@@ -155,21 +157,23 @@ class MiniPointNet(nn.Module):
             num_visible: V, where it is known, see :func:`select`.
         """
         batch, groups, size, channels = neighborhoods.shape
-        # In place where no gradient needs the values: these arrays are large.
-        x = self.norm1(self.conv1(neighborhoods.reshape(-1, channels)))
-        x = self.conv2(F.relu(x, inplace=True))  # (B*G*K, C2)
-        x = x.view(batch * groups, size, -1)
-        pooled = max_pool(x, dim=1)  # (B*G, C2)
-        split = pooled.shape[-1]
-        weight = self.conv3.weight
+        x = neighborhoods.reshape(-1, size, channels)
+        x = linear_norm_relu(
+            x, self.conv1.weight, self.conv1.bias, self.norm1
+        )  # (B*G, K, C1)
+        pooled = linear_max(x, self.conv2.weight, self.conv2.bias)
         # Published weights read [maximum, own], in this order.
-        shared = F.linear(pooled, weight[:, :split], self.conv3.bias)
-        x = F.linear(x, weight[:, split:]).add_(shared.unsqueeze(1))
-        x = F.relu(self.norm2(x.flatten(0, 1)), inplace=True)
-        x = x.view(batch, groups, size, -1)
+        to_pooled, to_own = self.conv3.weight.split(pooled.shape[-1], dim=1)
+        with torch.autocast(x.device.type, enabled=False):
+            weight = to_own @ self.conv2.weight
+            bias = self.conv3.bias + to_own @ self.conv2.bias
+        rows = None
         if visible is not None:
-            x = select(x, visible, num_visible)
-        x = linear_max(x.flatten(0, 1), self.conv4.weight, self.conv4.bias)
+            rows = torch.arange(len(x), device=x.device).view(batch, groups)
+            rows = select(rows, visible, num_visible).flatten()
+        offset = F.linear(pooled, to_pooled, bias)
+        x = linear_norm_relu(x, weight, offset, self.norm2, rows)
+        x = linear_max(x, self.conv4.weight, self.conv4.bias)
         return x.view(batch, -1, x.shape[-1])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from mmdet3d_act.ops import is_plain
@@ -74,60 +74,31 @@ class _LinearMax(torch.autograd.Function):
         ctx: FunctionCtx, grad: Tensor
     ) -> tuple[Tensor | None, Tensor | None]:
         x, weight, winners = ctx.saved_tensors
+        first = torch.arange(len(x), device=x.device) * x.shape[1]
+        rows = winners + first[:, None]  # among the points of all patches
         grad_x = grad_weight = None
         if ctx.needs_input_grad[1]:
-            grad_weight = _weight_gradient(x, winners, grad)
+            # The points of the maxima, weighted by gradients.
+            grad_weight = F.embedding_bag(
+                rows.t().contiguous(),
+                x.flatten(0, 1),
+                per_sample_weights=grad.t().contiguous(),
+                mode='sum',
+            )
         if ctx.needs_input_grad[0]:
-            grad_x = _point_gradient(x, weight, winners, grad)
+            # Channels in the order of the points that they come from.
+            order = winners.argsort(dim=1, stable=True)
+            rows = rows.gather(1, order).flatten()
+            counts = rows.new_zeros(x.shape[0] * x.shape[1])
+            counts.scatter_add_(0, rows, torch.ones_like(rows))
+            grad_x = F.embedding_bag(
+                order.flatten(),
+                weight,
+                counts.cumsum(0) - counts,
+                per_sample_weights=grad.gather(1, order).flatten(),
+                mode='sum',
+            ).view_as(x)
         return grad_x, grad_weight
-
-
-def _weight_gradient(x: Tensor, winners: Tensor, grad: Tensor) -> Tensor:
-    """Sum the points of the maxima, weighted by gradients, (C, D).
-
-    Args:
-        x: (P, K, D).
-        winners: The point of each maximum, int64 (P, C).
-        grad: (P, C).
-    """
-    return F.embedding_bag(
-        _rows(winners, x.shape[1]).t().contiguous(),
-        x.flatten(0, 1),
-        per_sample_weights=grad.t().contiguous(),
-        mode='sum',
-    )
-
-
-def _point_gradient(
-    x: Tensor, weight: Tensor, winners: Tensor, grad: Tensor
-) -> Tensor:
-    """Sum the channels that each point is the maximum of, (P, K, D).
-
-    Args:
-        x: (P, K, D).
-        weight: (C, D).
-        winners: The point of each maximum, int64 (P, C).
-        grad: (P, C).
-    """
-    # Channels in the order of the points that they come from.
-    order = winners.argsort(dim=1, stable=True)
-    points = _rows(winners, x.shape[1]).gather(1, order).flatten()
-    counts = points.new_zeros(x.shape[0] * x.shape[1])
-    counts.scatter_add_(0, points, torch.ones_like(points))
-    return F.embedding_bag(
-        order.flatten(),
-        weight,
-        counts.cumsum(0) - counts,
-        per_sample_weights=grad.gather(1, order).flatten(),
-        mode='sum',
-    ).view_as(x)
-
-
-def _rows(winners: Tensor, size: int) -> Tensor:
-    """Number points (P, C) of patches among those of all patches."""
-    last = len(winners) * size
-    first = torch.arange(0, last, size, device=winners.device)
-    return winners + first[:, None]
 
 
 def _first_equal(y: Tensor, largest: Tensor) -> Tensor:
@@ -161,142 +132,7 @@ def linear_max(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         weight: (C, D).
         bias: (C,).
     """
-    if not _is_single(x):
+    single = x.dtype == torch.float32 and not torch.is_autocast_enabled('cpu')
+    if not single or not is_plain(x):
         return max_pool(F.linear(x, weight, bias), dim=1)
     return _LinearMax.apply(x.contiguous(), weight) + bias
-
-
-def _is_single(x: Tensor) -> bool:
-    """Tell whether layers compute in float32, on a CPU, in no graph."""
-    amp = torch.is_autocast_enabled('cpu')
-    return is_plain(x) and x.dtype == torch.float32 and not amp
-
-
-class _LinearNormMax(torch.autograd.Function):
-    """Linear layer, batch norm, ReLU and maximum.
-
-    The norm and the ReLU rise with what they are applied to (fall, where a
-    weight of the norm is negative, whose channel is turned round), so that
-    they are applied to the maxima alone. The mean of a linear map is that of
-    the mean point. In the gradient of the batch norm the part that all points
-    have is linear in them, and needs a (D, D) matrix of their covariance only.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx,
-        x: Tensor,
-        weight: Tensor,
-        gain: Tensor,
-        bias: Tensor,
-        statistics: tuple[Tensor, Tensor] | None,
-        eps: float,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        size, channels = x.shape[1], len(weight)
-        sign = torch.where(gain < 0, -1.0, 1.0)
-        turned = (weight * sign[:, None]).to(x.dtype)
-        middle = x.mean((0, 1), dtype=torch.float32)
-        if statistics is None:
-            shift = turned.float() @ middle
-        else:
-            shift = sign * statistics[0]
-        maxima, winners = [], []
-        squares = torch.zeros(channels, device=x.device)
-        for part in x.split(max(1, CACHED_VALUES // (size * channels))):
-            y = torch.addmm(-shift.to(x.dtype), part.flatten(0, 1), turned.t())
-            y = y.view(-1, size, channels)
-            largest = y.amax(1, keepdim=True)
-            maxima.append(largest.squeeze(1))
-            winners.append(_first_equal(y, largest))
-            if statistics is None:
-                squares += y.square_().sum((0, 1), dtype=torch.float32)
-        if statistics is None:
-            variance = squares / (len(x) * size)
-        else:
-            variance = statistics[1]
-        root = (variance + eps).rsqrt()
-        unit = torch.cat(maxima).float() * root  # (P, C)
-        pooled = torch.addcmul(bias, unit, gain.abs()).relu_().to(x.dtype)
-        ctx.save_for_backward(
-            x, turned, gain, middle, root, unit, torch.cat(winners), pooled
-        )
-        ctx.in_training = statistics is None
-        mean = shift * sign
-        ctx.mark_non_differentiable(mean, variance)
-        return pooled, mean, variance
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: FunctionCtx, grad: Tensor, *_: Tensor
-    ) -> tuple[Tensor | None, ...]:
-        x, turned, gain, middle, root, unit, winners, pooled = (
-            ctx.saved_tensors
-        )
-        count = x.shape[0] * x.shape[1]
-        grad = (grad * (pooled > 0)).float()
-        grad_bias = grad.sum(0)
-        slope = (grad * unit).sum(0)
-        sign = torch.where(gain < 0, -1.0, 1.0)
-        factor = gain.abs() * root
-        sparse = (grad * factor).to(x.dtype)
-        grad_weight = _weight_gradient(x, winners, sparse).float()
-        grad_x = _point_gradient(x, turned, winners, sparse)
-        if ctx.in_training:
-            wide = turned.float()
-            offset = factor * grad_bias / count
-            steep = factor * root * slope / count
-            mixing = (wide.t() * steep) @ wide  # (D, D)
-            constant = (offset @ wide).to(x.dtype)
-            covariance = torch.zeros_like(mixing)
-            step = max(1, CACHED_VALUES // (x.shape[1] * x.shape[2]))
-            for part, own in zip(
-                x.split(step), grad_x.split(step), strict=True
-            ):
-                centered = (part - middle.to(x.dtype)).flatten(0, 1)
-                covariance += centered.t() @ centered
-                own = own.flatten(0, 1)
-                own.addmm_(centered, mixing.to(x.dtype), alpha=-1)
-                own.sub_(constant)
-            grad_weight -= offset[:, None] * (middle * count)
-            grad_weight -= steep[:, None] * (wide @ covariance)
-        return (
-            grad_x,
-            (grad_weight * sign[:, None]).to(x.dtype),
-            slope * sign,
-            grad_bias,
-            None,
-            None,
-        )
-
-
-def linear_norm_max(x: Tensor, fc: nn.Linear, norm: nn.BatchNorm1d) -> Tensor:
-    """Linear layer without bias, batch norm, ReLU and maximum, (P, C).
-
-    On a CPU, in float32, the linear layer's result, (P, K, C), is never in
-    memory as a whole, neither are those of the norm and the ReLU.
-
-    Args:
-        x: (P, K, D).
-        fc: From D to C channels.
-        norm: Its statistics are updated in training.
-    """
-    plain = type(norm) is nn.BatchNorm1d and norm.track_running_stats
-    plain = plain and norm.momentum is not None
-    if not plain or not _is_single(x):
-        y = F.relu(norm(fc(x.flatten(0, 1))))
-        return max_pool(y.view(*x.shape[:2], -1), dim=1)
-    known = None if norm.training else (norm.running_mean, norm.running_var)
-    pooled, mean, variance = _LinearNormMax.apply(
-        x.contiguous(), fc.weight, norm.weight, norm.bias, known, norm.eps
-    )
-    if norm.training:
-        count = x.shape[0] * x.shape[1]
-        with torch.no_grad():
-            norm.num_batches_tracked.add_(1)
-            for running, value in (
-                (norm.running_mean, mean),
-                (norm.running_var, variance * (count / (count - 1))),
-            ):
-                running.lerp_(value.to(running.dtype), norm.momentum)
-    return pooled

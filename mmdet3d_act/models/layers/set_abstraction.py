@@ -10,10 +10,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet3d_act.models.layers.pooling import linear_norm_max
+from mmdet3d_act.models.layers.folded_norm import (
+    linear_norm_max,
+    linear_norm_relu,
+)
 from mmdet3d_act.ops import ball_query, farthest_point_sample, gather_points
 
 
@@ -109,11 +111,14 @@ class SetAbstraction(nn.Module):
         x = local / self.radius  # (B, G, K, 3)
         if features is not None:
             x = torch.cat([x, gather_points(features, members)], dim=-1)
-        batch, groups, size, _ = x.shape
+        batch, groups = x.shape[:2]
         # Balls are found in single precision, whatever the weights have.
-        x = x.flatten(0, 2).to(self.fcs[0].weight.dtype)
-        for fc, norm in zip(self.fcs[:-1], self.norms[:-1], strict=True):
-            x = F.relu(norm(fc(x)), inplace=True)
-        x = x.view(batch * groups, size, -1)
-        x = linear_norm_max(x, self.fcs[-1], self.norms[-1])
+        x = x.flatten(0, 1).to(self.fcs[0].weight.dtype)
+        layers = [
+            (fc.weight, torch.zeros_like(norm.bias), norm)
+            for fc, norm in zip(self.fcs, self.norms, strict=True)
+        ]
+        for layer in layers[:-1]:
+            x = linear_norm_relu(x, *layer)
+        x = linear_norm_max(x, *layers[-1])
         return AbstractedPoints(centers, x.view(batch, groups, -1), indices)

@@ -142,13 +142,18 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
         self.proj = nn.Linear(embed_dims, embed_dims)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the attended tokens, (B, L, C), of ``x`` (B, L, C)."""
+    def forward(self, x: Tensor, last: int = 0) -> Tensor:
+        """Return the attended tokens, (B, L, C), of ``x`` (B, L, C).
+
+        Args:
+            x: Tokens.
+            last: How many tokens at the end are wanted; 0 for all.
+        """
         batch, length, channels = x.shape
         qkv = self.qkv(x).view(batch, length, 3, self.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, C/H)
-        x = attend(query, key, value)
-        return self.proj(x.transpose(1, 2).reshape(batch, length, channels))
+        x = attend(query[:, :, -last:], key, value).transpose(1, 2)
+        return self.proj(x.reshape(batch, -1, channels))
 
 
 class FeedForward(nn.Module):
@@ -205,11 +210,16 @@ class TransformerBlock(nn.Module):
         self.mlp = FeedForward(embed_dims, int(embed_dims * mlp_ratio))
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the next layer's tokens, (B, L, C), of ``x`` (B, L, C)."""
+    def forward(self, x: Tensor, last: int = 0) -> Tensor:
+        """Return the next layer's tokens, (B, L, C), of ``x`` (B, L, C).
+
+        Args:
+            x: Tokens.
+            last: How many tokens at the end are wanted; 0 for all.
+        """
         normed = self.norm1(x)
         x = normed if self.residual == 'normed' else x
-        x = x + self.drop_path(self.attn(normed))
+        x = x[:, -last:] + self.drop_path(self.attn(normed, last))
         normed = self.norm2(x)
         x = normed if self.residual == 'normed' else x
         return x + self.drop_path(self.mlp(normed))
@@ -266,7 +276,11 @@ class TransformerEncoder(nn.ModuleList):
         self.with_cp = with_cp
 
     def forward(
-        self, x: Tensor, pos: Tensor, out_indices: Sequence[int] = ()
+        self,
+        x: Tensor,
+        pos: Tensor,
+        out_indices: Sequence[int] = (),
+        last: int = 0,
     ) -> tuple[Tensor, dict[int, Tensor]]:
         """Run all blocks.
 
@@ -274,6 +288,7 @@ class TransformerEncoder(nn.ModuleList):
             x: Tokens, (B, L, C).
             pos: Their position embeddings, (B, L, C).
             out_indices: Blocks whose output is wanted, counted from 0.
+            last: How many tokens at the end are wanted; 0 for all.
 
         Returns:
             The last block's output, (B, L, C), and the wanted outputs by the
@@ -281,18 +296,21 @@ class TransformerEncoder(nn.ModuleList):
         """
         hidden = {}
         for index, block in enumerate(self):
-            x = self._run(block, x, pos)
+            final = index + 1 == len(self)
+            x = self._run(block, x, pos, last if final else 0)
             if index in out_indices:
                 hidden[index] = x
         return x, hidden
 
-    def _run(self, block: nn.Module, x: Tensor, pos: Tensor) -> Tensor:
+    def _run(
+        self, block: nn.Module, x: Tensor, pos: Tensor, last: int
+    ) -> Tensor:
         if self.position == 'before':
             x = x + pos
         if self.with_cp and self.training and x.requires_grad:
             x = torch.utils.checkpoint.checkpoint(
-                block, x, use_reentrant=False
+                block, x, last, use_reentrant=False
             )
         else:
-            x = block(x)
-        return x + pos if self.position == 'after' else x
+            x = block(x, last)
+        return x + pos[:, -last:] if self.position == 'after' else x

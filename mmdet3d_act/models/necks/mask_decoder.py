@@ -165,8 +165,8 @@ class MaskDecoder(BaseModule):
         batch, num_tokens = tokens.shape[:2]
         num_masked = pos.shape[1] - num_tokens
         masked = self.mask_token.expand(batch, num_masked, -1)
-        x, _ = self.blocks(torch.cat([tokens, masked], dim=1), pos)
-        return self.norm(x[:, num_tokens:])
+        tokens = torch.cat([tokens, masked], dim=1)
+        return self.norm(self.blocks(tokens, pos, last=num_masked)[0])
 
     def _shallow_input(self, encoded: EncodedPatches) -> tuple[Tensor, Tensor]:
         hidden = encoded.hidden_states.get(self.shallow_index)

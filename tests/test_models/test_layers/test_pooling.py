@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet3d_act.models.layers.pooling import (
-    linear_max,
-    linear_norm_max,
-    max_pool,
-)
+from mmdet3d_act.models.layers.pooling import linear_max, max_pool
 
 
 def values_and_gradients(x: torch.Tensor, dim: int) -> list[torch.Tensor]:
@@ -78,31 +71,6 @@ def test_linear_max(patches: int, amp: bool) -> None:
         gradients(out, *leaves), gradients(expected, *leaves), strict=True
     ):
         torch.testing.assert_close(*pair, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize('training', [True, False])
-def test_linear_norm_max(training: bool) -> None:
-    torch.manual_seed(0)
-    x = torch.randn(40, 32, 7, requires_grad=True)
-    fc = nn.Linear(7, 600, bias=False)
-    norm = nn.BatchNorm1d(600)
-    # Some fall with their input, and some maxima are cut off by the ReLU.
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    norm.running_mean.normal_()
-    norm.train(training)
-    other = copy.deepcopy(norm)
-    out = linear_norm_max(x, fc, norm)
-    expected = max_pool(F.relu(other(fc(x.flatten(0, 1)))).view(40, 32, -1), 1)
-    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
-    for ours, theirs in zip(
-        gradients(out, x, fc.weight, norm.weight, norm.bias),
-        gradients(expected, x, fc.weight, other.weight, other.bias),
-        strict=True,
-    ):
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
-    for ours, theirs in zip(norm.buffers(), other.buffers(), strict=True):
-        torch.testing.assert_close(ours, theirs)
 
 
 def test_first_of_equal_maxima_gets_the_gradient() -> None:

@@ -85,6 +85,7 @@ def test_position_is_added_at_every_block(position: str) -> None:
     assert sorted(wanted) == [0, 2]
     toys.assert_close(wanted[0], hidden[0])
     toys.assert_close(wanted[2], expected)
+    toys.assert_close(encoder(x, pos, last=2)[0], expected[:, -2:])
 
 
 def test_drop_path_grows_linearly() -> None:

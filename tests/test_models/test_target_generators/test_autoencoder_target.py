@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmdet3d_act.models.autoencoders import DiscreteVAE
+from mmdet3d_act.models.autoencoders.quantization import quantize
 from mmdet3d_act.models.distillers import Distiller
 from mmdet3d_act.models.heads import FeatureHead
 from mmdet3d_act.models.layers import RandomPatchMask
@@ -169,7 +170,7 @@ def test_codes_can_be_drawn(kind: type) -> None:
     module = target.autoencoder.module
     logits = module.get_logits(patches)
     with torch.no_grad():
-        rows = module.quantize(logits, hard=True, noise=True)
+        rows = quantize(logits, module.codebook, hard=True, noise=True)
     assert torch.equal(module.codebook[drawn[2]], rows)
 
 
