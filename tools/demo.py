@@ -368,15 +368,8 @@ def stage_config(
     )
 
 
-def without_validation(cfg: object) -> object:
-    """Return a config that only trains."""
-    cfg = cfg.copy()
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    return cfg
-
-
 def go_on(cfg: object, *before: object) -> object:
-    """Return a config that goes on where the same training was interrupted.
+    """Return a config that only trains, from where the same was interrupted.
 
     Args:
         cfg: From :func:`stage_config`.
@@ -384,9 +377,10 @@ def go_on(cfg: object, *before: object) -> object:
     """
     from mmdet3d_act.engine.launch import LAST_CHECKPOINT, set_resume
 
+    cfg = cfg.copy()
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     file = Path(cfg.work_dir) / SETTINGS
     settings = json.dumps([one.to_dict() for one in (cfg, *before)])
-    cfg = cfg.copy()
     if file.is_file() and file.read_text() == settings:
         set_resume(cfg, 'auto')
         return cfg
@@ -536,7 +530,7 @@ def run(args: argparse.Namespace, out: Path) -> None:
     if args.clouds is None:
         root = f'ACT_DATA_ROOT={out / "data"}'
         print(f'      as: {root} python tools/train.py {STAGE1} --amp')
-    stage1 = without_validation(stage_config(args, 1))
+    stage1 = stage_config(args, 1)
     teacher = train(go_on(stage1), [RunProgress(console.progress)])
 
     stage2 = stage_config(args, 2, {CHECKPOINT: teacher})
@@ -558,9 +552,8 @@ def run(args: argparse.Namespace, out: Path) -> None:
             f'tools/train.py {STAGE2} --amp'
         )
     # The probe follows below, on the checkpoint.
-    training = without_validation(stage2)
     progress = [RunProgress(console.progress)]
-    student = train(go_on(training, stage1), progress)
+    student = train(go_on(stage2, stage1), progress)
 
     console.step('what it learned, about a minute')
     if probed:
