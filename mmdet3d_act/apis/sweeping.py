@@ -248,6 +248,8 @@ def _claimed(folder: Path) -> Iterator[bool]:
             yield False
             return
         yield True
+        # Processes that read samples may live on, with the file open.
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _read_json(path: Path) -> dict | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -235,3 +237,15 @@ def test_all_are_checked_before_the_first_is_trained(changes, offender):
     with pytest.raises((CheckpointError, UsageError), match=offender):
         sweep([RUN, Run('two', 'toy.py', **changes)], 'out')
     assert not Path('out').exists()
+
+
+def test_a_run_is_free_again_though_its_readers_live_on(tmp_path):
+    reader = multiprocessing.get_context('fork').Process(
+        target=time.sleep, args=(60,)
+    )
+    with sweeping._claimed(tmp_path) as free:
+        assert free
+        reader.start()
+    with sweeping._claimed(tmp_path) as free:
+        assert free
+    reader.kill()
