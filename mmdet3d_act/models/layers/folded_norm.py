@@ -103,7 +103,8 @@ def linear_norm_relu(
 ) -> Tensor:
     """Apply a linear map, a batch norm and a ReLU to points, (P, K, C).
 
-    What folding costs in training grows with D, what it saves with C.
+    What folding costs in training grows with D, what it saves with C: it is
+    for maps to at least four times as many channels.
 
     Args:
         x: (P, K, D).
@@ -114,7 +115,7 @@ def linear_norm_relu(
         rows: Patches that the result is wanted of, int64, where not of all;
             then ``offset`` is (P, C).
     """
-    folds = _folds(x, norm)
+    folds = 4 * x.shape[-1] <= len(weight) and _folds(x, norm)
     if folds:
         weight, offset = _fold(x, weight, offset, norm)
         if rows is not None:

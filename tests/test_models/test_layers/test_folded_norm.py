@@ -20,8 +20,8 @@ KINDS = ('alike', 'by patch', 'rows', 'maximum')
 
 def example() -> tuple[Tensor, nn.Linear, nn.BatchNorm1d]:
     torch.manual_seed(0)
-    x = torch.randn(40, 8, 7, dtype=torch.float64) + 2
-    fc, norm = nn.Linear(7, 20).double(), nn.BatchNorm1d(20).double()
+    x = torch.randn(40, 8, 5, dtype=torch.float64) + 2
+    fc, norm = nn.Linear(5, 20).double(), nn.BatchNorm1d(20).double()
     # Some fall with their input, and the ReLU cuts some off.
     for value in (norm.weight, norm.bias, norm.running_mean):
         nn.init.normal_(value)
