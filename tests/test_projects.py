@@ -171,7 +171,9 @@ def test_trains_and_validates(path: Path, bare: Path, student: Path) -> None:
         name: bool((p.detach() != start[f'student.{name}']).any())
         for name, p in backbone.named_parameters()
     }
-    assert all(moved[name] for name in moved if 'cls' not in name)
+    # Biases before a norm have no gradient but rounding.
+    still = {name for name in moved if not moved[name] and 'cls' not in name}
+    assert still <= {'patch_embed.conv1.bias', 'patch_embed.conv3.bias'}
     # It went on from the student: a learning rate of at most 0.008.
     name = 'pos_embed.fc1.weight'
     near = backbone.state_dict()[name] - start[f'student.{name}']
