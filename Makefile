@@ -29,7 +29,7 @@ setup: ## make .venv with everything in it (first time 3 to 6 minutes)
 		exit 1; fi; \
 	$$python tools/setup_env.py
 
-demo: setup ## pretrain on synthetic shapes, offline, 10 to 15 minutes
+demo: setup ## pretrain on synthetic shapes, offline, 5 to 10 minutes
 	@$(BIN)/python tools/demo.py $(ARGS)
 
 test: setup ## tests that take seconds each; ARGS='-k name' chooses

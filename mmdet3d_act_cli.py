@@ -227,7 +227,7 @@ def _add_trainings(add: Callable) -> None:
     demo = add(
         'demo',
         run_demo,
-        'pretrain on procedural shapes, offline, 10 to 15 minutes',
+        'pretrain on procedural shapes, offline, 5 to 10 minutes',
         'demo --out work_dirs/demo',
     )
     pretrain = add(
