@@ -5,7 +5,7 @@
     python benchmarks/compare_furniture.py teachers --data DIR
     python benchmarks/compare_furniture.py students --data DIR \
         --starts act-mini demo=work_dirs/act_pretrain_shapenet_demo
-    python benchmarks/compare_furniture.py colors --data DIR --epochs 48
+    python benchmarks/compare_furniture.py colors --data DIR --epochs 40
 
 `teachers`: concept distillation on renders with an image model as the teacher
 (EfficientNet-Lite0 of ImageNet), with the same model randomly initialised, and

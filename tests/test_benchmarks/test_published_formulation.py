@@ -42,7 +42,7 @@ def test_same_loss_and_gradient_on_the_same_weights(
     monkeypatch.setattr(
         quantization, 'with_gumbel_noise', lambda logits: logits.float()
     )
-    torch.manual_seed(1)
+    torch.manual_seed(0)
     model = run.build_model(shrink(run.config_of(family)))
     for part in model.modules():
         for name in ('drop_path', 'dropout', 'drop_prob', 'p'):
@@ -58,9 +58,13 @@ def test_same_loss_and_gradient_on_the_same_weights(
         if hasattr(part, 'noise'):
             part.noise = False
     plain.random_mask = FixedMask().forward
+    # In float32 a rounding may choose another maximum, and its gradient.
+    dtype = torch.float64 if family == '3DETR' else torch.float32
+    for net in (model, plain):
+        net.to(dtype)
     batch = run.make_batch(family, 4, 256)
     inputs, samples = (
-        torch.stack(batch['inputs']['points']),
+        torch.stack(batch['inputs']['points']).to(dtype),
         batch['data_samples'],
     )
     expected, _ = model.parse_losses(model.loss(dict(points=inputs), samples))
