@@ -11,7 +11,9 @@
 (EfficientNet-Lite0 of ImageNet), with the same model randomly initialised, and
 reconstruction without one: the same student, clouds, steps and seeds.
 `students`: students of ACT as they are, nothing is trained; the seeds draw the
-few labels, and the weights of the untrained one.
+few labels, and the weights of the untrained one. Then by few labels of --draws
+draws, the same for all, the first start is compared with the others: with an
+interval over the draws, on these objects, and with one over objects.
 `colors`: Point-MAE, whose student sees coordinates alone, or the colours of
 the materials too, which are dropped for a third of the clouds; the latter is
 also probed without colours.
@@ -22,6 +24,7 @@ objects. Finished runs are not run again. OUT/results.png shows every run.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +42,10 @@ from comparison import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from mmengine.config import Config
+    from torch.utils.data import Dataset
+
     from mmdet3d_act.apis import Run
 
 METRICS = {
@@ -64,6 +71,8 @@ STUDENT = {
     'val_evaluator.labels_per_class': 5,
 }
 SPLIT = {'train_dataloader.dataset.split': 'train'}
+# Of classifiers of few labels; and how often the objects are drawn again.
+PENALTY, RESAMPLED = 0.01, 10_000
 # Where clouds are read for the probe; .npy files do not name their columns.
 PROBED = [
     f'val_dataloader.dataset.datasets.{part}.static_pipeline.0.'
@@ -97,6 +106,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('study', choices=['teachers', 'students', 'colors'])
     parser.add_argument('--epochs', type=int, default=20, help='(default: 20)')
     parser.add_argument('--starts', nargs='+', default=['act-mini'])
+    parser.add_argument('--draws', type=int, default=50, help='(default: 50)')
     args = parser.parse_args()
     args.out = args.out / args.study
     return args
@@ -143,6 +153,84 @@ def make_runs(args: argparse.Namespace) -> list[Run]:
     ]
 
 
+def compare_few_labels(args: argparse.Namespace) -> None:
+    """Compare the first start with the others, over draws and objects."""
+    import numpy as np
+
+    from mmdet3d_act.engine.launch import load_config
+    from mmdet3d_act.evaluation.summary import interval
+    from mmdet3d_act.registry import DATASETS
+
+    cfg = load_config(config_file(POINT_MAE), STUDENT)
+    data = DATASETS.build(cfg.val_dataloader.dataset)
+    known = json.loads((Path(args.data) / 'models.json').read_text())
+    objects = {model['id']: model['object'] for model in known}
+    clouds = [one['lidar_path'] for one in data.datasets[1].load_data_list()]
+    owners = [objects[Path(path).stem] for path in clouds]
+    owners = np.unique(owners, return_inverse=True)[1]
+    count = owners.max() + 1
+    # How often an object is drawn, with its copies.
+    weights = np.random.default_rng(0).multinomial(
+        count, np.full(count, 1 / count), RESAMPLED
+    )
+    right = {}
+    for start in [*args.starts, 'untrained']:
+        name, _, path = start.rpartition('=')
+        right[name or Path(path).name] = few_label_answers(
+            cfg, data, path, args.draws
+        )
+    first, *others = right
+    print(f'\n| {first} minus | mean | over draws | over objects |')
+    print('|---' * 4 + '|')
+    for other in others:
+        gaps = 100 * (right[first].astype(float) - right[other])
+        mean, half = gaps.mean(), interval([*gaps.mean(1)])
+        totals = weights @ np.bincount(owners, gaps.mean(0))
+        drawn = totals / (weights @ np.bincount(owners))
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        print(
+            f'| {other} | {mean:+.1f} | [{mean - half:+.1f}, '
+            f'{mean + half:+.1f}] | [{low:+.1f}, {high:+.1f}] |'
+        )
+
+
+def few_label_answers(
+    cfg: Config, data: Dataset, source: str, draws: int
+) -> np.ndarray:
+    """Tell which of the held-out clouds classifiers of few labels get right.
+
+    Args:
+        cfg: The config of the probe.
+        data: Its clouds.
+        source: A student.
+        draws: How often the labels are drawn.
+
+    Returns:
+        (draws, clouds), bool.
+    """
+    import numpy as np
+    from sklearn.svm import LinearSVC
+
+    from mmdet3d_act.apis.probing import extract_features, load_encoder
+    from mmdet3d_act.evaluation import LinearProbeMetric
+    from mmdet3d_act.evaluation.probes import draw_few_labels
+
+    encoder = load_encoder(cfg, source, POINT_MAE)
+    metric = LinearProbeMetric(standardize=True)
+    metric.process(None, extract_features(encoder, data))
+    train, test = metric._parts(metric.results)
+    few = STUDENT['val_evaluator.labels_per_class']
+    svm = LinearSVC(C=PENALTY, random_state=0, max_iter=2000)
+    return np.stack(
+        [
+            svm.fit(*drawn).predict(test.features) == test.labels
+            for drawn in draw_few_labels(
+                train, few, [(0, draw) for draw in range(draws)]
+            )
+        ]
+    )
+
+
 def compare(args: argparse.Namespace) -> None:
     """Run what is missing, print the tables, draw the picture."""
     from mmdet3d_act.apis import sweep
@@ -174,6 +262,8 @@ def compare(args: argparse.Namespace) -> None:
             gaps = [difference(*pair, key) for key in METRICS]
             print(f'| {rows[at]} minus {second} | {" | ".join(gaps)} |')
     draw_rows(results, METRICS, args.out / 'results.png')
+    if args.study == 'students':
+        compare_few_labels(args)
 
 
 if __name__ == '__main__':
