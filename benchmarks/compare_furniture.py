@@ -179,17 +179,20 @@ def compare_few_labels(args: argparse.Namespace) -> None:
         right[name or Path(path).name] = few_label_answers(
             cfg, data, path, args.draws
         )
-    first, *others = right
-    print(f'\n| {first} minus | mean | over draws | over objects |')
-    print('|---' * 4 + '|')
-    for other in others:
-        gaps = 100 * (right[first].astype(float) - right[other])
+    first = next(iter(right))
+    few = STUDENT['val_evaluator.labels_per_class']
+    head = f'{few} labels per class | {first} minus it'
+    print(f'\n| start | {head} | over draws | over objects |')
+    print('|---' * 5 + '|')
+    for start, found in right.items():
+        score = cell([*100 * found.mean(1)])
+        gaps = 100 * (right[first].astype(float) - found)
         mean, half = gaps.mean(), interval([*gaps.mean(1)])
         totals = weights @ np.bincount(owners, gaps.mean(0))
         drawn = totals / (weights @ np.bincount(owners))
         low, high = np.percentile(drawn, [2.5, 97.5])
         print(
-            f'| {other} | {mean:+.1f} | [{mean - half:+.1f}, '
+            f'| {start} | {score} | {mean:+.1f} | [{mean - half:+.1f}, '
             f'{mean + half:+.1f}] | [{low:+.1f}, {high:+.1f}] |'
         )
 
@@ -209,23 +212,27 @@ def few_label_answers(
         (draws, clouds), bool.
     """
     import numpy as np
+    from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
     from mmdet3d_act.apis.probing import extract_features, load_encoder
-    from mmdet3d_act.evaluation import LinearProbeMetric
-    from mmdet3d_act.evaluation.probes import draw_few_labels
+    from mmdet3d_act.evaluation.probes import LabelledFeatures, draw_few_labels
 
-    encoder = load_encoder(cfg, source, POINT_MAE)
-    metric = LinearProbeMetric(standardize=True)
-    metric.process(None, extract_features(encoder, data))
-    train, test = metric._parts(metric.results)
-    few = STUDENT['val_evaluator.labels_per_class']
+    samples = extract_features(load_encoder(cfg, source, POINT_MAE), data)
+    vectors = np.stack(
+        [np.concatenate([*one['pred_feats'].values()]) for one in samples]
+    )
+    labels = np.array([int(one['gt_label']) for one in samples])
+    known = np.array([one['split'] == 'train' for one in samples])
+    vectors = StandardScaler().fit(vectors[known]).transform(vectors)
     svm = LinearSVC(C=PENALTY, random_state=0, max_iter=2000)
     return np.stack(
         [
-            svm.fit(*drawn).predict(test.features) == test.labels
+            svm.fit(*drawn).predict(vectors[~known]) == labels[~known]
             for drawn in draw_few_labels(
-                train, few, [(0, draw) for draw in range(draws)]
+                LabelledFeatures(vectors[known], labels[known]),
+                STUDENT['val_evaluator.labels_per_class'],
+                [(0, draw) for draw in range(draws)],
             )
         ]
     )

@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,8 +45,9 @@ degrees, noisy, with clutter; no scanned or modelled object is behind them.
 
 And clouds of {models} models of furniture, people, plants, cars and more of
 Debian's `sweethome3d-furniture` (`tools/dataset_converters/sweethome3d.py`,
-the objects for training). They are CC0 or CC-BY and are not passed on here;
-those that ask for their makers' names are by {makers}.
+the objects for training), without labels. They are CC0 or CC-BY and are not
+passed on here; those that ask for their makers' names are by
+{makers}.
 
 Shapes and weights are Apache-2.0.
 
@@ -168,7 +170,7 @@ def write_student(args: argparse.Namespace, results: dict[str, dict]) -> str:
         classes=len(known['categories']),
         version=known['version'],
         models=len(models),
-        makers=', '.join(sorted(makers, key=str.lower)),
+        makers=textwrap.fill(', '.join(sorted(makers, key=str.lower)), 79),
         seed=args.seed,
         steps=[read_checkpoint(one)['meta']['iter'] for one in folders],
         rows='\n'.join(f'| {row} |' for row in rows),

@@ -216,6 +216,29 @@ def test_students_are_probed_as_they_are():
     assert cfg.val_evaluator.labels_per_class == 5
 
 
+def test_few_labels_over_draws_and_objects(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
+    draw, models = np.random.default_rng(0), []
+    for name, stretch in (('flat', [1, 0.1, 1]), ('high', [0.2, 1, 0.2])):
+        for split, count in (('train', 6), ('test', 3)):
+            folder = tmp_path / 'real_shapes' / split / name
+            folder.mkdir(parents=True)
+            for at in range(count):
+                cloud = draw.normal(size=(1024, 3)) * stretch
+                models.append(dict(id=f'{name}{split}{at}', object=at // 2))
+                file = folder / f'{models[-1]["id"]}.npy'
+                np.save(file, cloud.astype(np.float32))
+    (tmp_path / 'models.json').write_text(json.dumps(models))
+    starts = ['act-mini', 'again=act-mini']
+    furniture.compare_few_labels(
+        Namespace(data=tmp_path, starts=starts, draws=2)
+    )
+    _, _, own, same, untrained = capsys.readouterr().out.splitlines()[-5:]
+    assert own.endswith('| +0.0 | [+0.0, +0.0] | [+0.0, +0.0] |')
+    assert same == own.replace('act-mini', 'again')
+    assert untrained.startswith('| untrained |')
+
+
 def test_a_picture_of_rows(tmp_path):
     results = {'a': {0: {'m': 1.0}, 1: {'m': 2.0}}, 'b': {0: {'m': 3.0}}}
     comparison.draw_rows(results, {'m': 'metric'}, tmp_path / 'rows.png')
