@@ -25,6 +25,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from timm.layers import DropPath
 from torch import Tensor, nn
 
 
@@ -195,7 +196,8 @@ class Block(Form):
         self.take(block, 'norm1 norm2')
         self.take(block.attn, 'qkv proj')
         self.take(block.mlp, 'fc1 fc2')
-        self.drop_path = getattr(block, 'drop_path', nn.Identity())
+        rate = getattr(getattr(block, 'drop_path', None), 'drop_prob', 0.0)
+        self.drop_path = DropPath(rate)
         self.drop = nn.Dropout(0.0)
 
     def forward(self, x: Tensor) -> Tensor:

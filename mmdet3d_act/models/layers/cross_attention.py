@@ -106,6 +106,6 @@ class CrossAttentionBlock(nn.Module):
             context: The tokens that are read, (B, L, C).
         """
         if self.self_attn is not None:
-            x = self.norm0(x + self.drop_path(self.self_attn(x)))
-        x = self.norm1(x + self.drop_path(self.cross_attn(x, context)))
-        return self.norm2(x + self.drop_path(self.mlp(x)))
+            x = self.norm0(self.drop_path(x, self.self_attn, x))
+        x = self.norm1(self.drop_path(x, self.cross_attn, x, context))
+        return self.norm2(self.drop_path(x, self.mlp, x))

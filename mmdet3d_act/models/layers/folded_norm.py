@@ -94,6 +94,51 @@ def _folds(x: Tensor, norm: nn.Module) -> bool:
     return known and norm.weight.dtype in (torch.float32, torch.float64)
 
 
+class _LinearRelu(torch.autograd.Function):
+    """A linear map and a ReLU of as many points at once as a cache holds."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, x: Tensor, weight: Tensor, offset: Tensor
+    ) -> Tensor:
+        y = x.new_empty(*x.shape[:2], len(weight))
+        ctx.each = offset.dim() == 2
+        for part in _parts(y):
+            if ctx.each:
+                torch.matmul(x[part], weight.t(), out=y[part])
+                y[part].add_(offset[part].unsqueeze(1)).relu_()
+            else:
+                rows = (x[part].flatten(0, 1), weight.t())
+                torch.addmm(offset, *rows, out=y[part].flatten(0, 1)).relu_()
+        ctx.save_for_backward(x, weight, y)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, y = ctx.saved_tensors
+        grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        # Sums of many parts, so not in half precision.
+        kind = torch.promote_types(weight.dtype, torch.float32)
+        grad_weight = torch.zeros_like(weight, dtype=kind)
+        grad_offset = y.new_empty(len(y), len(weight))
+        for part in _parts(y):
+            slope = torch.ops.aten.threshold_backward(grad[part], y[part], 0)
+            torch.sum(slope, 1, out=grad_offset[part])
+            slope = slope.flatten(0, 1)
+            grad_weight += slope.t() @ x[part].flatten(0, 1)
+            if grad_x is not None:
+                torch.matmul(slope, weight, out=grad_x[part].flatten(0, 1))
+        if not ctx.each:
+            grad_offset = grad_offset.sum(0)
+        return grad_x, grad_weight, grad_offset
+
+
+def _parts(y: Tensor) -> list[slice]:
+    step = max(1, CACHED_VALUES // (y.shape[1] * y.shape[2]))
+    return [slice(i, i + step) for i in range(0, len(y), step)]
+
+
 def linear_norm_relu(
     x: Tensor,
     weight: Tensor,
@@ -120,16 +165,19 @@ def linear_norm_relu(
         weight, offset = _fold(x, weight, offset, norm)
         if rows is not None:
             x, offset = x.index_select(0, rows), offset.index_select(0, rows)
+        if torch.is_autocast_enabled('cpu'):
+            kind = torch.get_autocast_dtype('cpu')
+            x, weight, offset = (y.to(kind) for y in (x, weight, offset))
+        return _LinearRelu.apply(x, weight, offset)
     if offset.dim() == 1:
         y = F.linear(x, weight, offset)
     else:
         y = F.linear(x, weight)
         y += offset.unsqueeze(1).to(y.dtype)
-    if not folds:
-        y = norm(y.flatten(0, 1)).view_as(y)
+    y = norm(y.flatten(0, 1)).view_as(y)
     # In place where no gradient needs the values: these arrays are large.
     y = F.relu(y, inplace=True)
-    return y if folds or rows is None else y.index_select(0, rows)
+    return y if rows is None else y.index_select(0, rows)
 
 
 def linear_norm_max(

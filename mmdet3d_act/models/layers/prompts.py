@@ -6,7 +6,6 @@ Letters: B batch, P prompts, L blocks, D width.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmdet3d_act.text import check_choice
@@ -101,7 +100,6 @@ class Prompts(nn.Module):
             )
         tokens, pos = self.tokens[layer, None], self.pos[layer, None]
         if self.training and self.dropout > 0:
-            tokens = F.dropout(
-                tokens.expand(batch_size, -1, -1), self.dropout, True
-            )
+            drawn = tokens.new_empty(batch_size, *tokens.shape[1:]).uniform_()
+            tokens = tokens * (drawn >= self.dropout) / (1 - self.dropout)
         return tokens, pos

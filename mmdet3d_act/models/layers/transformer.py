@@ -5,7 +5,8 @@ Letters: B batch, L tokens, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -40,13 +41,30 @@ class DropPath(nn.Module):
             )
         self.drop_prob = drop_prob
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` (B, ...) with random samples of it set to zero."""
+    def forward(
+        self, x: Tensor, branch: Callable[..., Tensor], *inputs: Tensor
+    ) -> Tensor:
+        """Add a branch to ``x``, in training for random samples only.
+
+        On a CPU the branch is computed for these only.
+
+        Args:
+            x: (B, ...).
+            branch: What gives (B, ...) of ``inputs``.
+            *inputs: Each (B, ...), its samples independent of each other.
+        """
         if self.drop_prob == 0.0 or not self.training:
-            return x
+            return x + branch(*inputs)
         keep = 1.0 - self.drop_prob
         shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-        return x * x.new_empty(shape).bernoulli_(keep).div_(keep)
+        drawn = x.new_empty(shape).bernoulli_(keep)
+        if is_plain(x):
+            rows = drawn.flatten().nonzero().squeeze(1)
+            # With none, parameters would be without a gradient.
+            if 0 < len(rows) < len(x):
+                added = branch(*(part[rows] for part in inputs)).to(x.dtype)
+                return x.index_add(0, rows, added, alpha=1 / keep)
+        return x + branch(*inputs) * drawn.div_(keep)
 
 
 def check_heads(embed_dims: int, num_heads: int) -> None:
@@ -219,10 +237,11 @@ class TransformerBlock(nn.Module):
         """
         normed = self.norm1(x)
         x = normed if self.residual == 'normed' else x
-        x = x[:, -last:] + self.drop_path(self.attn(normed, last))
+        attend_last = partial(self.attn, last=last)
+        x = self.drop_path(x[:, -last:], attend_last, normed)
         normed = self.norm2(x)
         x = normed if self.residual == 'normed' else x
-        return x + self.drop_path(self.mlp(normed))
+        return self.drop_path(x, self.mlp, normed)
 
 
 class TransformerEncoder(nn.ModuleList):

@@ -10,6 +10,7 @@ from mmdet3d_act.models.layers import (
     DropPath,
     TransformerBlock,
     TransformerEncoder,
+    transformer,
 )
 from mmdet3d_act.models.layers.transformer import attend
 from tests.test_models import toys
@@ -51,11 +52,35 @@ def test_attend_drops_weights() -> None:
 def test_drop_path_keeps_the_mean_and_drops_whole_samples() -> None:
     torch.manual_seed(0)
     drop = DropPath(0.25).train()
-    out = drop(torch.ones(20000, 2, 3))
+    x = torch.ones(20000, 2, 3)
+    out = drop(torch.zeros_like(x), torch.clone, x)
     kept = out[:, 0, 0] != 0
     toys.assert_close(out, kept[:, None, None] / 0.75 * torch.ones(2, 3))
     assert kept.float().mean().item() == pytest.approx(0.75, abs=0.015)
     assert out.mean().item() == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize('rate', [0.3, 0.999])
+def test_drop_path_skips_what_it_drops(
+    rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = toys.randomize(TransformerBlock(32, 4, drop_path=rate)).train()
+    x, sizes, results = torch.randn(8, 5, 32), [], []
+    block.attn.register_forward_hook(
+        lambda _, args, out: sizes.append(len(out))
+    )
+    for skips in (True, False):
+        if not skips:
+            monkeypatch.setattr(transformer, 'is_plain', lambda x: False)
+        torch.manual_seed(0)
+        block.zero_grad()
+        out = block(x)
+        out.square().sum().backward()
+        results.append([out, *(p.grad.clone() for p in block.parameters())])
+    # Where all are dropped nothing is skipped: weights have gradients.
+    assert sizes[0] < sizes[1] if rate < 0.5 else sizes == [8, 8]
+    for found, expected in zip(*results, strict=True):
+        toys.assert_close(found, expected)
 
 
 def test_block_may_add_to_the_normed_tokens() -> None:
