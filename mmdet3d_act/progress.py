@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from datetime import timedelta
 from types import TracebackType
 
 # Shortest time between two states of the line on a terminal, in seconds.
@@ -24,8 +25,8 @@ class ProgressDisplay:
         >>> with ProgressDisplay('scenes') as progress:
         ...     for done in range(3):
         ...         progress(done, 2)
-          1 of 2 scenes (50%), 0 s left
-          2 of 2 scenes (100%), took 0 s
+          1 of 2 scenes (50%), left 0:00:00
+          2 of 2 scenes (100%), took 0:00:00
 
     Args:
         what: What is counted.
@@ -72,10 +73,9 @@ class ProgressDisplay:
             return
         self._shown, self._time = done / total, now
         spent = now - start
-        told = (
-            f'{duration(spent / fresh * (total - done))} left'
-            if done < total
-            else f'took {duration(spent)}'
+        seconds = spent / fresh * (total - done) if done < total else spent
+        told = f'{"left" if done < total else "took"} ' + str(
+            timedelta(seconds=round(seconds))
         )
         text = f'  {done} of {total} {self.what} ({done / total:.0%}), {told}'
         if sys.stdout.isatty():
@@ -91,21 +91,3 @@ class ProgressDisplay:
         tenth = (math.floor(self._shown / STEP + 1e-9) + 1) * STEP - 1e-9
         first = self._shown == self._before
         return share >= (min(tenth, self._shown + FIRST) if first else tenth)
-
-
-def duration(seconds: float) -> str:
-    """Format a duration as people write it.
-
-    Args:
-        seconds: The duration.
-
-    Example:
-        >>> duration(9), duration(75), duration(4000)
-        ('9 s', '1:15 min', '1:06 h')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    if not minutes:
-        return f'{rest} s'
-    if minutes < 60:
-        return f'{minutes}:{rest:02d} min'
-    return '{}:{:02d} h'.format(*divmod(minutes, 60))

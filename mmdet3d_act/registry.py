@@ -19,32 +19,17 @@ from torch import Tensor, nn
 
 HAS_MMDET3D = importlib.util.find_spec('mmdet3d') is not None
 
-if HAS_MMDET3D:
-    from mmdet3d.registry import (
-        DATA_SAMPLERS,
-        DATASETS,
-        HOOKS,
-        LOOPS,
-        METRICS,
-        MODELS,
-        OPTIM_WRAPPERS,
-        PARAM_SCHEDULERS,
-        TASK_UTILS,
-        TRANSFORMS,
-    )
-else:
-    from mmengine.registry import (
-        DATA_SAMPLERS,
-        DATASETS,
-        HOOKS,
-        LOOPS,
-        METRICS,
-        MODELS,
-        OPTIM_WRAPPERS,
-        PARAM_SCHEDULERS,
-        TASK_UTILS,
-        TRANSFORMS,
-    )
+_host = import_module(f'{"mmdet3d" if HAS_MMDET3D else "mmengine"}.registry')
+DATA_SAMPLERS: Registry = _host.DATA_SAMPLERS
+DATASETS: Registry = _host.DATASETS
+HOOKS: Registry = _host.HOOKS
+LOOPS: Registry = _host.LOOPS
+METRICS: Registry = _host.METRICS
+MODELS: Registry = _host.MODELS
+OPTIM_WRAPPERS: Registry = _host.OPTIM_WRAPPERS
+PARAM_SCHEDULERS: Registry = _host.PARAM_SCHEDULERS
+TASK_UTILS: Registry = _host.TASK_UTILS
+TRANSFORMS: Registry = _host.TRANSFORMS
 
 # Which package of ours registers into which registries.
 LOCATIONS: dict[str, tuple[Registry, ...]] = {

@@ -59,6 +59,6 @@ def test_a_terminal_has_one_line(
     said = capsys.readouterr().out
     assert said.count('\n') == 1
     states = [line.strip() for line in said.split('\r')[1:]]
-    assert states[0] == '6 of 20 scenes (30%), 14 s left'
-    assert states[-1] == '20 of 20 scenes (100%), took 15 s'
+    assert states[0] == '6 of 20 scenes (30%), left 0:00:14'
+    assert states[-1] == '20 of 20 scenes (100%), took 0:00:15'
     assert len(states) == 15

@@ -6,7 +6,6 @@ Letters: B batch, L tokens, C channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -237,8 +236,9 @@ class TransformerBlock(nn.Module):
         """
         normed = self.norm1(x)
         x = normed if self.residual == 'normed' else x
-        attend_last = partial(self.attn, last=last)
-        x = self.drop_path(x[:, -last:], attend_last, normed)
+        x = self.drop_path(
+            x[:, -last:], lambda tokens: self.attn(tokens, last), normed
+        )
         normed = self.norm2(x)
         x = normed if self.residual == 'normed' else x
         return self.drop_path(x, self.mlp, normed)
