@@ -260,19 +260,16 @@ def _kind_of(path: str) -> str:
     return 'safetensors' if head[8:9] == b'{' else 'torch'
 
 
-def read_weights(
-    path: str | Path, *, remedy: str | None = None
-) -> dict[str, Tensor]:
+def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint.
 
     Args:
         path: See :func:`read_checkpoint`.
-        remedy: What to do where there is no such file.
 
     Raises:
         CheckpointError: See :func:`read_checkpoint`, :func:`weights_of`.
     """
-    return weights_of(read_checkpoint(path, remedy=remedy), str(path))
+    return weights_of(read_checkpoint(path), str(path))
 
 
 def weights_of(
@@ -332,26 +329,6 @@ def under_prefix(
         for name, value in state.items()
         if name.startswith(prefix)
     }
-
-
-def find_prefix(
-    state: Mapping[str, Tensor], names: Iterable[str], prefixes: Iterable[str]
-) -> str | None:
-    """Find the first prefix under which one of the names is there.
-
-    Args:
-        state: A state dict.
-        names: Names that the module has.
-        prefixes: What may stand before them.
-
-    Returns:
-        The prefix; None where there is no such name.
-    """
-    names = list(names)
-    return next(
-        (p for p in prefixes if any(p + name in state for name in names)),
-        None,
-    )
 
 
 class Match(NamedTuple):

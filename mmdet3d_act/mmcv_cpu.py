@@ -111,27 +111,16 @@ KERNELS: dict[str, Callable] = {
 }
 
 
-def provide_cpu_kernels() -> list[str]:
-    """Supply MMCV's operations on CPU tensors, and return which.
-
-    What was supplied before stays: a second call returns nothing.
-    """
-    extension = points_in_boxes.ext_module
-    provided = [
-        name
-        for name, kernel in KERNELS.items()
-        if _provide(extension, name, kernel)
-    ]
-    if _provide(FurthestPointSampling, 'forward', _sample, staticmethod):
-        provided.append('furthest_point_sampling_forward')
+def provide_cpu_kernels() -> None:
+    """Supply MMCV's operations on CPU tensors; twice does no harm."""
+    for name, kernel in KERNELS.items():
+        _provide(points_in_boxes.ext_module, name, kernel)
+    _provide(FurthestPointSampling, 'forward', _sample, staticmethod)
     # Modules that hold the function itself; MMCV has it for CPUs by another
     # name.
+    on_cpu = points_in_boxes.points_in_boxes_cpu
     for module in (mmcv.ops, points_in_boxes, base_box3d):
-        if _provide(
-            module, 'points_in_boxes_all', points_in_boxes.points_in_boxes_cpu
-        ):
-            provided.append(f'{module.__name__}.points_in_boxes_all')
-    return provided
+        _provide(module, 'points_in_boxes_all', on_cpu)
 
 
 def _sample(ctx: FunctionCtx, points: Tensor, num_points: int) -> Tensor:
@@ -146,15 +135,11 @@ def _provide(
     name: str,
     on_cpu: Callable,
     wrap: Callable | None = None,
-) -> bool:
-    """Let a function of ``owner`` take ``on_cpu`` where no tensor is CUDA's.
-
-    Returns:
-        Whether it was done now, not before.
-    """
+) -> None:
+    """Let a function take ``on_cpu`` where no tensor is on a GPU."""
     original = getattr(owner, name)
     if hasattr(original, 'on_cpu'):
-        return False
+        return
 
     def choose(*args: Any, **kwargs: Any) -> object:
         given = (*args, *kwargs.values())
@@ -166,7 +151,6 @@ def _provide(
     choose = wraps(on_cpu)(choose)
     choose.on_cpu = on_cpu  # type: ignore[attr-defined]
     setattr(owner, name, wrap(choose) if wrap else choose)
-    return True
 
 
 provide_cpu_kernels()

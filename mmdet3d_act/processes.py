@@ -31,7 +31,13 @@ def work_off(
             yield task, work(task)
         return
     processes = min(num_workers, len(tasks))
-    with ProcessPoolExecutor(processes, None, ignore_interrupt) as pool:
+    # The terminal interrupts all processes of a tool, and each would print a
+    # traceback. This one ends them; if the interrupt did, one could take a
+    # lock of the pool with it, for which this one would then wait.
+    ignored = signal.SIGINT, signal.SIG_IGN
+    with ProcessPoolExecutor(
+        processes, initializer=signal.signal, initargs=ignored
+    ) as pool:
         futures = {pool.submit(work, task): task for task in tasks}
         try:
             for future in as_completed(futures):
@@ -47,14 +53,3 @@ def work_off(
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def ignore_interrupt() -> None:
-    """Leave Ctrl-C to the process that started this one.
-
-    The terminal interrupts all processes of a tool, and each would print a
-    traceback. For the ``initializer`` of a pool. The tool itself ends them;
-    if the interrupt did, one could take a lock of the pool with it, for which
-    the tool then waits.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

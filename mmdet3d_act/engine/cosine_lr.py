@@ -99,8 +99,6 @@ class ReleasedCosineLR(_WarmupCosineLR):
         optimizer: The optimiser or its wrapper.
         num_epochs: See :func:`released_cosine_lr`.
         warmup_epochs: See :func:`released_cosine_lr`.
-        delay: Epochs by which the value comes late: 1 as published, 0 for the
-            schedule that was meant.
         **options: ``warmup_lr`` and ``eta_min``, and those of MMEngine's
             schedulers.
 
@@ -118,16 +116,14 @@ class ReleasedCosineLR(_WarmupCosineLR):
         *,
         num_epochs: int,
         warmup_epochs: int = 10,
-        delay: int = 1,
         **options: Any,
     ) -> None:
-        self.delay = delay
         super().__init__(
             optimizer, length=num_epochs, warmup=warmup_epochs, **options
         )
 
     def _get_value(self) -> list[float]:
-        return self._values(max(self.last_step - self.delay, 0))
+        return self._values(max(self.last_step - 1, 0))
 
 
 @PARAM_SCHEDULERS.register_module()

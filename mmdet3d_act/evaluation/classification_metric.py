@@ -92,7 +92,11 @@ class ClassificationMetric(BaseMetric):
         self.classes = self._names(pairs)
         if self.allow_foreign:
             pairs[:, 1] = np.minimum(pairs[:, 1], len(self.classes) - 1)
-        self.confusion = count_pairs(pairs, len(self.classes))
+        # Rows are true classes, columns predicted ones.
+        number = len(self.classes)
+        flat = pairs[:, 0] * number + pairs[:, 1]
+        self.confusion = np.bincount(flat, minlength=number**2)
+        self.confusion = self.confusion.reshape(number, number)
         counts = self.confusion.sum(1)
         right = np.diag(self.confusion)
         seen = np.flatnonzero(counts)
@@ -139,18 +143,3 @@ class ClassificationMetric(BaseMetric):
             'accuracy by class, and what else it is taken for most often:\n'
             + aligned(rows)
         )
-
-
-def count_pairs(pairs: np.ndarray, num_classes: int) -> np.ndarray:
-    """Count how often each true class was predicted as each class.
-
-    Args:
-        pairs: True and predicted class, int (N, 2), in [0, num_classes).
-        num_classes: Number of classes.
-
-    Returns:
-        int64 (num_classes, num_classes), rows true, columns predicted.
-    """
-    flat = pairs[:, 0] * num_classes + pairs[:, 1]
-    counts = np.bincount(flat, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes)

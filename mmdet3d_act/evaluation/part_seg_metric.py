@@ -5,6 +5,7 @@ Letters: N points, C parts of all categories.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -145,20 +146,34 @@ class PartSegMetric(BaseMetric):
             )
         parts = self._category_parts()
         scores: dict[str, list[float]] = {name: [] for name in parts}
-        hits: dict[int, int] = {}
-        seen: dict[int, int] = {}
+        hits: Counter[int] = Counter()
+        seen: Counter[int] = Counter()
         for category, _, ious, right, labelled in results:
             scores[category].append(float(np.mean(ious)))
             for part, r, n in zip(
                 parts[category], right, labelled, strict=True
             ):
-                hits[part] = hits.get(part, 0) + r
-                seen[part] = seen.get(part, 0) + n
+                hits[part] += r
+                seen[part] += n
         rows = {
             name: float(np.mean(values)) if values else float('nan')
             for name, values in scores.items()
         }
-        metrics = self._averages(results, rows, hits, seen)
+        shares = [
+            hits[part] / seen[part] if seen[part] else float('nan')
+            for own in parts.values()
+            for part in own
+        ]
+        mean = np.mean if self.published_means else np.nanmean
+        every = [np.mean(ious) for _, _, ious, *_ in results]
+        num_points = sum(number for _, number, *_ in results)
+        values = {
+            'instance_miou': np.mean(every),
+            'class_miou': mean(list(rows.values())),
+            'accuracy': hits.total() / num_points,
+            'mean_part_accuracy': mean(shares),
+        }
+        metrics = {name: 100 * float(value) for name, value in values.items()}
         counts = {name: len(values) for name, values in scores.items()}
         inform(_table(rows, counts, metrics))
         if self.per_category:
@@ -166,33 +181,6 @@ class PartSegMetric(BaseMetric):
                 if counts[name]:
                     metrics[f'miou/{name}'] = 100 * value
         return metrics
-
-    def _averages(
-        self,
-        results: list,
-        rows: dict[str, float],
-        hits: dict[int, int],
-        seen: dict[int, int],
-    ) -> dict[str, float]:
-        """Return the four numbers, in percent."""
-        num_points = sum(number for _, number, *_ in results)
-        every_part = [
-            p for own in self._category_parts().values() for p in own
-        ]
-        shares = [
-            hits[part] / seen[part] if seen.get(part) else float('nan')
-            for part in every_part
-        ]
-        mean = np.mean if self.published_means else _mean_of_known
-        values = {
-            'instance_miou': np.mean(
-                [np.mean(ious) for _, _, ious, *_ in results]
-            ),
-            'class_miou': mean(list(rows.values())),
-            'accuracy': sum(hits.values()) / num_points,
-            'mean_part_accuracy': mean(shares),
-        }
-        return {name: 100 * float(value) for name, value in values.items()}
 
     def _category_parts(self) -> dict[str, tuple[int, ...]]:
         """Return the labels of each category's parts, in their order."""
@@ -228,11 +216,6 @@ def _count(
         right.tolist(),
         labelled.sum(1).tolist(),
     )
-
-
-def _mean_of_known(values: list[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else float('nan')
 
 
 def _table(

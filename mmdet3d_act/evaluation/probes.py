@@ -50,15 +50,6 @@ class FitTally:
         self.fits = 0
         self.unfinished = 0
 
-    def add(self, converged: bool) -> None:
-        """Count a fit.
-
-        Args:
-            converged: Whether the solver came to an end.
-        """
-        self.fits += 1
-        self.unfinished += not converged
-
     def report(self, max_iter: int) -> None:
         """Log how many fits did not converge, and what to do.
 
@@ -157,7 +148,8 @@ def svm_accuracy(
         warnings.simplefilter('always', ConvergenceWarning)
         svm.fit(train.features, train.labels)
     failed = any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    tally.add(not failed)
+    tally.fits += 1
+    tally.unfinished += failed
     return _percent(svm.predict(test.features), test.labels)
 
 

@@ -88,7 +88,7 @@ class SemanticSegMetric(BaseMetric):
             ValueError: If one is absent, or a label is no class of the data
                 set.
         """
-        size = len(self._classes())
+        size = len(class_names(self))
         for sample in data_samples:
             pred = required(
                 sample,
@@ -139,7 +139,7 @@ class SemanticSegMetric(BaseMetric):
         metrics = {name: 100 * float(value) for name, value in values.items()}
         inform(self._table(iou, recall, seen, metrics))
         if self.per_class:
-            for name, value in zip(self._classes(), iou, strict=True):
+            for name, value in zip(class_names(self), iou, strict=True):
                 if not np.isnan(value):
                     metrics[f'iou/{name}'] = 100 * float(value)
         return metrics
@@ -159,9 +159,6 @@ class SemanticSegMetric(BaseMetric):
         batches = math.ceil(len(results) / size)
         return batches * size * results[0][1]
 
-    def _classes(self) -> tuple[str, ...]:
-        return tuple(class_names(self))
-
     def _table(
         self,
         iou: np.ndarray,
@@ -173,7 +170,7 @@ class SemanticSegMetric(BaseMetric):
         title = f'semantic segmentation {self.prefix or ""}'.strip()
         rows: list[list] = [['class', 'points', 'IoU', 'accuracy']]
         shares = zip(
-            self._classes(), seen, 100 * iou, 100 * recall, strict=True
+            class_names(self), seen, 100 * iou, 100 * recall, strict=True
         )
         rows += [list(row) for row in shares]
         means = metrics['miou'], metrics['mean_class_accuracy']

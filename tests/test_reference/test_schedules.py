@@ -54,8 +54,8 @@ def test_scheduled_values(reference: Reference, name: str, array: str) -> None:
     arrays, _ = reference.load(name)
     iterations = arrays['iterations']
     ramp = ramp_of(iterations, arrays[array], ENDS[array])
-    hook = ScheduledValueHook(array, ramp._asdict())
-    found = np.array([hook.value(int(step)) for step in iterations])
+    ramp = ScheduledValueHook(array, ramp._asdict()).ramp()
+    found = np.array([ramp.value(int(step)) for step in iterations])
     np.testing.assert_allclose(found, arrays[array], rtol=1e-12, atol=1e-15)
     reference.assert_matches(name, array, found)
 

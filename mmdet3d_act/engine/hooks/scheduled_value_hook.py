@@ -68,7 +68,7 @@ class ScheduledValueHook(Hook):
         >>> hook = ScheduledValueHook(
         ...     attribute='kl_weight',
         ...     schedule=dict(start=0, end=0.1, num_steps=100, hold=10))
-        >>> hook.value(10), hook.value(200)
+        >>> hook.ramp().value(10), hook.ramp().value(200)
         (0.0, 0.1)
     """
 
@@ -106,14 +106,6 @@ class ScheduledValueHook(Hook):
             hold = int(given.get('hold', 0))
         start, end = float(given['start']), float(given['end'])
         return CosineRamp(start, end, num_steps, hold)
-
-    def value(self, step: int) -> float:
-        """Compute the number at an iteration of a schedule in iterations.
-
-        Args:
-            step: Iteration, from 0.
-        """
-        return self.ramp().value(step)
 
     def before_train(self, runner: Runner) -> None:
         """Find the attribute, and turn fractions into iterations."""

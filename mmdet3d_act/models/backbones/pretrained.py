@@ -16,7 +16,6 @@ from mmdet3d_act.checkpoint import (
     CONVERTER,
     CheckpointError,
     fill_module,
-    find_prefix,
     read_checkpoint,
     under_prefix,
     weights_of,
@@ -137,7 +136,7 @@ def backbone_state(
     """
     state = weights_of(checkpoint, source)
     prefixes = PREFIXES if prefix is None else (prefix,)
-    found = find_prefix(state, [anchor], prefixes)
+    found = next((p for p in prefixes if p + anchor in state), None)
     if found is None:
         raise CheckpointError(
             f'{source} holds no such backbone: no {anchor!r} under the '

@@ -15,7 +15,6 @@ from mmdet3d_act.models.losses.feature_loss import (
     FeatureLoss,
     MSEFeatureLoss,
     SmoothL1FeatureLoss,
-    cosine_distance,
 )
 from mmdet3d_act.models.losses.joint_feature_loss import (
     BarlowTwinsFeatureLoss,

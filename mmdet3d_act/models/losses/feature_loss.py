@@ -16,22 +16,6 @@ from mmdet3d_act.registry import MODELS
 HUBER_STEPS = 10
 
 
-def cosine_distance(pred: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of 1 - cosine similarity over all patches.
-
-    Source: Dong et al., Autoencoders as Cross-Modal Teachers, ICLR 2023,
-    equation 6.
-
-    Args:
-        pred: (B, M, C).
-        target: (B, M, C).
-
-    Returns:
-        A scalar in [0, 2].
-    """
-    return 1.0 - F.cosine_similarity(pred, target, dim=-1, eps=1e-8).mean()
-
-
 def mean_direction(target: Tensor) -> Tensor:
     """Return the mean of the targets at unit length, (1, 1, C).
 
@@ -109,7 +93,10 @@ class FeatureLoss(nn.Module):
 
 @MODELS.register_module()
 class CosineFeatureLoss(FeatureLoss):
-    """One minus the cosine similarity, averaged (ACT's stage II loss).
+    """One minus the cosine similarity, averaged over all patches.
+
+    Source: Dong et al., Autoencoders as Cross-Modal Teachers, ICLR 2023,
+    equation 6: ACT's loss of stage II.
 
     Example:
         >>> loss = CosineFeatureLoss()
@@ -122,8 +109,9 @@ class CosineFeatureLoss(FeatureLoss):
     """
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the mean of 1 - cosine similarity."""
-        return cosine_distance(pred, target)
+        """Return the mean of 1 - cosine similarity, in [0, 2]."""
+        likeness = F.cosine_similarity(pred, target, dim=-1, eps=1e-8)
+        return 1.0 - likeness.mean()
 
     def constant_prediction(self, target: Tensor) -> Tensor:
         """Return the mean direction of the targets, (1, 1, C)."""
