@@ -66,18 +66,20 @@ def _plain_dtype(name: object, *_: object) -> np.dtype:
     return np.dtype(name)
 
 
-def safe_globals() -> list[Any]:
-    """List the types that an MMEngine checkpoint holds beyond tensors.
+def allow_mmengine_checkpoints() -> None:
+    """Let PyTorch read MMEngine's checkpoints without executing code.
 
-    A checkpoint of MMEngine's Runner stores its log as ``HistoryBuffer``
-    objects, which hold numpy arrays, and metric values as numpy scalars. The
-    functions that rebuild those are named ``numpy.core...`` in files written
-    with numpy 1 and ``numpy._core...`` in files written with numpy 2; both
-    are listed, so that a file moves between the two.
+    MMEngine (up to 0.10.7) calls ``torch.load`` without ``weights_only``, so
+    the safe reading is in force, and refuses MMEngine's own log objects:
+    resuming and testing fail. This adds exactly what a Runner stores beyond
+    tensors to PyTorch's allow-list; any other class is refused as before.
+    Calling it again changes nothing.
 
-    Returns:
-        Entries for ``torch.serialization.add_safe_globals``: classes, and
-        pairs of a function and the name that it has in the file.
+    A Runner stores its log as ``HistoryBuffer`` objects, which hold numpy
+    arrays, and metric values as numpy scalars. The functions that rebuild
+    those are named ``numpy.core...`` in files written with numpy 1 and
+    ``numpy._core...`` in files written with numpy 2; both are listed, so that
+    a file moves between the two.
     """
     # ndarray.__reduce__ names numpy's own function for rebuilding arrays in
     # every version, without an import of a private module.
@@ -97,19 +99,7 @@ def safe_globals() -> list[Any]:
         allowed.append((rebuild_array, f'{module}._reconstruct'))
         allowed.append((rebuild_scalar, f'{module}.scalar'))
     allowed.extend(type(np.dtype(name)) for name in NUMPY_DTYPES.split())
-    return allowed
-
-
-def allow_mmengine_checkpoints() -> None:
-    """Let PyTorch read MMEngine's checkpoints without executing code.
-
-    MMEngine (up to 0.10.7) calls ``torch.load`` without ``weights_only``, so
-    the safe reading is in force, and refuses MMEngine's own log objects:
-    resuming and testing fail. This adds exactly what a Runner stores
-    (:func:`safe_globals`) to PyTorch's allow-list; any other class is refused
-    as before. Calling it again changes nothing.
-    """
-    torch.serialization.add_safe_globals(safe_globals())
+    torch.serialization.add_safe_globals(allowed)
 
 
 def load_safely(

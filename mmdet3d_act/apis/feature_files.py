@@ -317,7 +317,8 @@ def search(
             likeness = text_likeness(table['vectors'], wanted, center)[:, 0]
             found = _nearest(table['paths'], likeness, embedder, axis)
         return found[:top], faults
-    asker = _turned_embedder(embedder, query_axis)
+    asker = copy.copy(embedder)
+    asker.up_axis = query_axis or embedder.up_axis
     views = asker.embed_turned(str(query), axis, TURNS)
     if query_axis is None:
         _doubt_axis(str(query), embedder.axis_of(str(query), axis))
@@ -367,15 +368,6 @@ def cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     for side in sides:
         side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12)
     return sides[0] @ sides[1].T
-
-
-def _turned_embedder(embedder: Embedder, up_axis: str | None) -> Embedder:
-    """Give an embedder of the same student for another up axis."""
-    if up_axis is None:
-        return embedder
-    turned = copy.copy(embedder)
-    turned.up_axis = up_axis
-    return turned
 
 
 def _doubt_axis(query: str, axis: str) -> None:

@@ -399,7 +399,6 @@ def write_result(
     path = Path(f'{stem}.json')
     path.parent.mkdir(parents=True, exist_ok=True)
     paths = [path]
-    head = f'{{"file": {json.dumps(result.file)}, '
     if result.kind == 'points':
         values = result.values or range(len(result.classes))
         paths.append(
@@ -412,29 +411,26 @@ def write_result(
             )
         )
         told = dict(
+            file=result.file,
             classes=result.classes,
             labels=[*values],
             points=_counts(result),
         )
-        path.write_text(f'{head}{json.dumps(told)[1:]}\n', encoding='utf-8')
+        path.write_text(f'{json.dumps(told)}\n', encoding='utf-8')
         return paths
     entries = [
         dict(label=result.classes[label], score=round(float(score), 4))
         for label, score in zip(result.labels, result.scores, strict=True)
     ]
-    for entry, box in zip(
-        entries, result.boxes if result.boxes is not None else (), strict=False
-    ):
-        entry |= dict(
-            center=_rounded(box[:3]),
-            size=_rounded(box[3:6]),
-            yaw=round(float(box[6]), 4),
-        )
+    if result.boxes is not None:
+        rounded = result.boxes.round(4).tolist()
+        for entry, box in zip(entries, rounded, strict=True):
+            entry |= dict(center=box[:3], size=box[3:6], yaw=box[6])
     # A line each, for reading it by eye.
     lines = ',\n'.join(json.dumps(entry) for entry in entries)
     name = 'classes' if result.kind == 'class' else 'boxes'
-    text = f'{head}"{name}": [\n{lines}\n]}}\n'
-    path.write_text(text, encoding='utf-8')
+    head = f'"file": {json.dumps(result.file)}, "{name}"'
+    path.write_text(f'{{{head}: [\n{lines}\n]}}\n', encoding='utf-8')
     return paths
 
 
@@ -488,10 +484,6 @@ def find_doubts(file: str, points: np.ndarray) -> list[str]:
             'if another axis is its vertical one, give --up-axis'
         )
     return doubts
-
-
-def _rounded(values: Any) -> list[float]:  # noqa: ANN401
-    return [round(float(value), 4) for value in values]
 
 
 def _keep_inputs(names: dict[str, str], folder: str | Path) -> None:

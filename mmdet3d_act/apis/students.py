@@ -234,12 +234,10 @@ def _concept_config(cfg: Config | None) -> tuple[str, dict]:
         ):
             continue
         head.pop('loss', None)
-        encoder, student = (
-            teachers.get('OpenCLIPImageEncoder'),
-            model['student'],
-        )
+        student = model['student']
+        encoder = teachers.get('OpenCLIPImageEncoder', {})
         names = ('model_name', 'pretrained_tag', 'checkpoint')
-        teacher = {k: encoder[k] for k in names if (encoder or {}).get(k)}
+        teacher = {k: encoder[k] for k in names if encoder.get(k)}
         if 'checkpoint' in teacher:
             # Folders of this machine do not travel.
             teacher['checkpoint'] = Path(teacher['checkpoint']).name

@@ -111,7 +111,8 @@ def cache_targets(
         'precision': str(half if amp else torch.float32),
     }
     folder = Path(path) if is_store else store_folder(stores, identity)
-    homes = _homes(datasets)
+    # Parts of a data set may overlap: the same name is the same pair.
+    homes = {key: one for one in reversed(datasets) for key in one.pair_keys()}
     rank, world_size = get_dist_info()
     if rank == 0:
         TargetStore.create(
@@ -158,16 +159,6 @@ def cache_targets(
         store.flush()
     barrier()
     return folder, [*chain(*all_gather_object(faults))]
-
-
-def _homes(datasets: Sequence[PairedDataset]) -> dict[str, PairedDataset]:
-    """Map the names of all pairs to the data set that has each."""
-    homes: dict[str, PairedDataset] = {}
-    for dataset in datasets:
-        own = dataset.pair_keys()
-        # The parts of a data set may overlap: the same name is the same pair.
-        homes = {**dict.fromkeys(own, dataset), **homes}
-    return homes
 
 
 def _preparation(datasets: Sequence[PairedDataset]) -> dict:

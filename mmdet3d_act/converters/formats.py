@@ -79,13 +79,12 @@ def _even_head(state: Mapping[str, Tensor]) -> bool:
         for i in (0, 4)
         if f'cls_head_finetune.{i}.weight' in state
     ]
-    layers = {name.split('.')[1] for name in state if HEAD.match(name)}
-    return layers in ({'0'}, {'0', '1', '4', '5', '8'}) and (
-        len(set(widths)) == 1
-    )
+    head = [name for name in state if name.startswith('cls_head_finetune.')]
+    layers = {name.split('.')[1] for name in head}
+    known = layers in ({'0'}, {'0', '1', '4', '5', '8'})
+    return known and len(set(widths)) == 1
 
 
-HEAD = re.compile(r'cls_head_finetune\.')
 UNTRAINED_HEADS: Ignored = [
     (
         r'(?:ACT_encoder\.|transformer_q\.)?(?:lm_head|cls_head|bin_cls_head)'
@@ -131,7 +130,6 @@ OTHER_HEAD: Ignored = [
         'a head of Point-BERT or MaskPoint, which are converted as backbones',
     )
 ]
-_CLASSIFIED: Part = Part(CLASSIFIER)
 _BARE: Part = Part(STUDENT)
 
 # The first that fits is taken.
@@ -219,7 +217,7 @@ FORMATS: dict[str, Format] = {
     'classifier': Format(
         'ACT or Point-MAE, fine-tuned',
         (r'cls_head_finetune\.',),
-        parts={'classifier': _CLASSIFIED, 'backbone': _BARE},
+        parts={'classifier': Part(CLASSIFIER), 'backbone': _BARE},
         ignored=UNTRAINED_HEADS,
         fits=_even_head,
     ),
@@ -249,11 +247,11 @@ def recognize(state: Mapping[str, Tensor]) -> str:
         ValueError: If the format is unknown.
     """
     for name, known in FORMATS.items():
-        if not all(_any(mark, state) for mark in known.marks):
-            continue
-        if known.fits is not None and not known.fits(state):
-            continue
-        return name
+        is_marked = all(
+            any(re.match(mark, one) for one in state) for mark in known.marks
+        )
+        if is_marked and (known.fits is None or known.fits(state)):
+            return name
     titles = [known.title for known in FORMATS.values()]
     raise ValueError(
         'no published format has these parameters: '
@@ -281,8 +279,3 @@ def choose_task(name: str, task: str | None) -> str:
             f'among {", ".join(parts)}'
         )
     return task
-
-
-def _any(mark: str, state: Mapping[str, Tensor]) -> bool:
-    pattern = re.compile(mark)
-    return any(pattern.match(name) for name in state)

@@ -279,15 +279,9 @@ def convert(
         if not known:
             unknown.append(name)
         elif new is not None:
-            renamed[new] = _linear_weight(value)
+            pointwise = value.ndim > 2 and value.shape[2:].numel() == 1
+            renamed[new] = value.flatten(1) if pointwise else value
     return renamed, unknown
-
-
-def _linear_weight(value: Tensor) -> Tensor:
-    kernel: Iterable[int] = value.shape[2:]
-    if value.ndim > 2 and all(size == 1 for size in kernel):
-        return value.flatten(1)
-    return value
 
 
 def teacher_names(

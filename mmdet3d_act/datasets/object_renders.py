@@ -30,11 +30,7 @@ class _ChooseView(BaseTransform):
         """Return the sample with one view's image and vector."""
         views = results.pop('views')
         view = views[np.random.randint(len(views)) if self.draw else 0]
-        results['pair_key'] = view['pair_key']
-        if 'img_path' in view:
-            results['img_path'] = view['img_path']
-        if 'vectors' in view:
-            results['vectors'] = view['vectors']
+        results.update(view)
         return results
 
 

@@ -66,14 +66,12 @@ def read_depth_image(source: str | bytes, name: str) -> np.ndarray:
 @contextlib.contextmanager
 def _opened(source: str | bytes, name: str) -> Iterator[Image.Image]:
     """Open an image of a size that its bytes can hold."""
-    is_file = isinstance(source, str)
-    with reading(str(source) if is_file else name, 'a picture'):
-        size = os.path.getsize(source) if is_file else len(source)
+    with reading(source if isinstance(source, str) else name, 'a picture'):
         file: io.BytesIO | BoundedReader
         if isinstance(source, str):
-            file = BoundedReader(source)
+            size, file = os.path.getsize(source), BoundedReader(source)
         else:
-            file = io.BytesIO(source)
+            size, file = len(source), io.BytesIO(source)
         with file, Image.open(file) as image:
             check_expansion(image.width * image.height * _PIXEL_BYTES, size)
             yield image

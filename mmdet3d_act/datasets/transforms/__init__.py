@@ -5,7 +5,6 @@ from mmdet3d_act.datasets.transforms.augment import (
     RandomPointDropout,
     RandomPointRotation,
     RandomPointScaleShift,
-    drop_points,
     rotate,
     scale_and_shift,
 )

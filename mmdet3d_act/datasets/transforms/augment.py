@@ -89,36 +89,12 @@ def rotate(
     return moved
 
 
-def drop_points(points: Tensor, dropped: np.ndarray | Tensor) -> Tensor:
-    """Replace dropped points by copies of point 0.
-
-    Args:
-        points: (N, 3 + F).
-        dropped: (N,), bool, True = dropped.
-    """
-    dropped = torch.as_tensor(dropped, dtype=torch.bool)
-    return torch.where(dropped[:, None], points[:1], points)
-
-
-class _PointAugmentation(BaseTransform):
-    """Applies `augment` to the tensor of ``results['points']``."""
-
-    @abstractmethod
-    def augment(self, points: Tensor) -> Tensor:
-        """Change points (N, 3 + F)."""
-
-    def transform(self, results: dict) -> dict:
-        """Change the ``points`` (N, 3 + F) of a sample."""
-        results['points'].tensor = self.augment(results['points'].tensor)
-        return results
-
-
-class _PointMotion(_PointAugmentation):
-    """Also tells `augment` which columns are normals."""
+class _PointMotion(BaseTransform):
+    """Applies `augment` to the points of a sample."""
 
     @abstractmethod
     def augment(self, points: Tensor, normals: Sequence[int] = ()) -> Tensor:
-        """Change points (N, 3 + F)."""
+        """Change points (N, 3 + F), some of whose columns are normals."""
 
     def transform(self, results: dict) -> dict:
         """Change the ``points`` (N, 3 + F) of a sample."""
@@ -200,7 +176,7 @@ class RandomPointRotation(_PointMotion):
 
 
 @TRANSFORMS.register_module()
-class RandomPointDropout(_PointAugmentation):
+class RandomPointDropout(BaseTransform):
     """Turns a random share of the points into copies of point 0.
 
     The number of points stays; masks per point follow. The share is uniform
@@ -220,25 +196,17 @@ class RandomPointDropout(_PointAugmentation):
             raise ValueError(f'max_ratio must be in [0, 1), got {max_ratio}')
         self.max_ratio = max_ratio
 
-    def augment(self, points: Tensor) -> Tensor:
-        """Replace some points (N, 3 + F) by copies of the first."""
-        return drop_points(points, self._draw(len(points)))
-
     def transform(self, results: dict) -> dict:
         """Replace points of a sample; a copy has the first one's labels."""
         count = len(results['points'])
-        kept = np.where(self._draw(count), 0, np.arange(count))
-        take_points(results, kept)
-        return results
-
-    def _draw(self, count: int) -> np.ndarray:
-        """Draw which points are dropped, bool (N,)."""
         ratio = np.random.random() * self.max_ratio
-        return np.random.random(count) <= ratio
+        is_dropped = np.random.random(count) <= ratio
+        take_points(results, np.where(is_dropped, 0, np.arange(count)))
+        return results
 
 
 @TRANSFORMS.register_module()
-class RandomFeatureDropout(_PointAugmentation):
+class RandomFeatureDropout(BaseTransform):
     """Sets features of a whole cloud to 0, as where its file lacks them.
 
     Args:
@@ -257,6 +225,11 @@ class RandomFeatureDropout(_PointAugmentation):
             raise ValueError(f'probability must be 0 to 1, got {probability}')
         self.widths = [width_of([kind]) for kind in features]
         self.probability = probability
+
+    def transform(self, results: dict) -> dict:
+        """Change the ``points`` (N, 3 + F) of a sample."""
+        results['points'].tensor = self.augment(results['points'].tensor)
+        return results
 
     def augment(self, points: Tensor) -> Tensor:
         """Drop kinds of features of points (N, 3 + F)."""

@@ -86,17 +86,13 @@ class ClassCheckHook(Hook):
         outputs = [
             one.num_classes for one in heads if hasattr(one, 'num_classes')
         ]
-        metainfo = {
-            name: getattr(loader.dataset, 'metainfo', None) or {}
-            for name, loader in loaders.items()
-        }
-        classes = {
-            name: tuple(meta['classes'])
-            for name, meta in metainfo.items()
-            if meta.get('classes')
-        }
         if not outputs:
             return
+        classes = {}
+        for name, loader in loaders.items():
+            meta = getattr(loader.dataset, 'metainfo', None) or {}
+            if meta.get('classes'):
+                classes[name] = tuple(meta['classes'])
         for name, names in classes.items():
             require_trained_classes(self.trained, names, name)
             text = (

@@ -100,12 +100,9 @@ class ReconstructionHook(Hook):
 
         with undisturbed(model):
             if self._batch is None:
-                validated = runner.val_loop is not None
-                loader = (
-                    runner.val_dataloader
-                    if validated
-                    else runner.train_dataloader
-                )
+                loader = runner.train_dataloader
+                if runner.val_loop is not None:
+                    loader = runner.val_dataloader
                 dataset = loader.dataset
                 indices = spread_indices(len(dataset), self.num_samples)
                 self._batch = pseudo_collate([dataset[i] for i in indices])
