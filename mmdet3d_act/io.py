@@ -10,26 +10,30 @@ from pathlib import Path
 _CHUNK = 1 << 22
 
 
-def write_json(path: str | Path, value: object) -> None:
-    """Write a JSON file so that it is never seen half written.
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file so that it is never seen half written.
 
     Args:
         path: The file; its folder is made.
-        value: What JSON can hold.
+        content: What it holds.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    text = json.dumps(value, indent=1)
     try:
-        part.write_text(f'{text}\n', encoding='utf-8')
+        part.write_bytes(content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
+def write_json(path: str | Path, value: object) -> None:
+    """Write a JSON file so that it is never seen half written."""
+    write_bytes(path, f'{json.dumps(value, indent=1)}\n'.encode())
+
+
 def file_hash(path: str | Path) -> str:
-    """Return the sha256 of a file.
+    """Compute the sha256 of a file.
 
     Args:
         path: The file.

@@ -124,7 +124,7 @@ def provide_cpu_kernels() -> None:
 
 
 def _sample(ctx: FunctionCtx, points: Tensor, num_points: int) -> Tensor:
-    """Return the rows of farthest points, (B, S), int32."""
+    """Sample farthest points: their rows, (B, S), int32."""
     idx = ops.farthest_point_sample(points, num_points).int()
     ctx.mark_non_differentiable(idx)
     return idx

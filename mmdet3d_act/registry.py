@@ -48,26 +48,6 @@ if HAS_MMDET3D:
         'mmdet3d_act.evaluation': (METRICS,),
     }
 
-__all__ = [
-    'DATASETS',
-    'DATA_SAMPLERS',
-    'HAS_MMDET3D',
-    'HOOKS',
-    'LOOPS',
-    'METRICS',
-    'MODELS',
-    'OPTIM_WRAPPERS',
-    'PARAM_SCHEDULERS',
-    'TASK_UTILS',
-    'TRANSFORMS',
-    'build_module',
-    'depth_boxes',
-    'gravity_boxes',
-    'point_data',
-    'register_locations',
-    'registered_classes',
-]
-
 
 def register_locations() -> None:
     """Have the registries import our packages when they are first asked.
@@ -89,7 +69,7 @@ def build_module(module: None) -> None: ...
 @overload
 def build_module(module: dict | nn.Module) -> nn.Module: ...
 def build_module(module: dict | nn.Module | None) -> nn.Module | None:
-    """Return a module, built from its config where it is not one already.
+    """Build a module from its config; one that is built passes.
 
     Core classes take their parts either way, because building from a config
     through MMDetection3D's registry imports all of its models, which need
@@ -115,7 +95,7 @@ def build_module(module: dict | nn.Module | None) -> nn.Module | None:
 
 
 def point_data(**fields: object) -> BaseDataElement:
-    """Return per-point values as data samples hold them.
+    """Wrap per-point values as data samples hold them.
 
     Args:
         **fields: Values by name, for example ``pts_semantic_mask`` (N,).
@@ -132,7 +112,7 @@ def point_data(**fields: object) -> BaseDataElement:
 
 
 def depth_boxes(boxes: Tensor, *, turned: bool = False) -> object:
-    """Return boxes as data samples of MMDetection3D hold them.
+    """Wrap boxes as data samples of MMDetection3D hold them.
 
     Args:
         boxes: (D, 6 or 7): middle, sizes, and perhaps yaw, counter-clockwise
@@ -158,7 +138,7 @@ def depth_boxes(boxes: Tensor, *, turned: bool = False) -> object:
 
 
 def gravity_boxes(bboxes_3d: Any) -> Tensor:  # noqa: ANN401
-    """Return boxes of MMDetection3D as (D, 7): middle, sizes, yaw.
+    """Convert boxes of MMDetection3D to (D, 7): middle, sizes, yaw.
 
     Args:
         bboxes_3d: `DepthInstance3DBoxes`, on any device.
@@ -172,7 +152,7 @@ def gravity_boxes(bboxes_3d: Any) -> Tensor:  # noqa: ANN401
 
 
 def registered_classes(kind: str | type) -> list[type]:
-    """Return the registered classes that a ``type`` may mean.
+    """Find the registered classes that a ``type`` may mean.
 
     It reads our classes and what else is registered already: the registries'
     own look-up would import all models of MMDetection3D first.
@@ -197,7 +177,7 @@ def registered_classes(kind: str | type) -> list[type]:
 
 
 def _searched_registries() -> list[Registry]:
-    """Return the registries of the host and, behind each, its parents."""
+    """List the registries of the host and, behind each, its parents."""
     found: list[Registry] = []
     for value in list(globals().values()):
         while isinstance(value, Registry):

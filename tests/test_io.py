@@ -22,7 +22,7 @@ def test_files_are_never_half_written(
         raise OSError('no space left')
 
     with monkeypatch.context() as patch:
-        patch.setattr(io.Path, 'write_text', full)
+        patch.setattr(io.Path, 'write_bytes', full)
         with pytest.raises(OSError, match='no space left'):
             write_json(path, dict(a=2))
     assert json.loads(path.read_text()) == dict(a=1)

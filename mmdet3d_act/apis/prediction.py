@@ -311,7 +311,7 @@ def predict_scans(
 
 
 def _category_inputs(metainfo: dict, category: str | None) -> dict:
-    """Return what a model of parts reads beside the points."""
+    """Make the input of a part segmentor beside the points."""
     known = metainfo.get('categories')
     if known is None:
         return {}

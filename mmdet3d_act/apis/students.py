@@ -340,7 +340,7 @@ def save_pretrained(
 
 
 def _stored(module: nn.Module, half: bool) -> dict[str, Tensor]:
-    """Return the tensors of a module as a file has them."""
+    """Collect the tensors of a module as a file holds them."""
     return {
         name: (value.half() if half and value.is_floating_point() else value)
         .cpu()

@@ -27,7 +27,7 @@ class _ChooseView(BaseTransform):
         self.draw = draw
 
     def transform(self, results: dict) -> dict:
-        """Return the sample with one view's image and vector."""
+        """Put one view's image and vector into the sample."""
         views = results.pop('views')
         view = views[np.random.randint(len(views)) if self.draw else 0]
         results.update(view)

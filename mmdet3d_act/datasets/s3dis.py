@@ -112,7 +112,7 @@ class S3DISBlocks(PointCloudDataset):
         """Say what of the layout is missing."""
         found = {area for area, _, _ in self._list_rooms()}
         missing = [area for area in self.areas if area not in found]
-        if (missing and not found) or (missing and self.on_error == 'raise'):
+        if missing and (not found or self.on_error == 'raise'):
             path = os.path.join(self.folder, f'Area_{missing[0]}_*.npy')
             what = f'the rooms of area {missing[0]}'
             return [self.describe_missing(what, path)]

@@ -33,6 +33,12 @@ class SceneMatches(NamedTuple):
     gt_labels: np.ndarray
 
 
+# What is left of no scene at all.
+_NOTHING = SceneMatches(
+    *(np.zeros(0, kind) for kind in ('i8', 'f8', 'f8', 'i8', 'i8'))
+)
+
+
 class ClassScores(NamedTuple):
     """Average precision and recall of every class.
 
@@ -57,7 +63,7 @@ def match_scene(
     gt_boxes: Tensor,
     gt_labels: Tensor,
 ) -> SceneMatches:
-    """Return the best true box of every detection, computed in float64.
+    """Match every detection with its best true box, in float64.
 
     Args:
         boxes: (D, 6 or 7), on the CPU, as all.
@@ -92,7 +98,7 @@ def match_scene(
 def class_scores(
     scenes: Sequence[SceneMatches], num_classes: int, threshold: float
 ) -> ClassScores:
-    """Return average precision and recall as VoteNet and 3DETR compute them.
+    """Compute average precision and recall as VoteNet and 3DETR do.
 
     Detections of all scenes are sorted by score. One is right if it overlaps
     the true box that it overlaps most by more than the threshold, and no
@@ -109,9 +115,15 @@ def class_scores(
     Source: Qi et al., VoteNet, ICCV 2019; published code of 3DETR
     (``utils/eval_det.py``, commit a5d1aad).
     """
-    labels, scores, overlaps, keys = _joined(scenes)
-    gt_labels = [np.zeros(0, np.int64), *(one.gt_labels for one in scenes)]
-    num_boxes = np.bincount(np.concatenate(gt_labels), minlength=num_classes)
+    every = [_NOTHING, *scenes]
+    labels, scores, overlaps, boxes, gt_labels = map(
+        np.concatenate, zip(*every, strict=True)
+    )
+    # Numbered over all scenes.
+    counts = [len(one.gt_labels) for one in every]
+    first = np.cumsum(counts) - counts
+    boxes = boxes + np.repeat(first, [len(one.boxes) for one in every])
+    num_boxes = np.bincount(gt_labels, minlength=num_classes)
     num_detections = np.bincount(labels, minlength=num_classes)
     ap = np.full(num_classes, np.nan)
     recall = np.full(num_classes, np.nan)
@@ -122,7 +134,9 @@ def class_scores(
             continue
         own = np.flatnonzero(labels == label)
         own = own[np.argsort(-scores[own], kind='stable')]
-        hits = np.cumsum(mark_first_hits(keys[own], overlaps[own] > threshold))
+        hits = np.cumsum(
+            mark_first_hits(boxes[own], overlaps[own] > threshold)
+        )
         recalls = hits / num_boxes[label]
         precision = hits / np.arange(1, len(own) + 1)
         ap[label] = _area(recalls, precision)
@@ -131,7 +145,7 @@ def class_scores(
 
 
 def mark_first_hits(boxes: np.ndarray, close: np.ndarray) -> np.ndarray:
-    """Return 1 for the first close detection of each true box, else 0, (D,).
+    """Mark the first close detection of each true box: 1, others 0, (D,).
 
     Args:
         boxes: int64 (D,), the true box of each detection, likeliest first.
@@ -143,26 +157,7 @@ def mark_first_hits(boxes: np.ndarray, close: np.ndarray) -> np.ndarray:
     return right
 
 
-def _joined(
-    scenes: Sequence[SceneMatches],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return labels, scores, overlaps and boxes of all scenes' detections.
-
-    The boxes are numbered over all scenes.
-    """
-    labels, scores = [np.zeros(0, np.int64)], [np.zeros(0)]
-    overlaps, keys = [np.zeros(0)], [np.zeros(0, np.int64)]
-    first = 0
-    for scene in scenes:
-        labels.append(scene.labels)
-        scores.append(scene.scores)
-        overlaps.append(scene.overlaps)
-        keys.append(scene.boxes + first)
-        first += len(scene.gt_labels)
-    return tuple(map(np.concatenate, (labels, scores, overlaps, keys)))
-
-
 def _area(recall: np.ndarray, precision: np.ndarray) -> float:
-    """Return the area under the precision that is left at each recall."""
+    """Integrate the highest precision at each recall or beyond."""
     highest = np.maximum.accumulate(precision[::-1])[::-1]
     return float((np.diff(recall, prepend=0.0) * highest).sum())

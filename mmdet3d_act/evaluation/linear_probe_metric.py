@@ -19,7 +19,7 @@ from mmdet3d_act.evaluation.probes import (
 )
 from mmdet3d_act.evaluation.sample_fields import name_of, required
 from mmdet3d_act.registry import METRICS
-from mmdet3d_act.text import inform, warn
+from mmdet3d_act.text import check_choice, inform, warn
 
 POOLINGS = ('cls', 'max', 'mean')
 FIT_SPLIT = 'train'
@@ -89,13 +89,10 @@ class LinearProbeMetric(BaseMetric):
     ) -> None:
         super().__init__(**options)
         names = (pooling,) if isinstance(pooling, str) else pooling
-        for what, values, known in (
-            ('pooling', names, (*POOLINGS, 'concat')),
-            ('C', (C,) if isinstance(C, str) else (), ('cv',)),
-        ):
-            wrong = [value for value in values if value not in known]
-            if wrong:
-                raise ValueError(f'{what} is one of {known}, got {wrong[0]!r}')
+        for name in names:
+            check_choice('pooling', name, (*POOLINGS, 'concat'))
+        if isinstance(C, str):
+            check_choice('C', C, ('cv',))
         counts = (knn, labels_per_class, few_label_draws, folds)
         given = [value for value in counts if value is not None]
         if not all(isinstance(n, int) and n > 0 for n in given):
@@ -206,7 +203,7 @@ class LinearProbeMetric(BaseMetric):
         return metrics
 
     def _pool(self, feats: dict, name: object) -> np.ndarray:
-        """Return the chosen features (C,) of one sample."""
+        """Concatenate the chosen features of one sample, (C,)."""
         if self.pooling == 'concat':
             wanted = [key for key in POOLINGS if feats.get(key) is not None]
         elif isinstance(self.pooling, str):
@@ -232,7 +229,7 @@ class LinearProbeMetric(BaseMetric):
     def _parts(
         self, results: list
     ) -> tuple[LabelledFeatures, LabelledFeatures]:
-        """Return the part to fit and the part to score."""
+        """Split the results into what is fitted and what is scored."""
         found = Counter(split for split, _, _ in results)
         parts = []
         for splits, use in (((FIT_SPLIT,), 'fit'), (SCORE_SPLITS, 'score')):

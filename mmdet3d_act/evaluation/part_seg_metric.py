@@ -96,7 +96,7 @@ class PartSegMetric(BaseMetric):
             ValueError: If something is absent or does not fit the data set's
                 meta information.
         """
-        parts = self._category_parts()
+        parts = class_names(self, 'category_parts')
         for sample in data_samples:
             logits = required(
                 sample,
@@ -144,7 +144,7 @@ class PartSegMetric(BaseMetric):
                 'PartSegMetric got no labelled samples; check the validation '
                 'data'
             )
-        parts = self._category_parts()
+        parts = class_names(self, 'category_parts')
         scores: dict[str, list[float]] = {name: [] for name in parts}
         hits: Counter[int] = Counter()
         seen: Counter[int] = Counter()
@@ -182,11 +182,6 @@ class PartSegMetric(BaseMetric):
                     metrics[f'miou/{name}'] = 100 * value
         return metrics
 
-    def _category_parts(self) -> dict[str, tuple[int, ...]]:
-        """Return the labels of each category's parts, in their order."""
-        parts = class_names(self, 'category_parts')
-        return {name: tuple(own) for name, own in parts.items()}
-
     def _category(
         self, sample: dict, target: Tensor, parts: Mapping[str, tuple]
     ) -> str:
@@ -205,7 +200,7 @@ class PartSegMetric(BaseMetric):
 def _count(
     pred: Tensor, target: Tensor, own: Tensor
 ) -> tuple[list[float], list[int], list[int]]:
-    """Return IoU, right points and labelled points of each part."""
+    """Compute IoU, right and labelled points of each part."""
     predicted = pred == own[:, None]  # (parts, N)
     labelled = target == own[:, None]
     right = (predicted & labelled).sum(1)
@@ -221,7 +216,7 @@ def _count(
 def _table(
     rows: dict[str, float], counts: dict[str, int], metrics: dict[str, float]
 ) -> str:
-    """Return the IoU of the categories that occur, as text, in percent."""
+    """Lay out the IoU of the categories that occur, in percent."""
     table: list[list] = [['category', 'objects', 'mIoU']]
     table += [
         [name, counts[name], 100 * value]

@@ -145,7 +145,7 @@ class SemanticSegMetric(BaseMetric):
         return metrics
 
     def _share(self, hits: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Return hits / total, NaN, or 0 as published, where total is 0."""
+        """Divide hits by total: NaN, or 0 as published, where that is 0."""
         if self.published_batch_size is not None:
             return hits / (total + 1e-6)
         return np.divide(
@@ -166,7 +166,7 @@ class SemanticSegMetric(BaseMetric):
         seen: np.ndarray,
         metrics: dict[str, float],
     ) -> str:
-        """Return a row per class as text, in percent."""
+        """Lay out a row per class, in percent."""
         title = f'semantic segmentation {self.prefix or ""}'.strip()
         rows: list[list] = [['class', 'points', 'IoU', 'accuracy']]
         shares = zip(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mmdet3d_act.io import write_json
+from mmdet3d_act.io import write_bytes, write_json
 from mmdet3d_act.processes import work_off
 from mmdet3d_act.text import check_least
 
@@ -134,14 +133,6 @@ class FileSet(ABC):
                 'folder, or remove this one'
             )
         return complete and not differ
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, and its folder, such that it is complete or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def write_array(path: Path, values: np.ndarray) -> None:

@@ -6,8 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from mmdet3d_act.io import write_bytes
+
 from .category import category_names, get_category, stream
-from .file_set import FileSet, write_array, write_bytes
+from .file_set import FileSet, write_array
 from .shape_scan import Cloud, ScanOptions, scan_shape
 
 PRETRAIN_ROOT = 'ShapeNet55-34'

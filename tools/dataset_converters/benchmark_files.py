@@ -23,12 +23,11 @@ from mmdet3d_act.datasets.shapenet_part import (
     FOLDER,
     ShapeNetPart,
 )
-from mmdet3d_act.io import write_json
+from mmdet3d_act.io import write_bytes, write_json
 from mmdet3d_act.ops import farthest_point_sample
 from mmdet3d_act.synthetic.category import REGISTRY, stream
 from mmdet3d_act.synthetic.file_set import (
     write_array,
-    write_bytes,
     write_rows,
 )
 from mmdet3d_act.synthetic.items import NYU40

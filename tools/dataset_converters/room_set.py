@@ -11,11 +11,11 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from mmdet3d_act.datasets.scannet import DETECTION_CLASSES, DETECTION_IDS
+from mmdet3d_act.io import write_bytes
 from mmdet3d_act.synthetic.category import stream
 from mmdet3d_act.synthetic.file_set import (
     FileSet,
     write_array,
-    write_bytes,
     write_rows,
 )
 from mmdet3d_act.synthetic.room_scan import (

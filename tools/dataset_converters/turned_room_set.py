@@ -17,8 +17,7 @@ from room_set import (
 )
 
 from mmdet3d_act.datasets.sunrgbd import DETECTION_CLASSES
-from mmdet3d_act.io import write_json
-from mmdet3d_act.synthetic.file_set import write_bytes
+from mmdet3d_act.io import write_bytes, write_json
 from mmdet3d_act.synthetic.items import NYU40
 from mmdet3d_act.synthetic.room_scan import RoomScan
 from mmdet3d_act.synthetic.solids import rotation

@@ -141,15 +141,10 @@ class PointClassifier(PointModel):
                 f"{hidden}; leave them out, or use transfer='mlp3'"
             )
 
-    @property
-    def freezes_strictly(self) -> bool:
-        """Whether the backbone stays in evaluation mode."""
-        return self.strict_freezing and self.transfer != 'full'
-
     def train(self, mode: bool = True) -> PointClassifier:
         """Switch the mode; a strictly frozen backbone stays in evaluation."""
         super().train(mode)
-        if self.freezes_strictly:
+        if self.strict_freezing and self.transfer != 'full':
             self.backbone.eval()
         return self
 

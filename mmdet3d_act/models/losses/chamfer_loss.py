@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmdet3d_act.ops import chamfer_distance
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act.text import check_choice
 
 
 @MODELS.register_module()
@@ -30,13 +31,12 @@ class PatchChamferLoss(nn.Module):
 
     def __init__(self, norm: str = 'l1', loss_weight: float = 1.0) -> None:
         super().__init__()
-        if norm not in ('l1', 'l2'):
-            raise ValueError(f"norm must be 'l1' or 'l2', got {norm!r}")
+        check_choice('norm', norm, ('l1', 'l2'))
         self.norm = norm
         self.loss_weight = loss_weight
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the weighted mean distance, a scalar.
+        """Compute the weighted mean distance, a scalar.
 
         Args:
             pred: (..., P, 3); leading dimensions are patches.

@@ -17,7 +17,7 @@ HUBER_STEPS = 10
 
 
 def mean_direction(target: Tensor) -> Tensor:
-    """Return the mean of the targets at unit length, (1, 1, C).
+    """Average the targets at unit length, (1, 1, C).
 
     Args:
         target: (B, M, C).
@@ -44,7 +44,7 @@ class FeatureLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the weighted loss, a scalar, computed in float32.
+        """Compute the weighted loss, a scalar, in float32.
 
         Args:
             pred: (B, M, C).
@@ -65,13 +65,13 @@ class FeatureLoss(nn.Module):
         return self.loss_weight * loss
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the unweighted loss, a scalar."""
+        """Compute the unweighted loss, a scalar."""
         raise NotImplementedError(
             f'{type(self).__name__} must define distance(pred, target)'
         )
 
     def constant_prediction(self, target: Tensor) -> Tensor:
-        """Return the one vector that predicts all targets best.
+        """Find the one vector that predicts all targets best.
 
         Its loss says what a falling loss is worth: a model that only learned
         the mean target reaches it.
@@ -85,7 +85,7 @@ class FeatureLoss(nn.Module):
         return target.float().mean(dim=(0, 1), keepdim=True)
 
     def constant_baseline(self, target: Tensor) -> Tensor:
-        """Return the loss of the best constant prediction of this batch."""
+        """Compute the loss of the best constant prediction of a batch."""
         target = target.detach()
         constant = self.constant_prediction(target)
         return self(constant.expand_as(target), target)
@@ -109,12 +109,12 @@ class CosineFeatureLoss(FeatureLoss):
     """
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the mean of 1 - cosine similarity, in [0, 2]."""
+        """Average 1 - cosine similarity, in [0, 2]."""
         likeness = F.cosine_similarity(pred, target, dim=-1, eps=1e-8)
         return 1.0 - likeness.mean()
 
     def constant_prediction(self, target: Tensor) -> Tensor:
-        """Return the mean direction of the targets, (1, 1, C)."""
+        """Compute the mean direction of the targets, (1, 1, C)."""
         return mean_direction(target)
 
 
@@ -129,7 +129,7 @@ class MSEFeatureLoss(FeatureLoss):
     published_branch = False
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the mean squared error."""
+        """Compute the mean squared error."""
         return F.mse_loss(pred, target)
 
 
@@ -144,11 +144,11 @@ class SmoothL1FeatureLoss(FeatureLoss):
     published_branch = False
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the mean smooth L1 loss."""
+        """Compute the mean smooth L1 loss."""
         return F.smooth_l1_loss(pred, target)
 
     def constant_prediction(self, target: Tensor) -> Tensor:
-        """Return Huber's estimate of location of each channel, (1, 1, C)."""
+        """Compute Huber's estimate of location by channel, (1, 1, C)."""
         target = target.float()
         constant = super().constant_prediction(target)
         for _ in range(HUBER_STEPS):

@@ -7,9 +7,11 @@ import math
 import torch
 from torch import Tensor
 
+from mmdet3d_act.text import check_choice
+
 
 def kl_to_uniform(logits: Tensor, *, reduction: str = 'mean') -> Tensor:
-    """Return KL(uniform || mean code posterior) of the clouds.
+    """Compute KL(uniform || mean code posterior) of the clouds.
 
     The posterior of a cloud is the mean over its patches of softmax(logits),
     at temperature 1. Computed in float32, in the log domain.
@@ -27,10 +29,7 @@ def kl_to_uniform(logits: Tensor, *, reduction: str = 'mean') -> Tensor:
     Raises:
         ValueError: If ``reduction`` is neither.
     """
-    if reduction not in ('mean', 'none'):
-        raise ValueError(
-            f"reduction must be 'mean' or 'none', got {reduction!r}"
-        )
+    check_choice('reduction', reduction, ('mean', 'none'))
     with torch.autocast(logits.device.type, enabled=False):
         num_groups, num_codes = logits.shape[-2:]
         log_posterior = logits.float().log_softmax(dim=-1)

@@ -14,6 +14,7 @@ from torch import Tensor
 from mmdet3d_act.models.backbones import EncodedPatches
 from mmdet3d_act.models.layers import PointPatches, select
 from mmdet3d_act.registry import MODELS
+from mmdet3d_act.text import check_choice
 
 POOLINGS = ('cls', 'max', 'mean')
 
@@ -35,7 +36,7 @@ class MaskedFeatures(BaseModule):
         patches: PointPatches,
         mask: Tensor | None,
     ) -> list[Tensor]:
-        """Return one prediction, (B, M, C), in patch order.
+        """Select one prediction, (B, M, C), in patch order.
 
         Args:
             encoded: The student's
@@ -78,11 +79,8 @@ class PatchTokens(BaseModule):
 
     def __init__(self, pooling: Sequence[str] | None = None) -> None:
         super().__init__()
-        unknown = sorted(set(pooling or ()) - set(POOLINGS))
-        if unknown:
-            raise ValueError(
-                f'pooling must be None or some of {POOLINGS}, got {unknown}'
-            )
+        for name in pooling or ():
+            check_choice('each of pooling', name, POOLINGS)
         self.pooling = None if pooling is None else tuple(pooling)
 
     def forward(
@@ -91,7 +89,7 @@ class PatchTokens(BaseModule):
         patches: PointPatches | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """Return the tokens, (B, T, C).
+        """Select or pool the tokens, (B, T, C).
 
         Args:
             encoded: The student's
