@@ -61,7 +61,8 @@ class DropPath(nn.Module):
             rows = drawn.flatten().nonzero().squeeze(1)
             # With none, parameters would be without a gradient.
             if 0 < len(rows) < len(x):
-                added = branch(*(part[rows] for part in inputs)).to(x.dtype)
+                kept = (part.index_select(0, rows) for part in inputs)
+                added = branch(*kept).to(x.dtype)
                 return x.index_add(0, rows, added, alpha=1 / keep)
         return x + branch(*inputs) * drawn.div_(keep)
 
