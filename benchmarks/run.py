@@ -7,7 +7,8 @@ What is compared takes turns in one process, on one thread. Times are of the
 CPU, so that waiting for other programs does not count; they slow caches and
 memory all the same, which is why the load stands beside. A cell is the median
 (least to largest). Rows are kept in OUT/results.json as they come, --resume
-measures those that are missing; OUT/results.md and OUT/scaling.png show them.
+measures those that are missing; OUT/results.md, OUT/scaling.png and
+OUT/curves.png show them.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from steps import (  # noqa: E402
     build_model,
     config_of,
     count_operations,
+    loss_curve,
     make_batch,
     matrix_rate,
     our_step,
@@ -69,7 +71,15 @@ TITLES = {
     'patches': 'Student of one cloud by patches, forward and backward, ms',
     'teacher': 'Targets of 8 clouds by the ViT of stage I, ms',
     'processes': 'Steps of Point-MAE, 8 clouds a process, wall clock',
+    'curves': 'Losses of small networks, mean of the last 20 of 200 steps',
     'GPU': 'On a GPU, ms',
+}
+# Curves by what they are called: the kind of step and the seed.
+CURVES = {
+    'published': ('published', 0),
+    'published, another seed': ('published', 1),
+    'ours': ('ours', 0),
+    'ours, amp': ('ours, amp', 0),
 }
 # What published / ours should be: float32, bfloat16.
 REACH = {
@@ -375,6 +385,24 @@ def measure_scaling(bench: Bench) -> None:
         bench.row('processes', number, partial(run_child, 'processes', number))
 
 
+def measure_curves(bench: Bench) -> None:
+    """Train in the published form and in ours, and keep the losses."""
+    curves = bench.data.setdefault('curves', {})
+
+    def train(family: str) -> dict:
+        curves[family] = {
+            name: loss_curve(family, kind, seed, 200)
+            for name, (kind, seed) in CURVES.items()
+        }
+        return {
+            name: f'{statistics.mean(losses[-20:]):.3g}'
+            for name, losses in curves[family].items()
+        }
+
+    for family in STEPS:
+        bench.row('curves', family, partial(train, family))
+
+
 def child_processes(number: str) -> dict:
     """Time steps in one process or several, wall clock."""
     import torch.multiprocessing as mp
@@ -514,6 +542,21 @@ def draw_scaling(rows: dict, path: Path) -> None:
     figure.savefig(path, dpi=70)
 
 
+def draw_curves(curves: dict, path: Path) -> None:
+    """Draw the losses of the first 200 steps."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((10, 6), layout='constrained')
+    *plots, last = figure.subplots(2, 3).flat
+    for axes, (family, losses) in zip(plots, curves.items(), strict=True):
+        for name, values in losses.items():
+            axes.plot(values, label=name, linewidth=1)
+        axes.set(title=family, yscale='log', xlabel='step', ylabel='loss')
+    last.legend(*plots[0].get_legend_handles_labels(), loc='center')
+    last.axis('off')
+    figure.savefig(path, dpi=70)
+
+
 SECTIONS = {
     'steps': measure_steps,
     'memory': measure_memory,
@@ -521,6 +564,7 @@ SECTIONS = {
     'data': measure_data,
     'start': measure_start,
     'scaling': measure_scaling,
+    'curves': measure_curves,
     'gpu': measure_gpu,
 }
 CHILDREN = {
@@ -558,6 +602,8 @@ def main() -> None:
     text = '\n\n'.join(tables(bench.data))
     (args.out / 'results.md').write_text(text + '\n')
     draw_scaling(bench.rows, args.out / 'scaling.png')
+    if 'curves' in bench.data:
+        draw_curves(bench.data['curves'], args.out / 'curves.png')
     print(f'\n{text}\n\nwritten to {args.out}')
 
 

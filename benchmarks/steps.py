@@ -75,12 +75,14 @@ def plain_step(model: Any, cfg: Any, points: Any, amp: bool) -> Callable:
     from published_formulation import published
 
     net, clip = published(model, points), cfg.optim_wrapper.get('clip_grad')
+    options = {**cfg.optim_wrapper.optimizer}
+    del options['type']
     groups: tuple[list, list] = ([], [])
     for name, value in net.named_parameters():
         groups[value.ndim == 1 or 'token' in name].append(value)
     decays, flat = (dict(params=params) for params in groups)
     optimizer = torch.optim.AdamW(
-        [decays, flat | dict(weight_decay=0.0)], lr=1e-4
+        [decays, flat | dict(weight_decay=0.0)], **options
     )
 
     def step(data: dict) -> float:
@@ -109,23 +111,39 @@ def our_step(model: Any, cfg: Any, amp: bool = False) -> Callable:
     if amp:
         enable_amp(cfg)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    return lambda data: model.train_step(data, wrapper)
+    return lambda data: model.train_step(data, wrapper)['loss']
+
+
+def make_step(kind: str, model: Any, cfg: Any) -> Callable:
+    """Make a function for the train step of a kind, of the data."""
+    from published_formulation import PLAIN, our_points
+
+    amp = kind.endswith(', amp')
+    if kind.startswith('ours'):
+        return our_step(model, cfg, amp)
+    points = our_points() if kind == 'same points' else PLAIN
+    return plain_step(model, cfg, points, amp)
 
 
 def steps_of(family: str, kinds: Iterable[str], data: dict) -> dict:
     """Make calls of a family's step by their kind, on the same weights."""
-    from published_formulation import PLAIN, our_points
-
     cfg = config_of(family)
     model = build_model(cfg).to(data['inputs']['points'][0].device)
-    makers = {
-        'published': partial(plain_step, model, cfg, PLAIN, False),
-        'same points': partial(plain_step, model, cfg, our_points(), False),
-        'published, amp': partial(plain_step, model, cfg, PLAIN, True),
-        'ours': partial(our_step, model, cfg),
-        'ours, amp': partial(our_step, model, cfg, True),
-    }
-    return {kind: partial(makers[kind](), data) for kind in kinds}
+    return {kind: partial(make_step(kind, model, cfg), data) for kind in kinds}
+
+
+def loss_curve(family: str, kind: str, seed: int, steps: int) -> list[float]:
+    """Losses of the family's networks, made small, on one random batch."""
+    import torch
+
+    from tests.tiny import shrink
+
+    cfg = shrink(config_of(family))
+    cfg.optim_wrapper.optimizer.lr = 1e-3
+    torch.manual_seed(seed)
+    step = make_step(kind, build_model(cfg), cfg)
+    data = make_batch(family, 8, 256)
+    return [float(step(data)) for _ in range(steps)]
 
 
 def count_operations(call: Callable[[], Any]) -> float:
