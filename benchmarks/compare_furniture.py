@@ -1,11 +1,13 @@
 #!/usr/bin/env python
-"""What is learned shows on held-out furniture: docs/results.md.
+"""What is learned shows on held-out furniture and rooms: docs/results.md.
 
     python tools/dataset_converters/sweethome3d.py PACKAGE DIR
     python benchmarks/compare_furniture.py teachers --data DIR
     python benchmarks/compare_furniture.py students --data DIR \
         --starts act-mini demo=work_dirs/act_pretrain_shapenet_demo
     python benchmarks/compare_furniture.py colors --data DIR --epochs 40
+    python tools/dataset_converters/make_synthetic_scenes.py ROOMS
+    python benchmarks/compare_furniture.py rooms --data ROOMS --epochs 6
 
 `teachers`: concept distillation on renders with an image model as the teacher
 (EfficientNet-Lite0 of ImageNet), with the same model randomly initialised, and
@@ -17,6 +19,9 @@ interval over the draws, on these objects, and with one over objects.
 `colors`: Point-MAE, whose student sees coordinates alone, or the colours of
 the materials too, which are dropped for a third of the clouds; the latter is
 also probed without colours.
+`rooms`: the rows of `teachers` on every other frame of synthetic rooms. In
+other rooms the class of a patch is probed, and whether a linear map to the
+pretrained model's vectors of the frames finds a cloud's own.
 Probes are fitted to the labelled clouds for training and scored on held-out
 objects. Finished runs are not run again. OUT/results.png shows every run.
 """
@@ -25,12 +30,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comparison import (
+    ROOT,
     cell,
     comparison_parser,
     config_file,
@@ -53,6 +60,12 @@ METRICS = {
     'knn_accuracy': '20-NN',
     'few_label_accuracy': '5 labels per class',
 }
+ROOM_METRICS = {
+    'patches': 'patch classes, linear',
+    'patches_knn': '20-NN',
+    'patches_few': 'from 5 rooms',
+    'picture': 'own picture, R@5',
+}
 CONCEPT = 'concept/concept_pretrain_shapenet_images-tiny'
 RECONSTRUCTION = 'concept/concept_pretrain_shapenet_reconstruction-tiny'
 ENCODER = 'model.objectives.concept.target_generator.generator.encoder'
@@ -62,6 +75,8 @@ TEACHERS: dict[str, tuple[str, dict]] = {
     'random teacher': (CONCEPT, {f'{ENCODER}.pretrained': False}),
     'pretrained teacher': (CONCEPT, {}),
 }
+PROBED_ROOMS = 'probe.json'
+DRAWN = 'model.objectives.concept.target_generator.teacher.encoder.checkpoint'
 POINT_MAE = 'point-mae/point-mae_pretrain_shapenet_tiny'
 # As the students of ACT are, probed as in the other study.
 STUDENT = {
@@ -103,7 +118,8 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line's arguments."""
     parser = comparison_parser(__doc__, 'work_dirs/compare_furniture')
     parser.set_defaults(seeds=[0, 1, 2, 3, 4])
-    parser.add_argument('study', choices=['teachers', 'students', 'colors'])
+    studies = ['teachers', 'students', 'colors', 'rooms']
+    parser.add_argument('study', choices=studies)
     parser.add_argument('--epochs', type=int, default=20, help='(default: 20)')
     parser.add_argument('--starts', nargs='+', default=['act-mini'])
     parser.add_argument('--draws', type=int, default=50, help='(default: 50)')
@@ -116,9 +132,15 @@ def list_rows(
     args: argparse.Namespace, seed: int
 ) -> Iterator[tuple[str, str, str | None, dict, int]]:
     """List row, config, start, overrides and epochs of the runs of a seed."""
-    if args.study == 'teachers':
+    if args.study in ('teachers', 'rooms'):
         for row, (config, overrides) in TEACHERS.items():
             epochs = 0 if row == 'untrained' else args.epochs
+            if args.study == 'rooms':
+                config = RECONSTRUCTION if row == 'untrained' else config
+                config = config.replace('shapenet_', 'scannet_metres-')
+                overrides = {}
+                if row == 'random teacher':
+                    overrides[DRAWN] = str(args.out / f'random_{seed}.pth')
             yield row, config, None, overrides, epochs
     elif args.study == 'students':
         for start in ['untrained=scratch', *args.starts]:
@@ -144,7 +166,9 @@ def make_runs(args: argparse.Namespace) -> list[Run]:
             config_file(config),
             seed=seed,
             start=start,
-            overrides={'val_evaluator.seed': seed, **overrides},
+            overrides=overrides
+            if args.study == 'rooms'
+            else {'val_evaluator.seed': seed, **overrides},
             epochs=epochs,
             metadata=dict(row=row),
         )
@@ -238,37 +262,100 @@ def few_label_answers(
     )
 
 
+def store_vectors(runs: list[Run]) -> None:
+    """Compute what every image model of the runs says of the frames, once."""
+    import timm
+    import torch
+
+    taught = [run for run in runs if 'teacher' in run.metadata['row']]
+    for file, run in {run.overrides.get(DRAWN): run for run in taught}.items():
+        tool = str(ROOT / 'tools/cache_teacher.py')
+        command = [sys.executable, tool, run.config, '--amp']
+        if file:
+            torch.manual_seed(run.seed)
+            drawn = timm.create_model('tf_efficientnet_lite0')
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            torch.save(drawn.state_dict(), file)
+            command += ['--cfg-options', f'{DRAWN}={file}']
+        subprocess.run(command, check=True)
+
+
+def probe_rooms(args: argparse.Namespace, runs: list[Run]) -> None:
+    """Probe the students of runs; what is found lies in their folders."""
+    import numpy as np
+    import probe_scenes as scenes
+    from mmengine.registry import init_default_scope
+
+    from mmdet3d_act.engine.launch import load_config
+    from mmdet3d_act.registry import DATASETS, MODELS
+
+    init_default_scope('mmdet3d')
+    form = {'model.backbone.position': 'after'}
+    cfg = load_config(str(ROOT / scenes.CONFIG), form)
+    rooms = [scenes.scenes(cfg, split, False) for split in ('train', 'val')]
+    plain = load_config(runs[-1].config, runs[-1].overrides)
+    store = MODELS.build(plain.model.objectives.concept.target_generator)
+    loaders = plain.target_dataloader, plain.val_dataloader
+    data = [DATASETS.build(loader.dataset) for loader in loaders]
+    frames = [[one[at] for at in range(len(one))] for one in data]
+    read = store.target_store.read
+    vectors = [read(one.pair_keys()).double().numpy() for one in data]
+    for run in runs:
+        file = args.out / run.name / PROBED_ROOMS
+        if file.is_file():
+            continue
+        scratch = f'scratch@{run.seed}'
+        source = f'{file.parent}@after' if run.epochs else scratch
+        student = scenes.load_student(cfg, source)
+        train, test = (scenes.patches(student, part)[::2] for part in rooms)
+        drawn = np.random.default_rng(run.seed).permutation(len(rooms[0]))
+        few = scenes.patches(student, [rooms[0][at] for at in drawn[:5]])[::2]
+        scores = scenes.probe(train, test)[1:] + scenes.probe(few, test)[1:2]
+        student.num_groups = 32
+        scores += (scenes.find_own(student, frames, vectors),)
+        found = dict(zip(ROOM_METRICS, scores, strict=True))
+        file.write_text(json.dumps(found))
+
+
 def compare(args: argparse.Namespace) -> None:
     """Run what is missing, print the tables, draw the picture."""
     from mmdet3d_act.apis import sweep
     from mmdet3d_act.apis.sweeping import read_records
 
     runs = make_runs(args)
+    rooms = args.study == 'rooms'
+    metrics = ROOM_METRICS if rooms else METRICS
     if not args.table:
-        keep = args.study == 'colors'
+        keep = args.study in ('colors', 'rooms')
+        if rooms:
+            store_vectors(runs)
         # What is only probed may start from what is trained before.
         for group in ([run for run in runs if run.epochs], runs):
             sweep(group, args.out, amp=True, keep_checkpoints=keep, report=say)
+        if rooms:
+            probe_rooms(args, runs)
     results: dict[str, dict[int, dict]] = {}
     seconds: dict[str, float] = {}
     for record in read_records(runs, args.out):
         row = record['row']
-        results.setdefault(row, {})[record['seed']] = last_metrics(record)
+        file = args.out / record['name'] / PROBED_ROOMS
+        found = json.loads(file.read_text()) if rooms else last_metrics(record)
+        results.setdefault(row, {})[record['seed']] = found
         seconds[row] = max(seconds.get(row, 0), record['seconds'] or 0)
-    print(f'| start | {" | ".join(METRICS.values())} | s |')
-    print('|---' * (len(METRICS) + 2) + '|')
+    print(f'| start | {" | ".join(metrics.values())} | s |')
+    print('|---' * (len(metrics) + 2) + '|')
     for row, found in results.items():
-        cells = [cell([run[key] for run in found.values()]) for key in METRICS]
+        cells = [cell([run[key] for run in found.values()]) for key in metrics]
         print(f'| {row} | {" | ".join(cells)} | {seconds[row]:.0f} |')
-    print(f'\n| difference | {" | ".join(METRICS.values())} |')
-    print('|---' * (len(METRICS) + 1) + '|')
+    print(f'\n| difference | {" | ".join(metrics.values())} |')
+    print('|---' * (len(metrics) + 1) + '|')
     rows = [*results]
     for at in range(len(rows) - 1, 0, -1):
         for second in reversed(rows[:at]):
             pair = results[rows[at]], results[second]
-            gaps = [difference(*pair, key) for key in METRICS]
+            gaps = [difference(*pair, key) for key in metrics]
             print(f'| {rows[at]} minus {second} | {" | ".join(gaps)} |')
-    draw_rows(results, METRICS, args.out / 'results.png')
+    draw_rows(results, metrics, args.out / 'results.png')
     if args.study == 'students':
         compare_few_labels(args)
 

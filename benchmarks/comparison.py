@@ -116,6 +116,7 @@ def draw_rows(
             error = interval(values)
             panel.errorbar(fmean(values), -at, xerr=error, fmt='|k', capsize=3)
         panel.set_yticks([-at for at in range(len(results))], list(results))
+        panel.set_ylim(0.5 - len(results), 0.5)
         panel.set_title(f'{name}, %', fontsize=9)
         panel.grid(axis='x', alpha=0.3)
     figure.tight_layout()

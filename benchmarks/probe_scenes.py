@@ -7,11 +7,11 @@ r"""What do frozen features know of a scene? Linear probes of its patches.
 
 A ridge classifier learns the class of each patch's centre (20 classes of
 ScanNet) from the features of the training rooms and is judged on those of
-validation. The row `position` has the centre's coordinates and height above
-the floor in place of features; `NAME + position` has both. Accuracy is over
-patches, mAcc the mean over the classes that occur. Students are tiny ones,
-NAME=CHECKPOINT or work directory; `@after` for those of concept distillation;
-`scratch@SEED` is an untrained one.
+validation, as are 20 neighbours. The row `position` has the centre's
+coordinates and height above the floor in place of features; `NAME + position`
+has both. Accuracy is over patches, mAcc the mean over the classes that occur.
+Students are tiny ones, NAME=CHECKPOINT or work directory; `@after` for those
+of concept distillation; `scratch@SEED` is an untrained one.
 """
 
 from __future__ import annotations
@@ -115,23 +115,53 @@ def patches(
 
 def probe(
     train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
-) -> tuple[float, float]:
-    """Return accuracy and mean accuracy of classes, in percent.
+) -> tuple[float, float, float]:
+    """Return accuracy, mean accuracy of classes and 20-NN's, in percent.
 
     Args:
         train: Inputs (S, D) and classes (S,).
         test: The same of other scenes.
     """
     from sklearn.linear_model import RidgeClassifier
+    from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(
         StandardScaler(), RidgeClassifier(ALPHA, class_weight='balanced')
     ).fit(*train)
+    near = make_pipeline(StandardScaler(), KNeighborsClassifier(20))
     right = model.predict(test[0]) == test[1]
     each = [right[test[1] == label].mean() for label in np.unique(test[1])]
-    return 100 * float(right.mean()), 100 * float(np.mean(each))
+    scores = right.mean(), np.mean(each), near.fit(*train).score(*test)
+    return tuple(100 * float(score) for score in scores)
+
+
+def find_own(
+    student: nn.Module, parts: list[list[dict]], vectors: list[np.ndarray]
+) -> float:
+    """Return how many clouds have their own vector in the nearest 5, in %.
+
+    Of the second part; a ridge regression maps pooled features to vectors
+    (S, D), fitted to the first part.
+    """
+    import torch
+    from sklearn.linear_model import RidgeCV
+    from sklearn.preprocessing import scale
+
+    from mmdet3d_act.evaluation import retrieval_metric
+
+    pooled = []
+    for part in parts:
+        clouds = torch.stack([one['inputs']['points'] for one in part])
+        with torch.no_grad():
+            found = [student(some)['features'] for some in clouds.split(64)]
+        both = [torch.cat(found).amax(2), torch.cat(found).mean(2)]
+        pooled.append(scale(torch.cat(both, 1).double().numpy()))
+    model = RidgeCV(np.logspace(0, 4, 5)).fit(pooled[0], scale(vectors[0]))
+    predicted = model.predict(pooled[1])
+    ranks = retrieval_metric.retrieval_ranks(predicted, scale(vectors[1]))
+    return retrieval_metric.recall_at(ranks, 5)
 
 
 def parse_args() -> argparse.Namespace:
@@ -162,7 +192,7 @@ def probe_all(args: argparse.Namespace) -> None:
     cfg = Config.fromfile(ROOT / CONFIG)
     init_default_scope('mmdet3d')
     parts = [scenes(cfg, split, args.blocks) for split in ('train', 'val')]
-    table = [['features', 'accuracy', 'mAcc']]
+    table = [['features', 'accuracy', 'mAcc', '20-NN']]
     for text in args.students:
         name, _, source = text.partition('=')
         student = load_student(cfg, source)

@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / 'benchmarks'))
     retrieval,
     text_retrieval,
     furniture,
+    probes,
 ) = map(
     importlib.import_module,
     (
@@ -34,6 +35,7 @@ sys.path.insert(0, str(ROOT / 'benchmarks'))
         'retrieval',
         'text_retrieval',
         'compare_furniture',
+        'probe_scenes',
     ),
 )
 sys.path.remove(str(ROOT / 'benchmarks'))
@@ -199,6 +201,32 @@ def test_teachers_of_concepts_differ_in_one_thing():
     assert one.model == other.model
     assert one.val_evaluator == other.val_evaluator
     assert one.train_dataloader == other.train_dataloader
+
+
+def test_teachers_of_frames_differ_in_their_weights(tmp_path):
+    args = Namespace(study='rooms', seeds=[3], epochs=5, out=tmp_path)
+    runs = furniture.make_runs(args)
+    assert [run.epochs for run in runs] == [0, 5, 5, 5]
+    plain, drawn, known = (
+        launch.load_config(run.config, run.overrides) for run in runs[1:]
+    )
+    encoder = drawn.model.objectives.concept.target_generator.teacher.encoder
+    assert encoder.pop('checkpoint') == str(tmp_path / 'random_3.pth')
+    assert drawn.model == known.model
+    for cfg in (plain, drawn):
+        assert cfg.train_dataloader == known.train_dataloader
+
+
+def test_clouds_find_their_own_vector():
+    clouds = torch.rand(90, 4, 6)
+    pooled = torch.cat([clouds.amax(1), clouds.mean(1)], 1).numpy()
+    vectors = np.split(pooled @ np.random.rand(12, 8), [60])
+    samples = [dict(inputs=dict(points=cloud)) for cloud in clouds]
+    parts = samples[:60], samples[60:]
+    student = lambda points: dict(features=points.transpose(1, 2))  # noqa: E731
+    assert probes.find_own(student, parts, vectors) == 100
+    vectors[1] = vectors[1][::-1]
+    assert probes.find_own(student, parts, vectors) < 60
 
 
 def test_students_are_probed_as_they_are():
