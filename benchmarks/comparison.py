@@ -47,7 +47,7 @@ def run_comparison(
     import torch
 
     torch.set_num_threads(args.threads)
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(lambda: compare(args), kept='the same command resumes')
 

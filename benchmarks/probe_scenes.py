@@ -215,7 +215,7 @@ def probe_all(args: argparse.Namespace) -> None:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(lambda: probe_all(args))
 

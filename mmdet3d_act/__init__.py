@@ -14,7 +14,6 @@ from mmdet3d_act.version import __version__
 
 compat.allow_mmengine_checkpoints()
 compat.register_config_scope()
-compat.format_configs_once()
 registry.register_locations()
 
 _APIS = ('Embedder', 'from_pretrained', 'push_to_hub', 'save_pretrained')

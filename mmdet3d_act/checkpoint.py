@@ -302,10 +302,13 @@ def weights_of(
             f'and at the top; found {list(checkpoint)[:8]}. A published file '
             f'is converted first: `{CONVERTER}`'
         )
+    # Their ends tell, in one pass: NaN is both of them.
     broken = [
         name
         for name, value in state.items()
-        if value.is_floating_point() and not value.isfinite().all()
+        if value.is_floating_point()
+        and value.numel()
+        and not torch.stack(value.aminmax()).isfinite().all()
     ]
     if broken:
         raise CheckpointError(

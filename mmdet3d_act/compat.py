@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.config import config as config_module
 from mmengine.config import utils as config_utils
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
@@ -204,26 +203,6 @@ def register_config_scope() -> None:
     hub = sys.modules.get('mmengine.hub.hub')
     if hub is not None:
         vars(hub)['_get_cfg_metainfo'] = metainfo
-
-
-def format_configs_once() -> None:
-    """Keep the last config's formatted text.
-
-    A runner has the same config formatted four times, by yapf, which takes
-    longer than building a model.
-    """
-    format_code = vars(config_module).get('FormatCode')
-    if format_code is None:
-        return
-    formatted: dict[str, tuple] = {}
-
-    def format_once(text: str, **style: Any) -> tuple:
-        if text not in formatted:
-            formatted.clear()
-            formatted[text] = format_code(text, **style)
-        return formatted[text]
-
-    config_module.FormatCode = format_once
 
 
 def cpu_computes_bfloat16() -> bool:

@@ -162,23 +162,3 @@ def test_types_that_could_hide_objects_are_refused(kind, tmp_path):
     torch.save(dict(x=array), tmp_path / 'crafted.pth')
     with pytest.raises(UnpicklingError):
         compat.load_safely(tmp_path / 'crafted.pth')
-
-
-def test_a_config_is_formatted_once_and_again_after_a_change():
-    from mmengine.config import config as module
-
-    calls = []
-    before = module.FormatCode
-    module.FormatCode = lambda text, **style: (
-        calls.append(text) or before(text, **style)
-    )
-    try:
-        compat.format_configs_once()
-        cfg = Config(dict(a=1))
-        first = cfg.pretty_text
-        assert cfg.pretty_text == first
-        assert len(calls) == 1
-        cfg.a = 2
-        assert cfg.pretty_text == 'a = 2\n' != first
-    finally:
-        module.FormatCode = before

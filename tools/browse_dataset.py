@@ -114,7 +114,7 @@ def browse(args: argparse.Namespace) -> None:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(lambda: browse(args))
 

@@ -305,7 +305,7 @@ def readable_images(
 def main(argv: list[str] | None = None) -> int:
     """Run the tool."""
     args = parse_args(argv)
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(
         lambda: cache(args),

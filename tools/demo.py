@@ -468,7 +468,7 @@ def main(args: argparse.Namespace | None = None) -> int:
     from mmengine.logging import MMLogger
 
     MMLogger.get_instance('demo', logger_name='mmengine', log_level='ERROR')
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(
         lambda: run(args, out),

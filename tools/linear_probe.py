@@ -231,7 +231,7 @@ def _percent(value: float, deviation: float | None = None) -> str:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(
         lambda: probe(args),

@@ -368,7 +368,7 @@ def draw(
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(lambda: run_sweep(args), kept=KEPT)
 

@@ -116,7 +116,7 @@ def main() -> int:
     """Return the exit code."""
     args = parse_args()
     exit_without(args.checkpoint)
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(lambda: test(args), args.launcher)
 

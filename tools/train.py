@@ -94,6 +94,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def train(args: argparse.Namespace) -> None:
     """Check the config and what it needs, then train."""
     from mmdet3d_act import apis
+    from mmdet3d_act_cli import import_for_good
 
     def adapt(cfg: Config) -> None:
         # Where Ctrl-C looks for what is kept.
@@ -123,6 +124,7 @@ def train(args: argparse.Namespace) -> None:
             print(f'left out: {fault}')
         print(f'{args.config}: nothing is missing')
         return
+    import_for_good('mmdet3d.engine')
     apis.train(cfg)
 
 
@@ -142,7 +144,7 @@ def main() -> int:
     args = parse_args()
     if args.resume not in (None, 'auto'):
         exit_without(args.resume)
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(
         lambda: train(args), args.launcher, kept=lambda: what_is_kept(args)

@@ -219,7 +219,7 @@ def visualize(args: argparse.Namespace) -> None:
 def main() -> int:
     """Return the exit code."""
     args = parse_args()
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(lambda: visualize(args))
 

@@ -186,10 +186,14 @@ class PointCloudDataset(BaseDataset):
         """Load the list of samples."""
         if self._fully_initialized:
             return
-        # MMEngine collects garbage: of what is new, not of all modules.
-        gc.freeze()
-        super().full_init()
-        gc.unfreeze()
+        # MMEngine collects garbage: of what is new, not of all modules, which
+        # tools have frozen already.
+        if gc.get_freeze_count():
+            super().full_init()
+        else:
+            gc.freeze()
+            super().full_init()
+            gc.unfreeze()
         if self.on_error == 'skip':
             # Shared, so that one of several workers logs, not each of them.
             self._bad = torch.zeros(len(self), dtype=torch.uint8)

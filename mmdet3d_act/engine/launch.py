@@ -469,6 +469,9 @@ def build_runner(cfg: Config) -> Runner:
         # Named after the run: a second run of this process, in a notebook,
         # would write to the folder of the first one's.
         cfg.visualizer.pop('name', None)
+    # MMEngine writes it four times; yapf takes up to half a second for each.
+    cfg = copy.copy(cfg)
+    vars(cfg)['_format_python_code'] = False
     # In one process there is nothing to share out.
     shared = cfg.get('strategy') and cfg.get('launcher', 'none') != 'none'
     runner = (FlexibleRunner if shared else _Runner).from_cfg(cfg)

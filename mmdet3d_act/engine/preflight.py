@@ -15,6 +15,7 @@ from mmdet3d_act.checkpoint import (
     pretrained_part,
 )
 from mmdet3d_act.engine.failures import describe_failure
+from mmdet3d_act.models.layers.prompts import MAX_PROMPTS
 from mmdet3d_act.registry import registered_classes
 from mmdet3d_act.students import fitting_students
 
@@ -179,6 +180,9 @@ def _wrong_counts(kind: str, cfg: Mapping) -> Iterator[str]:
     for name, value in cfg.items():
         if isinstance(value, str) and NUMBER.fullmatch(name):
             yield f'{kind}: {name} must be a number, got {value!r}'
+        if name == 'num_prompts' and value not in range(MAX_PROMPTS + 1):
+            most = f'whole, from 0 to {MAX_PROMPTS}'
+            yield f'{kind}: num_prompts must be {most}, got {value!r}'
         if value is None or not COUNT.fullmatch(name):
             continue
         given = value if isinstance(value, list | tuple) else [value]

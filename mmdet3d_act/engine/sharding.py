@@ -16,6 +16,7 @@ from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmdet3d_act.engine.distributed import unwrapped
+from mmdet3d_act.engine.failures import UsageError
 from mmdet3d_act.models.layers.frozen import FrozenModule
 
 
@@ -51,10 +52,13 @@ class ShardedStrategy(FSDPStrategy):
         """Group the parameters by their shapes, then share them out.
 
         Raises:
-            ValueError: If gradients are clipped, by the norm of each share.
+            UsageError: If gradients are clipped, by the norm of each share.
         """
         if optim_wrapper.get('clip_grad'):
-            raise ValueError('optim_wrapper.clip_grad does not go with FSDP')
+            raise UsageError(
+                'optim_wrapper.clip_grad does not go with FSDP, where each '
+                'process knows the norm of its share only; leave it out'
+            )
         if optim_wrapper.get('type') == 'AmpOptimWrapper':
             # A step is left out by all processes or by none.
             optim_wrapper.setdefault('use_fsdp', True)

@@ -73,9 +73,9 @@ def test_the_config_is_in_the_log_and_not_on_the_terminal(folder, capsys):
     train(prepare_config('toy.py', 'here'))
     printed = capsys.readouterr().out
     assert 'System environment' in printed
-    assert 'train_dataloader = ' not in printed
+    assert 'train_dataloader=' not in printed
     (log,) = folder.glob('here/*/*.log')
-    assert 'train_dataloader = ' in log.read_text()
+    assert 'train_dataloader=' in log.read_text()
 
 
 def test_progress_of_a_training():

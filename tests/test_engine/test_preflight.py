@@ -71,6 +71,18 @@ def test_same_problem_at_greater_length_is_left_out():
     assert collect_problems(dict(val=val))[0].endswith('do without it.')
 
 
+@pytest.mark.parametrize('number', [-1, 100_000, 2.5, '8'])
+def test_impossible_numbers_of_prompts_are_named(number):
+    cfg = dict(model=dict(type='LanguageTeacher', num_prompts=number))
+    problems = collect_problems(cfg, ['model'])
+    assert (
+        f'num_prompts must be whole, from 0 to 4096, got {number!r}'
+        in (problems[0])
+    )
+    cfg['model']['num_prompts'] = 0
+    assert 'num_prompts' not in str(collect_problems(cfg, ['model']))
+
+
 def test_a_misspelt_setting_is_named():
     model = dict(type='Distiller', student=dict(type='PointTransformer'))
     cfg = Config(dict(train_cfg=dict(), dvae_root='a', model=model))

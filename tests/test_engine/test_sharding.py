@@ -15,6 +15,8 @@ from mmengine.config import Config
 
 from mmdet3d_act import compat
 from mmdet3d_act.engine import launch
+from mmdet3d_act.engine.failures import UsageError
+from mmdet3d_act.engine.sharding import ShardedStrategy
 from tests.test_engine.toy import ROOT, write_config
 
 # Two groups, by the shapes of the parameters.
@@ -70,6 +72,12 @@ def test_checkpoints_go_from_fsdp_to_ddp_and_back(tmp_path: Path) -> None:
         assert first['param_groups'] == second['param_groups']
         torch.testing.assert_close(first['state'], second['state'])
         torch.testing.assert_close(straight['state_dict'], other['state_dict'])
+
+
+def test_clipping_is_refused() -> None:
+    wrapper = dict(clip_grad=dict(max_norm=1))
+    with pytest.raises(UsageError, match='clip_grad'):
+        ShardedStrategy.prepare(None, None, optim_wrapper=wrapper)
 
 
 if __name__ == '__main__':

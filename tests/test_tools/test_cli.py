@@ -49,6 +49,19 @@ def test_help_needs_nothing_heavy_and_has_examples() -> None:
         assert f'example:\n  mmdet3d-act {name}' in done.stdout
 
 
+def test_what_is_imported_for_good_is_no_garbage() -> None:
+    code = (
+        'import gc, mmdet3d_act_cli as cli\n'
+        "cli.import_for_good('decimal')\n"
+        'assert gc.isenabled()\n'
+        'frozen = gc.get_freeze_count()\n'
+        'assert frozen > 1000\n'
+        "cli.import_for_good('decimal')\n"
+        'assert gc.get_freeze_count() <= frozen\n'
+    )
+    subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)
+
+
 def test_what_is_not_there_is_told_at_once(tmp_path) -> None:
     (tmp_path / 'pictures').mkdir()
     (tmp_path / 'pictures' / 'a.jpg').touch()

@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     args = parse_args(arguments)
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(
         lambda: run(args),

@@ -75,7 +75,7 @@ def extract(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code."""
     args = parse_args(argv)
-    from mmdet3d_act.engine.failures import run_tool
+    from mmdet3d_act_cli import run_tool
 
     return run_tool(lambda: extract(args))
 

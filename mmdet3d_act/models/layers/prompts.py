@@ -12,7 +12,7 @@ from mmdet3d_act.text import check_choice
 
 PROMPT_MODES = ('deep', 'shallow', 'none')
 # Attention grows with their square.
-_MAX_PROMPTS = 4096
+MAX_PROMPTS = 4096
 
 
 class Prompts(nn.Module):
@@ -57,10 +57,10 @@ class Prompts(nn.Module):
     ) -> None:
         super().__init__()
         check_choice('prompt mode', mode, PROMPT_MODES)
-        if mode != 'none' and not 1 <= num_prompts <= _MAX_PROMPTS:
+        if mode != 'none' and not 1 <= num_prompts <= MAX_PROMPTS:
             raise ValueError(
                 f'prompt mode {mode!r} needs num_prompts from 1 to '
-                f"{_MAX_PROMPTS}, got {num_prompts}; mode 'none' is for none"
+                f"{MAX_PROMPTS}, got {num_prompts}; mode 'none' is for none"
             )
         self.mode = mode
         self.num_prompts = 0 if mode == 'none' else num_prompts
