@@ -110,7 +110,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if fault := find_fault(args):
         sys.stderr.write(f'{fault}\n')
         return 2
-    return args.run(args)
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 def find_fault(args: argparse.Namespace) -> str | None:

@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -439,11 +440,15 @@ def print_table(rows: dict[str, dict[str, float]]) -> None:
     for name, metrics in rows.items():
         values = '  '.join(f'{metrics[key]:20.1f}' for key in keys)
         print(f'  {name:<29}  {values}')
+    words = {
+        'svm_accuracy': 'a linear classifier on frozen features',
+        'knn_accuracy': 'a vote of the 20 nearest training scans',
+        'few_label_accuracy': 'the same classifier, of few labels',
+    }
+    print('\n  chance                always the most frequent class')
+    for key in keys:
+        print(f'  {PROBES[key]:<20}  {words[key]}')
     print(
-        '\n  chance                always the most frequent class\n'
-        '  linear SVM            a linear classifier on frozen features\n'
-        '  20-NN                 a vote of the 20 nearest training scans\n'
-        '  SVM, 10 labels/class  the same classifier, of few labels\n'
         '  perplexity            how many codes are in even use (above)\n'
         '  target variance       how much targets differ; 0: all are one'
     )
@@ -597,6 +602,8 @@ def print_closing(
             'docs/results.md has more seeds and rows.'
         )
     command = find_command()
+    features = page.with_name('features')
+    embed = ['embed', clouds, '--out', features, '--student', student]
     lines = [
         '',
         f'  teacher (stage I)   {teacher}',
@@ -604,9 +611,8 @@ def print_closing(
         f'  what it learned     {page}  (pictures: open it in a browser)',
         '',
         '  next:',
-        f'    {command} embed {clouds} --out {page.with_name("features")} '
-        f'--student {student}',
-        f'    {command} report {page.parent}',
+        f'    {command} {shlex.join(map(str, embed))}',
+        f'    {command} report {shlex.quote(str(page.parent))}',
         f"    in Python: mmdet3d_act.from_pretrained('{student}')",
     ]
     if demo:

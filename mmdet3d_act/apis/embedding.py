@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from mmdet3d_act.apis.scan_files import check_scale, list_files
 from mmdet3d_act.apis.students import ConceptStudent, from_pretrained
-from mmdet3d_act.datasets.base import ON_ERROR
+from mmdet3d_act.datasets.base import ON_ERROR, UP_AXES
 from mmdet3d_act.datasets.orientation import (
     KNOWN_AXES,
     guess_up_axis,
@@ -93,7 +93,7 @@ class Embedder:
         batch_size: Windows at once.
 
     Raises:
-        ValueError: If scale or tile are out of their range.
+        ValueError: If scale, tile or the up axis are out of their range.
 
     Example:
         >>> embed = Embedder('act-mini')
@@ -113,6 +113,7 @@ class Embedder:
         batch_size: int = 16,
     ) -> None:
         check_scale(scale)
+        check_choice('up_axis', up_axis, ('auto', *UP_AXES))
         if tile is not None and not 0 <= tile < np.inf:
             raise ValueError(f'tile must be >= 0 and finite, got {tile}')
         if device is None:

@@ -219,7 +219,14 @@ def _learned(
     colored, own = _with_colors(cfg)
     dataset = build_dataset(colored, str(config))
     up_axis = getattr(dataset, 'metainfo', {}).get('up_axis', 'y')
-    samples = [dataset[i] for i in spread_indices(len(dataset), num_searched)]
+    drawn = {}
+    for index in spread_indices(len(dataset), num_searched):
+        sample = dataset[index]
+        known = sample['data_samples'].metainfo
+        # In the place of a file that cannot be used comes one that is there.
+        key = known.get('lidar_path'), known.get('sample_idx', index)
+        drawn[key] = sample
+    samples = [*drawn.values()]
     tints: list[np.ndarray | None] = [None] * len(samples)
     if own is not None:
         tints = [_take_colors(one['inputs'], own) for one in samples]

@@ -246,7 +246,8 @@ def test_large_clouds_are_opened_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'options', [dict(scale=-1), dict(scale=0), dict(tile=-1)]
+    'options',
+    [dict(scale=-1), dict(scale=0), dict(tile=-1), dict(up_axis='w')],
 )
 def test_a_cloud_is_neither_mirrored_nor_cut_to_nothing(options, student):
     with pytest.raises(ValueError, match=f'{next(iter(options))} must be'):

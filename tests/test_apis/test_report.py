@@ -160,6 +160,16 @@ def test_a_run_without_clouds_has_its_curves(pretrained: Path) -> None:
         write_report(Path('empty'))
 
 
+def test_another_cloud_does_not_come_twice(pretrained: Path) -> None:
+    run = make_run(pretrained, 'mae')
+    config = run / 'mae.py'
+    skipping = "test_mode=True, on_error='skip',"
+    config.write_text(config.read_text().replace('test_mode=True,', skipping))
+    (pretrained / 'clouds/test/blob/blob0.npy').write_bytes(b'')
+    items = page_data(write_report(run, num_clouds=1))['gallery']['items']
+    assert len({one['image'] for one in items}) == len(items) == 17
+
+
 def test_an_autoencoder_has_a_report(pretrained: Path) -> None:
     path = write_report(make_run(pretrained, 'dvae'), num_clouds=1)
     (row,) = page_data(path)['rows']

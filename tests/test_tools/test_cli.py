@@ -100,6 +100,14 @@ def test_all_suffixes_are_known() -> None:
     assert set(cli.SUFFIXES) == set(scan_files.SUFFIXES)
 
 
+def test_a_reader_may_stop_early() -> None:
+    command = f'{sys.executable} -m mmdet3d_act_cli teachers | true'
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stderr == ''
+
+
 def test_options_may_stand_between_paths() -> None:
     words = ['search', 'a.ply', '--top', '3', 'clouds', '--tile', '2']
     args = cli.build_parser().parse_args(words)

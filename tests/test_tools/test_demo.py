@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -76,3 +79,22 @@ def test_a_training_goes_on_where_the_same_one_was_interrupted(
     again = begin(seed=1, before=1)
     assert again.resume is True
     assert again.load_from.endswith('epoch_1.pth')
+
+
+def test_the_next_commands_can_be_typed_as_they_are(capsys) -> None:
+    out = Path('my run')
+    page = out / 'report.html'
+    demo.print_closing('1.pth', out / 'student', page, 'my clouds', False)
+    lines = capsys.readouterr().out.splitlines()
+    (embed,) = (shlex.split(one) for one in lines if ' embed ' in one)
+    assert embed[-5:] == [
+        *('my clouds', '--out', 'my run/features'),
+        *('--student', 'my run/student'),
+    ]
+
+
+def test_only_what_is_measured_is_explained(capsys) -> None:
+    demo.print_table({'untrained': dict(svm_accuracy=9.0)})
+    printed = capsys.readouterr().out
+    assert printed.count('linear SVM') == 2
+    assert '20-NN' not in printed

@@ -85,7 +85,8 @@ def load_backbone(
     )
     state = backbone_state(loaded, source, anchor, init_cfg.get('prefix'))
     settings = checkpoint_settings(loaded)
-    told = ''.join(f', {key}={settings[key]!r}' for key in settings)
+    # The config of a student names the sizes, too.
+    told = ''.join(f', {k}={settings[k]!r}' for k in SETTINGS if k in settings)
     remedy = (
         'give the backbone the sizes that the checkpoint was trained with: '
         f'{describe(state)}{told}; allow_unused=True in init_cfg leaves out '

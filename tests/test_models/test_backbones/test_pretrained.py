@@ -207,3 +207,15 @@ def test_sizes_build_the_same_network() -> None:
         with_cls_token=True,
     )
     toys.student(**sizes).load_state_dict(student.state_dict())
+
+
+def test_a_students_sizes_are_told_once() -> None:
+    wrong = toys.student()
+    with pytest.raises(CheckpointError) as caught:
+        pretrained.load_backbone(
+            wrong,
+            dict(checkpoint='act-mini'),
+            anchor='cls_token',
+            describe=pretrained.describe_sizes,
+        )
+    assert str(caught.value).count('embed_dims=') == 1
