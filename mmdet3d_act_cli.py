@@ -524,9 +524,22 @@ def run_teachers(args: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
+def _check_device(device: str | None) -> None:
+    import torch
+
+    from mmdet3d_act.engine.failures import UsageError
+
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f'--device {device}: {reason}') from error
+
+
 def _embedder(args: argparse.Namespace) -> Embedder:
     from mmdet3d_act.apis import Embedder
 
+    _check_device(args.device)
     return Embedder(
         args.student,
         args.device,
@@ -629,6 +642,7 @@ def run_predict(args: argparse.Namespace) -> int:
         if args.classes:
             _name_clouds(args)
             return
+        _check_device(args.device)
         loaded = load_predictor(
             args.checkpoint,
             args.config,

@@ -149,6 +149,16 @@ def test_features_and_search(tmp_path, monkeypatch, capsys) -> None:
     assert 'bad.npy' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('command', ['embed', 'predict act-mini'])
+def test_a_device_that_is_not_there_is_refused(
+    command, tmp_path, capsys
+) -> None:
+    np.save(tmp_path / 'a.npy', np.random.rand(90, 3))
+    words = [*command.split(), f'{tmp_path}/a.npy', '--device', 'gpu']
+    assert cli.main([*words, '--out', f'{tmp_path}/out']) == 2
+    assert capsys.readouterr().err.startswith('--device gpu: ')
+
+
 def test_students(capsys) -> None:
     assert cli.main(['students']) == 0
     assert student_names()[0] in capsys.readouterr().out
