@@ -100,14 +100,6 @@ def test_all_suffixes_are_known() -> None:
     assert set(cli.SUFFIXES) == set(scan_files.SUFFIXES)
 
 
-def test_a_reader_may_stop_early() -> None:
-    command = f'{sys.executable} -m mmdet3d_act_cli teachers | true'
-    done = subprocess.run(
-        command, shell=True, cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.stderr == ''
-
-
 def test_options_may_stand_between_paths() -> None:
     words = ['search', 'a.ply', '--top', '3', 'clouds', '--tile', '2']
     args = cli.build_parser().parse_args(words)
@@ -149,13 +141,9 @@ def test_features_and_search(tmp_path, monkeypatch, capsys) -> None:
     assert 'bad.npy' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('command', ['embed', 'predict act-mini'])
-def test_a_device_that_is_not_there_is_refused(
-    command, tmp_path, capsys
-) -> None:
-    np.save(tmp_path / 'a.npy', np.random.rand(90, 3))
-    words = [*command.split(), f'{tmp_path}/a.npy', '--device', 'gpu']
-    assert cli.main([*words, '--out', f'{tmp_path}/out']) == 2
+def test_a_device_that_is_not_there_is_refused(capsys) -> None:
+    words = ['embed', __file__, '--out', 'none', '--device', 'gpu']
+    assert cli.main(words) == 2
     assert capsys.readouterr().err.startswith('--device gpu: ')
 
 

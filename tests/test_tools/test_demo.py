@@ -87,14 +87,4 @@ def test_the_next_commands_can_be_typed_as_they_are(capsys) -> None:
     demo.print_closing('1.pth', out / 'student', page, 'my clouds', False)
     lines = capsys.readouterr().out.splitlines()
     (embed,) = (shlex.split(one) for one in lines if ' embed ' in one)
-    assert embed[-5:] == [
-        *('my clouds', '--out', 'my run/features'),
-        *('--student', 'my run/student'),
-    ]
-
-
-def test_only_what_is_measured_is_explained(capsys) -> None:
-    demo.print_table({'untrained': dict(svm_accuracy=9.0)})
-    printed = capsys.readouterr().out
-    assert printed.count('linear SVM') == 2
-    assert '20-NN' not in printed
+    assert {'my clouds', 'my run/features', 'my run/student'} <= {*embed}

@@ -210,12 +210,7 @@ def test_sizes_build_the_same_network() -> None:
 
 
 def test_a_students_sizes_are_told_once() -> None:
-    wrong = toys.student()
+    init_cfg = dict(type='Pretrained', checkpoint='act-mini')
     with pytest.raises(CheckpointError) as caught:
-        pretrained.load_backbone(
-            wrong,
-            dict(checkpoint='act-mini'),
-            anchor='cls_token',
-            describe=pretrained.describe_sizes,
-        )
+        toys.student(init_cfg=init_cfg).init_weights()
     assert str(caught.value).count('embed_dims=') == 1
