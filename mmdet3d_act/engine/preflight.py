@@ -39,10 +39,22 @@ LEAST = {
     'param_scheduler': dict(T_max=1, begin=0),
     'randomness': dict(seed=0),
 }
-# What MMEngine reads; it overlooks other names.
+# What MMEngine reads; it overlooks other names, or fails late.
+LOADING = (
+    *('batch_size', 'num_workers', 'persistent_workers', 'prefetch_factor'),
+    *('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'drop_last'),
+    *('pin_memory', 'timeout', 'worker_init_fn', 'num_batch_per_epoch'),
+)
 READ = {
     'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
     'default_hooks': ('logger', 'param_scheduler', 'checkpoint'),
+    'train_cfg': (
+        *('by_epoch', 'max_epochs', 'max_iters', 'val_begin'),
+        *('val_interval', 'dynamic_intervals'),
+    ),
+    'train_dataloader': LOADING,
+    'val_dataloader': LOADING,
+    'test_dataloader': LOADING,
 }
 
 
@@ -169,7 +181,9 @@ def _wrong_names(cfg: Mapping) -> Iterator[str]:
     if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
         yield f'there is no optimizer of type {kind!r}'
     for part, names in READ.items():
-        for name in set(cfg.get(part) or {}) - set(names):
+        given = cfg.get(part) or {}
+        # A loop of another type has names of its own.
+        for name in set() if 'type' in given else set(given) - set(names):
             near = get_close_matches(name, names, n=1, cutoff=0.8)
             if near:
                 yield f'{part} has {name!r}; did you mean {near[0]!r}?'

@@ -157,3 +157,16 @@ def test_splits_of_one_data_set_are_told_once():
     )
     found = [f'{name} needs {end}' for name in 'AB' for end in ends]
     assert preflight._without_repeats(found) == [found[0], found[2]]
+
+
+def test_names_that_nothing_reads_are_told():
+    loader = dict(batch_size=4, dataset=dict(), batchsize=4)
+    loop = dict(by_epoch=True, max_epoch=3, val_begin=1)
+    cfg = Config(dict(train_cfg=loop, train_dataloader=loader))
+    assert collect_problems(cfg) == [
+        "train_cfg has 'max_epoch'; did you mean 'max_epochs'?",
+        "train_dataloader has 'batchsize'; did you mean 'batch_size'?",
+    ]
+    # A loop of one's own has its own names.
+    own = dict(train_cfg=dict(type='MyLoop', max_epoch=3))
+    assert collect_problems(Config(own)) == []
