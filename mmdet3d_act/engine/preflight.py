@@ -181,9 +181,11 @@ def _wrong_names(cfg: Mapping) -> Iterator[str]:
     if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
         yield f'there is no optimizer of type {kind!r}'
     for part, names in READ.items():
-        given = cfg.get(part) or {}
+        given = cfg.get(part)
         # A loop of another type has names of its own.
-        for name in set() if 'type' in given else set(given) - set(names):
+        if not isinstance(given, Mapping) or 'type' in given:
+            continue
+        for name in given.keys() - set(names):
             near = get_close_matches(name, names, n=1, cutoff=0.8)
             if near:
                 yield f'{part} has {name!r}; did you mean {near[0]!r}?'

@@ -167,6 +167,7 @@ def test_names_that_nothing_reads_are_told():
         "train_cfg has 'max_epoch'; did you mean 'max_epochs'?",
         "train_dataloader has 'batchsize'; did you mean 'batch_size'?",
     ]
-    # A loop of one's own has its own names.
+    # A loop of one's own has its own names; lists are not looked into.
     own = dict(train_cfg=dict(type='MyLoop', max_epoch=3))
+    own['train_dataloader'] = [dict(batchsize=4)]
     assert collect_problems(Config(own)) == []
