@@ -41,9 +41,8 @@ from comparison import (
     cell,
     comparison_parser,
     config_file,
-    difference,
-    draw_rows,
     last_metrics,
+    report_rows,
     run_comparison,
     say,
 )
@@ -342,20 +341,7 @@ def compare(args: argparse.Namespace) -> None:
         found = json.loads(file.read_text()) if rooms else last_metrics(record)
         results.setdefault(row, {})[record['seed']] = found
         seconds[row] = max(seconds.get(row, 0), record['seconds'] or 0)
-    print(f'| start | {" | ".join(metrics.values())} | s |')
-    print('|---' * (len(metrics) + 2) + '|')
-    for row, found in results.items():
-        cells = [cell([run[key] for run in found.values()]) for key in metrics]
-        print(f'| {row} | {" | ".join(cells)} | {seconds[row]:.0f} |')
-    print(f'\n| difference | {" | ".join(metrics.values())} |')
-    print('|---' * (len(metrics) + 1) + '|')
-    rows = [*results]
-    for at in range(len(rows) - 1, 0, -1):
-        for second in reversed(rows[:at]):
-            pair = results[rows[at]], results[second]
-            gaps = [difference(*pair, key) for key in metrics]
-            print(f'| {rows[at]} minus {second} | {" | ".join(gaps)} |')
-    draw_rows(results, metrics, args.out / 'results.png')
+    report_rows(results, metrics, seconds, args.out / 'results.png')
     if args.study == 'students':
         compare_few_labels(args)
 

@@ -1,8 +1,18 @@
-"""What the comparisons of this folder share: their set-up, and statistics."""
+#!/usr/bin/env python
+"""What the comparisons of this folder share, and the comparison of sweeps.
+
+    python tools/sweep.py CONFIG --start act=DIR scratch --work-dir OUT/one
+    python benchmarks/comparison.py OUT/one OUT/two --out starts.png
+
+Prints mean and deviation of every start and their paired differences, by
+percent of the labels, from what the sweeps have measured last, and draws them.
+A seed of a start may lie in any of the folders.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +102,36 @@ def difference(first: Mapping, second: Mapping, key: str) -> str:
     return f'{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]'
 
 
+def report_rows(
+    results: Mapping[str, Mapping],
+    metrics: Mapping[str, str],
+    seconds: Mapping[str, float],
+    path: Path,
+) -> None:
+    """Print means, paired differences with intervals, and draw them.
+
+    Args:
+        results: Metrics by row and seed.
+        metrics: Key and name of each metric.
+        seconds: The longest run of each row.
+        path: The picture.
+    """
+    print(f'| start | {" | ".join(metrics.values())} | s |')
+    print('|---' * (len(metrics) + 2) + '|')
+    for row, found in results.items():
+        cells = [cell([run[key] for run in found.values()]) for key in metrics]
+        print(f'| {row} | {" | ".join(cells)} | {seconds[row]:.0f} |')
+    print(f'\n| difference | {" | ".join(metrics.values())} |')
+    print('|---' * (len(metrics) + 1) + '|')
+    rows = [*results]
+    for at in range(len(rows) - 1, 0, -1):
+        for second in reversed(rows[:at]):
+            pair = results[rows[at]], results[second]
+            gaps = [difference(*pair, key) for key in metrics]
+            print(f'| {rows[at]} minus {second} | {" | ".join(gaps)} |')
+    draw_rows(results, metrics, path)
+
+
 def draw_rows(
     results: Mapping[str, Mapping], metrics: Mapping[str, str], path: Path
 ) -> None:
@@ -121,3 +161,37 @@ def draw_rows(
         panel.grid(axis='x', alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
+
+
+def compare_sweeps(argv: Sequence[str] | None = None) -> None:
+    """Compare the starts of finished sweeps."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('folder', type=Path, nargs='+', help='of sweeps')
+    parser.add_argument('--metric', default='overall_accuracy')
+    parser.add_argument('--scale', type=float, default=1, help='of the metric')
+    parser.add_argument('--rows', nargs='+', help='which starts, in order')
+    parser.add_argument('--out', type=Path, default=Path('starts.png'))
+    args = parser.parse_args(argv)
+    results: dict[str, dict[int, dict]] = {}
+    seconds: dict[str, float] = {}
+    for folder in args.folder:
+        for run in json.loads((folder / 'results.json').read_text())['runs']:
+            row, percent = run['row'], run.get('percent') or 100
+            found = results.setdefault(row, {}).setdefault(run['seed'], {})
+            if percent in found:
+                parser.error(f'{folder}: {run["name"]} is there twice')
+            found[percent] = args.scale * last_metrics(run)[args.metric]
+            seconds[row] = max(seconds.get(row, 0), run['seconds'] or 0)
+    results = {row: results[row] for row in args.rows or results}
+    runs = [run for row in results.values() for run in row.values()]
+    metrics = {
+        share: f'{share:g} % of the labels' for share in sorted(runs[0])
+    }
+    report_rows(results, metrics, seconds, args.out)
+
+
+if __name__ == '__main__':
+    compare_sweeps()

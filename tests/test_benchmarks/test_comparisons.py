@@ -271,3 +271,37 @@ def test_a_picture_of_rows(tmp_path):
     results = {'a': {0: {'m': 1.0}, 1: {'m': 2.0}}, 'b': {0: {'m': 3.0}}}
     comparison.draw_rows(results, {'m': 'metric'}, tmp_path / 'rows.png')
     assert (tmp_path / 'rows.png').stat().st_size > 1000
+
+
+def test_sweeps_of_several_folders_are_compared(tmp_path, capsys):
+    names = dict(config='c', start=None, seconds=2.0)
+    for seed, (percent, scores) in enumerate(
+        [(None, (0.9, 0.5)), (5.0, (0.4, 0.1))] * 2
+    ):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        runs = [
+            names
+            | dict(
+                name=row,
+                row=row,
+                seed=seed // 2,
+                percent=percent,
+                validations=[
+                    dict(metrics={'accuracy': score + seed // 2 / 20})
+                ],
+            )
+            for row, score in zip(('act', 'scratch'), scores, strict=True)
+        ]
+        (folder / 'results.json').write_text(json.dumps(dict(runs=runs)))
+    folders = [str(tmp_path / str(at)) for at in range(4)]
+    options = ['--metric', 'accuracy', '--scale', '100', '--out']
+    options += [str(tmp_path / 'rows.png'), '--rows', 'scratch', 'act']
+    comparison.compare_sweeps(folders + options)
+    out = capsys.readouterr().out
+    assert '| act | 42.5 ± 3.5 | 92.5 ± 3.5 | 2 |' in out
+    assert '| act minus scratch | +30.0 [+30.0, +30.0] | +40.0 [' in out
+    assert (tmp_path / 'rows.png').stat().st_size > 1000
+    with pytest.raises(SystemExit):
+        comparison.compare_sweeps([*folders, folders[0], *options])
+    assert 'is there twice' in capsys.readouterr().err
