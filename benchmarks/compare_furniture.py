@@ -15,7 +15,8 @@ reconstruction without one: the same student, clouds, steps and seeds.
 `students`: students of ACT as they are, nothing is trained; the seeds draw the
 few labels, and the weights of the untrained one. Then by few labels of --draws
 draws, the same for all, the first start is compared with the others: with an
-interval over the draws, on these objects, and with one over objects.
+interval over the draws, on these objects, and with one over objects;
+`--split val` does that alone, on a third of the labelled training objects.
 `colors`: Point-MAE, whose student sees coordinates alone, or the colours of
 the materials too, which are dropped for a third of the clouds; the latter is
 also probed without colours.
@@ -41,6 +42,7 @@ from comparison import (
     cell,
     comparison_parser,
     config_file,
+    held_objects,
     last_metrics,
     report_rows,
     run_comparison,
@@ -120,9 +122,13 @@ def parse_args() -> argparse.Namespace:
     studies = ['teachers', 'students', 'colors', 'rooms']
     parser.add_argument('study', choices=studies)
     parser.add_argument('--epochs', type=int, default=20, help='(default: 20)')
+    parser.add_argument('--rows', nargs='+', help='(default: all)')
     parser.add_argument('--starts', nargs='+', default=['act-mini'])
     parser.add_argument('--draws', type=int, default=50, help='(default: 50)')
+    parser.add_argument('--split', default='test', choices=['val', 'test'])
     args = parser.parse_args()
+    if args.split == 'val' and args.study != 'students':
+        parser.error('--split val is for students')
     args.out = args.out / args.study
     return args
 
@@ -173,6 +179,7 @@ def make_runs(args: argparse.Namespace) -> list[Run]:
         )
         for seed in args.seeds
         for row, config, start, overrides, epochs in list_rows(args, seed)
+        if row in (args.rows or [row])
     ]
 
 
@@ -186,11 +193,15 @@ def compare_few_labels(args: argparse.Namespace) -> None:
 
     cfg = load_config(config_file(POINT_MAE), STUDENT)
     data = DATASETS.build(cfg.val_dataloader.dataset)
-    known = json.loads((Path(args.data) / 'models.json').read_text())
-    objects = {model['id']: model['object'] for model in known}
-    clouds = [one['lidar_path'] for one in data.datasets[1].load_data_list()]
-    owners = [objects[Path(path).stem] for path in clouds]
-    owners = np.unique(owners, return_inverse=True)[1]
+    objects, held = held_objects(args.data, 0, 3)
+    tested = np.repeat([False, True], [len(part) for part in data.datasets])
+    if args.split == 'val':
+        data = data.datasets[0]
+    files = [data.get_data_info(at)['lidar_path'] for at in range(len(data))]
+    owners = [objects[Path(file).stem] for file in files]
+    if args.split == 'val':
+        tested = np.array([owner in held for owner in owners])
+    owners = np.unique(np.array(owners)[tested], return_inverse=True)[1]
     count = owners.max() + 1
     # How often an object is drawn, with its copies.
     weights = np.random.default_rng(0).multinomial(
@@ -200,7 +211,7 @@ def compare_few_labels(args: argparse.Namespace) -> None:
     for start in [*args.starts, 'untrained']:
         name, _, path = start.rpartition('=')
         right[name or Path(path).name] = few_label_answers(
-            cfg, data, path, args.draws
+            cfg, data, tested, path, args.draws
         )
     first = next(iter(right))
     few = STUDENT['val_evaluator.labels_per_class']
@@ -221,13 +232,14 @@ def compare_few_labels(args: argparse.Namespace) -> None:
 
 
 def few_label_answers(
-    cfg: Config, data: Dataset, source: str, draws: int
+    cfg: Config, data: Dataset, tested: np.ndarray, source: str, draws: int
 ) -> np.ndarray:
-    """Tell which of the held-out clouds classifiers of few labels get right.
+    """Tell which of the tested clouds classifiers of few labels get right.
 
     Args:
         cfg: The config of the probe.
         data: Its clouds.
+        tested: Whether each of them is held out.
         source: A student.
         draws: How often the labels are drawn.
 
@@ -246,12 +258,12 @@ def few_label_answers(
         [np.concatenate([*one['pred_feats'].values()]) for one in samples]
     )
     labels = np.array([int(one['gt_label']) for one in samples])
-    known = np.array([one['split'] == 'train' for one in samples])
+    known = ~tested
     vectors = StandardScaler().fit(vectors[known]).transform(vectors)
     svm = LinearSVC(C=PENALTY, random_state=0, max_iter=2000)
     return np.stack(
         [
-            svm.fit(*drawn).predict(vectors[~known]) == labels[~known]
+            svm.fit(*drawn).predict(vectors[tested]) == labels[tested]
             for drawn in draw_few_labels(
                 LabelledFeatures(vectors[known], labels[known]),
                 STUDENT['val_evaluator.labels_per_class'],
@@ -347,4 +359,6 @@ def compare(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_comparison(compare, parse_args()))
+    options = parse_args()
+    chosen = compare_few_labels if options.split == 'val' else compare
+    sys.exit(run_comparison(chosen, options))

@@ -20,9 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +33,7 @@ from comparison import (
     config_file,
     difference,
     draw_rows,
+    held_objects,
     last_metrics,
     run_comparison,
     say,
@@ -269,17 +268,9 @@ def furniture_probe(args: argparse.Namespace, seed: int) -> dict:
     overrides: dict = {'val_evaluator.seed': seed}
     if args.split == 'test':
         return overrides
-    known = json.loads((Path(args.data) / 'models.json').read_text())
-    objects = {model['id']: str(model['object']) for model in known}
-    held: set[str] = set()
+    objects, held = held_objects(args.data, seed, 4)
     folder = Path(args.data) / 'real_shapes' / 'train'
     paths = sorted(folder.glob('*/*.npy'))
-    by_class = defaultdict(set)
-    for path in paths:
-        by_class[path.parent.name].add(objects[path.stem])
-    draw = random.Random(seed)
-    for names in by_class.values():
-        held.update(draw.sample(sorted(names), len(names) // 4))
     lists = (args.out / f'objects_seed{seed}').absolute()
     lists.mkdir(parents=True, exist_ok=True)
     for at, split in enumerate(('train', 'val')):

@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -65,6 +67,31 @@ def run_comparison(
 def config_file(name: str) -> str:
     """Return the path of a config, given without its ending."""
     return str(ROOT / 'configs' / f'{name}.py')
+
+
+def held_objects(
+    data: str | Path, seed: int, share: int
+) -> tuple[dict[str, str], set[str]]:
+    """Hold out labelled training objects of the furniture, for validation.
+
+    Args:
+        data: What sweethome3d.py wrote.
+        seed: Chooses the objects.
+        share: One in so many of each class is held out.
+
+    Returns:
+        The object of every model, and those that are held out.
+    """
+    known = json.loads((Path(data) / 'models.json').read_text())
+    objects = {model['id']: str(model['object']) for model in known}
+    by_class = defaultdict(set)
+    for path in sorted(Path(data).glob('real_shapes/train/*/*.npy')):
+        by_class[path.parent.name].add(objects[path.stem])
+    draw = random.Random(seed)
+    held: set[str] = set()
+    for names in by_class.values():
+        held.update(draw.sample(sorted(names), len(names) // share))
+    return objects, held
 
 
 def say(line: str) -> None:

@@ -5,7 +5,9 @@
     python benchmarks/train_student.py OUT --furniture FURNITURE
 
 As `make demo`, of more procedural scans and of furniture, whose clouds for
-training are added. A second call goes on where an interrupted one stopped.
+training are added; without --furniture, to tell what it is worth, of scans
+alone, and no student is written. A second call goes on where an interrupted
+one stopped.
 OUT/student gets the folder that `mmdet3d_act/students/` holds, OUT/result.json
 what the probes measured.
 """
@@ -78,9 +80,12 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('out', type=Path, help='folder for everything')
-    parser.add_argument('--furniture', type=Path, required=True)
+    parser.add_argument('--furniture', type=Path)
     parser.add_argument('--clouds', type=int, default=3000)
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--epochs', type=int, nargs=2, default=[4, 72], help='of both stages'
+    )
     return parser.parse_args()
 
 
@@ -92,11 +97,13 @@ def main() -> None:
     command = [sys.executable, str(ROOT / SHAPES_TOOL), str(args.out / 'data')]
     command += ['--num-pretrain', str(args.clouds), '--seed', str(args.seed)]
     subprocess.run(command, check=True)
-    add_furniture(args.out / 'data', args.furniture)
+    if args.furniture:
+        add_furniture(args.out / 'data', args.furniture)
     result = args.out / 'result.json'
     if not result.is_file():
         result.write_text(json.dumps(train_both(args), indent=1))
-    print(write_student(args, json.loads(result.read_text())))
+    if args.furniture:
+        print(write_student(args, json.loads(result.read_text())))
 
 
 def add_furniture(folder: Path, furniture: Path) -> None:
@@ -124,8 +131,7 @@ def train_both(args: argparse.Namespace) -> dict[str, dict]:
             seed=args.seed,
             amp=True,
             resume='auto',
-            # Stage II for twice as long as the demo.
-            epochs=(4, 72)[stage - 1],
+            epochs=args.epochs[stage - 1],
             options=options,
         )
 

@@ -189,7 +189,7 @@ def test_texts_find_their_cloud(tmp_path):
 
 
 def test_teachers_of_concepts_differ_in_one_thing():
-    args = Namespace(study='teachers', seeds=[3], epochs=5)
+    args = Namespace(study='teachers', seeds=[3], epochs=5, rows=None)
     runs = {run.metadata['row']: run for run in furniture.make_runs(args)}
     assert [run.epochs for run in runs.values()] == [0, 5, 5, 5]
     one, other = (
@@ -204,7 +204,9 @@ def test_teachers_of_concepts_differ_in_one_thing():
 
 
 def test_teachers_of_frames_differ_in_their_weights(tmp_path):
-    args = Namespace(study='rooms', seeds=[3], epochs=5, out=tmp_path)
+    args = Namespace(
+        study='rooms', seeds=[3], epochs=5, rows=None, out=tmp_path
+    )
     runs = furniture.make_runs(args)
     assert [run.epochs for run in runs] == [0, 5, 5, 5]
     plain, drawn, known = (
@@ -231,7 +233,7 @@ def test_clouds_find_their_own_vector():
 
 def test_students_are_probed_as_they_are():
     starts = ['act-mini', 'demo=work_dirs/demo']
-    args = Namespace(study='students', seeds=[0, 1], starts=starts)
+    args = Namespace(study='students', seeds=[0, 1], rows=None, starts=starts)
     runs = furniture.make_runs(args)
     assert [run.start for run in runs[:3]] == [
         'scratch',
@@ -244,7 +246,10 @@ def test_students_are_probed_as_they_are():
     assert cfg.val_evaluator.labels_per_class == 5
 
 
-def test_few_labels_over_draws_and_objects(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize('split', ['val', 'test'])
+def test_few_labels_over_draws_and_objects(
+    tmp_path, monkeypatch, capsys, split
+):
     monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
     draw, models = np.random.default_rng(0), []
     for name, stretch in (('flat', [1, 0.1, 1]), ('high', [0.2, 1, 0.2])):
@@ -258,9 +263,8 @@ def test_few_labels_over_draws_and_objects(tmp_path, monkeypatch, capsys):
                 np.save(file, cloud.astype(np.float32))
     (tmp_path / 'models.json').write_text(json.dumps(models))
     starts = ['act-mini', 'again=act-mini']
-    furniture.compare_few_labels(
-        Namespace(data=tmp_path, starts=starts, draws=2)
-    )
+    args = Namespace(data=tmp_path, starts=starts, draws=2, split=split)
+    furniture.compare_few_labels(args)
     _, _, own, same, untrained = capsys.readouterr().out.splitlines()[-5:]
     assert own.endswith('| +0.0 | [+0.0, +0.0] | [+0.0, +0.0] |')
     assert same == own.replace('act-mini', 'again')
