@@ -603,6 +603,8 @@ def print_closing(
         )
     command = find_command()
     features = page.with_name('features')
+    if page.resolve().is_relative_to(Path(clouds).resolve()):
+        features = Path(f'{Path(clouds)}-features')  # embed writes beside them
     embed = ['embed', clouds, '--out', features, '--student', student]
     lines = [
         '',

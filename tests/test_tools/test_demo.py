@@ -88,3 +88,11 @@ def test_the_next_commands_can_be_typed_as_they_are(capsys) -> None:
     lines = capsys.readouterr().out.splitlines()
     (embed,) = (shlex.split(one) for one in lines if ' embed ' in one)
     assert {'my clouds', 'my run/features', 'my run/student'} <= {*embed}
+
+
+def test_features_are_not_written_among_the_clouds(capsys) -> None:
+    page = Path('scans/run/report.html')
+    demo.print_closing(
+        '1.pth', page.with_name('student'), page, 'scans', False
+    )
+    assert '--out scans-features ' in capsys.readouterr().out
