@@ -42,6 +42,7 @@ CONFIG = str(ROOT / 'configs/act/act_cls_modelnet40.py')
 VARIABLES = {
     '$starts': 'act=a.pth scratch',
     '$s': '0',
+    '$n': '8',
     '$p': 'tiny',
 }
 
