@@ -3,14 +3,15 @@
 PyTorch has no fused kernel for it there: it draws each mask value as a float
 and keeps three arrays of the size of the weights for the gradient. Here rows
 that fit into the cache are computed at a time, four mask values come from one
-random number, and a byte a weight is kept; the rest is computed again.
+random number, and a byte a weight is kept; the rest is computed again. In
+bfloat16 the weights are computed in float32, all other products in bfloat16.
 
 Letters: B batch, H heads, L queries, S keys, C channels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ def attend_with_dropout(
     are left are scaled by what it is then. A query that sees no key gets 0.
 
     Args:
-        query: (B, H, L, C/H), float32 or float64.
+        query: (B, H, L, C/H).
         key: (B, H, S, C/H).
         value: (B, H, S, C/H).
         dropout_p: Probability of dropping an attention weight, in (0, 1).
@@ -63,12 +64,14 @@ class _DropoutAttention(torch.autograd.Function):
         keep = torch.empty(shape, dtype=torch.int8, device=query.device)
         out = torch.empty_like(query, memory_format=torch.contiguous_format)
         scale = LEVELS / (LEVELS - level)
-        for part, rows in _blocks(keep.shape):
-            weights = _weights(query, key, seen, part, rows)
-            drawn = keep[part, rows]
+        weigh = _Weigher(query, key, seen)
+        dropped = weigh.new_block(query.dtype)
+        for part, rows in _blocks(shape):
+            weights, drawn = weigh(part, rows), keep[part, rows]
             _draw(drawn, level)
-            weights.mul_(drawn.to(weights.dtype))
-            torch.bmm(weights, value[part], out=out[part, rows])
+            left = _like(weights, dropped)
+            torch.mul(weights, drawn, out=left)
+            torch.bmm(left, value[part], out=out[part, rows])
         ctx.save_for_backward(query, key, value, keep, out, seen)
         ctx.scale = scale
         return out.mul_(scale)
@@ -77,27 +80,85 @@ class _DropoutAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, keep, out, seen = ctx.saved_tensors
-        grads = [torch.zeros_like(x) for x in (query, key, value)]
+        weigh = _Weigher(query, key, seen)
+        half, slopes = weigh.new_block(query.dtype), weigh.new_block()
         grad = grad * ctx.scale
         # Of each query: the mean of its weights' gradients.
-        mean = (grad * out).sum(-1, keepdim=True).div_(ctx.scale)
-        unit = query.shape[-1] ** -0.5
+        mean = (grad.to(slopes.dtype) * out).sum(-1, keepdim=True)
+        mean /= ctx.scale
+        grad_query = torch.empty_like(query)
+        # Of keys and values, (B * H, C, S): sums of many parts, so not in
+        # half precision; twice as fast as (B * H, S, C).
+        sums = slopes.new_zeros(2, *key.transpose(1, 2).shape)
         for part, rows in _blocks(keep.shape):
-            weights = _weights(query, key, seen, part, rows)
-            kept = keep[part, rows].to(weights.dtype)
-            own = grad[part, rows]
-            grads[2][part].baddbmm_((weights * kept).transpose(1, 2), own)
-            slope = own @ value[part].transpose(1, 2)
-            slope.mul_(kept).sub_(mean[part, rows]).mul_(weights)
-            grads[0][part, rows] = (slope @ key[part]).mul_(unit)
-            grads[1][part].baddbmm_(
-                slope.transpose(1, 2), query[part, rows], alpha=unit
-            )
-        return *grads, None, None
+            weights, kept = weigh(part, rows), keep[part, rows]
+            own, block = grad[part, rows], _like(weights, half)
+            torch.mul(weights, kept, out=block)
+            sums[1, part] += own.transpose(1, 2) @ block
+            torch.bmm(own, value[part].transpose(1, 2), out=block)
+            slope = _like(weights, slopes)
+            torch.mul(block, kept, out=slope)
+            slope.sub_(mean[part, rows]).mul_(weights)
+            slope = slope.to(query.dtype)
+            grad_query[part, rows] = slope @ key[part]
+            sums[0, part] += query[part, rows].transpose(1, 2) @ slope
+        unit = query.shape[-1] ** -0.5
+        sums[0] *= unit
+        grad_key, grad_value = sums.transpose(2, 3).to(query.dtype)
+        return grad_query.mul_(unit), grad_key, grad_value, None, None
 
 
-def _blocks(shape: torch.Size) -> Iterator[tuple[slice, slice]]:
+class _Weigher:
+    """Computes the attention weights of some queries before dropout.
+
+    In float32 at least, always in the same memory: what is given out holds
+    until the next call.
+
+    Args:
+        query: (B * H, L, C).
+        key: (B * H, S, C).
+        seen: Bool, (B * H, L, S), or None.
+    """
+
+    def __init__(
+        self, query: Tensor, key: Tensor, seen: Tensor | None
+    ) -> None:
+        kind = torch.promote_types(query.dtype, torch.float32)
+        self.query = query.to(kind) * query.shape[-1] ** -0.5
+        self.key = key.to(kind).transpose(1, 2)
+        self.seen = seen
+        self.shape = (*query.shape[:-1], key.shape[-2])
+        self.memory = self.new_block()
+
+    def new_block(self, dtype: torch.dtype | None = None) -> Tensor:
+        """Return memory for the weights of one part, in one dimension."""
+        part, rows = next(_blocks(self.shape))
+        own = self.query[part, rows]
+        return own.new_empty(own[..., 0].numel() * self.shape[-1], dtype=dtype)
+
+    def __call__(self, part: slice, rows: slice) -> Tensor:
+        own = self.query[part, rows]
+        count = own[..., 0].numel() * self.shape[-1]
+        weights = self.memory[:count].view(*own.shape[:-1], -1)
+        torch.bmm(own, self.key[part], out=weights)
+        if self.seen is None:
+            return torch.softmax(weights, -1, out=weights)
+        hidden = ~self.seen[part, rows]
+        weights.masked_fill_(hidden, torch.finfo(weights.dtype).min)
+        torch.softmax(weights, -1, out=weights)
+        # All weights of a query that sees nothing are alike.
+        return weights.masked_fill_(hidden, 0)
+
+
+def _like(block: Tensor, memory: Tensor) -> Tensor:
+    """Return the beginning of memory in the shape of a block."""
+    return memory[: block.numel()].view_as(block)
+
+
+def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, slice]]:
     """Yield which heads and which queries are computed at once.
+
+    The first are as many as any.
 
     Args:
         shape: (B * H, L, S).
@@ -108,24 +169,6 @@ def _blocks(shape: torch.Size) -> Iterator[tuple[slice, slice]]:
     for first in range(0, heads, together):
         for start in range(0, length, step):
             yield slice(first, first + together), slice(start, start + step)
-
-
-def _weights(
-    query: Tensor,
-    key: Tensor,
-    seen: Tensor | None,
-    part: slice,
-    rows: slice,
-) -> Tensor:
-    """Compute the attention weights of some queries before dropout."""
-    own = query[part, rows] * query.shape[-1] ** -0.5
-    logits = own @ key[part].transpose(1, 2)
-    if seen is not None:
-        hidden = ~seen[part, rows]
-        logits.masked_fill_(hidden, torch.finfo(logits.dtype).min)
-        # All weights of a query that sees nothing are alike.
-        return logits.softmax(-1).masked_fill_(hidden, 0)
-    return logits.softmax(-1)
 
 
 def _draw(keep: Tensor, level: int) -> None:

@@ -6,6 +6,7 @@ Letters: B batch, L tokens, C channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -111,9 +112,15 @@ def attend(
     Returns:
         (B, H, L, C/H), in the type of ``query``.
     """
+    if dropout_p > 0 and is_plain(query):
+        with torch.autocast('cpu', enabled=False):
+            return attend_with_dropout(query, key, value, dropout_p, seen)
+    fused = partial(
+        F.scaled_dot_product_attention, attn_mask=seen, dropout_p=dropout_p
+    )
     reduced = query.dtype in (torch.bfloat16, torch.float16)
     if not reduced or query.is_cuda or not torch.is_grad_enabled():
-        return _attend(query, key, value, dropout_p, seen)
+        return fused(query, key, value)
     with torch.autocast(query.device.type, enabled=False):
         if query.shape[-2] * key.shape[-2] <= SHORT_SEQUENCE**2:
             query = query * query.shape[-1] ** -0.5
@@ -121,25 +128,8 @@ def attend(
             if seen is not None:
                 logits = logits.masked_fill(~seen, float('-inf'))
             return F.dropout(logits.softmax(dim=-1), dropout_p) @ value
-        attended = _attend(
-            query.float(), key.float(), value.float(), dropout_p, seen
-        )
+        attended = fused(query.float(), key.float(), value.float())
     return attended.to(query.dtype)
-
-
-def _attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    dropout_p: float,
-    seen: Tensor | None,
-) -> Tensor:
-    whole = query.dtype in (torch.float32, torch.float64)
-    if dropout_p > 0 and whole and is_plain(query):
-        return attend_with_dropout(query, key, value, dropout_p, seen)
-    return F.scaled_dot_product_attention(
-        query, key, value, attn_mask=seen, dropout_p=dropout_p
-    )
 
 
 class Attention(nn.Module):
