@@ -15,6 +15,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmdet3d_act.models.layers import FourierPosition, ThreeDETRDecoder
+from mmdet3d_act.models.layers.dropout import Dropout
 from mmdet3d_act.models.losses import DetectionSetLoss
 from mmdet3d_act.models.task_modules import (
     DetectionPostProcessing,
@@ -94,7 +95,7 @@ class BoxMLP(nn.Module):
         self.fc2 = nn.Linear(embed_dims, embed_dims, bias=False)
         self.norm2 = nn.BatchNorm1d(embed_dims)
         self.fc3 = nn.Linear(embed_dims, out_channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the predictions, (L, B, Q, out), of ``x`` (L, B, Q, C)."""

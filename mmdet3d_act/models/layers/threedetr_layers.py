@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmdet3d_act.models.layers.dropout import Dropout
 from mmdet3d_act.models.layers.transformer import attend, check_heads
 from mmdet3d_act.text import check_least
 
@@ -77,7 +78,7 @@ class ReLUFeedForward(nn.Module):
     ) -> None:
         super().__init__()
         self.fc1 = nn.Linear(embed_dims, hidden_dims)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.fc2 = nn.Linear(hidden_dims, embed_dims)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,7 +110,7 @@ class ThreeDETREncoderLayer(nn.Module):
         self.attn = QueryAttention(embed_dims, num_heads, dropout)
         self.norm2 = nn.LayerNorm(embed_dims)
         self.mlp = ReLUFeedForward(embed_dims, feedforward_dims, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the next layer's tokens, (B, L, C).
@@ -152,7 +153,7 @@ class ThreeDETRDecoderLayer(nn.Module):
         self.cross_attn = QueryAttention(embed_dims, num_heads, dropout)
         self.norm3 = nn.LayerNorm(embed_dims)
         self.mlp = ReLUFeedForward(embed_dims, feedforward_dims, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, x: Tensor, query_pos: Tensor, scene: Tensor, keys: Tensor

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
-from mmdet3d_act.models.layers.dropout_attention import attend_with_dropout
+from mmdet3d_act.models.layers.dropout import attend_with_dropout
 from mmdet3d_act.ops import is_plain
 from mmdet3d_act.text import check_choice, check_least
 
@@ -99,7 +99,7 @@ def attend(
     reduced precision its backward pass takes about ten times as long as the
     formula written out, which is used for short sequences, and long ones are
     computed in float32. With dropout it has none, see
-    :func:`~mmdet3d_act.models.layers.dropout_attention.attend_with_dropout`.
+    :func:`~mmdet3d_act.models.layers.dropout.attend_with_dropout`.
 
     Args:
         query: (B, H, L, C/H).

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmdet3d_act.models.layers import dropout_attention
-from mmdet3d_act.models.layers.dropout_attention import attend_with_dropout
+from mmdet3d_act.models.layers import dropout
+from mmdet3d_act.models.layers.dropout import attend_with_dropout
 
 LEVEL = round(0.3 * 65536)
 
@@ -16,8 +16,8 @@ def drawn(shape: torch.Size) -> Tensor:
     """The mask values of a call, from the same seed."""
     torch.manual_seed(3)
     keep = torch.empty((shape[0] * shape[1], *shape[2:]), dtype=torch.int8)
-    for part, rows in dropout_attention._blocks(keep.shape):
-        dropout_attention._draw(keep[part, rows], LEVEL)
+    for part, rows in dropout._blocks(keep.shape):
+        dropout._draw(keep[part, rows], LEVEL)
     return keep.view(shape)
 
 
@@ -75,6 +75,17 @@ def test_shares_are_as_asked_for() -> None:
     keep = torch.empty(1000, 999, dtype=torch.int8)
     torch.manual_seed(0)
     for level in (0, 6554, 32768):
-        dropout_attention._draw(keep, level)
+        dropout._draw(keep, level)
         share = 1 - keep.double().mean()
         assert abs(share - level / 65536) < 0.002
+
+
+def test_what_is_left_is_scaled() -> None:
+    torch.manual_seed(0)
+    x = torch.full((1000, 999), 0.9, requires_grad=True)
+    out = dropout.Dropout(0.1)(x)
+    out.sum().backward()
+    left = out[out != 0]
+    assert abs(left.numel() / out.numel() - 0.9) < 0.002
+    torch.testing.assert_close(left, torch.ones_like(left), rtol=1e-4, atol=0)
+    torch.testing.assert_close(x.grad, out.detach() / 0.9)
