@@ -16,7 +16,7 @@ reconstruction without one: the same student, clouds, steps and seeds.
 few labels, and the weights of the untrained one. Then by few labels of --draws
 draws, the same for all, the first start is compared with the others: with an
 interval over the draws, on these objects, and with one over objects;
-`--split val` does that alone, on a third of the labelled training objects.
+`--split val` does that alone, on a quarter of the labelled training objects.
 `colors`: Point-MAE, whose student sees coordinates alone, or the colours of
 the materials too, which are dropped for a third of the clouds; the latter is
 also probed without colours.
@@ -193,7 +193,7 @@ def compare_few_labels(args: argparse.Namespace) -> None:
 
     cfg = load_config(config_file(POINT_MAE), STUDENT)
     data = DATASETS.build(cfg.val_dataloader.dataset)
-    objects, held = held_objects(args.data, 0, 3)
+    objects, held = held_objects(args.data, 0)
     tested = np.repeat([False, True], [len(part) for part in data.datasets])
     if args.split == 'val':
         data = data.datasets[0]

@@ -268,7 +268,7 @@ def furniture_probe(args: argparse.Namespace, seed: int) -> dict:
     overrides: dict = {'val_evaluator.seed': seed}
     if args.split == 'test':
         return overrides
-    objects, held = held_objects(args.data, seed, 4)
+    objects, held = held_objects(args.data, seed)
     folder = Path(args.data) / 'real_shapes' / 'train'
     paths = sorted(folder.glob('*/*.npy'))
     lists = (args.out / f'objects_seed{seed}').absolute()

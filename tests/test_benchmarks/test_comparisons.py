@@ -253,12 +253,12 @@ def test_few_labels_over_draws_and_objects(
     monkeypatch.setenv('ACT_DATA_ROOT', str(tmp_path))
     draw, models = np.random.default_rng(0), []
     for name, stretch in (('flat', [1, 0.1, 1]), ('high', [0.2, 1, 0.2])):
-        for split, count in (('train', 6), ('test', 3)):
+        for split, count in (('train', 7), ('test', 3)):
             folder = tmp_path / 'real_shapes' / split / name
             folder.mkdir(parents=True)
             for at in range(count):
                 cloud = draw.normal(size=(1024, 3)) * stretch
-                models.append(dict(id=f'{name}{split}{at}', object=at // 2))
+                models.append(dict(id=f'{name}{split}{at}', object=at))
                 file = folder / f'{models[-1]["id"]}.npy'
                 np.save(file, cloud.astype(np.float32))
     (tmp_path / 'models.json').write_text(json.dumps(models))
