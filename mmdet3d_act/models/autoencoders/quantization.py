@@ -87,7 +87,7 @@ def quantize(
     noise: bool,
     temperature: float = 1.0,
 ) -> Tensor:
-    """Return the codes of logits; they are chosen in float32.
+    """Return the codes of logits, in float32.
 
     Args:
         logits: (B, G, T).
@@ -111,7 +111,7 @@ def quantize(
                 -1, weights.argmax(-1, keepdim=True), 1.0
             )
             weights = one_hot - weights.detach() + weights
-    return weights @ codebook
+        return weights @ codebook
 
 
 def choose_codes(

@@ -122,20 +122,17 @@ def _first_equal(y: Tensor, largest: Tensor) -> Tensor:
 def linear_max(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Apply a linear layer to the points of patches, and pool, (P, C).
 
-    As ``max_pool(F.linear(x, weight, bias), dim=1)``. On a CPU, the layer's
-    result, (P, K, C), is never in memory as a whole, and the gradient is
-    computed from the one point of each maximum rather than from all, the
-    first of several equal ones (with ``max_pool`` they share it): a fourth of
-    the work.
+    As ``max_pool(F.linear(x, weight, bias), dim=1)``. On a CPU, in float32,
+    the layer's result, (P, K, C), is never in memory as a whole, and the
+    gradient is computed from the one point of each maximum rather than from
+    all, the first of several equal ones: a fourth of the work.
 
     Args:
         x: (P, K, D).
         weight: (C, D).
         bias: (C,).
     """
-    if not is_plain(x):
+    single = x.dtype == torch.float32 and not torch.is_autocast_enabled('cpu')
+    if not single or not is_plain(x):
         return max_pool(F.linear(x, weight, bias), dim=1)
-    if torch.is_autocast_enabled('cpu'):
-        kind = torch.get_autocast_dtype('cpu')
-        x, weight, bias = (y.to(kind) for y in (x, weight, bias))
     return _LinearMax.apply(x.contiguous(), weight) + bias
