@@ -34,7 +34,11 @@ SUFFIXES = (
 NETWORKS = ('.onnx', '.pt2')
 HUB_ID = re.compile(r'(?!work_dirs/)\w[\w.-]*/[\w.-]+(?<!\.pth)')
 # What a folder with weights has, of a student or of a training.
-WEIGHTS = ('model.safetensors', 'last_checkpoint')
+WEIGHTS = (
+    'model.safetensors',
+    'last_checkpoint',
+    'student/model.safetensors',
+)
 INPUTS = (
     'files or folders: .ply .las .laz .e57 .npy .txt .obj ... (docs/data.md)'
 )

@@ -26,7 +26,9 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from threading import Event, Thread
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +46,8 @@ SHOWN = {
     'perplexity': 'codes in use (perplexity)',
     'target_variance': 'target variance',
 }
+# Codes in even use below which nearly all patches have one.
+COLLAPSED = 1.5
 # Steps and batch size of the stages, as the demo's own scans give them.
 STEPS = ((300, 16), (720, 64))
 # A step of stage II takes so much of one of stage I.
@@ -70,6 +74,7 @@ class Console:
         self.step_number = 0
         self.start = time.monotonic()
         self.live = sys.stdout.isatty()
+        self.values: dict = {}
         self._shown = 0.0
 
     def step(self, text: str) -> None:
@@ -103,6 +108,7 @@ class Console:
 
     def progress(self, share: float, left: float, values: dict) -> None:
         """Show how far a training is; every ten seconds where piped."""
+        self.values = values
         now = time.monotonic()
         if not self.live and now - self._shown < 10 and share < 1:
             return
@@ -297,6 +303,8 @@ def count_clouds(folder: str, up_axis: str | None = None) -> tuple[int, int]:
     Raises:
         UsageError: If there is no cloud to train on.
     """
+    import numpy as np
+
     from mmdet3d_act.datasets import BadSampleError, PointFolder, read_points
     from mmdet3d_act.datasets.readers import POINT_FILE_SUFFIXES
     from mmdet3d_act.engine.launch import UsageError
@@ -310,7 +318,10 @@ def count_clouds(folder: str, up_axis: str | None = None) -> tuple[int, int]:
     bad, sizes = 0, []
     for file in files[:MAX_CHECKED]:
         try:
-            sizes.append(len(read_points(file)))
+            points = read_points(file)
+            if np.ptp(points[:, :3], axis=0).max() <= 0:
+                raise BadSampleError(file, 'all its points are at one place')
+            sizes.append(len(points))
         except BadSampleError as error:
             bad += 1
             print(f'left out: {error}')
@@ -426,8 +437,8 @@ def time_step(cfg: object) -> float:
         cfg.work_dir = folder
         with suppress(StopIteration):
             train(cfg, [Stopwatch()])
-    # The first steps are slower.
-    return (times[-1] - times[1]) / 4
+    # The first steps are slower, and one where a worker still compiles.
+    return median(b - a for a, b in pairwise(times[1:]))
 
 
 def print_table(rows: dict[str, dict[str, float]]) -> None:
@@ -488,6 +499,14 @@ def check_clouds(args: argparse.Namespace) -> Counter:
         args: The command line's, which gets ``epochs``, ``labels`` and
             ``patches``.
     """
+    from mmdet3d_act.engine.launch import UsageError
+
+    done = Path(args.out, 'student')
+    if done.is_dir():
+        raise UsageError(
+            f'{args.out} holds a finished run, whose student is {done}; '
+            'choose another folder (--out)'
+        )
     number, size = count_clouds(args.clouds, args.up_axis)
     args.patches = choose_patches(size)
     print(f'patches: {args.patches} of {PATCH_SIZE} points each')
@@ -537,6 +556,13 @@ def run(args: argparse.Namespace, out: Path) -> None:
         print(f'      as: {root} python tools/train.py {STAGE1} --amp')
     stage1 = stage_config(args, 1)
     teacher = train(go_on(stage1), [RunProgress(console.progress)])
+    codes = [v for k, v in console.values.items() if k.endswith('perplexity')]
+    if codes and codes[0] < COLLAPSED:
+        print(
+            '      the codebook has collapsed: all patches have one code, and '
+            'targets tell little.\n      More clouds or steps, or another '
+            '--seed; docs/faq.md'
+        )
 
     stage2 = stage_config(args, 2, {CHECKPOINT: teacher})
     rows = {}

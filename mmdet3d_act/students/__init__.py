@@ -56,10 +56,11 @@ def find_student(name: str) -> Path | None:
     """Find the weights of a student.
 
     Args:
-        name: A folder, the name of one that the package ships, or the id of
-            one that the cache of Hugging Face's hub has.
+        name: A folder, that of a ``pretrain``, the name of one that the
+            package ships, or the id of one that the cache of Hugging Face's
+            hub has.
     """
-    places = [Path(name).expanduser()]
+    places = [Path(name).expanduser(), Path(name, 'student').expanduser()]
     if name in student_names():
         places.append(STUDENTS / name)
     for place in places:

@@ -67,6 +67,12 @@ def test_a_folder_keeps_weights_sizes_and_what_is_known_of_the_data(tmp_path):
     )
 
 
+def test_the_folder_of_a_pretrain_means_its_student(tmp_path):
+    student = make_student()
+    save_pretrained(student, tmp_path / 'student')
+    assert same_features(from_pretrained(tmp_path), student)
+
+
 def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
     student, folder = make_student(), tmp_path / 'one'
     for fact in ('normalization', 'up_axis', 'num_points'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 from pathlib import Path
 
@@ -49,9 +50,11 @@ def test_broken_clouds_are_named_and_not_counted(
     for index in range(3):
         np.save(tmp_path / f'{index}.npy', np.random.rand(64, 3))
     (tmp_path / 'broken.npy').write_text('no cloud')
+    np.save(tmp_path / 'same.npy', np.ones((64, 3)))
     assert demo.count_clouds(str(tmp_path)) == (3, 64)
     printed = capsys.readouterr().out
     assert 'broken.npy' in printed
+    assert 'same.npy: all its points are at one place' in printed
     assert '3 clouds in' in printed
     (tmp_path / 'read.me').write_text('no cloud')
     for index in (1, 2):
@@ -96,3 +99,10 @@ def test_features_are_not_written_among_the_clouds(capsys) -> None:
         '1.pth', page.with_name('student'), page, 'scans', False
     )
     assert '--out scans-features ' in capsys.readouterr().out
+
+
+def test_a_finished_run_is_not_overwritten(tmp_path) -> None:
+    (tmp_path / 'student').mkdir()
+    args = argparse.Namespace(out=str(tmp_path), clouds='.')
+    with pytest.raises(UsageError, match='finished run'):
+        demo.check_clouds(args)
