@@ -537,7 +537,9 @@ def _check_device(device: str | None) -> None:
         torch.empty(0, device=device)
     except (AssertionError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f'--device {device}: {reason}') from error
+        raise UsageError(
+            f'--device {device}: {reason}; or leave out --device'
+        ) from error
 
 
 def _embedder(args: argparse.Namespace) -> Embedder:

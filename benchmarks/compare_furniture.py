@@ -278,6 +278,10 @@ def store_vectors(runs: list[Run]) -> None:
     import timm
     import torch
 
+    from mmdet3d_act.engine.launch import check_requirements, load_config
+
+    config, data = runs[-1].config, ['train_dataloader', 'val_dataloader']
+    check_requirements(load_config(config), config, data)
     taught = [run for run in runs if 'teacher' in run.metadata['row']]
     for file, run in {run.overrides.get(DRAWN): run for run in taught}.items():
         tool = str(ROOT / 'tools/cache_teacher.py')
@@ -288,7 +292,8 @@ def store_vectors(runs: list[Run]) -> None:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             torch.save(drawn.state_dict(), file)
             command += ['--cfg-options', f'{DRAWN}={file}']
-        subprocess.run(command, check=True)
+        if code := subprocess.call(command):
+            sys.exit(code)  # the tool has said why
 
 
 def probe_rooms(args: argparse.Namespace, runs: list[Run]) -> None:

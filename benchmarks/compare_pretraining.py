@@ -39,6 +39,8 @@ from comparison import (
     say,
 )
 
+from mmdet3d_act_cli import hint_of
+
 if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import Tensor
@@ -364,14 +366,14 @@ def print_table(
         seconds: Longest training of each row.
     """
     names = list(METRICS.values())
-    print(f'| row | {" | ".join(names)} | of each seed | position | s |')
+    print(f'| row | {" | ".join(names)} | SVM of each seed | position | s |')
     print('|---' * (len(names) + 4) + '|')
     for row, seeds in results.items():
         runs = [seeds[seed] for seed in sorted(seeds)]
         cells = [cell([run[key] for run in runs]) for key in METRICS]
         cells.append(', '.join(f'{run["svm_accuracy"]:.1f}' for run in runs))
         shares = [run['position_share'] for run in runs]
-        cells.append(f'{sum(shares) / len(shares):.2f}')
+        cells.append(f'{sum(shares) / len(shares):.2f}'.replace('nan', '-'))
         print(f'| {row} | {" | ".join(cells)} | {seconds[row]:.0f} |')
     print()
     for seeds in results.values():
@@ -480,6 +482,13 @@ def parse_args() -> argparse.Namespace:
         help='train no students, probe the targets themselves',
     )
     args = parser.parse_args()
+    known = [f'{row}+{name}' for row in ROWS[2:] for name in ABLATIONS]
+    for row in args.rows:
+        if row not in (*ROWS, *known):
+            hint = hint_of([row], [*ROWS, *known])
+            changes = f'+NAME of {", ".join(ABLATIONS)}'
+            rows = f'{", ".join(ROWS)}, all but two perhaps with {changes}'
+            parser.error(f'--rows: {row!r} is none of {rows}{hint}')
     args.out = args.out / args.study
     return args
 

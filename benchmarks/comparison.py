@@ -204,7 +204,11 @@ def compare_sweeps(argv: Sequence[str] | None = None) -> None:
     results: dict[str, dict[int, dict]] = {}
     seconds: dict[str, float] = {}
     for folder in args.folder:
-        for run in json.loads((folder / 'results.json').read_text())['runs']:
+        file = folder / 'results.json'
+        if not file.is_file():
+            tool = f'tools/sweep.py CONFIG --work-dir {folder}'
+            parser.error(f'{file} does not exist; python {tool} makes it')
+        for run in json.loads(file.read_text())['runs']:
             row, percent = run['row'], run.get('percent') or 100
             found = results.setdefault(row, {}).setdefault(run['seed'], {})
             if percent in found:

@@ -187,10 +187,12 @@ def probe_all(args: argparse.Namespace) -> None:
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
+    from mmdet3d_act.engine.launch import check_requirements
     from mmdet3d_act.evaluation.summary import markdown_table
 
     cfg = Config.fromfile(ROOT / CONFIG)
     init_default_scope('mmdet3d')
+    check_requirements(cfg, CONFIG, ['train_dataloader', 'val_dataloader'])
     parts = [scenes(cfg, split, args.blocks) for split in ('train', 'val')]
     table = [['features', 'accuracy', 'mAcc', '20-NN']]
     for text in args.students:

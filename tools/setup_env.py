@@ -121,10 +121,15 @@ def run(
         raise
     if process.returncode != 0:
         tail = LOG.read_text(errors='replace').splitlines()[-15:]
+        index = (
+            ' ACT_TORCH=cpu takes PyTorch from download.pytorch.org alone; '
+            'where that cannot be reached, plain `make setup` needs it not.'
+        )
         raise RuntimeError(
             f'{what} failed (log: {LOG}):\n  ' + '\n  '.join(tail) + '\nIf '
             'the network or a mirror is the reason (UV_DEFAULT_INDEX, '
             'PIP_INDEX_URL), mend it and run the same command again.'
+            f'{index if CPU_WHEELS else ""}'
         )
 
 

@@ -177,7 +177,7 @@ def _write(
     fault = Path(f'{target}{_FAULT}')
     if isinstance(result, BadSampleError):
         Path(f'{target}.npz').unlink(missing_ok=True)
-        fault.write_text(f'{stamp}\n{result}\n', encoding='utf-8')
+        fault.write_text(f'{result}\n\n{stamp}\n', encoding='utf-8')
         return
     fault.unlink(missing_ok=True)
     values = result.pop('points', None)
@@ -211,7 +211,7 @@ def _written_stamp(target: Path) -> str | None:
     """Read for which state of a file, and how, its results were written."""
     fault = Path(f'{target}{_FAULT}')
     if fault.is_file():
-        return fault.read_text(encoding='utf-8').partition('\n')[0]
+        return _read_error(fault)[1]
     path = Path(f'{target}.npz')
     if not path.is_file():
         return None
@@ -223,8 +223,14 @@ def _read_fault(target: Path, stamp: str) -> str | None:
     fault = Path(f'{target}{_FAULT}')
     if not fault.is_file():
         return None
-    first, _, text = fault.read_text(encoding='utf-8').partition('\n')
-    return text.strip() if first == stamp else None
+    text, last = _read_error(fault)
+    return text if last == stamp else None
+
+
+def _read_error(path: Path) -> tuple[str, str]:
+    """Read why a file has no output, and the stamp, its last line."""
+    text, _, stamp = path.read_text(encoding='utf-8').strip().rpartition('\n')
+    return text.strip(), stamp
 
 
 def _write_table(

@@ -205,6 +205,8 @@ class PointFolder(PackableDataset):
             return super().find_problems()
         if self.split_list is not None:
             path, what = self._find_list(self.split), 'a list'
+        elif not os.path.isdir(path):
+            what = 'a folder, which does not exist,'  # the same of all splits
         elif self.split not in (None, 'trainval'):
             path = os.path.join(path, self.split)
         text = self.describe_missing(what, path)
@@ -447,6 +449,11 @@ class PointFolder(PackableDataset):
             name = entry.label
         if name not in classes and str(name).isdecimal():
             name = dict(enumerate(classes)).get(int(name), name)
+        if name is None and self.classes != 'lists':
+            raise ValueError(
+                f'{entry.path} lies in no sub-folder of a class; move it into '
+                f'one of {list(classes)} in {self.data_root}'
+            )
         if name not in classes:
             raise ValueError(
                 f'{entry.path} is of the class {name!r} by its list, or its '

@@ -178,7 +178,7 @@ def test_the_nearest_shape_is_the_one_that_is_alike(
     (clouds / 'bad.npy').write_text('nothing')
     index = tmp_path / 'index'
     found, faults = search(embedder, query, clouds, index, top=4)
-    assert len(faults) == 1
+    assert next(index.rglob('*.txt')).read_text().startswith(*faults)
     assert found[0].path == str(clouds / 'flat' / '1.npy')
     values = [one.similarity for one in found]
     assert values == sorted(values, reverse=True)

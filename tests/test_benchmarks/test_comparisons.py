@@ -220,9 +220,10 @@ def test_teachers_of_frames_differ_in_their_weights(tmp_path):
 
 
 def test_clouds_find_their_own_vector():
+    torch.manual_seed(0)
     clouds = torch.rand(90, 4, 6)
     pooled = torch.cat([clouds.amax(1), clouds.mean(1)], 1).numpy()
-    vectors = np.split(pooled @ np.random.rand(12, 8), [60])
+    vectors = np.split(pooled @ torch.rand(12, 8).numpy(), [60])
     samples = [dict(inputs=dict(points=cloud)) for cloud in clouds]
     parts = samples[:60], samples[60:]
     student = lambda points: dict(features=points.transpose(1, 2))  # noqa: E731
@@ -309,3 +310,14 @@ def test_sweeps_of_several_folders_are_compared(tmp_path, capsys):
     with pytest.raises(SystemExit):
         comparison.compare_sweeps([*folders, folders[0], *options])
     assert 'is there twice' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        comparison.compare_sweeps([str(tmp_path / 'gone')])
+    assert 'tools/sweep.py' in capsys.readouterr().err
+
+
+def test_rows_that_are_not_known(monkeypatch, capsys):
+    words = ['x', 'real', '--data', '.', '--rows', 'minilm+raw', 'vit-tinny']
+    monkeypatch.setattr(sys, 'argv', words)
+    with pytest.raises(SystemExit):
+        pretrainings.parse_args()
+    assert 'did you mean vit-tiny?' in capsys.readouterr().err

@@ -75,6 +75,19 @@ def test_what_a_folder_leaves_out_is_said(
     assert '1 clouds; left out, as no clouds: 2 .pt, 1 .jpg' in logged.text
 
 
+def test_what_is_no_folder_of_a_class_is_named(root: Path) -> None:
+    np.save(root / 'train' / 'f.npy', np.zeros((4, 3)))
+    with pytest.raises(ValueError, match=r'f\.npy lies in no sub-folder'):
+        PointFolder(str(root), 'train', classes='folders')
+    gone = dict(data_root=str(root / 'gone'), classes='folders')
+    (first,), (second,) = (
+        PointFolder.check_requirements(gone | dict(split=split))
+        for split in ('train', 'test')
+    )
+    assert first == second
+    assert 'does not exist, at' in first
+
+
 def test_labels_from_lists(root: Path) -> None:
     (root / 'train.csv').write_text(
         'path,label\ntrain/jar/e.npy,big\ntrain/cup/a.npy,small\n'

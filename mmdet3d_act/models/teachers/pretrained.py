@@ -119,12 +119,6 @@ class WeightSource:
         """
         if isinstance(weights, Mapping) or self.find(weights):
             return None
-        if weights is not None:
-            places = ' or '.join(map(str, _given_places(weights)))
-            name = Path(weights).name
-            return (
-                f'the teacher weights {name} are missing; put them at {places}'
-            )
         remedy = self.remedy
         if remedy is None and self.hub_id is not None:
             remedy = (
@@ -132,6 +126,12 @@ class WeightSource:
                 'huggingface_hub as hub; '
                 f"hub.hf_hub_download('{self.hub_id}', '{self.files[0]}')\"`"
             )
+        if weights is not None:
+            places = ' or '.join(map(str, _given_places(weights)))
+            text = f'the teacher weights {Path(weights).name} are missing; '
+            text += f'put them at {places}'
+            own = f"or name no file, and for the model's own {remedy}"
+            return f'{text}, {own}' if remedy else text
         own = f'put them at {teacher_folder() / self.names[0]}.safetensors'
         return (
             f'the weights of the teacher {self.model} are not on this '

@@ -212,6 +212,7 @@ def test_life_of_a_teacher(kind: str, folder: Path) -> None:
     assert cls.check_requirements({**settings, 'pretrained': False}) == []
     (problem,) = cls.check_requirements({**settings, option: 'gone.pth'})
     assert str(folder / 'gone.pth') in problem
+    assert 'hf_hub_download' in problem
     teacher = build(kind)
     torch.manual_seed(1)
     state = make()
