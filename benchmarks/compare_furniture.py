@@ -129,6 +129,10 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.split == 'val' and args.study != 'students':
         parser.error('--split val is for students')
+    rows = [row for row, *_ in list_rows(args, 0)]
+    lacking = ', '.join({*(args.rows or [])} - {*rows})
+    if lacking:
+        parser.error(f'--rows: no {lacking}; there are {", ".join(rows)}')
     args.out = args.out / args.study
     return args
 

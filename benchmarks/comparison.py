@@ -215,6 +215,9 @@ def compare_sweeps(argv: Sequence[str] | None = None) -> None:
                 parser.error(f'{folder}: {run["name"]} is there twice')
             found[percent] = args.scale * last_metrics(run)[args.metric]
             seconds[row] = max(seconds.get(row, 0), run['seconds'] or 0)
+    lacking = ', '.join({*(args.rows or [])} - {*results})
+    if lacking:
+        parser.error(f'no run of {lacking}; there are {", ".join(results)}')
     results = {row: results[row] for row in args.rows or results}
     runs = [run for row in results.values() for run in row.values()]
     metrics = {

@@ -43,7 +43,7 @@ def load_student(cfg: Config, source: str) -> nn.Module:
 
     Args:
         cfg: A config whose backbone it is.
-        source: ``scratch@SEED``, or a checkpoint, perhaps with ``@after``.
+        source: ``scratch@SEED`` (0), or a checkpoint, perhaps with ``@after``.
     """
     import torch
 
@@ -51,7 +51,7 @@ def load_student(cfg: Config, source: str) -> nn.Module:
 
     path, _, form = source.partition('@')
     options = dict(cfg.model.backbone, init_cfg=None)
-    torch.manual_seed(int(form) if path == 'scratch' else 0)
+    torch.manual_seed(int(form or 0) if path == 'scratch' else 0)
     if path != 'scratch':
         options['position'] = form or 'before'
         options['init_cfg'] = dict(type='Pretrained', checkpoint=path)
