@@ -492,6 +492,21 @@ def main(args: argparse.Namespace | None = None) -> int:
     )
 
 
+def tell_collapse(values: dict) -> None:
+    """Say where nearly all patches have one code.
+
+    Args:
+        values: What stage I logged last.
+    """
+    codes = [v for k, v in values.items() if k.endswith('perplexity')]
+    if codes and codes[0] < COLLAPSED:
+        print(
+            '      the codebook has collapsed: all patches have one code, and '
+            'targets tell little.\n      More clouds or steps, or another '
+            '--seed; docs/faq.md'
+        )
+
+
 def check_clouds(args: argparse.Namespace) -> Counter:
     """Look at the folder; choose epochs; return the labels of its tests.
 
@@ -556,13 +571,7 @@ def run(args: argparse.Namespace, out: Path) -> None:
         print(f'      as: {root} python tools/train.py {STAGE1} --amp')
     stage1 = stage_config(args, 1)
     teacher = train(go_on(stage1), [RunProgress(console.progress)])
-    codes = [v for k, v in console.values.items() if k.endswith('perplexity')]
-    if codes and codes[0] < COLLAPSED:
-        print(
-            '      the codebook has collapsed: all patches have one code, and '
-            'targets tell little.\n      More clouds or steps, or another '
-            '--seed; docs/faq.md'
-        )
+    tell_collapse(console.values)
 
     stage2 = stage_config(args, 2, {CHECKPOINT: teacher})
     rows = {}

@@ -321,3 +321,8 @@ def test_rows_that_are_not_known(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         pretrainings.parse_args()
     assert 'did you mean vit-tiny?' in capsys.readouterr().err
+    words = ['x', 'rooms', '--data', '.', '--rows', 'a teacher']
+    monkeypatch.setattr(sys, 'argv', words)
+    with pytest.raises(SystemExit):
+        furniture.parse_args()
+    assert 'no a teacher; there are untrained' in capsys.readouterr().err

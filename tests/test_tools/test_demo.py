@@ -106,3 +106,9 @@ def test_a_finished_run_is_not_overwritten(tmp_path) -> None:
     args = argparse.Namespace(out=str(tmp_path), clouds='.')
     with pytest.raises(UsageError, match='finished run'):
         demo.check_clouds(args)
+
+
+@pytest.mark.parametrize('codes', [1.0, 16.0])
+def test_a_collapsed_codebook_is_told(codes: float, capsys) -> None:
+    demo.tell_collapse({'loss': 0.1, 'codes.perplexity': codes})
+    assert ('collapsed' in capsys.readouterr().out) == (codes == 1)
